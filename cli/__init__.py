@@ -1,0 +1,1 @@
+"""The command line: arguments, printing, exit codes. What it does is in `tformer.model`."""

@@ -1,0 +1,1 @@
+"""Learning a translation model from a corpus of sentence pairs."""
