@@ -14,14 +14,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tformer.model.config import DecodingOptions
+    from tformer.model.options import DecodingOptions
     from tformer.model.errors import TformerError
     from tformer.model.translator import Translation, Translator
 
 __all__ = ["DecodingOptions", "TformerError", "Translation", "Translator"]
 
 _HOME = {
-    "DecodingOptions": "tformer.model.config",
+    "DecodingOptions": "tformer.model.options",
     "TformerError": "tformer.model.errors",
     "Translation": "tformer.model.translator",
     "Translator": "tformer.model.translator",

@@ -1,0 +1,70 @@
+"""What a caller may ask of decoding; needs no torch, so that a command can check it at once."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import get_type_hints
+
+from tformer.model.errors import UsageError
+
+MAX_BEAM_SIZE = 64
+"""More hypotheses than this have only ever been a mistake, and memory grows with them."""
+
+
+@dataclass(frozen=True)
+class DecodingOptions:
+    """How one sentence is decoded. Wrong values are refused with a sentence that names the option.
+
+    Raises:
+        UsageError: when an option is of the wrong type or out of its range.
+    """
+
+    beam_size: int = 4
+    """Hypotheses kept at every step; 1 is greedy search."""
+    length_penalty: float = 0.6
+    """The exponent alpha of lp(Y) = ((5 + |Y|) / 6)^alpha (Wu et al., 2016, equation 14), which
+    divides log P(Y|X). 0 compares plain probabilities, which favours short translations. |Y|
+    counts the end of the sentence, whose probability is part of P."""
+    n_best: int = 1
+    """Hypotheses returned, the best first; at most ``beam_size``."""
+    max_length: int | None = None
+    """Most tokens of a translation, the end of the sentence not counted; None stands for the
+    length of the source in tokens plus 50, as in section 6.1 of "Attention Is All You Need"."""
+    min_length: int = 0
+    """Fewest tokens of a translation, the end of the sentence not counted."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be decoded."""
+        self._check_types()
+        self._check_range("beam_size", 1, MAX_BEAM_SIZE)
+        self._check_range("length_penalty", 0, math.inf)
+        self._check_range("n_best", 1, self.beam_size, "beam_size")
+        self._check_range("min_length", 0, math.inf)
+        if self.max_length is not None:
+            self._check_range("max_length", max(1, self.min_length), math.inf)
+
+    def target_limit(self, source_length: int) -> int:
+        """Most tokens a translation of ``source_length`` tokens may have.
+
+        It looks at nothing but this sentence, so that a translation cannot depend on its batch.
+        """
+        if self.max_length is not None:
+            return self.max_length
+        return max(source_length + 50, self.min_length)
+
+    def _check_types(self) -> None:
+        for name, kind in get_type_hints(type(self)).items():
+            value = getattr(self, name)
+            # bool is an int to isinstance, and an int is as good as a float.
+            accepted = kind | int if kind is float else kind
+            if isinstance(value, bool) or not isinstance(value, accepted):
+                expected = getattr(kind, "__name__", kind)
+                raise UsageError(f"{name} must be of type {expected}, not {value!r}")
+
+    def _check_range(self, name: str, low: float, high: float, high_name: str = "") -> None:
+        value = getattr(self, name)
+        if not low <= value <= high or math.isinf(value):
+            upper = f"{high_name} ({high})" if high_name else f"{high}"
+            wanted = f"at least {low}" if high == math.inf else f"between {low} and {upper}"
+            raise UsageError(f"{name} must be {wanted}, not {value}")
