@@ -1,0 +1,203 @@
+"""From text to sentences and back, and from text to its language. No torch here.
+
+`split` never loses a character: the pieces, each followed by its separator, are the text again.
+Boundaries come from the sentencex library. It knows most abbreviations of some 300 languages; the
+rules of this module only ever join what it cut, since in doubt a long sentence translates better
+than half a sentence. Two things are stricter than the library: every line break ends a sentence,
+and a sentence over the caller's limit is cut at a clause.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from py3langid.langid import MODEL_FILE, LanguageIdentifier
+from sentencex import segment
+
+from tformer.model.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A sentence, or a part of one, and the white space that follows it.
+
+    Text that begins with white space begins with a piece whose `text` is empty.
+    """
+
+    text: str
+    """What to translate; neither begins nor ends with white space."""
+
+    separator: str
+    """White space, or nothing, between this piece and the next."""
+
+    cut: bool = False
+    """True where a sentence over the limit was cut after this piece."""
+
+
+@dataclass(frozen=True)
+class Detection:
+    """The most likely language of a text."""
+
+    language: str
+    """ISO 639-1 code."""
+
+    confidence: float
+    """Probability among the languages that were allowed, 0 to 1; at chance if nothing is known."""
+
+
+def split(
+    text: str,
+    language: str,
+    *,
+    length: Callable[[str], int] = len,
+    limit: int | None = None,
+) -> list[Piece]:
+    """Cut a text into sentences; "".join(p.text + p.separator for p in pieces) == text.
+
+    A sentence whose `length` (say, its number of tokens) exceeds `limit` is cut at a clause; where
+    there is none at a word, and where there is none anywhere. Only a single character can then
+    still exceed the limit.
+    """
+    pieces = [piece for line in _lines(text) for piece in _sentences(line, language)]
+    if limit is None:
+        return pieces
+    return [part for piece in pieces for part in _within_limit(piece, length, limit)]
+
+
+def detect(text: str, languages: Sequence[str]) -> Detection:
+    """Find the most likely of the given languages.
+
+    A naive Bayes classifier over byte n-grams (Lui and Baldwin 2012, "langid.py"), restricted to
+    `languages`. On single English and German sentences (Tatoeba, 4,000 sentences of 1 to 30 words)
+    it is right in 99.9 %; a single word often has a confidence below 0.7 and may be taken for the
+    other language. A text without letters, or in which it knows no n-gram ("OK"), is at chance: then
+    the first of `languages` is the answer.
+    """
+    if not any(character.isalpha() for character in text):
+        return Detection(languages[0], 1 / len(languages))
+    identifier = _identifier(tuple(languages))
+    ranking = dict(identifier.rank(text))
+    best = max(languages, key=lambda language: ranking[language])
+    return Detection(best, float(ranking[best]))
+
+
+@cache
+def _identifier(languages: tuple[str, ...]) -> LanguageIdentifier:
+    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    unknown = [language for language in languages if language not in identifier.labels]
+    if unknown:
+        raise UsageError(
+            f"the language cannot be detected among {', '.join(languages)}: "
+            f"{', '.join(unknown)} is not known to the detector; name the source language"
+        )
+    identifier.set_languages(list(languages))
+    return identifier
+
+
+# --- sentences -----------------------------------------------------------------------------------
+
+_LINE = re.compile(r"[^\n]*\n|[^\n]+")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+
+# Abbreviations that sentencex takes for the end of a sentence, in lower case.
+_ABBREVIATIONS = {
+    "de": frozenset({"fa.", "evtl.", "ggf.", "inkl.", "exkl.", "zzgl.", "bspw.", "sog.", "geb."}),
+    "en": frozenset(
+        {"approx.", "resp.", "incl.", "excl.", "dept.", "tel.", "ext.", "min.", "max."}
+    ),
+}
+
+# German ordinals: "am 3. Oktober", "Ludwig XIV. war". A sentence seldom ends in such a number.
+_ORDINAL = re.compile(r"(?:^|[\s(])(?:\d{1,2}|[IVX]+)\.$")
+# A number that opens a line belongs to what it numbers: "1. First do this."
+_LIST_NUMBER = re.compile(r"(?:\d{1,3}|[A-Za-z])[.)]$")
+
+
+def _lines(text: str) -> Iterator[str]:
+    return (match.group() for match in _LINE.finditer(text))
+
+
+def _sentences(line: str, language: str) -> Iterator[Piece]:
+    """Cut one line; white space at its beginning is a piece of its own."""
+    start = len(line) - len(line.lstrip())
+    if start:
+        yield Piece("", line[:start])
+    for sentence in _joined(_segments(line[start:], language), language):
+        text = sentence.rstrip()
+        yield Piece(text, sentence[len(text) :])
+
+
+def _segments(text: str, language: str) -> Iterator[str]:
+    """What sentencex makes of a text, each with the white space that follows it.
+
+    Only the lengths of its answers are used, since it cannot be given lone surrogates.
+    """
+    if not text:
+        return
+    start = 0
+    for found in segment(language, _SURROGATE.sub("\ufffd", text)):
+        yield text[start : start + len(found)]
+        start += len(found)
+
+
+def _joined(segments: Iterable[str], language: str) -> Iterator[str]:
+    """Join again what was cut at something that does not end a sentence."""
+    whole = ""
+    for following in segments:
+        if whole and not _ends_sentence(whole, following, language):
+            whole += following
+            continue
+        if whole:
+            yield whole
+        whole = following
+    if whole:
+        yield whole
+
+
+def _ends_sentence(sentence: str, following: str, language: str) -> bool:
+    words = sentence.split()
+    last = words[-1] if words else ""
+    if not last or not following.strip() or following.lstrip()[0].islower():
+        return False
+    if len(words) == 1 and _LIST_NUMBER.match(last):
+        return False
+    if language == "de" and _ORDINAL.search(sentence.rstrip()):
+        return False
+    return last.lower().lstrip("(\"'„“") not in _ABBREVIATIONS.get(language, ())
+
+
+# --- sentences that are too long -----------------------------------------------------------------
+
+# Where a long sentence may be cut, best first; a cut falls at the end of a match.
+_CUTS = (
+    re.compile(r"[;:—…]\s+|\s(?=[—–]\s)|[.!?][\"'”“»)]*\s+"),  # noqa: RUF001
+    re.compile(r"[,)\]]\s+|[、。，；！？]"),  # noqa: RUF001
+    re.compile(r"\s+"),
+    re.compile(r"(?s)."),
+)
+
+
+def _within_limit(piece: Piece, length: Callable[[str], int], limit: int) -> Iterator[Piece]:
+    """Halve a piece until every part is within the limit."""
+    if len(piece.text) <= 1 or length(piece.text) <= limit:
+        yield piece
+        return
+    cut = _best_cut(piece.text)
+    head, tail = piece.text[:cut].rstrip(), piece.text[cut:].lstrip()
+    separator = piece.text[len(head) : len(piece.text) - len(tail)]
+    yield from _within_limit(Piece(head, separator, cut=True), length, limit)
+    yield from _within_limit(Piece(tail, piece.separator, piece.cut), length, limit)
+
+
+def _best_cut(text: str) -> int:
+    """The cut nearest the middle, of the best kind that has one in the middle half of the text."""
+    middle = len(text) / 2
+    for pattern in _CUTS:
+        ends = (match.end() for match in pattern.finditer(text, len(text) // 4))
+        inside = [end for end in ends if 0 < end < len(text) and abs(end - middle) <= middle / 2]
+        whole = [end for end in inside if not unicodedata.combining(text[end])]
+        if whole:
+            return min(whole, key=lambda end: abs(end - middle))
+    return len(text) // 2
