@@ -72,7 +72,7 @@ def detect(text: str, languages: Sequence[str]) -> Detection:
     A naive Bayes classifier over byte n-grams (Lui and Baldwin 2012, "langid.py"), restricted to
     `languages`. On single English and German sentences (Tatoeba, 4,000 sentences of 1 to 30 words)
     it is right in 99.9 %; a single word often has a confidence below 0.7 and may be taken for the
-    other language. A text without letters, or in which it knows no n-gram ("OK"), is at chance: then
+    other language. A text without letters, or without any n-gram it knows ("OK"), is at chance: then
     the first of `languages` is the answer.
     """
     if not any(character.isalpha() for character in text):
