@@ -14,8 +14,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tformer.model.options import DecodingOptions
     from tformer.model.errors import TformerError
+    from tformer.model.options import DecodingOptions
     from tformer.model.translator import Translation, Translator
 
 __all__ = ["DecodingOptions", "TformerError", "Translation", "Translator"]

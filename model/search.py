@@ -1,0 +1,317 @@
+"""Beam search over log-probabilities, for many sentences at once, each at its own step.
+
+G sentences have K = ``beam_size`` hypotheses each; tensors are (G, K), or (R,) with R = G * K where
+row r is hypothesis r % K of sentence r // K. The search knows no model and no text: it is given the
+log-probabilities of the next token and says which row every surviving hypothesis continues.
+
+    beam = Beam(beam_size=4, bos_id=1, eos_id=2)
+    beam.extend([options], [max_length])
+    while beam.num_sentences:
+        rows = beam.advance(log_probs)      # (R, V), computed from beam.tokens
+        ...                                 # row r now continues what was row rows[r]
+        finished, remaining = beam.take()
+
+At every step the 2K best continuations of a sentence are its candidates. Of the best K, those that
+end the sentence are banked as finished hypotheses, and each gives its place to the next best: the
+first K candidates that do not end go on. One K of candidates can end, so K always remain.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from tformer.model.options import DecodingOptions
+
+
+@dataclass(frozen=True)
+class FinishedHypothesis:
+    """One finished translation, in token ids."""
+
+    tokens: tuple[int, ...]
+    """Without the beginning and the end of the sentence."""
+    score: float
+    """log P(Y|X) / lp(Y), by which hypotheses are ranked."""
+
+
+def length_penalty(length: Tensor, exponent: Tensor) -> Tensor:
+    """lp(Y) = ((5 + |Y|) / 6)^exponent, equation 14 of Wu et al. (2016); |Y| counts the end."""
+    return ((5 + length.to(exponent.dtype)) / 6) ** exponent
+
+
+def stopped(state: SearchState) -> Tensor:
+    """Which sentences need no further step, (G,) bool.
+
+    A sentence stops as soon as one of these holds:
+
+    1. It has banked as many hypotheses as its beam is wide.
+    2. It has banked ``n_best`` hypotheses, and nothing that still runs can beat the worst of these.
+       A running hypothesis can at best gain no further cost and be as long as the limit allows:
+       log P / lp(max_length + 1). This saves steps and changes no result.
+    3. It has passed its length limit, where every running hypothesis had to end.
+    """
+    full = state.num_banked >= state.beam_size
+    worst = state.bank_scores.gather(1, state.n_best[:, None] - 1)[:, 0]  # (G,), -inf if too few
+    bound = state.log_probs[:, 0] / length_penalty(state.max_length + 1, state.exponent)
+    unbeatable = (worst > -math.inf) & (worst >= bound)
+    return full | unbeatable | (state.step > state.max_length)
+
+
+class SearchState(NamedTuple):
+    """Everything that is known of G sentences; every tensor's first dimension is G."""
+
+    step: Tensor
+    """(G,) int64, tokens that the running hypotheses have."""
+    tokens: Tensor
+    """(G, K, T) int64, tokens of the running hypotheses, valid up to ``step``; T is one more than
+    the largest ``max_length``."""
+    log_probs: Tensor
+    """(G, K), log P of the running hypotheses, the best first; -inf where there is none."""
+    bank_tokens: Tensor
+    """(G, K, T) int64, tokens of the finished hypotheses."""
+    bank_lengths: Tensor
+    """(G, K) int64, lengths of the finished hypotheses, the end not counted."""
+    bank_scores: Tensor
+    """(G, K), log P / lp of the finished hypotheses, the best first; -inf where there is none."""
+    num_banked: Tensor
+    """(G,) int64, hypotheses that have finished, including those that were not kept."""
+    beam_size: Tensor
+    """(G,) int64, how many of the K places this sentence uses."""
+    n_best: Tensor
+    """(G,) int64, hypotheses wanted."""
+    exponent: Tensor
+    """(G,), of the length penalty."""
+    min_length: Tensor
+    """(G,) int64, fewest tokens before the end."""
+    max_length: Tensor
+    """(G,) int64, most tokens before the end."""
+
+    def select(self, sentences: Tensor) -> SearchState:
+        """The sentences with the given indices (G',)."""
+        return SearchState(*(part.index_select(0, sentences) for part in self))
+
+    def join(self, other: SearchState) -> SearchState:
+        """These sentences, then the ``other`` ones."""
+        width = max(self.tokens.shape[2], other.tokens.shape[2])
+        pairs = zip(self.resized(width), other.resized(width), strict=True)
+        return SearchState(*(torch.cat(pair) for pair in pairs))
+
+    def resized(self, positions: int) -> SearchState:
+        """The same with token buffers of ``positions``."""
+        missing = positions - self.tokens.shape[2]
+        return self._replace(
+            tokens=pad(self.tokens, (0, missing)), bank_tokens=pad(self.bank_tokens, (0, missing))
+        )
+
+
+class _Candidates(NamedTuple):
+    """The 2K best continuations of every sentence, each (G, 2K), the best first."""
+
+    log_probs: Tensor
+    parents: Tensor
+    """The hypothesis continued, 0..K-1."""
+    tokens: Tensor
+
+
+class Beam:
+    """The running and the finished hypotheses of the sentences in a batch."""
+
+    def __init__(
+        self,
+        beam_size: int,
+        bos_id: int,
+        eos_id: int,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        """An empty batch with ``beam_size`` places a sentence; scores are kept in ``dtype``."""
+        self.beam_size = beam_size
+        self.bos_id = bos_id
+        self.eos_id = eos_id
+        self._device = device
+        self._dtype = dtype
+        self._state = self._start([], [])
+
+    @property
+    def num_sentences(self) -> int:
+        """G."""
+        return self._state.step.shape[0]
+
+    @property
+    def tokens(self) -> Tensor:
+        """(R,) int64, the newest token of every hypothesis: what the network reads next."""
+        state = self._state
+        last = (state.step - 1).clamp(min=0)[:, None, None].expand(-1, self.beam_size, 1)
+        newest = state.tokens.gather(2, last)[:, :, 0]  # (G, K)
+        return newest.masked_fill(state.step[:, None] == 0, self.bos_id).flatten()
+
+    @property
+    def done(self) -> Tensor:
+        """(G,) bool, the sentences for which :func:`stopped` holds."""
+        return stopped(self._state)
+
+    def extend(self, options: Sequence[DecodingOptions], max_lengths: Sequence[int]) -> None:
+        """Admit sentences behind those already here.
+
+        Args:
+            options: of each new sentence; no beam wider than this batch's.
+            max_lengths: most tokens of each new sentence's translation, the end not counted.
+
+        Raises:
+            ValueError: when a sentence wants a wider beam than the batch has places for.
+        """
+        if any(wanted.beam_size > self.beam_size for wanted in options):
+            raise ValueError(f"this batch has {self.beam_size} places a sentence")
+        self._state = self._state.join(self._start(options, max_lengths))
+
+    def advance(self, log_probs: Tensor) -> Tensor:
+        """Take one step in every sentence; those that are ``done`` must have been taken.
+
+        Args:
+            log_probs: (R, V), of the token that follows each hypothesis; V at least 2.
+
+        Returns:
+            (R,) int64: the row whose continuation each row now is.
+        """
+        groups = log_probs.view(self.num_sentences, self.beam_size, -1)  # (G, K, V)
+        candidates = self._candidates(groups)
+        self._bank(candidates)
+        parents = self._continue(candidates)  # (G, K)
+        first = torch.arange(self.num_sentences, device=parents.device) * self.beam_size
+        return (first[:, None] + parents).flatten()
+
+    def take(self) -> tuple[list[list[FinishedHypothesis]], Tensor]:
+        """Remove the sentences that are done.
+
+        Returns:
+            Their n-best lists, the best first, in the order of the batch; and (G',) int64, the
+            indices that the remaining sentences had.
+        """
+        done = self.done
+        leaving = self._state.select(done.nonzero()[:, 0])
+        remaining = done.logical_not().nonzero()[:, 0]
+        self.keep(remaining)
+        return _n_best_lists(leaving), remaining
+
+    def keep(self, sentences: Tensor) -> None:
+        """Drop every sentence whose index is not in ``sentences`` (G',), done or not."""
+        state = self._state.select(sentences)
+        longest = int(state.max_length.max()) if len(sentences) else 0
+        self._state = state.resized(longest + 1)
+
+    def _start(self, options: Sequence[DecodingOptions], max_lengths: Sequence[int]) -> SearchState:
+        """Sentences before their first step: one empty hypothesis each, the other places void."""
+        sentences, places = len(options), self.beam_size
+
+        def integers(values: Sequence[int]) -> Tensor:
+            return torch.tensor(values, dtype=torch.int64, device=self._device)
+
+        def reals(fill: float) -> Tensor:
+            shape = (sentences, places)
+            return torch.full(shape, fill, dtype=self._dtype, device=self._device)
+
+        positions = max(max_lengths, default=0) + 1
+        zeros = torch.zeros(sentences, places, positions, dtype=torch.int64, device=self._device)
+        log_probs = reals(-math.inf)
+        log_probs[:, 0] = 0
+        exponents = [wanted.length_penalty for wanted in options]
+        return SearchState(
+            step=integers([0] * sentences),
+            tokens=zeros,
+            log_probs=log_probs,
+            bank_tokens=zeros,
+            bank_lengths=zeros[:, :, 0],
+            bank_scores=reals(-math.inf),
+            num_banked=integers([0] * sentences),
+            beam_size=integers([wanted.beam_size for wanted in options]),
+            n_best=integers([wanted.n_best for wanted in options]),
+            exponent=torch.tensor(exponents, dtype=self._dtype, device=self._device),
+            min_length=integers([wanted.min_length for wanted in options]),
+            max_length=integers(max_lengths),
+        )
+
+    def _candidates(self, log_probs: Tensor) -> _Candidates:
+        """The best 2K continuations, from log-probabilities (G, K, V)."""
+        state, places = self._state, self.beam_size
+        totals = state.log_probs[:, :, None] + log_probs  # (G, K, V)
+        endings = totals[:, :, self.eos_id].clone()  # (G, K)
+        too_short = (state.step < state.min_length)[:, None]
+        totals[:, :, self.eos_id] = endings.masked_fill(too_short, -math.inf)
+        best, index = totals.flatten(1).topk(2 * places)  # (G, 2K)
+        vocabulary = log_probs.shape[2]
+        parents, tokens = index // vocabulary, index % vocabulary
+
+        # At the limit nothing can follow but the end: K candidates, and K void ones behind them.
+        best_endings, ending_parents = endings.sort(dim=1, descending=True)
+        at_limit = (state.step >= state.max_length)[:, None]
+        return _Candidates(
+            torch.where(at_limit, pad(best_endings, (0, places), value=-math.inf), best),
+            torch.where(at_limit, pad(ending_parents, (0, places)), parents),
+            tokens.masked_fill(at_limit, self.eos_id),
+        )
+
+    def _bank(self, candidates: _Candidates) -> None:
+        """Keep the K best of the finished hypotheses and those that end among the best K now."""
+        state, places = self._state, self.beam_size
+        log_probs, parents, tokens = (part[:, :places] for part in candidates)
+        place = torch.arange(places, device=tokens.device)
+        ended = (
+            (tokens == self.eos_id) & (place < state.beam_size[:, None]) & (log_probs > -math.inf)
+        )
+        penalty = length_penalty(state.step + 1, state.exponent)[:, None]  # (G, 1)
+        scores = (log_probs / penalty).masked_fill(~ended, -math.inf)  # (G, K)
+
+        # The bank and the newcomers side by side, (G, 2K); then the best K of them.
+        all_scores = torch.cat([state.bank_scores, scores], 1)
+        all_lengths = torch.cat([state.bank_lengths, state.step[:, None].expand(-1, places)], 1)
+        all_tokens = torch.cat([state.bank_tokens, _rows_of(state.tokens, parents)], 1)
+        bank_scores, best = all_scores.topk(places)
+        self._state = state._replace(
+            bank_scores=bank_scores,
+            bank_lengths=all_lengths.gather(1, best),
+            bank_tokens=_rows_of(all_tokens, best),
+            num_banked=state.num_banked + ended.sum(1),
+        )
+
+    def _continue(self, candidates: _Candidates) -> Tensor:
+        """Let the first K candidates that do not end go on; returns their parents (G, K)."""
+        places = self.beam_size
+        ended = candidates.tokens == self.eos_id
+        order = ended.sort(dim=1, stable=True).indices[:, :places]  # those that go on come first
+        log_probs, parents, tokens = (part.gather(1, order) for part in candidates)
+        place = torch.arange(places, device=order.device)
+        void = ended.gather(1, order) | (place >= self._state.beam_size[:, None])
+        log_probs = log_probs.masked_fill(void, -math.inf)
+
+        kept = _rows_of(self._state.tokens, parents)  # (G, K, T)
+        at = self._state.step[:, None, None].expand(-1, places, 1)
+        self._state = self._state._replace(
+            tokens=kept.scatter(2, at, tokens[:, :, None]),
+            log_probs=log_probs,
+            step=self._state.step + 1,
+        )
+        return parents
+
+
+def _rows_of(tokens: Tensor, index: Tensor) -> Tensor:
+    """Of tokens (G, N, T) those sequences that index (G, M) names: (G, M, T)."""
+    return tokens.gather(1, index[:, :, None].expand(-1, -1, tokens.shape[2]))
+
+
+def _n_best_lists(state: SearchState) -> list[list[FinishedHypothesis]]:
+    """The banked hypotheses on the host, each sentence's best ``n_best``."""
+    columns = (state.n_best, state.bank_scores, state.bank_lengths, state.bank_tokens)
+    return [
+        [
+            FinishedHypothesis(tuple(ids[:length]), score)
+            for score, length, ids in zip(scores[:n], lengths[:n], tokens[:n], strict=True)
+            if score > -math.inf
+        ]
+        for n, scores, lengths, tokens in zip(*(c.tolist() for c in columns), strict=True)
+    ]
