@@ -1,0 +1,62 @@
+"""How the command line says by its exit status what happened."""
+
+from enum import IntEnum
+
+from tformer.model.errors import (
+    DeviceError,
+    InputError,
+    ModelError,
+    OutputError,
+    TformerError,
+    TrainingError,
+    UsageError,
+)
+
+
+class ExitStatus(IntEnum):
+    """Exit statuses of every command; they are part of the interface and do not change."""
+
+    SUCCESS = 0
+    """All is done."""
+    FAILURE = 1
+    """A defect of tformer: the only case in which a traceback is printed."""
+    USAGE = 2
+    """The call is wrong: an unknown option or language, a value out of range."""
+    INPUT = 3
+    """An input file cannot be read or is not what it should be."""
+    OUTPUT = 4
+    """The result cannot be written: the disk is full, permission is missing."""
+    MODEL = 5
+    """The model is missing, damaged, or of another version."""
+    DEVICE = 6
+    """The device is not available, or its memory is full."""
+    TRAINING = 7
+    """Training cannot start or cannot go on."""
+    INTERRUPTED = 130
+    """Ended by Ctrl-C (SIGINT)."""
+    PIPE_CLOSED = 141
+    """The reader of stdout went away, as in `tformer translate FILE | head -1`."""
+    TERMINATED = 143
+    """Ended by SIGTERM."""
+
+
+class PipeClosed(Exception):
+    """Nobody reads what is written any more; not an error, just the end."""
+
+
+_STATUS_OF = {
+    UsageError: ExitStatus.USAGE,
+    InputError: ExitStatus.INPUT,
+    OutputError: ExitStatus.OUTPUT,
+    ModelError: ExitStatus.MODEL,
+    DeviceError: ExitStatus.DEVICE,
+    TrainingError: ExitStatus.TRAINING,
+}
+
+
+def status_of(error: TformerError) -> ExitStatus:
+    """The exit status for an error, by its class or the nearest class above it."""
+    return next(
+        (_STATUS_OF[kind] for kind in type(error).__mro__ if kind in _STATUS_OF),
+        ExitStatus.FAILURE,
+    )

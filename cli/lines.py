@@ -1,0 +1,254 @@
+"""Lines of text in, lines of text out: the contract of a program in a pipeline.
+
+- A line ends at "\\n" and nowhere else: form feeds, U+0085, U+2028 and a lone "\\r" are text.
+- "\\r\\n" stays "\\r\\n", and a last line without an ending stays without. Between two inputs a
+  missing ending is added, so that the last line of one and the first of the next stay two.
+- A byte order mark at the beginning of an input is dropped.
+- Bytes that are not UTF-8 are read as U+FFFD and reported; NUL and all else go through.
+- A line is written and flushed at once.
+"""
+
+import codecs
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from io import UnsupportedOperation
+from pathlib import Path
+from typing import BinaryIO, Protocol, cast
+
+from tformer.cli.exits import PipeClosed
+from tformer.model.errors import InputError, OutputError
+
+STDIN = Path("-")
+
+# What a pipe of Linux holds; one read takes no more than what is there.
+_READ_SIZE = 1 << 16
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of an input."""
+
+    text: str
+    """Without its ending."""
+
+    ending: str
+    """"\\n", "\\r\\n", or "" for a last line that has none."""
+
+    damaged: bool = False
+    """True if some bytes were not UTF-8; they are U+FFFD in `text`."""
+
+    size: int = 0
+    """Bytes that the line took in the input."""
+
+
+# --- in ------------------------------------------------------------------------------------------
+
+
+class _Readable(Protocol):
+    """A binary stream that can say what is there without waiting for more."""
+
+    def read1(self, size: int, /) -> bytes: ...
+    def fileno(self) -> int: ...
+    def __iter__(self) -> Iterator[bytes]: ...
+
+
+def name_of(path: Path) -> str:
+    """What to call an input in a message."""
+    return "stdin" if path == STDIN else str(path)
+
+
+def check_inputs(paths: Sequence[Path]) -> None:
+    """Find a missing input before the time that loading a model takes.
+
+    Raises:
+        InputError: a path does not exist, is a folder, or may not be read.
+    """
+    for path in paths:
+        if path == STDIN:
+            continue
+        if not path.exists():
+            raise InputError(f"{path}: no such file")
+        if path.is_dir():
+            raise InputError(f"{path}: is a folder, give the files in it")
+        if not os.access(path, os.R_OK):
+            raise InputError(f"{path}: no permission to read it")
+
+
+def size_of(paths: Sequence[Path]) -> int | None:
+    """Bytes of all inputs together, or None if one of them has no size, as a pipe has none."""
+    if not all(path.is_file() for path in paths):
+        return None
+    return sum(path.stat().st_size for path in paths)
+
+
+def read_runs(path: Path, *, last: bool = True) -> Iterator[Iterable[Line]]:
+    """Read an input as runs of lines; each must be used up before the next is asked for.
+
+    A file is one run, read as it is used. From a pipe or a terminal a run is the complete lines
+    that one read finds there: a slow producer's line is not kept waiting for the next, and a fast
+    producer's lines come by the hundred.
+
+    Args:
+        path: a file, or "-" for stdin.
+        last: whether no other input follows.
+
+    Raises:
+        InputError: the input cannot be read.
+    """
+    missing_ending = b"" if last else b"\n"
+    try:
+        with _open(path) as stream:
+            lines: Iterable[bytes]
+            start = codecs.BOM_UTF8
+            for lines in [stream] if _is_file(stream) else _arriving(stream):
+                yield _decoded(lines, start, missing_ending)
+                start = b""
+    except OSError as error:
+        raise InputError(f"{name_of(path)}: cannot be read: {error.strerror or error}") from error
+
+
+def _open(path: Path) -> AbstractContextManager[_Readable]:
+    if path != STDIN:
+        return cast(AbstractContextManager[_Readable], path.open("rb"))
+    if sys.stdin is None:
+        raise InputError("stdin is closed: give a file or a pipe")
+    return nullcontext(cast(_Readable, sys.stdin.buffer))
+
+
+def _is_file(stream: _Readable) -> bool:
+    try:
+        return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    except UnsupportedOperation:  # a stream in memory, which has everything at hand
+        return False
+
+
+def _arriving(stream: _Readable) -> Iterator[list[bytes]]:
+    """Complete lines, as many at a time as one read finds."""
+    unfinished: list[bytes] = []
+    while chunk := stream.read1(_READ_SIZE):
+        *lines, rest = chunk.split(b"\n")
+        if lines:
+            lines[0] = b"".join([*unfinished, lines[0]])
+            unfinished.clear()
+            yield [line + b"\n" for line in lines]
+        if rest:
+            unfinished.append(rest)
+    if unfinished:
+        yield [b"".join(unfinished)]
+
+
+def _decoded(lines: Iterable[bytes], start: bytes, missing_ending: bytes) -> Iterator[Line]:
+    for raw in lines:
+        yield decode(raw.removeprefix(start), missing_ending, size=len(raw))
+        start = b""
+
+
+def decode(raw: bytes, missing_ending: bytes = b"", *, size: int = 0) -> Line:
+    """Turn the bytes of one line into text and ending."""
+    body = raw.removesuffix(b"\n")
+    ending = raw[len(body) :] or missing_ending
+    if raw.endswith(b"\r\n"):
+        body, ending = body[:-1], b"\r\n"
+    try:
+        return Line(body.decode(), ending.decode(), size=size)
+    except UnicodeDecodeError:
+        text = body.decode(errors="replace")
+        return Line(text, ending.decode(), damaged=True, size=size)
+
+
+# --- out -----------------------------------------------------------------------------------------
+
+
+class Writer:
+    """Writes text to a binary stream, each time at once."""
+
+    def __init__(self, stream: BinaryIO, name: str) -> None:
+        self._stream = stream
+        self._name = name
+
+    def write(self, text: str) -> None:
+        """Write and flush.
+
+        Raises:
+            PipeClosed: nobody reads any more.
+            OutputError: the disk is full, or the like.
+        """
+        try:
+            self._stream.write(text.encode())
+            self._stream.flush()
+        except BrokenPipeError as error:
+            raise PipeClosed from error
+        except OSError as error:
+            raise _cannot_write(self._name, error) from error
+
+
+@contextmanager
+def open_output(path: Path | None) -> Iterator[Writer]:
+    """Write to stdout, or to a file that appears whole or not at all.
+
+    The file is written beside its place and moved there at the end, so that what was there before
+    stays untouched if anything fails. A device or a named pipe is written to directly.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    if path is None:
+        if sys.stdout is None:
+            raise OutputError("stdout is closed: give a file with --output")
+        yield Writer(sys.stdout.buffer, "stdout")
+    elif path.exists() and not path.is_file():
+        yield from _write_directly(path)
+    else:
+        yield from _write_aside(Path(os.path.realpath(path)))
+
+
+def abandon_stdout() -> None:
+    """Give up what stdout still holds; Python would try to write it once more at exit, and fail."""
+    with suppress(OSError, ValueError, AttributeError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+def _write_directly(path: Path) -> Iterator[Writer]:
+    try:
+        stream = path.open("wb", buffering=0)
+    except OSError as error:
+        raise _cannot_write(str(path), error) from error
+    with stream:
+        yield Writer(cast(BinaryIO, stream), str(path))
+
+
+def _write_aside(path: Path) -> Iterator[Writer]:
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:50]}.", dir=path.parent)
+    except OSError as error:
+        raise _cannot_write(str(path), error) from error
+    aside = Path(name)
+    try:
+        with open(descriptor, "wb") as stream:
+            yield Writer(stream, str(path))
+        aside.chmod(_mode_for(path))
+        aside.replace(path)
+    except OSError as error:
+        raise _cannot_write(str(path), error) from error
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _mode_for(path: Path) -> int:
+    """Permissions of the file that is replaced, or else those of any new file."""
+    if path.exists():
+        return stat.S_IMODE(path.stat().st_mode)
+    umask = os.umask(0)
+    os.umask(umask)
+    return 0o666 & ~umask
+
+
+def _cannot_write(name: str, error: OSError) -> OutputError:
+    return OutputError(f"{name}: cannot be written: {error.strerror or error}")

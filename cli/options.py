@@ -1,0 +1,40 @@
+"""Options that several commands share."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from typer import Option
+
+DEFAULT_MODEL = "en-de"
+
+
+class Device(StrEnum):
+    """Where to compute."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+Source = Annotated[
+    str | None,
+    Option("--source", "-s", metavar="LANG", help="Language of the text, such as en."),
+]
+Target = Annotated[
+    str | None,
+    Option("--target", "-t", metavar="LANG", help="Language to translate to, such as de."),
+]
+Model = Annotated[
+    str,
+    Option("--model", "-m", metavar="NAME|DIR", help="A shipped model, or a model directory."),
+]
+BeamSize = Annotated[
+    int, Option(metavar="N", help="Hypotheses kept at every step; 1 is greedy search.")
+]
+LengthPenalty = Annotated[
+    float, Option(metavar="A", help="Exponent of the length penalty; higher favours longer text.")
+]
+DeviceOption = Annotated[
+    Device, Option("--device", help="Where to compute; auto takes CUDA if there is one.")
+]
+Json = Annotated[bool, Option("--json", help="Print JSON.")]

@@ -1,0 +1,26 @@
+"""What is said to the user goes to stderr, one line at a time; stdout is for data."""
+
+import contextlib
+import sys
+
+
+def error(message: str) -> None:
+    """Say why the command ends."""
+    _say("error", message)
+
+
+def warning(message: str) -> None:
+    """Say what the user should look at, while the command goes on."""
+    _say("warning", message)
+
+
+def note(message: str) -> None:
+    """Say what was decided for the user."""
+    _say("note", message)
+
+
+def _say(kind: str, message: str) -> None:
+    line = " ".join(message.splitlines()).encode("utf-8", "backslashreplace").decode()
+    # A closed or full stderr must not stop a translation that goes elsewhere.
+    with contextlib.suppress(OSError, ValueError):
+        print(f"{kind}: {line}", file=sys.stderr, flush=True)

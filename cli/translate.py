@@ -1,0 +1,203 @@
+"""`tformer translate`: lines of text in, as many lines of translation out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain, tee
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from typer import Argument, Option
+
+from tformer.cli import lines, loading, options, talk
+from tformer.cli.languages import Choice, Direction
+from tformer.cli.lines import Line
+from tformer.cli.progress import progress_bar
+from tformer.model.options import DecodingOptions
+
+if TYPE_CHECKING:
+    from tformer.model.translator import Translation, Translator
+
+Format = Callable[[int, Line, "Translation"], str]
+
+# How much of an input is looked at to tell its language, and below which confidence to say so.
+SAMPLE_LETTERS = 1000
+SAMPLE_LINES = 10_000
+CERTAIN = 0.8
+
+MOST_WARNINGS = 20
+
+
+def translate(
+    files: Annotated[
+        list[Path] | None, Argument(metavar="FILES", help="Text; none or - is stdin.")
+    ] = None,
+    source: options.Source = None,
+    target: options.Target = None,
+    model: options.Model = options.DEFAULT_MODEL,
+    output: Annotated[
+        Path | None, Option("--output", "-o", metavar="PATH", help="Write here, not to stdout.")
+    ] = None,
+    beam_size: options.BeamSize = DecodingOptions.beam_size,
+    length_penalty: options.LengthPenalty = DecodingOptions.length_penalty,
+    n_best: Annotated[
+        int, Option(metavar="N", help="Hypotheses printed for each line, at most the beam size.")
+    ] = DecodingOptions.n_best,
+    device: options.DeviceOption = options.Device.AUTO,
+    as_json: options.Json = False,
+) -> None:
+    """Translate text line by line: as many lines come out as go in, in the same order.
+
+    With no language given, that of each file is detected; with one, the model's other language
+    completes it. What was detected is said on stderr.
+
+    --n-best prints up to N lines for each line of input: its number, counted from 0, the
+    hypothesis and its score, separated by " ||| ". --json prints one object for each line of input.
+    """
+    decoding = DecodingOptions(beam_size=beam_size, length_penalty=length_penalty, n_best=n_best)
+    paths = files or [lines.STDIN]
+    lines.check_inputs(paths)
+    translator = loading.load_translator(model, device)
+    choice = Choice(translator.languages, source, target)
+    job = Job(translator, choice, decoding, _format(as_json, n_best))
+    total = lines.size_of(paths)
+    with lines.open_output(output) as writer, progress_bar("translating", total) as advance:
+        for line, text in job.translate(paths):
+            writer.write(text)
+            advance(line.size)
+    job.report()
+
+
+@dataclass
+class Job:
+    """One call of the command: it knows the inputs and counts their lines."""
+
+    translator: Translator
+    choice: Choice
+    options: DecodingOptions
+    format: Format
+    _index: int = 0
+    _warnings: int = 0
+    _damaged: dict[str, list[int]] = field(default_factory=dict)
+
+    def translate(self, paths: list[Path]) -> Iterator[tuple[Line, str]]:
+        """Every line of every input with what is to be printed for it."""
+        for position, path in enumerate(paths):
+            translations = self._translate_input(path, last=position == len(paths) - 1)
+            for number, (line, translation) in enumerate(translations, start=1):
+                self._look_at(lines.name_of(path), number, line, translation)
+                yield line, self.format(self._index, line, translation)
+                self._index += 1
+
+    def report(self) -> None:
+        """Say what was too much to say line by line."""
+        if self._warnings > MOST_WARNINGS:
+            talk.warning(f"{self._warnings - MOST_WARNINGS} more warnings were not shown")
+        for name, numbers in self._damaged.items():
+            talk.warning(
+                f"{name}:{numbers[0]}: not UTF-8; {numbers[1]} such lines, what could not be read "
+                "was taken as U+FFFD"
+            )
+
+    def _translate_input(self, path: Path, *, last: bool) -> Iterator[tuple[Line, Translation]]:
+        direction = None
+        for run in lines.read_runs(path, last=last):
+            if direction is None:
+                sample, run = _peek(run)
+                direction = self._direction(lines.name_of(path), sample)
+            yield from self._translate_run(run, direction or self._any_direction())
+
+    def _translate_run(
+        self, run: Iterable[Line], direction: Direction
+    ) -> Iterator[tuple[Line, Translation]]:
+        originals, copies = tee(run)
+        translations = self.translator.translate(
+            (line.text for line in copies),
+            source=direction.source,
+            target=direction.target,
+            options=self.options,
+        )
+        return zip(originals, translations, strict=True)
+
+    def _direction(self, name: str, sample: str) -> Direction | None:
+        """From what to what; None if the sample must tell but says nothing."""
+        sources = self.choice.possible_sources
+        if len(sources) == 1:
+            return self.choice.toward(sources[0])
+        if not any(character.isalpha() for character in sample):
+            return None
+        from tformer.model.sentences import detect
+
+        detection = detect(sample, sources)
+        direction = self.choice.toward(detection.language)
+        doubt = "" if detection.confidence >= CERTAIN else "; not certain, --source can tell"
+        talk.note(
+            f"{name}: translating from {direction.source} (detected) to {direction.target}{doubt}"
+        )
+        return direction
+
+    def _any_direction(self) -> Direction:
+        """For lines without a single letter."""
+        return self.choice.toward(self.choice.possible_sources[0])
+
+    def _look_at(self, name: str, number: int, line: Line, translation: Translation) -> None:
+        if line.damaged:
+            first_and_count = self._damaged.setdefault(name, [number, 0])
+            first_and_count[1] += 1
+        for warning in translation.warnings:
+            self._warnings += 1
+            if self._warnings <= MOST_WARNINGS:
+                talk.warning(f"{name}:{number}: {warning}")
+
+
+def _peek(run: Iterable[Line]) -> tuple[str, Iterable[Line]]:
+    """The beginning of a run, enough to tell its language, and the whole run again."""
+    rest = iter(run)
+    taken: list[Line] = []
+    letters = 0
+    for line in rest:
+        taken.append(line)
+        letters += len(line.text.strip())
+        if letters >= SAMPLE_LETTERS or len(taken) >= SAMPLE_LINES:
+            break
+    sample = "\n".join(line.text for line in taken)[: 10 * SAMPLE_LETTERS]
+    return sample, chain(taken, rest)
+
+
+# --- how a translation is printed ----------------------------------------------------------------
+
+
+def _format(as_json: bool, n_best: int) -> Format:
+    if as_json:
+        return _json_line
+    return _n_best_lines if n_best > 1 else _text_line
+
+
+def _text_line(index: int, line: Line, translation: Translation) -> str:
+    return _one_line(translation.text) + line.ending
+
+
+def _n_best_lines(index: int, line: Line, translation: Translation) -> str:
+    return "".join(
+        f"{index} ||| {_one_line(hypothesis.text)} ||| {hypothesis.score:.4f}\n"
+        for hypothesis in translation.hypotheses
+    )
+
+
+def _json_line(index: int, line: Line, translation: Translation) -> str:
+    record = {
+        "source": line.text,
+        "target": translation.text,
+        "source_language": translation.source_language,
+        "target_language": translation.target_language,
+        "hypotheses": [{"text": h.text, "score": h.score} for h in translation.hypotheses],
+        "warnings": list(translation.warnings),
+    }
+    return json.dumps(record, ensure_ascii=False) + "\n"
+
+
+def _one_line(text: str) -> str:
+    """A model may spell any byte; a line break of its own making must not add a line."""
+    return text.replace("\n", " ")
