@@ -11,8 +11,6 @@ The cache knows no vocabulary and no search: ``append`` and ``advance`` serve th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
@@ -21,59 +19,39 @@ GROWTH = 16
 """Positions added whenever the self-attention buffers are full."""
 
 
-@dataclass
 class DecoderCache:
-    """Self-attention keys and values per hypothesis, memory keys and values per sentence."""
+    """Self-attention keys and values per hypothesis, memory keys and values per sentence.
 
-    keys: list[Tensor]
-    """Per decoder layer (R, H, capacity, D); zero where nothing was written."""
-    values: list[Tensor]
-    """As ``keys``."""
-    lengths: Tensor
-    """(R,) int64, positions cached per row."""
-    longest: int
-    """The largest of ``lengths``, kept on the host so that no step waits for the device."""
-    cross_keys: list[Tensor]
-    """Per decoder layer (G, H, S, D)."""
-    cross_values: list[Tensor]
-    """As ``cross_keys``."""
-    memory_mask: Tensor
-    """(G, S) bool, True at real source positions."""
-    beam_size: int
-    """K."""
+    Attributes:
+        keys, values: per decoder layer (R, H, capacity, D); zero where nothing was written.
+        lengths: (R,) int64, positions cached per row.
+        longest: the largest of ``lengths``, kept on the host so that no step waits for the device.
+        cross_keys, cross_values: per decoder layer (G, H, S, D).
+        memory_mask: (G, S) bool, True at real source positions.
+        beam_size: K.
+    """
 
-    @classmethod
-    def start(
-        cls,
+    def __init__(
+        self,
         cross_keys: list[Tensor],
         cross_values: list[Tensor],
-        memory_mask: Tensor | None,
+        memory_mask: Tensor,
         beam_size: int,
-    ) -> DecoderCache:
-        """An empty cache for the G sentences whose projected memory is given.
-
-        Args:
-            cross_keys, cross_values: per decoder layer (G, H, S, D).
-            memory_mask: (G, S) bool; None when no sentence is padded.
-            beam_size: hypotheses of each sentence.
-        """
-        sentences, heads, width, d_head = cross_keys[0].shape  # (G, H, S, D)
-        device = cross_keys[0].device
+    ) -> None:
+        """Start an empty cache for the G sentences whose projected memory is given."""
+        sentences, heads, _, d_head = cross_keys[0].shape  # (G, H, S, D)
         rows = sentences * beam_size
-        if memory_mask is None:
-            memory_mask = torch.ones(sentences, width, dtype=torch.bool, device=device)
+        self.cross_keys = cross_keys
+        self.cross_values = cross_values
+        self.memory_mask = memory_mask
+        self.beam_size = beam_size
         # Zeros, not empty: a masked position still multiplies its value by a weight of zero, and
         # zero times an uninitialised NaN is NaN.
-        return cls(
-            keys=[k.new_zeros(rows, heads, GROWTH, d_head) for k in cross_keys],
-            values=[v.new_zeros(rows, heads, GROWTH, d_head) for v in cross_values],
-            lengths=torch.zeros(rows, dtype=torch.int64, device=device),
-            longest=0,
-            cross_keys=cross_keys,
-            cross_values=cross_values,
-            memory_mask=memory_mask,
-            beam_size=beam_size,
-        )
+        self.keys = [k.new_zeros(rows, heads, GROWTH, d_head) for k in cross_keys]
+        self.values = [v.new_zeros(rows, heads, GROWTH, d_head) for v in cross_values]
+        self.lengths = torch.zeros(rows, dtype=torch.int64, device=memory_mask.device)
+        self.longest = 0
+        self._row_index = torch.arange(rows, device=memory_mask.device)
 
     @property
     def num_sentences(self) -> int:
@@ -104,9 +82,8 @@ class DecoderCache:
         if self.longest == self.keys[layer].shape[2]:
             self.keys[layer] = pad(self.keys[layer], (0, 0, 0, GROWTH))
             self.values[layer] = pad(self.values[layer], (0, 0, 0, GROWTH))
-        rows = self._row_index()
-        self.keys[layer][rows, :, self.lengths] = keys.squeeze(2)  # (R, H, D)
-        self.values[layer][rows, :, self.lengths] = values.squeeze(2)
+        self.keys[layer][self._row_index, :, self.lengths] = keys.squeeze(2)  # (R, H, D)
+        self.values[layer][self._row_index, :, self.lengths] = values.squeeze(2)
         filled = self.longest + 1
         return self.keys[layer][:, :, :filled], self.values[layer][:, :, :filled]
 
@@ -130,11 +107,12 @@ class DecoderCache:
         """
         if sentences is not None:
             self._select_sentences(sentences)
-        if rows.shape == self.lengths.shape and torch.equal(rows, self._row_index()):
+        if rows.shape == self._row_index.shape and torch.equal(rows, self._row_index):
             return
         self.keys = [k.index_select(0, rows) for k in self.keys]
         self.values = [v.index_select(0, rows) for v in self.values]
         self.lengths = self.lengths.index_select(0, rows)
+        self._row_index = torch.arange(rows.shape[0], device=rows.device)
         if sentences is not None:
             self._trim_capacity()
 
@@ -155,9 +133,7 @@ class DecoderCache:
         self.memory_mask = torch.cat(list(masks))
         self.lengths = torch.cat([self.lengths, other.lengths])
         self.longest = max(self.longest, other.longest)
-
-    def _row_index(self) -> Tensor:
-        return torch.arange(self.num_rows, device=self.lengths.device)
+        self._row_index = torch.arange(self.num_rows, device=self.lengths.device)
 
     def _select_sentences(self, sentences: Tensor) -> None:
         """Keep ``sentences``, and no more source positions than the longest of them needs."""
