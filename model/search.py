@@ -186,31 +186,31 @@ class Beam:
         first = torch.arange(self.num_sentences, device=parents.device) * self.beam_size
         return (first[:, None] + parents).flatten()
 
-    def take(self) -> tuple[list[list[FinishedHypothesis]], Tensor]:
-        """Remove the sentences that are done.
+    def take(self) -> tuple[list[list[FinishedHypothesis]], list[int]]:
+        """Remove the sentences that are done; the one place in a step that waits for the device.
 
         Returns:
-            Their n-best lists, the best first, in the order of the batch; and (G',) int64, the
-            indices that the remaining sentences had.
+            Their n-best lists, the best first, in the order of the batch; and the indices that
+            the remaining sentences had.
         """
-        done = self.done
-        leaving = self._state.select(done.nonzero()[:, 0])
-        remaining = done.logical_not().nonzero()[:, 0]
+        done = self.done.tolist()
+        remaining = [index for index, is_done in enumerate(done) if not is_done]
+        if len(remaining) == len(done):
+            return [], remaining
+        leaving = [index for index, is_done in enumerate(done) if is_done]
+        finished = _n_best_lists(self._state.select(self._integers(leaving)))
         self.keep(remaining)
-        return _n_best_lists(leaving), remaining
+        return finished, remaining
 
-    def keep(self, sentences: Tensor) -> None:
-        """Drop every sentence whose index is not in ``sentences`` (G',), done or not."""
-        state = self._state.select(sentences)
-        longest = int(state.max_length.max()) if len(sentences) else 0
+    def keep(self, sentences: Sequence[int]) -> None:
+        """Drop every sentence whose index is not in ``sentences``, done or not."""
+        state = self._state.select(self._integers(sentences))
+        longest = int(state.max_length.max()) if sentences else 0
         self._state = state.resized(longest + 1)
 
     def _start(self, options: Sequence[DecodingOptions], max_lengths: Sequence[int]) -> SearchState:
         """Sentences before their first step: one empty hypothesis each, the other places void."""
         sentences, places = len(options), self.beam_size
-
-        def integers(values: Sequence[int]) -> Tensor:
-            return torch.tensor(values, dtype=torch.int64, device=self._device)
 
         def reals(fill: float) -> Tensor:
             shape = (sentences, places)
@@ -222,19 +222,22 @@ class Beam:
         log_probs[:, 0] = 0
         exponents = [wanted.length_penalty for wanted in options]
         return SearchState(
-            step=integers([0] * sentences),
+            step=self._integers([0] * sentences),
             tokens=zeros,
             log_probs=log_probs,
             bank_tokens=zeros,
             bank_lengths=zeros[:, :, 0],
             bank_scores=reals(-math.inf),
-            num_banked=integers([0] * sentences),
-            beam_size=integers([wanted.beam_size for wanted in options]),
-            n_best=integers([wanted.n_best for wanted in options]),
+            num_banked=self._integers([0] * sentences),
+            beam_size=self._integers([wanted.beam_size for wanted in options]),
+            n_best=self._integers([wanted.n_best for wanted in options]),
             exponent=torch.tensor(exponents, dtype=self._dtype, device=self._device),
-            min_length=integers([wanted.min_length for wanted in options]),
-            max_length=integers(max_lengths),
+            min_length=self._integers([wanted.min_length for wanted in options]),
+            max_length=self._integers(max_lengths),
         )
+
+    def _integers(self, values: Sequence[int]) -> Tensor:
+        return torch.tensor(values, dtype=torch.int64, device=self._device)
 
     def _candidates(self, log_probs: Tensor) -> _Candidates:
         """The best 2K continuations, from log-probabilities (G, K, V)."""

@@ -8,6 +8,7 @@ import random
 import pytest
 import torch
 from reference_search import reference_search
+
 from tformer.model.options import DecodingOptions
 from tformer.model.search import Beam, FinishedHypothesis, SearchState, length_penalty, stopped
 
@@ -75,9 +76,8 @@ class Walk:
             for parent, token in zip(rows.tolist(), tokens, strict=True)
         ]
         done = [self.waiting_for[g] for g in self.beam.done.nonzero()[:, 0].tolist()]
-        finished, remaining = self.beam.take()
+        finished, kept = self.beam.take()
         self.results.update(zip(done, finished, strict=True))
-        kept = remaining.tolist()
         self.waiting_for = [self.waiting_for[g] for g in kept]
         self.tables = [self.tables[g] for g in kept]
         self.prefixes = [
@@ -131,7 +131,7 @@ def test_an_end_outside_the_best_k_is_not_banked() -> None:
     beam.advance(log_probs)
     finished, remaining = beam.take()  # at its limit the first one had to end, however unlikely
     assert finished == [[FinishedHypothesis((), -3.0)]]
-    assert remaining.tolist() == [1]
+    assert remaining == [1]
     assert beam.tokens.tolist() == [3, 4]
 
 
@@ -162,7 +162,7 @@ def test_keep_drops_sentences_that_still_run() -> None:
     greedy = DecodingOptions(beam_size=1)
     beam.extend([greedy] * 3, [90, 4, 4])
     beam.advance(torch.tensor([[0, 0, 0, 9.0, 0], [0, 0, 0, 0, 9.0], [9.0, 0, 0, 0, 0]]))
-    beam.keep(torch.tensor([2, 1]))
+    beam.keep([2, 1])
     assert beam.tokens.tolist() == [0, 4]
 
 

@@ -1,0 +1,248 @@
+"""Continuous batching: many sentences through one network, each on its own clock.
+
+    engine = Engine(transformer, beam_size=4)
+    number = engine.submit(Request(source, DecodingOptions()))
+    while engine.busy:
+        for finished in engine.step():
+            ...
+
+A step admits waiting sentences into free places, moves every running sentence on by one token, and
+lets those that are done leave. A file is a loop over ``step``; a server is the same loop in a
+thread.
+
+**Admission.** Requests wait in the order in which they came and enter in that order; nobody
+overtakes, so nobody starves. A batch of G sentences whose longest source has S tokens costs
+G x K x S tokens, which is what its padded memory takes, and is kept within ``max_tokens``; a
+sentence that alone is over it runs alone. Entering copies the cache, so when not all who wait fit,
+they enter once a quarter of the budget is free. Callers with many sentences at hand submit them
+sorted by length.
+
+**Independence.** A translation depends on its own request only: lengths, limits and masks are those
+of the sentence, and every product in the network is row by row.
+
+The engine knows token ids and no text.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import count
+
+import torch
+from torch import Tensor
+
+from tformer.model.cache import DecoderCache
+from tformer.model.errors import ModelError, UsageError
+from tformer.model.options import DecodingOptions
+from tformer.model.search import Beam, FinishedHypothesis
+from tformer.model.transformer import Transformer
+
+MAX_TOKENS = 8192
+"""Default budget: 64 sentences of 32 tokens with a beam of 4."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One sentence to translate."""
+
+    source: Sequence[int]
+    """Token ids as the encoder reads them: target-language tag, pieces, end of sentence."""
+    options: DecodingOptions = field(default_factory=DecodingOptions)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The answer to one request."""
+
+    number: int
+    """What ``submit`` returned."""
+    hypotheses: tuple[FinishedHypothesis, ...]
+    """At least one and at most ``n_best``, the best first."""
+
+
+@dataclass(frozen=True)
+class _Sentence:
+    """A request that was accepted."""
+
+    number: int
+    request: Request
+
+    @property
+    def length(self) -> int:
+        return len(self.request.source)
+
+
+class Engine:
+    """Translates requests, many at a time, none waiting for another to finish."""
+
+    def __init__(
+        self, transformer: Transformer, *, beam_size: int = 4, max_tokens: int = MAX_TOKENS
+    ) -> None:
+        """An idle engine.
+
+        Args:
+            transformer: switched to evaluation mode; decodes on the device and in the dtype it has.
+            beam_size: the widest beam that a request may ask for; every sentence occupies so many
+                rows of a batch.
+            max_tokens: budget of a batch, rows times source tokens.
+        """
+        config = transformer.config
+        parameter = next(transformer.parameters())
+        self._transformer = transformer.eval()
+        self._device = parameter.device
+        self._beam_size = beam_size
+        self._max_tokens = max_tokens
+        self._beam = Beam(
+            beam_size,
+            bos_id=config.bos_id,
+            eos_id=config.eos_id,
+            device=parameter.device,
+            dtype=torch.promote_types(parameter.dtype, torch.float32),
+        )
+        self._cache: DecoderCache | None = None
+        self._running: list[_Sentence] = []
+        self._waiting: deque[_Sentence] = deque()
+        self._numbers = count()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is waiting or running."""
+        return bool(self._waiting or self._running)
+
+    @property
+    def num_waiting(self) -> int:
+        """Requests that have not been admitted."""
+        return len(self._waiting)
+
+    @property
+    def num_running(self) -> int:
+        """Sentences in the batch."""
+        return len(self._running)
+
+    def submit(self, request: Request) -> int:
+        """Queue a request; returns the number under which its answer will come.
+
+        Raises:
+            UsageError: when the source is empty or longer than the network can read, or the beam
+                is wider than the engine's.
+        """
+        longest = self._transformer.config.max_length
+        if not 1 <= len(request.source) <= longest:
+            raise UsageError(
+                f"a source must have 1 to {longest} tokens, not {len(request.source)}: split it"
+            )
+        if request.options.beam_size > self._beam_size:
+            raise UsageError(
+                f"beam_size must be at most the engine's {self._beam_size}, "
+                f"not {request.options.beam_size}"
+            )
+        sentence = _Sentence(next(self._numbers), request)
+        self._waiting.append(sentence)
+        return sentence.number
+
+    def cancel(self, number: int) -> bool:
+        """Forget a request, waiting or running; False when it is not (or no longer) here."""
+        for sentence in self._waiting:
+            if sentence.number == number:
+                self._waiting.remove(sentence)
+                return True
+        remaining = [i for i, sentence in enumerate(self._running) if sentence.number != number]
+        if len(remaining) == len(self._running):
+            return False
+        self._beam.keep(remaining)
+        self._keep(remaining, torch.arange(self.num_running * self._beam_size))
+        return True
+
+    @torch.inference_mode()
+    def step(self) -> list[Finished]:
+        """Admit, move every sentence on by one token, and return those that are done.
+
+        Raises:
+            ModelError: when the network computes nothing but NaN.
+        """
+        self._admit(self._next_to_enter())
+        if self._cache is None:
+            return []
+        logits = self._transformer.decode(self._beam.tokens, self._cache)  # (R, V)
+        rows = self._beam.advance(logits.log_softmax(-1))
+        finished, remaining = self._beam.take()
+        staying = set(remaining)
+        leaving = [s for i, s in enumerate(self._running) if i not in staying]
+        self._keep(remaining, rows)
+        return [_answer(s, found) for s, found in zip(leaving, finished, strict=True)]
+
+    def _next_to_enter(self) -> list[_Sentence]:
+        """Take from the queue those that enter now."""
+        longest = max((sentence.length for sentence in self._running), default=0)
+        fitting = 0
+        for sentence in self._waiting:
+            longest = max(longest, sentence.length)
+            if not self._fits(self.num_running + fitting + 1, longest):
+                break
+            fitting += 1
+        if self._running and fitting < len(self._waiting) and not self._has_quarter_free():
+            return []
+        if self._waiting and not self._running:
+            fitting = max(fitting, 1)
+        return [self._waiting.popleft() for _ in range(fitting)]
+
+    def _fits(self, sentences: int, longest: int) -> bool:
+        return sentences * self._beam_size * longest <= self._max_tokens
+
+    def _has_quarter_free(self) -> bool:
+        longest = max(sentence.length for sentence in self._running)
+        return self.num_running * self._beam_size * longest <= self._max_tokens * 3 // 4
+
+    def _admit(self, sentences: list[_Sentence]) -> None:
+        """Encode the sentences together and put them behind those that run."""
+        if not sentences:
+            return
+        source, lengths = self._padded([sentence.request.source for sentence in sentences])
+        memory = self._transformer.encode(source, lengths)
+        cache = self._transformer.start_cache(memory, self._beam_size)
+        if self._cache is None:
+            self._cache = cache
+        else:
+            self._cache.extend(cache)
+        self._beam.extend(
+            [sentence.request.options for sentence in sentences],
+            [self._target_limit(sentence) for sentence in sentences],
+        )
+        self._running += sentences
+
+    def _padded(self, sources: list[Sequence[int]]) -> tuple[Tensor, Tensor]:
+        """Token ids (G, S), padded on the right, and lengths (G,)."""
+        lengths = [len(source) for source in sources]
+        pad_id = self._transformer.config.pad_id
+        padded = [[*source, *[pad_id] * (max(lengths) - len(source))] for source in sources]
+        return (
+            torch.tensor(padded, dtype=torch.int64, device=self._device),
+            torch.tensor(lengths, dtype=torch.int64, device=self._device),
+        )
+
+    def _target_limit(self, sentence: _Sentence) -> int:
+        """Most tokens of the translation; the network has positions for no more, and the end."""
+        limit = sentence.request.options.target_limit(sentence.length)
+        return min(limit, self._transformer.config.max_length - 1)
+
+    def _keep(self, sentences: list[int], rows: Tensor) -> None:
+        """Let the cache follow the beam: of old rows (R,), those of the remaining ``sentences``."""
+        assert self._cache is not None
+        if len(sentences) == self.num_running:
+            self._cache.select(rows)
+            return
+        self._running = [self._running[i] for i in sentences]
+        if not sentences:
+            self._cache = None
+            return
+        index = torch.tensor(sentences, dtype=torch.int64, device=self._device)
+        rows = rows.to(self._device).view(-1, self._beam_size).index_select(0, index).flatten()
+        self._cache.select(rows, index)
+
+
+def _answer(sentence: _Sentence, hypotheses: list[FinishedHypothesis]) -> Finished:
+    if not hypotheses:
+        raise ModelError("the model computes no probabilities (NaN): its weights are damaged")
+    return Finished(sentence.number, tuple(hypotheses))

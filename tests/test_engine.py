@@ -1,0 +1,204 @@
+"""The engine against one-by-one results and against the reference search."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+import torch
+from reference_search import reference_search
+from tiny import tiny_transformer
+
+from tformer.model.engine import Engine, Finished, Request
+from tformer.model.errors import ModelError, UsageError
+from tformer.model.options import DecodingOptions
+from tformer.model.transformer import Transformer
+
+EOS = 2
+GREEDY = DecodingOptions(beam_size=1)
+
+
+def random_request(draw: random.Random, widest: int, vocab_size: int = 12) -> Request:
+    beam_size = draw.randint(1, widest)
+    options = DecodingOptions(
+        beam_size=beam_size,
+        n_best=draw.randint(1, beam_size),
+        length_penalty=draw.choice([0, 0.6, 1.5]),
+        max_length=draw.choice([None, draw.randint(2, 12)]),
+        min_length=draw.randint(0, 2),
+    )
+    length = draw.choice([1, 3, draw.randint(1, 30)])
+    pieces = [draw.randrange(3, vocab_size) for _ in range(length - 1)]
+    return Request((*pieces, EOS), options)
+
+
+def drain(engine: Engine) -> dict[int, Finished]:
+    finished = {}
+    while engine.busy:
+        for answer in engine.step():
+            assert answer.number not in finished
+            finished[answer.number] = answer
+    return finished
+
+
+def alone(transformer: Transformer, request: Request) -> Finished:
+    engine = Engine(transformer, beam_size=request.options.beam_size)
+    number = engine.submit(request)
+    return drain(engine)[number]
+
+
+def assert_same(found: Finished, expected: Finished) -> None:
+    assert [h.tokens for h in found.hypotheses] == [h.tokens for h in expected.hypotheses]
+    assert [h.score for h in found.hypotheses] == pytest.approx(
+        [h.score for h in expected.hypotheses]
+    )
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_equals_the_reference_search(seed: int) -> None:
+    """Full re-decoding of every prefix, sentence by sentence, without cache or padding."""
+    draw = random.Random(seed)
+    transformer = tiny_transformer(seed)
+    request = random_request(draw, widest=4)
+    limit = request.options.max_length or 8
+    options = request.options
+
+    def next_log_probs(tokens: tuple[int, ...]) -> list[float]:
+        with torch.inference_mode():
+            logits = transformer(torch.tensor([request.source]), None, torch.tensor([[1, *tokens]]))
+        return logits[0, -1].double().log_softmax(-1).tolist()
+
+    bounded = DecodingOptions(
+        beam_size=options.beam_size,
+        n_best=options.n_best,
+        length_penalty=options.length_penalty,
+        max_length=limit,
+        min_length=options.min_length,
+    )
+    expected = reference_search(next_log_probs, bounded, limit, EOS)
+    found = alone(transformer, Request(request.source, bounded)).hypotheses
+    assert [h.tokens for h in found] == [tokens for tokens, _ in expected]
+    assert [h.score for h in found] == pytest.approx([score for _, score in expected], rel=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_neighbours_change_nothing(seed: int) -> None:
+    """Requests that come at any time, in any company, under any budget, some taken back."""
+    draw = random.Random(seed)
+    transformer = tiny_transformer(seed)
+    engine = Engine(transformer, beam_size=4, max_tokens=draw.choice([1, 200, 1000]))
+    requests = {}
+    finished: dict[int, Finished] = {}
+    cancelled = set()
+    for _ in range(14):
+        for _ in range(draw.randint(0, 3)):
+            request = random_request(draw, widest=4)
+            requests[engine.submit(request)] = request
+        if requests and draw.random() < 0.2:
+            number = draw.choice(sorted(requests))
+            expected = number not in finished and number not in cancelled
+            assert engine.cancel(number) == expected
+            if expected:
+                cancelled.add(number)
+        finished.update((answer.number, answer) for answer in engine.step())
+    finished.update(drain(engine))
+
+    assert finished.keys() == requests.keys() - cancelled
+    for number, answer in finished.items():
+        assert_same(answer, alone(transformer, requests[number]))
+
+
+def test_nothing_is_left_behind_after_a_drain() -> None:
+    transformer = tiny_transformer(1)
+    engine = Engine(transformer, beam_size=3)
+    draw = random.Random(1)
+    for _ in range(20):
+        engine.submit(random_request(draw, widest=3))
+    assert len(drain(engine)) == 20
+    assert not engine.busy
+    assert engine.num_running == engine.num_waiting == 0
+    assert engine._cache is None
+    assert engine._beam.num_sentences == 0
+    assert engine._beam._state.tokens.shape == (0, 3, 1)
+
+
+def test_short_sentences_do_not_wait_for_long_ones() -> None:
+    engine = Engine(tiny_transformer(1), beam_size=1)
+    long = engine.submit(
+        Request((5, EOS), DecodingOptions(beam_size=1, min_length=30, max_length=30))
+    )
+    engine.step()
+    short = engine.submit(Request((5, EOS), DecodingOptions(beam_size=1, max_length=1)))
+    order = [answer.number for answer in drain(engine).values()]
+    assert order == [short, long]
+
+
+def test_the_batch_stays_within_its_budget() -> None:
+    engine = Engine(tiny_transformer(1), beam_size=2, max_tokens=80)
+    for length in (5, 5, 40, 5, 20, 5, 5, 5, 5, 5):
+        options = DecodingOptions(beam_size=2, min_length=8, max_length=8)
+        engine.submit(Request((*[5] * (length - 1), EOS), options))
+    largest = 0
+    while engine.busy:
+        engine.step()
+        if engine.num_running:
+            longest = max(sentence.length for sentence in engine._running)
+            largest = max(largest, 2 * longest * engine.num_running)
+    assert largest == 80
+
+
+def test_a_sentence_over_the_budget_runs_alone() -> None:
+    engine = Engine(tiny_transformer(1), beam_size=2, max_tokens=10)
+    for _ in range(2):
+        engine.submit(Request((*[5] * 30, EOS), DecodingOptions(beam_size=2, max_length=3)))
+    engine.step()
+    assert (engine.num_running, engine.num_waiting) == (1, 1)
+    assert len(drain(engine)) == 2
+
+
+def test_requests_enter_in_the_order_in_which_they_came() -> None:
+    engine = Engine(tiny_transformer(1), beam_size=1, max_tokens=20)
+    one_token = DecodingOptions(beam_size=1, min_length=1, max_length=1)
+    for length in (20, 2, 20, 2):
+        engine.submit(Request((*[5] * (length - 1), EOS), one_token))
+    assert list(drain(engine)) == [0, 1, 2, 3]
+
+
+def test_the_network_is_not_asked_for_positions_it_does_not_have() -> None:
+    transformer = tiny_transformer(1, max_length=16)
+    options = DecodingOptions(beam_size=1, min_length=15)
+    (hypothesis,) = alone(transformer, Request((*[5] * 15, EOS), options)).hypotheses
+    assert len(hypothesis.tokens) == 15
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        pytest.param(Request(()), "1 to 64 tokens, not 0", id="empty-source"),
+        pytest.param(Request((5,) * 65), "1 to 64 tokens, not 65", id="source-too-long"),
+        pytest.param(
+            Request((5,), DecodingOptions(beam_size=5)), "beam_size must be at most", id="wide-beam"
+        ),
+    ],
+)
+def test_wrong_requests_are_refused(request_: Request, message: str) -> None:
+    engine = Engine(tiny_transformer(1), beam_size=4)
+    with pytest.raises(UsageError, match=message):
+        engine.submit(request_)
+    assert not engine.busy
+
+
+def test_a_damaged_model_is_an_error_and_not_an_endless_loop() -> None:
+    transformer = tiny_transformer(1)
+    with torch.no_grad():
+        transformer.embedding.weight.fill_(float("nan"))
+    engine = Engine(transformer, beam_size=2)
+    engine.submit(Request((5, EOS), DecodingOptions(beam_size=2, max_length=3)))
+    with pytest.raises(ModelError, match="NaN"):
+        drain(engine)
+
+
+def test_an_idle_engine_has_nothing_to_do() -> None:
+    engine = Engine(tiny_transformer(1))
+    assert engine.step() == []
+    assert not engine.cancel(0)

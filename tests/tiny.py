@@ -1,0 +1,30 @@
+"""Tiny random models for tests that need a network but not a good one."""
+
+from __future__ import annotations
+
+import torch
+
+from tformer.model.config import TransformerConfig
+from tformer.model.transformer import Transformer
+
+
+def tiny_transformer(
+    seed: int, vocab_size: int = 12, *, dtype: torch.dtype = torch.float64, max_length: int = 64
+) -> Transformer:
+    """A network of two narrow layers whose distributions are neither flat nor certain."""
+    torch.manual_seed(seed)
+    config = TransformerConfig(
+        vocab_size=vocab_size,
+        d_model=16,
+        num_heads=2,
+        d_ff=32,
+        num_encoder_layers=1,
+        num_decoder_layers=2,
+        norm="pre" if seed % 2 else "post",
+        max_length=max_length,
+    )
+    transformer = Transformer(config)
+    with torch.no_grad():
+        for parameter in transformer.parameters():
+            parameter.mul_(1.7)
+    return transformer.to(dtype).eval()
