@@ -64,7 +64,7 @@ def run(arguments: Sequence[str]) -> int:
     except TformerError as error:
         return _fail(str(error), status_of(error))
     except TyperException as error:
-        return _fail(f"{error.format_message()} (tformer --help tells more)", ExitStatus.USAGE)
+        return _refuse(error.format_message())
     except (typer.Abort, KeyboardInterrupt):
         return ExitStatus.INTERRUPTED
     except PipeClosed:
@@ -81,6 +81,13 @@ def program(arguments: Sequence[str]) -> int:
     status = app(args=list(arguments), prog_name="tformer", standalone_mode=False)
     sys.stdout.flush()
     return status or ExitStatus.SUCCESS
+
+
+def _refuse(message: str) -> ExitStatus:
+    """A call that Typer could not read; without a message it has printed the help instead."""
+    if message:
+        talk.error(f"{message.rstrip('.')}; tformer --help tells more")
+    return ExitStatus.USAGE
 
 
 def _fail(message: str, status: ExitStatus) -> ExitStatus:

@@ -59,15 +59,15 @@ def translate(
     decoding = DecodingOptions(beam_size=beam_size, length_penalty=length_penalty, n_best=n_best)
     paths = files or [lines.STDIN]
     lines.check_inputs(paths)
-    translator = loading.load_translator(model, device)
-    choice = Choice(translator.languages, source, target)
-    job = Job(translator, choice, decoding, _format(as_json, n_best))
-    total = lines.size_of(paths)
-    with lines.open_output(output) as writer, progress_bar("translating", total) as advance:
-        for line, text in job.translate(paths):
-            writer.write(text)
-            advance(line.size)
-    job.report()
+    with lines.open_output(output) as writer:
+        translator = loading.load_translator(model, device)
+        choice = Choice(translator.languages, source, target)
+        job = Job(translator, choice, decoding, _format(as_json, n_best))
+        with progress_bar("translating", lines.size_of(paths)) as advance:
+            for line, text in job.translate(paths):
+                writer.write(text)
+                advance(line.size)
+        job.report()
 
 
 @dataclass

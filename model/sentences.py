@@ -72,8 +72,8 @@ def detect(text: str, languages: Sequence[str]) -> Detection:
     A naive Bayes classifier over byte n-grams (Lui and Baldwin 2012, "langid.py"), restricted to
     `languages`. On single English and German sentences (Tatoeba, 4,000 sentences of 1 to 30 words)
     it is right in 99.9 %; a single word often has a confidence below 0.7 and may be taken for the
-    other language. A text without letters, or without any n-gram it knows ("OK"), is at chance: then
-    the first of `languages` is the answer.
+    other language. A text without letters, or without an n-gram it knows ("OK"), is at chance: the
+    first of `languages` is then the answer.
     """
     if not any(character.isalpha() for character in text):
         return Detection(languages[0], 1 / len(languages))

@@ -1,0 +1,30 @@
+"""Fixtures that several test files share."""
+
+import io
+import sys
+
+import pytest
+from fake_translator import FakeTranslator, Result, Tformer
+
+from tformer.cli import loading
+from tformer.cli.main import run
+
+
+@pytest.fixture
+def translator(monkeypatch: pytest.MonkeyPatch) -> FakeTranslator:
+    fake = FakeTranslator()
+    monkeypatch.setattr(loading, "load_translator", lambda model, device: fake)
+    return fake
+
+
+@pytest.fixture
+def tformer(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Tformer:
+    """Call the command line in this process: tformer("translate", "-", stdin=b"...")."""
+
+    def call(*arguments: object, stdin: bytes = b"") -> Result:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        status = run([str(argument) for argument in arguments])
+        out, err = capfdbinary.readouterr()
+        return Result(status, out.decode(), err.decode())
+
+    return call

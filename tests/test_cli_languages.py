@@ -1,0 +1,45 @@
+"""What the user named, completed by what the model has."""
+
+import pytest
+
+from tformer.cli.languages import Choice, Direction
+from tformer.model.errors import UsageError
+
+PAIR = ("en", "de")
+THREE = ("en", "de", "fr")
+
+
+@pytest.mark.parametrize(
+    ("choice", "sources"),
+    [
+        pytest.param(Choice(PAIR), ("en", "de"), id="nothing named"),
+        pytest.param(Choice(PAIR, target="de"), ("en",), id="the other is the source"),
+        pytest.param(Choice(PAIR, source="de"), ("de",), id="source named"),
+        pytest.param(Choice(THREE, target="de"), ("en", "fr"), id="two are left"),
+    ],
+)
+def test_possible_sources(choice: Choice, sources: tuple[str, ...]) -> None:
+    assert choice.possible_sources == sources
+
+
+def test_the_other_language_is_the_target() -> None:
+    assert Choice(PAIR).toward("de") == Direction("de", "en")
+    assert Choice(THREE, target="fr").toward("de") == Direction("de", "fr")
+
+
+def test_a_target_must_be_named_where_several_are_left() -> None:
+    with pytest.raises(UsageError, match=r"en, fr.*--target"):
+        Choice(THREE).toward("de")
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "message"),
+    [
+        pytest.param("xx", None, "'xx'; it has en, de", id="unknown source"),
+        pytest.param(None, "english", "'english'; it has en, de", id="unknown target"),
+        pytest.param("de", "de", "both 'de'", id="the same twice"),
+    ],
+)
+def test_wrong_languages_are_refused(source: str | None, target: str | None, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        Choice(PAIR, source, target)

@@ -1,0 +1,69 @@
+"""The program as a whole: help at once, version, exit statuses."""
+
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+from fake_translator import Tformer
+
+from tformer.cli.exits import ExitStatus, status_of
+from tformer.model import errors
+
+HEAVY = {"torch", "numpy", "sacrebleu", "sentencepiece", "py3langid", "sentencex", "rich.progress"}
+
+
+@pytest.mark.parametrize("argument", ["--help", "--version"])
+def test_what_needs_no_model_imports_nothing_heavy(argument: str) -> None:
+    program = (
+        "import sys; from tformer.cli.main import run; status = run(sys.argv[1:]);"
+        "print(*sys.modules, file=sys.stderr); sys.exit(status)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, argument], capture_output=True, text=True, check=True
+    )
+    assert not HEAVY & set(done.stderr.split())
+
+
+def test_version(tformer: Tformer) -> None:
+    assert tformer("--version") == (0, f"tformer {version('tformer')}\n", "")
+
+
+def test_help_lists_the_commands_and_every_exit_status(tformer: Tformer) -> None:
+    result = tformer("--help")
+    assert result.status == 0
+    for command in ("translate", "evaluate"):
+        assert command in result.out
+    for status in ExitStatus:
+        assert f" {status.value} " in " ".join(result.out.split())
+
+
+def test_without_a_command_the_help_is_shown(tformer: Tformer) -> None:
+    result = tformer()
+    assert (result.status, result.err) == (ExitStatus.USAGE, "")
+    assert "Usage: tformer" in result.out
+
+
+def test_an_unknown_command_is_one_line(tformer: Tformer) -> None:
+    result = tformer("translat")
+    assert result.status == ExitStatus.USAGE
+    assert result.err.startswith("error: No such command 'translat'")
+    assert result.err.count("\n") == 1
+
+
+def test_shell_completion_is_offered(tformer: Tformer) -> None:
+    assert "--install-completion" in tformer("--help").out
+
+
+def test_every_error_has_a_status_of_its_own() -> None:
+    kinds = errors.TformerError.__subclasses__()
+    statuses = {status_of(kind("message")) for kind in kinds}
+    assert len(statuses) == len(kinds)
+    assert ExitStatus.FAILURE not in statuses
+
+
+def test_a_special_error_has_the_status_of_its_parent() -> None:
+    class Special(errors.ModelError):
+        pass
+
+    assert status_of(Special("message")) == ExitStatus.MODEL
