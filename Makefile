@@ -43,7 +43,7 @@ format: $(VENV)/installed-dev
 	$(BIN)/ruff format
 
 types: $(VENV)/installed-dev
-	rm -rf $(TYPES)
+	rm -rf $(TYPES) build
 	$(PIP) install --no-deps --target $(TYPES) .
 	cd $(TYPES) && MYPYPATH=. $(abspath $(BIN))/mypy --config-file $(CURDIR)/pyproject.toml \
 	    --python-executable $(abspath $(BIN))/python --explicit-package-bases \
