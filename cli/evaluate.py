@@ -112,7 +112,7 @@ def _evaluate(
 
     translations = []
     started = time.perf_counter()
-    with progress_bar("evaluating", len(sources)) as advance:
+    with progress_bar("evaluating", len(sources), data_on_stdout=False) as advance:
         for translation in translator.translate(
             sources, source=direction.source, target=direction.target, options=decoding
         ):

@@ -8,12 +8,15 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def progress_bar(description: str, total: int | None) -> Iterator[Callable[[int], None]]:
+def progress_bar(
+    description: str, total: int | None, *, data_on_stdout: bool
+) -> Iterator[Callable[[int], None]]:
     """Show progress while the context lasts; what it gives is called with each step's size.
 
-    Nothing is shown unless stderr is a terminal and stdout is not, since the two would mix.
+    Nothing is shown unless stderr is a terminal, nor where data on the same terminal would mix
+    with the bar.
     """
-    if not _somebody_looks():
+    if not _is_terminal(sys.stderr) or (data_on_stdout and _is_terminal(sys.stdout)):
         yield lambda size: None
         return
     from rich.console import Console
@@ -31,10 +34,6 @@ def progress_bar(description: str, total: int | None) -> Iterator[Callable[[int]
     with Progress(*columns, *times, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(description, total=total)
         yield lambda size: progress.advance(task, size)
-
-
-def _somebody_looks() -> bool:
-    return _is_terminal(sys.stderr) and not _is_terminal(sys.stdout)
 
 
 def _is_terminal(stream: object) -> bool:

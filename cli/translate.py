@@ -63,7 +63,8 @@ def translate(
         translator = loading.load_translator(model, device)
         choice = Choice(translator.languages, source, target)
         job = Job(translator, choice, decoding, _format(as_json, n_best))
-        with progress_bar("translating", lines.size_of(paths)) as advance:
+        size = lines.size_of(paths)
+        with progress_bar("translating", size, data_on_stdout=output is None) as advance:
             for line, text in job.translate(paths):
                 writer.write(text)
                 advance(line.size)
