@@ -60,6 +60,8 @@ class Finished:
     """What ``submit`` returned."""
     hypotheses: tuple[FinishedHypothesis, ...]
     """At least one and at most ``n_best``, the best first."""
+    max_length: int
+    """Most tokens a hypothesis could have; one that has so many had to end there."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,7 @@ class Engine:
         staying = set(remaining)
         leaving = [s for i, s in enumerate(self._running) if i not in staying]
         self._keep(remaining, rows)
-        return [_answer(s, found) for s, found in zip(leaving, finished, strict=True)]
+        return [self._answer(s, found) for s, found in zip(leaving, finished, strict=True)]
 
     def _next_to_enter(self) -> list[_Sentence]:
         """Take from the queue those that enter now."""
@@ -241,8 +243,7 @@ class Engine:
         rows = rows.to(self._device).view(-1, self._beam_size).index_select(0, index).flatten()
         self._cache.select(rows, index)
 
-
-def _answer(sentence: _Sentence, hypotheses: list[FinishedHypothesis]) -> Finished:
-    if not hypotheses:
-        raise ModelError("the model computes no probabilities (NaN): its weights are damaged")
-    return Finished(sentence.number, tuple(hypotheses))
+    def _answer(self, sentence: _Sentence, hypotheses: list[FinishedHypothesis]) -> Finished:
+        if not hypotheses:
+            raise ModelError("the model computes no probabilities (NaN): its weights are damaged")
+        return Finished(sentence.number, tuple(hypotheses), self._target_limit(sentence))

@@ -1,0 +1,80 @@
+"""Where a model runs and in which arithmetic.
+
+A note on threads: between two parallel loops torch's OpenMP threads spin, so another busy process
+on the same cores slows them many times over. On a shared machine give torch fewer threads than
+cores (``set_threads``), or start Python with ``OMP_WAIT_POLICY=PASSIVE``, which OpenMP reads once,
+when torch is imported.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from tformer.model.errors import DeviceError, UsageError
+
+DTYPES = {
+    "float64": torch.float64,
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """The device called ``name``: "cpu", "cuda", "cuda:1"; "auto" is a GPU if there is one.
+
+    Raises:
+        UsageError: when there is no device of that name.
+        DeviceError: when it is a GPU that this machine, or this build of torch, does not have.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):
+        raise UsageError(f"device must be auto, cpu or cuda, not {name!r}")
+    if device.type == "cuda":
+        _check_cuda(device)
+    return device
+
+
+def _check_cuda(device: torch.device) -> None:
+    if not torch.backends.cuda.is_built():
+        raise DeviceError(
+            "device cuda: this torch is built for the CPU only; install a CUDA build of torch, "
+            "or choose the device cpu"
+        )
+    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if (device.index or 0) >= found:
+        raise DeviceError(
+            f"device {device}: torch finds {found} CUDA devices; check nvidia-smi, "
+            "or choose the device cpu"
+        )
+
+
+def choose_dtype(name: str, device: torch.device) -> torch.dtype:
+    """The dtype called ``name``; "auto" is float32 on a CPU, bfloat16 on a GPU that has it.
+
+    Raises:
+        UsageError: when there is no such dtype.
+    """
+    if name == "auto":
+        if device.type == "cpu":
+            return torch.float32
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    if name not in DTYPES:
+        raise UsageError(f"dtype must be auto, {', '.join(DTYPES)}, not {name!r}")
+    return DTYPES[name]
+
+
+def set_threads(threads: int) -> None:
+    """Let torch's CPU kernels of this process use so many threads.
+
+    Raises:
+        UsageError: when ``threads`` is less than 1.
+    """
+    if threads < 1:
+        raise UsageError(f"threads must be at least 1, not {threads}")
+    torch.set_num_threads(threads)

@@ -1,0 +1,61 @@
+"""Options are checked where they are made, and say which of them is wrong."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from tformer.model.errors import UsageError
+from tformer.model.options import DecodingOptions
+
+
+def test_defaults_are_those_of_the_paper() -> None:
+    options = DecodingOptions()
+    assert (options.beam_size, options.length_penalty, options.n_best) == (4, 0.6, 1)
+    assert options.target_limit(20) == 70
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        pytest.param({"beam_size": 0}, "beam_size must be between 1 and 64, not 0", id="no-beam"),
+        pytest.param({"beam_size": 65}, "beam_size must be between", id="beam-too-wide"),
+        pytest.param({"beam_size": True}, "beam_size must be of type int", id="bool-is-no-number"),
+        pytest.param({"beam_size": 2.0}, "beam_size must be of type int", id="float-is-no-count"),
+        pytest.param({"length_penalty": -1}, "length_penalty must be at least 0", id="negative"),
+        pytest.param({"length_penalty": float("nan")}, "length_penalty must be", id="nan"),
+        pytest.param({"length_penalty": float("inf")}, "length_penalty must be", id="infinite"),
+        pytest.param({"length_penalty": "1"}, "length_penalty must be of type", id="text"),
+        pytest.param({"n_best": 5}, r"n_best must be .* beam_size \(4\), not 5", id="n-best>beam"),
+        pytest.param({"min_length": -1}, "min_length must be at least 0", id="negative-length"),
+        pytest.param({"max_length": 0}, "max_length must be at least 1", id="nothing-allowed"),
+        pytest.param(
+            {"min_length": 9, "max_length": 8}, "max_length must be at least 9", id="min>max"
+        ),
+    ],
+)
+def test_wrong_values_are_refused_by_name(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        DecodingOptions(**values)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        pytest.param(DecodingOptions(max_length=7), 7, id="given"),
+        pytest.param(DecodingOptions(), 60, id="source-plus-50"),
+        pytest.param(DecodingOptions(min_length=99), 99, id="minimum-above-the-formula"),
+    ],
+)
+def test_target_limit_depends_on_the_sentence_alone(
+    options: DecodingOptions, expected: int
+) -> None:
+    assert options.target_limit(10) == expected
+
+
+def test_options_need_no_torch() -> None:
+    program = "import sys, tformer.model.options; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

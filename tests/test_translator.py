@@ -1,0 +1,186 @@
+"""Text in, text out: order, white space, sentences, warnings. The network is tiny and random."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tiny import tiny_transformer
+
+from tformer.model.errors import UsageError
+from tformer.model.options import DecodingOptions
+from tformer.model.translator import Translation, Translator
+from tformer.model.vocabulary import Vocabulary
+
+SENTENCES = [
+    "A dog runs on the beach.",
+    "Where is the railway station?",
+    "The house is old, but the garden is beautiful.",
+    "Ein Hund läuft am Strand.",
+    "Wo ist der Bahnhof?",
+    "Das Haus ist alt, aber der Garten ist schön.",
+]
+
+SHORT = DecodingOptions(beam_size=2, max_length=8)
+
+
+@pytest.fixture(scope="module")
+def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Vocabulary:
+    path: Path = tmp_path_factory.mktemp("vocabulary") / "sentencepiece.model"
+    return Vocabulary.train(SENTENCES, path, languages=["en", "de"], size=330)
+
+
+@pytest.fixture(scope="module")
+def translator(vocabulary: Vocabulary) -> Translator:
+    return make_translator(vocabulary)
+
+
+def make_translator(
+    vocabulary: Vocabulary, window: int = 64, longest_source: int = 40
+) -> Translator:
+    transformer = tiny_transformer(3, vocab_size=len(vocabulary), max_length=128)
+    return Translator(transformer, vocabulary, window=window, longest_source=longest_source)
+
+
+def translate(translator: Translator, *texts: str, **how: object) -> list[Translation]:
+    return list(translator.translate(texts, source="en", target="de", options=SHORT))
+
+
+@pytest.mark.parametrize("window", [1, 2, 7, 1000])
+def test_order_count_and_content_do_not_depend_on_the_window(
+    vocabulary: Vocabulary, window: int
+) -> None:
+    texts = ["", *SENTENCES, " ".join(SENTENCES), "   ", "dog " * 30, *SENTENCES[::-1], "!"]
+    together = translate(make_translator(vocabulary, window), *texts)
+    apart = [translate(make_translator(vocabulary), text)[0] for text in texts]
+    assert [t.text for t in together] == [t.text for t in apart]
+    assert len({t.text for t in together}) > 5
+
+
+@pytest.mark.parametrize("text", ["", " ", "\t\u3000 ", "\x00\x01", "...", "—", "* * *", "😀"])
+def test_what_has_no_word_stays_as_it_is(translator: Translator, text: str) -> None:
+    (translation,) = translate(translator, text)
+    assert translation.text == text
+    assert [h.text for h in translation.hypotheses] == [text]
+
+
+def test_white_space_around_and_between_sentences_is_kept(translator: Translator) -> None:
+    first, second = SENTENCES[:2]
+    one, two, both = translate(translator, first, second, f"  {first} \t {second}\r")
+    assert both.text == f"  {one.text} \t {two.text}\r"
+
+
+def test_a_sentence_that_is_too_long_is_cut_and_the_cut_is_reported(translator: Translator) -> None:
+    (translation,) = translate(translator, "the old dog, " * 40)
+    assert "no sentence may exceed 40 tokens" in translation.warnings[0]
+    (short,) = translate(translator, "the old dog")
+    assert not any("exceed" in warning for warning in short.warnings)
+
+
+def test_a_translation_that_reaches_its_limit_is_reported(translator: Translator) -> None:
+    options = DecodingOptions(beam_size=1, min_length=5, max_length=5)
+    (translation,) = translator.translate(["the dog"], source="en", options=options)
+    assert translation.warnings == (
+        "a translation reached its limit of 5 tokens and may be incomplete",
+    )
+
+
+def test_texts_are_read_as_translations_are_taken(vocabulary: Vocabulary) -> None:
+    read = 0
+
+    def endless() -> Iterator[str]:
+        nonlocal read
+        while True:
+            read += 1
+            yield SENTENCES[read % 3]
+
+    translations = make_translator(vocabulary, window=8).translate(
+        endless(), target="de", options=SHORT
+    )
+    for taken in range(1, 40):
+        next(translations)
+        assert read < taken + 8
+
+
+def test_n_best_of_a_text_are_the_best_combinations(translator: Translator) -> None:
+    options = DecodingOptions(beam_size=4, n_best=4, max_length=8)
+    first, second = SENTENCES[:2]
+    one, two, both = translator.translate(
+        [first, second, f"{first} {second}"], source="en", options=options
+    )
+    combinations = [
+        (a.score + b.score, f"{a.text} {b.text}") for a in one.hypotheses for b in two.hypotheses
+    ]
+    best = sorted(combinations, key=lambda c: -c[0])[:4]
+    assert [h.text for h in both.hypotheses] == [text for _, text in best]
+    assert [h.score for h in both.hypotheses] == pytest.approx([score for score, _ in best])
+    assert both.text == both.hypotheses[0].text
+
+
+def test_line_breaks_that_the_network_spells_become_spaces(
+    translator: Translator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(translator.vocabulary, "decode", lambda ids: "a\r\nb\u2028c\x85d\x00")
+    assert translate(translator, "the dog")[0].text == "a b c d"
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.text(max_size=60), st.sampled_from(["en", "de", None]))
+def test_any_text_is_translated_and_keeps_its_line_breaks(
+    translator: Translator, text: str, source: str | None
+) -> None:
+    """Control characters, lone surrogates and all scripts among them."""
+    options = DecodingOptions(beam_size=1, max_length=4)
+    (translation,) = translator.translate([text], source=source, options=options)
+    assert translation.text.count("\n") == text.count("\n")
+
+
+def test_lone_surrogates_are_taken_as_replacement_characters(translator: Translator) -> None:
+    broken, replaced = translate(translator, "the \ud800 dog", "the \ufffd dog")
+    assert broken.text == replaced.text
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "expected"),
+    [
+        pytest.param(None, None, ("de", "en"), id="detected"),
+        pytest.param("en", None, ("en", "de"), id="target-is-the-other"),
+        pytest.param(None, "de", ("en", "de"), id="source-is-the-other"),
+        pytest.param("de", "en", ("de", "en"), id="both-given"),
+    ],
+)
+def test_languages(
+    translator: Translator, source: str | None, target: str | None, expected: tuple[str, str]
+) -> None:
+    text = "Das Haus ist alt, aber der Garten ist schön."
+    (translation,) = translator.translate([text], source=source, target=target, options=SHORT)
+    assert (translation.source_language, translation.target_language) == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "message"),
+    [
+        pytest.param("fr", "de", "'fr' is unknown to this model: it has en, de", id="source"),
+        pytest.param("en", "fr", "'fr' is unknown", id="target"),
+        pytest.param("de", "de", "the same language", id="same"),
+    ],
+)
+def test_wrong_languages_are_refused_at_once(
+    translator: Translator, source: str, target: str, message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        translator.translate([], source=source, target=target)
+
+
+def test_a_model_of_many_languages_wants_a_target(tmp_path: Path) -> None:
+    vocabulary = Vocabulary.train(
+        SENTENCES, tmp_path / "three.model", languages=["en", "de", "fr"], size=330
+    )
+    translator = make_translator(vocabulary)
+    with pytest.raises(UsageError, match="name the target language: this model has en, de, fr"):
+        translator.translate([SENTENCES[0]])
+    (translation,) = translator.translate([SENTENCES[0]], target="fr", options=SHORT)
+    assert translation.source_language == "en"
