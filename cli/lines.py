@@ -101,13 +101,19 @@ def read_runs(path: Path, *, last: bool = True) -> Iterator[Iterable[Line]]:
         InputError: the input cannot be read.
     """
     missing_ending = b"" if last else b"\n"
+    with _blaming(path), _open(path) as stream:
+        lines: Iterable[bytes]
+        start = codecs.BOM_UTF8
+        for lines in [stream] if _is_file(stream) else _arriving(stream):
+            # A run is read while this function waits, so it answers for its own errors.
+            yield _decoded(path, lines, start, missing_ending)
+            start = b""
+
+
+@contextmanager
+def _blaming(path: Path) -> Iterator[None]:
     try:
-        with _open(path) as stream:
-            lines: Iterable[bytes]
-            start = codecs.BOM_UTF8
-            for lines in [stream] if _is_file(stream) else _arriving(stream):
-                yield _decoded(lines, start, missing_ending)
-                start = b""
+        yield
     except OSError as error:
         raise InputError(f"{name_of(path)}: cannot be read: {error.strerror or error}") from error
 
@@ -142,10 +148,13 @@ def _arriving(stream: _Readable) -> Iterator[list[bytes]]:
         yield [b"".join(unfinished)]
 
 
-def _decoded(lines: Iterable[bytes], start: bytes, missing_ending: bytes) -> Iterator[Line]:
-    for raw in lines:
-        yield decode(raw.removeprefix(start), missing_ending, size=len(raw))
-        start = b""
+def _decoded(
+    path: Path, lines: Iterable[bytes], start: bytes, missing_ending: bytes
+) -> Iterator[Line]:
+    with _blaming(path):
+        for raw in lines:
+            yield decode(raw.removeprefix(start), missing_ending, size=len(raw))
+            start = b""
 
 
 def decode(raw: bytes, missing_ending: bytes = b"", *, size: int = 0) -> Line:

@@ -108,6 +108,12 @@ def test_missing_and_unreadable_inputs_are_named(tmp_path: Path) -> None:
         lines.check_inputs([tmp_path])
 
 
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file that cannot be read")
+def test_a_failure_while_reading_names_the_input() -> None:
+    with pytest.raises(InputError, match="/proc/self/mem: cannot be read: Input/output error"):
+        read_file(Path("/proc/self/mem"))
+
+
 def test_a_pipe_has_no_size(tmp_path: Path) -> None:
     assert size_of([lines.STDIN]) is None
 

@@ -123,6 +123,8 @@ def test_a_base_letter_keeps_its_accent() -> None:
     [
         ("Hund", "de"),
         ("dog", "en"),
+        ("Katze", "de"),
+        ("water", "en"),
         ("Where is the railway station?", "en"),
         ("Wo ist der Bahnhof?", "de"),
         ("GUTEN MORGEN", "de"),
