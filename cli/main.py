@@ -14,6 +14,7 @@ from typer.exceptions import TyperException
 from tformer.cli import lines, talk
 from tformer.cli.evaluate import evaluate
 from tformer.cli.exits import ExitStatus, PipeClosed, status_of
+from tformer.cli.info import info
 from tformer.cli.translate import translate
 from tformer.model.errors import TformerError
 
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 app.command()(translate)
 app.command()(evaluate)
+app.command()(info)
 
 
 def _print_version(wanted: bool) -> None:

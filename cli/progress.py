@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from tformer.cli.talk import is_terminal
+
 
 @contextmanager
 def progress_bar(
@@ -16,7 +18,7 @@ def progress_bar(
     Nothing is shown unless stderr is a terminal, nor where data on the same terminal would mix
     with the bar.
     """
-    if not _is_terminal(sys.stderr) or (data_on_stdout and _is_terminal(sys.stdout)):
+    if not is_terminal(sys.stderr) or (data_on_stdout and is_terminal(sys.stdout)):
         yield lambda size: None
         return
     from rich.console import Console
@@ -34,8 +36,3 @@ def progress_bar(
     with Progress(*columns, *times, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(description, total=total)
         yield lambda size: progress.advance(task, size)
-
-
-def _is_terminal(stream: object) -> bool:
-    isatty = getattr(stream, "isatty", None)
-    return bool(isatty and isatty())

@@ -19,6 +19,12 @@ def note(message: str) -> None:
     _say("note", message)
 
 
+def is_terminal(stream: object) -> bool:
+    """Whether a person sits at the other end of a stream; a closed one (None) has nobody."""
+    isatty = getattr(stream, "isatty", None)
+    return bool(isatty and isatty())
+
+
 def _say(kind: str, message: str) -> None:
     line = " ".join(message.splitlines()).encode("utf-8", "backslashreplace").decode()
     # A closed or full stderr must not stop a translation that goes elsewhere.

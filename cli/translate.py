@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, tee
@@ -59,6 +60,8 @@ def translate(
     decoding = DecodingOptions(beam_size=beam_size, length_penalty=length_penalty, n_best=n_best)
     paths = files or [lines.STDIN]
     lines.check_inputs(paths)
+    if lines.STDIN in paths and talk.is_terminal(sys.stdin):
+        talk.note("reading from the terminal, line by line; Ctrl-D ends")
     with lines.open_output(output) as writer:
         translator = loading.load_translator(model, device)
         choice = Choice(translator.languages, source, target)

@@ -32,7 +32,7 @@ def test_version(tformer: Tformer) -> None:
 def test_help_lists_the_commands_and_every_exit_status(tformer: Tformer) -> None:
     result = tformer("--help")
     assert result.status == 0
-    for command in ("translate", "evaluate"):
+    for command in ("translate", "evaluate", "info"):
         assert command in result.out
     for status in ExitStatus:
         assert f" {status.value} " in " ".join(result.out.split())

@@ -13,6 +13,7 @@ from fake_translator import FakeTranslator, Tformer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tformer.cli import talk
 from tformer.cli.exits import ExitStatus
 
 FAKE = [sys.executable, str(Path(__file__).parent / "fake_translator.py")]
@@ -61,6 +62,15 @@ def test_what_is_not_utf_8_is_replaced_and_reported(tformer: Tformer) -> None:
 
 def test_nothing_in_nothing_out(tformer: Tformer) -> None:
     assert tformer("translate", stdin=b"") == (0, "", "")
+
+
+def test_at_a_terminal_it_says_what_it_waits_for(
+    tformer: Tformer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(talk, "is_terminal", lambda stream: stream is sys.stdin)
+    result = tformer("translate", "-t", "de", stdin=b"one\n")
+    assert result.out == "ONE\n"
+    assert result.err == "note: reading from the terminal, line by line; Ctrl-D ends\n"
 
 
 # --- languages -----------------------------------------------------------------------------------

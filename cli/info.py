@@ -1,0 +1,116 @@
+"""`tformer info`: what a model is, as its directory tells."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from typer import Argument
+
+from tformer.cli import lines, options
+from tformer.model.errors import ModelError
+
+if TYPE_CHECKING:
+    from tformer.model.checkpoint import ModelFacts
+    from tformer.model.config import TransformerConfig
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What there is to say about a model."""
+
+    directory: Path
+    facts: ModelFacts
+    config: TransformerConfig
+    parameters: int
+    stored_as: tuple[str, ...]
+    """Types of the stored parameters in the terms of safetensors, such as F16."""
+    size: int
+    """Bytes of all files in the directory."""
+
+
+def info(
+    model: Annotated[
+        str, Argument(metavar="MODEL", help="A shipped model, or a model directory.")
+    ] = options.DEFAULT_MODEL,
+    as_json: options.Json = False,
+) -> None:
+    """Tell a model's languages, size, licence, network and training."""
+    summary = _summarise(model)
+    with lines.open_output(None) as writer:
+        writer.write(_as_json(summary) if as_json else _as_text(summary))
+
+
+def _summarise(model: str) -> Summary:
+    from tformer.model.checkpoint import find_model, read_config
+
+    directory = find_model(model)
+    config, facts = read_config(directory)
+    parameters, stored_as = _read_header(directory / "model.safetensors")
+    size = sum(file.stat().st_size for file in directory.iterdir() if file.is_file())
+    return Summary(directory, facts, config, parameters, stored_as, size)
+
+
+def _read_header(file: Path) -> tuple[int, tuple[str, ...]]:
+    """Number and types of the parameters; their values are not read."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(file, framework="numpy") as tensors:
+            stored = [tensors.get_slice(name) for name in tensors.keys()]  # noqa: SIM118
+            number = sum(math.prod(tensor.get_shape()) for tensor in stored)
+            return number, tuple(sorted({tensor.get_dtype() for tensor in stored}))
+    except OSError as error:
+        raise ModelError(f"{file}: cannot be read ({error.strerror or error})") from error
+    except SafetensorError as error:
+        raise ModelError(f"{file}: damaged ({error}); fetch the model again") from error
+
+
+def _as_text(summary: Summary) -> str:
+    config = summary.config
+    network = (
+        f"{config.num_encoder_layers} encoder and {config.num_decoder_layers} decoder layers, "
+        f"d_model {config.d_model}, {config.num_heads} heads, d_ff {config.d_ff}, "
+        f"vocabulary {config.vocab_size:,}, {config.norm}-norm, {config.activation}"
+    )
+    rows = {
+        "model": summary.facts.name,
+        "directory": str(summary.directory),
+        "languages": ", ".join(summary.facts.languages),
+        "licence": summary.facts.licence or "not stated",
+        "parameters": f"{summary.parameters:,}, stored as {', '.join(summary.stored_as)}",
+        "size": f"{summary.size / 1e6:.1f} MB",
+        "network": network,
+        "training": ", ".join(_flat(summary.facts.training)) or "not stated",
+    }
+    return "".join(f"{name:<11} {text}\n" for name, text in rows.items())
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> list[str]:
+    """Nested values on one line: {"bleu": {"dev": 30}} is "bleu dev 30"."""
+    found = []
+    for name, value in values.items():
+        label = f"{prefix}{name.replace('_', ' ')}"
+        if isinstance(value, dict):
+            found += _flat(value, f"{label} ")
+        else:
+            found.append(f"{label} {value}")
+    return found
+
+
+def _as_json(summary: Summary) -> str:
+    record = {
+        "model": summary.facts.name,
+        "directory": str(summary.directory),
+        "languages": list(summary.facts.languages),
+        "licence": summary.facts.licence,
+        "parameters": summary.parameters,
+        "stored_as": list(summary.stored_as),
+        "bytes": summary.size,
+        "transformer": summary.config.to_dict(),
+        "training": summary.facts.training,
+    }
+    return json.dumps(record, ensure_ascii=False) + "\n"
