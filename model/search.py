@@ -242,13 +242,16 @@ class Beam:
     def _candidates(self, log_probs: Tensor) -> _Candidates:
         """The best 2K continuations, from log-probabilities (G, K, V)."""
         state, places = self._state, self.beam_size
-        totals = state.log_probs[:, :, None] + log_probs  # (G, K, V)
-        endings = totals[:, :, self.eos_id].clone()  # (G, K)
-        too_short = (state.step < state.min_length)[:, None]
-        totals[:, :, self.eos_id] = endings.masked_fill(too_short, -math.inf)
-        best, index = totals.flatten(1).topk(2 * places)  # (G, 2K)
-        vocabulary = log_probs.shape[2]
-        parents, tokens = index // vocabulary, index % vocabulary
+        endings = state.log_probs + log_probs[:, :, self.eos_id]  # (G, K)
+        # No hypothesis contributes more than 2K, and one more where its end does not count yet;
+        # so the whole vocabulary is read once and never written.
+        width = min(2 * places + 1, log_probs.shape[2])
+        best, tokens = log_probs.topk(width)  # (G, K, width)
+        too_short = (state.step < state.min_length)[:, None, None]
+        best = best.masked_fill(too_short & (tokens == self.eos_id), -math.inf)
+        totals = (state.log_probs[:, :, None] + best).flatten(1)  # (G, K * width)
+        best, index = totals.topk(2 * places)  # (G, 2K)
+        parents, tokens = index // width, tokens.flatten(1).gather(1, index)
 
         # At the limit nothing can follow but the end: K candidates, and K void ones behind them.
         best_endings, ending_parents = endings.sort(dim=1, descending=True)

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tiny import tiny_transformer
 
+from tformer.model.checkpoint import ModelFacts, save_model
 from tformer.model.errors import UsageError
 from tformer.model.options import DecodingOptions
 from tformer.model.translator import Translation, Translator
@@ -184,3 +185,18 @@ def test_a_model_of_many_languages_wants_a_target(tmp_path: Path) -> None:
         translator.translate([SENTENCES[0]])
     (translation,) = translator.translate([SENTENCES[0]], target="fr", options=SHORT)
     assert translation.source_language == "en"
+
+
+def test_a_saved_model_translates_as_before(translator: Translator, tmp_path: Path) -> None:
+    save_model(
+        tmp_path / "tiny",
+        translator.transformer.state_dict(),
+        translator.transformer.config,
+        translator.vocabulary,
+        ModelFacts("tiny", translator.languages),
+    )
+    loaded = Translator.load(tmp_path / "tiny", device="cpu", dtype="float64")
+    assert loaded.languages == ("en", "de")
+    assert [t.text for t in translate(loaded, *SENTENCES)] == [
+        t.text for t in translate(translator, *SENTENCES)
+    ]
