@@ -1,0 +1,103 @@
+"""The shape of a Transformer, in the paper's terms, and the presets."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal
+
+from tformer.model.errors import ModelError
+
+NormPlacement = Literal["post", "pre"]
+Activation = Literal["relu", "gelu", "silu"]
+
+
+@dataclass(frozen=True)
+class TransformerConfig:
+    """Hyper-parameters of the encoder-decoder of "Attention Is All You Need".
+
+    The defaults are the paper's base model (Table 3).
+    """
+
+    vocab_size: int
+    """Entries in the joint source-target vocabulary."""
+    d_model: int = 512
+    """Width of embeddings and of every sub-layer's output."""
+    num_heads: int = 8
+    """Attention heads h; each works in d_k = d_v = d_model / h dimensions."""
+    d_ff: int = 2048
+    """Inner width of the position-wise feed-forward network."""
+    num_encoder_layers: int = 6
+    num_decoder_layers: int = 6
+    dropout: float = 0.1
+    """P_drop: on each sub-layer's output and on the sums of embeddings and positions."""
+    norm: NormPlacement = "post"
+    """Layer normalisation after the residual sum (the paper) or before each sub-layer."""
+    activation: Activation = "relu"
+    """Non-linearity of the feed-forward network; the paper's is max(0, x)."""
+    max_length: int = 512
+    """Longest sequence, in vocabulary pieces, for which positions are defined."""
+    pad_id: int = 0
+    bos_id: int = 1
+    eos_id: int = 2
+
+    def __post_init__(self) -> None:
+        """Refuse shapes that no Transformer can have."""
+        for name in ("vocab_size", "d_model", "num_heads", "d_ff", "max_length"):
+            if getattr(self, name) < 1:
+                raise ModelError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.d_model % self.num_heads:
+            raise ModelError(
+                f"d_model ({self.d_model}) must be a multiple of num_heads ({self.num_heads})"
+            )
+        if self.d_model % 2:
+            raise ModelError(f"d_model ({self.d_model}) must be even for sinusoidal positions")
+        if not 0 <= self.dropout < 1:
+            raise ModelError(f"dropout must be in [0, 1), not {self.dropout}")
+        if self.norm not in ("post", "pre"):
+            raise ModelError(f"norm must be 'post' or 'pre', not {self.norm!r}")
+        if self.activation not in ("relu", "gelu", "silu"):
+            raise ModelError(f"activation must be relu, gelu or silu, not {self.activation!r}")
+
+    @property
+    def d_k(self) -> int:
+        """Width of one head's queries, keys and values."""
+        return self.d_model // self.num_heads
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for ``config.json``."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> TransformerConfig:
+        """Read what :meth:`to_dict` wrote.
+
+        Raises:
+            ModelError: for an unknown or a missing hyper-parameter, so that a model of a newer
+                version is refused rather than misread.
+        """
+        known = {field.name for field in fields(cls)}
+        if unknown := sorted(values.keys() - known):
+            raise ModelError(f"unknown hyper-parameter {unknown[0]!r}: made by a newer version?")
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise ModelError(f"incomplete model configuration: {error}") from error
+
+
+_BASE = TransformerConfig(vocab_size=37_000)
+
+PRESETS: dict[str, TransformerConfig] = {
+    "base": _BASE,
+    "big": replace(_BASE, d_model=1024, num_heads=16, d_ff=4096, dropout=0.3),
+    "small": replace(
+        _BASE,
+        vocab_size=8_000,
+        d_model=256,
+        num_heads=4,
+        d_ff=1024,
+        num_decoder_layers=2,
+        norm="pre",
+    ),
+}
+"""``base`` and ``big`` of the paper's Table 3, with its joint vocabulary of 37,000; ``small`` is
+the shape of the model that ships: a deep encoder and a shallow decoder, quick on a plain CPU."""

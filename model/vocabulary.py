@@ -1,0 +1,159 @@
+"""The joint vocabulary: SentencePiece pieces, byte fallback and a tag per target language."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import unicodedata
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import sentencepiece
+
+from tformer.model.errors import ModelError, TrainingError
+
+PAD_ID, BOS_ID, EOS_ID, UNKNOWN_ID = 0, 1, 2, 3
+
+_TAG = re.compile(r"<2([a-z]{2,3}(?:-[A-Za-z0-9]+)*)>")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+
+
+def tag(language: str) -> str:
+    """The control symbol that asks for a translation into ``language`` (Johnson et al., 2017)."""
+    return f"<2{language}>"
+
+
+def normalise(text: str) -> str:
+    """What of ``text`` the model sees.
+
+    Canonical composition (NFC) only: compatibility forms such as ½, ² or ﬁ keep their meaning.
+    Control characters and runs of white space become one space, lone surrogates U+FFFD.
+    """
+    text = _SURROGATE.sub("\ufffd", _CONTROL.sub(" ", text))
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+class Vocabulary:
+    """Text to token ids and back. Every text has ids: what has no piece is spelt in bytes."""
+
+    pad_id = PAD_ID
+    bos_id = BOS_ID
+    eos_id = EOS_ID
+    unk_id = UNKNOWN_ID
+
+    def __init__(self, path: Path) -> None:
+        """Load a SentencePiece model made by :meth:`train`.
+
+        Raises:
+            ModelError: when the file cannot be read or is not a vocabulary of tformer.
+        """
+        self.path = path
+        try:
+            self._pieces = sentencepiece.SentencePieceProcessor(model_proto=path.read_bytes())
+        except (OSError, RuntimeError) as error:
+            raise ModelError(f"{path}: not a readable SentencePiece model ({error})") from error
+        specials = [self._pieces.id_to_piece(i) for i in range(min(4, len(self)))]
+        if specials != ["<pad>", "<s>", "</s>", "<unk>"]:
+            raise ModelError(f"{path}: not a vocabulary of tformer (its first pieces: {specials})")
+        self._tags = self._read_tags()
+
+    def _read_tags(self) -> dict[str, int]:
+        tags = {}
+        for index in range(UNKNOWN_ID + 1, len(self)):
+            match = _TAG.fullmatch(self._pieces.id_to_piece(index))
+            if not match:
+                break  # the tags come first
+            tags[match[1]] = index
+        return tags
+
+    def __len__(self) -> int:
+        return int(self._pieces.get_piece_size())
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """BCP-47 codes of the languages that there is a tag for."""
+        return tuple(self._tags)
+
+    def tag_id(self, language: str) -> int:
+        """The id of a target language's tag.
+
+        Raises:
+            ModelError: when the vocabulary has none.
+        """
+        try:
+            return self._tags[language]
+        except KeyError:
+            known = ", ".join(self._tags)
+            raise ModelError(f"language {language!r} is unknown to this model ({known})") from None
+
+    def encode(self, text: str, target_language: str) -> list[int]:
+        """The encoder's input: target-language tag, pieces of ``text``, end of sentence."""
+        return [self.tag_id(target_language), *self.pieces(text), EOS_ID]
+
+    def encode_target(self, text: str) -> list[int]:
+        """What the decoder should produce: pieces of ``text``, end of sentence."""
+        return [*self.pieces(text), EOS_ID]
+
+    def pieces(self, text: str) -> list[int]:
+        """Ids of the bare text. A tag spelt in the text is text."""
+        return self._pieces.encode(normalise(text))  # type: ignore[no-any-return]
+
+    def pieces_of_many(self, texts: Sequence[str], threads: int = 1) -> list[list[int]]:
+        """:meth:`pieces` of many texts at once, in ``threads`` threads."""
+        normalised = [normalise(text) for text in texts]
+        return self._pieces.encode(normalised, num_threads=threads)  # type: ignore[no-any-return]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of token ids; control symbols vanish, invalid UTF-8 from bytes becomes U+FFFD."""
+        return self._pieces.decode(list(ids))  # type: ignore[no-any-return]
+
+    def piece(self, token: int) -> str:
+        """The piece with id ``token``, as SentencePiece writes it (▁ for a space)."""
+        return self._pieces.id_to_piece(token)  # type: ignore[no-any-return]
+
+    @classmethod
+    def train(
+        cls,
+        sentences: Iterable[str],
+        path: Path,
+        *,
+        languages: Sequence[str],
+        size: int,
+        threads: int = 1,
+    ) -> Vocabulary:
+        """Learn a joint byte-pair vocabulary of ``size`` pieces and write it to ``path``.
+
+        Digits are split, so that numbers are copied figure by figure, and every character that
+        does not earn a piece falls back to its UTF-8 bytes.
+
+        Raises:
+            TrainingError: when the sentences cannot support that many pieces.
+        """
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            prefix = Path(folder) / "vocabulary"
+            try:
+                sentencepiece.SentencePieceTrainer.train(
+                    sentence_iterator=(normalise(sentence) for sentence in sentences),
+                    model_prefix=str(prefix),
+                    model_type="bpe",
+                    vocab_size=size,
+                    byte_fallback=True,
+                    split_digits=True,
+                    character_coverage=0.9998,
+                    normalization_rule_name="identity",
+                    control_symbols=[tag(language) for language in languages],
+                    pad_id=PAD_ID,
+                    bos_id=BOS_ID,
+                    eos_id=EOS_ID,
+                    unk_id=UNKNOWN_ID,
+                    pad_piece="<pad>",
+                    num_threads=threads,
+                    minloglevel=1,
+                )
+            except RuntimeError as error:
+                raise TrainingError(
+                    f"cannot train a vocabulary of {size} pieces: {error}"
+                ) from error
+            prefix.with_suffix(".model").replace(path)
+        return cls(path)
