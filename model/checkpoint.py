@@ -1,0 +1,185 @@
+"""Model directories: what a trained model is on disk.
+
+config.json            format, languages, hyper-parameters, facts about the training
+model.safetensors      parameters
+sentencepiece.model    vocabulary
+README.md              model card, for models that are given to others
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from tformer.model.config import TransformerConfig
+from tformer.model.errors import ModelError, OutputError
+from tformer.model.transformer import Transformer, sinusoidal_positions
+from tformer.model.vocabulary import Vocabulary
+
+FORMAT = 1
+"""Version of the layout above; a newer one is refused."""
+
+SHIPPED = Path(__file__).parent / "pretrained"
+"""Models that come with the package, a folder each."""
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What ``config.json`` says besides the hyper-parameters."""
+
+    name: str
+    languages: tuple[str, ...]
+    licence: str | None = None
+    training: dict[str, Any] = field(default_factory=dict)
+
+
+def shipped_models() -> list[str]:
+    """Names of the models that come with the package."""
+    return sorted(path.parent.name for path in SHIPPED.glob("*/config.json"))
+
+
+def find_model(model: str | Path) -> Path:
+    """The directory of a shipped model, by name, or of any other, by path.
+
+    Raises:
+        ModelError: when there is neither.
+    """
+    for path in (SHIPPED / model, Path(model)):
+        if (path / "config.json").is_file():
+            return path
+    names = ", ".join(shipped_models()) or "none"
+    raise ModelError(
+        f"{model}: no such model; name one that ships with tformer ({names}) "
+        "or a directory with a config.json"
+    )
+
+
+def read_config(path: Path) -> tuple[TransformerConfig, ModelFacts]:
+    """Hyper-parameters and facts of the model in ``path``.
+
+    Raises:
+        ModelError: when they cannot be read, or are of a newer format.
+    """
+    file = path / "config.json"
+    try:
+        table = json.loads(file.read_text(encoding="utf-8"))
+        if table["format"] != FORMAT:
+            raise ModelError(f"format {table['format']} is unknown; a newer tformer may read it")
+        facts = ModelFacts(
+            name=table["name"],
+            languages=tuple(table["languages"]),
+            licence=table.get("licence"),
+            training=table.get("training", {}),
+        )
+        return TransformerConfig.from_dict(table["transformer"]), facts
+    except ModelError as error:
+        raise ModelError(f"{file}: {error}") from error
+    except OSError as error:
+        raise ModelError(f"{file}: cannot be read ({error.strerror})") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{file}: not a model configuration ({error!r})") from error
+
+
+def load_model(
+    path: Path, device: torch.device, dtype: torch.dtype
+) -> tuple[Transformer, Vocabulary, ModelFacts]:
+    """The network, in evaluation mode, its vocabulary and the facts about it.
+
+    Raises:
+        ModelError: when a part is missing, damaged, or does not fit the others.
+    """
+    config, facts = read_config(path)
+    vocabulary = Vocabulary(path / "sentencepiece.model")
+    if len(vocabulary) != config.vocab_size:
+        raise ModelError(
+            f"{path}: the vocabulary has {len(vocabulary)} pieces, the network {config.vocab_size}"
+        )
+    parameters = _read_parameters(path / "model.safetensors", device, dtype)
+    with torch.device("meta"):  # nothing is initialised that is overwritten at once
+        network = Transformer(config)
+    network.positions = sinusoidal_positions(config.max_length, config.d_model).to(device)
+    try:
+        network.load_state_dict(parameters, assign=True)
+    except RuntimeError as error:
+        detail = str(error).splitlines()[1].strip()
+        raise ModelError(f"{path}: the parameters do not fit config.json: {detail}") from error
+    return network.eval().requires_grad_(False), vocabulary, facts
+
+
+def _read_parameters(file: Path, device: torch.device, dtype: torch.dtype) -> dict[str, Tensor]:
+    try:
+        stored = load_file(file, device=str(device))
+    except OSError as error:
+        raise ModelError(f"{file}: cannot be read ({error.strerror or error})") from error
+    except SafetensorError as error:
+        raise ModelError(f"{file}: damaged ({error})") from error
+    return {name: tensor.to(dtype) for name, tensor in stored.items()}
+
+
+def save_model(
+    path: Path,
+    parameters: Mapping[str, Tensor],
+    config: TransformerConfig,
+    vocabulary: Vocabulary,
+    facts: ModelFacts,
+    *,
+    dtype: torch.dtype = torch.float16,
+) -> None:
+    """Write a model directory; a reader of ``path`` finds the old one or the new, never a part.
+
+    Args:
+        path: where to; an existing model directory is replaced.
+        parameters: of the network, by name.
+        config: its hyper-parameters.
+        vocabulary: that its token ids are of.
+        facts: for ``config.json``.
+        dtype: to store parameters in; float16 halves the file and keeps eleven bits of each.
+
+    Raises:
+        OutputError: when it cannot be written.
+    """
+    table = {
+        "format": FORMAT,
+        "name": facts.name,
+        "languages": list(facts.languages),
+        "licence": facts.licence,
+        "transformer": config.to_dict(),
+        "training": facts.training,
+    }
+    stored = {
+        name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in parameters.items()
+    }
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        try:
+            save_file(stored, folder / "model.safetensors")
+            shutil.copyfile(vocabulary.path, folder / "sentencepiece.model")
+            text = json.dumps(table, indent=2, ensure_ascii=False) + "\n"
+            (folder / "config.json").write_text(text, encoding="utf-8")
+            folder.chmod(0o755)
+            _replace_directory(folder, path)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+    except (OSError, SafetensorError) as error:
+        raise OutputError(f"{path}: cannot be written ({error})") from error
+
+
+def _replace_directory(new: Path, path: Path) -> None:
+    """Move ``new`` to ``path``, out of the way of what may be there."""
+    old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
+    if path.exists():
+        path.rename(old / path.name)
+    new.rename(path)
+    shutil.rmtree(old)
