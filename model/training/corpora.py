@@ -1,0 +1,88 @@
+"""Parallel text from files: TSV or paired, plain, .gz or .xz, every fault with file and line."""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+from collections.abc import Iterator
+from itertools import zip_longest
+from pathlib import Path
+from typing import IO
+
+from tformer.model.errors import InputError
+
+Pair = tuple[str, str]
+
+
+def expand(root: Path, pattern: str) -> list[Path]:
+    """Files that ``pattern`` names under ``root``, sorted.
+
+    Raises:
+        InputError: when there is none.
+    """
+    if not any(character in pattern for character in "*?["):
+        return [root / pattern]
+    if paths := sorted(root.glob(pattern)):
+        return paths
+    raise InputError(f"{root / pattern}: no file matches")
+
+
+def read_pairs(path: Path, target_path: Path | None = None) -> Iterator[Pair]:
+    """Sentence pairs of a TSV file, or of two files line by line.
+
+    Raises:
+        InputError: for a file that is missing, empty, damaged or not UTF-8, a TSV line without
+            exactly one tab, an empty side, or paired files of different length.
+    """
+    pairs = _read_paired(path, target_path) if target_path else _read_tsv(path)
+    count = 0
+    for count, (place, pair) in enumerate(pairs, start=1):  # noqa: B007
+        if not (pair[0].strip() and pair[1].strip()):
+            raise InputError(f"{place}: one side is empty; remove the pair")
+        yield pair
+    if not count:
+        raise InputError(f"{path}: the file is empty")
+
+
+def _read_tsv(path: Path) -> Iterator[tuple[str, Pair]]:
+    for number, line in enumerate(_read_lines(path), start=1):
+        columns = line.split("\t")
+        if len(columns) != 2:
+            found = "no tab" if len(columns) == 1 else f"{len(columns) - 1} tabs"
+            raise InputError(f"{path}:{number}: expected source<TAB>target, found {found}")
+        yield f"{path}:{number}", (columns[0], columns[1])
+
+
+def _read_paired(path: Path, target_path: Path) -> Iterator[tuple[str, Pair]]:
+    lines = zip_longest(_read_lines(path), _read_lines(target_path))
+    for number, (source, target) in enumerate(lines, start=1):
+        if source is None or target is None:
+            shorter, longer = (path, target_path) if source is None else (target_path, path)
+            raise InputError(
+                f"{shorter}: ends after line {number - 1}, but {longer} goes on; "
+                "paired files need the same number of lines"
+            )
+        yield f"{path}:{number}", (source, target)
+
+
+def _read_lines(path: Path) -> Iterator[str]:
+    """Lines without their ends; only a line feed (or CR LF) ends one."""
+    number = 0
+    try:
+        with _open(path) as file:
+            for number, raw in enumerate(file, start=1):  # noqa: B007
+                yield raw.rstrip(b"\r\n").decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}:{number}: not UTF-8 ({error.reason})") from error
+    except (EOFError, gzip.BadGzipFile, lzma.LZMAError) as error:
+        raise InputError(f"{path}: damaged after line {number} ({error})") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def _open(path: Path) -> IO[bytes]:
+    if path.suffix == ".gz":
+        return gzip.open(path, "rb")
+    if path.suffix == ".xz":
+        return lzma.open(path, "rb")
+    return path.open("rb")

@@ -1,0 +1,102 @@
+"""A training run's folder: its checkpoint, its log, and the model it exports.
+
+run/checkpoint.pt   everything needed to go on bit for bit; replaced in one rename
+run/log.jsonl       a line per logged step and per validation
+run/model/          the best model so far, as `tformer translate -m` reads it
+run/tensorboard/    the same figures for TensorBoard
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tformer.model.errors import TrainingError
+
+
+class Run:
+    """The folder of one run; only the first process of a distributed run writes."""
+
+    def __init__(self, path: Path, writes: bool = True) -> None:
+        """Make the folder if needed.
+
+        Raises:
+            TrainingError: when it cannot be made.
+        """
+        self.path = path
+        self.writes = writes
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise TrainingError(f"{path}: cannot be made ({error.strerror})") from error
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the state is kept."""
+        return self.path / "checkpoint.pt"
+
+    @property
+    def model(self) -> Path:
+        """Where the best model is exported to."""
+        return self.path / "model"
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Replace the checkpoint; a crash or a full disk leaves the one before intact.
+
+        Raises:
+            TrainingError: when it cannot be written.
+        """
+        if not self.writes:
+            return
+        partial = self.checkpoint.with_suffix(".partial")
+        try:
+            with partial.open("wb") as file:
+                torch.save(state, file)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(self.checkpoint)
+        except (OSError, RuntimeError) as error:
+            partial.unlink(missing_ok=True)
+            raise TrainingError(
+                f"{self.checkpoint}: cannot be written ({error}); the checkpoint before is intact"
+            ) from error
+
+    def load(self) -> dict[str, Any] | None:
+        """The checkpoint, or None in a new run.
+
+        Raises:
+            TrainingError: when there is one that cannot be read.
+        """
+        if not self.checkpoint.exists():
+            return None
+        try:
+            return torch.load(self.checkpoint, map_location="cpu", weights_only=True)  # type: ignore[no-any-return]
+        except Exception as error:
+            raise TrainingError(
+                f"{self.checkpoint}: cannot be read ({error}); remove it to start again"
+            ) from error
+
+    def log(self, entry: dict[str, Any]) -> None:
+        """Append one line to the log."""
+        if not self.writes:
+            return
+        try:
+            with (self.path / "log.jsonl").open("a", encoding="utf-8") as file:
+                file.write(json.dumps(entry) + "\n")
+        except OSError as error:
+            raise TrainingError(f"{self.path}: cannot be written ({error.strerror})") from error
+
+    def rewind_log(self, step: int) -> None:
+        """Forget what was logged after ``step``: it is about to happen again."""
+        path = self.path / "log.jsonl"
+        if not (self.writes and path.exists()):
+            return
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
+        partial = path.with_suffix(".partial")
+        partial.write_text("".join(kept), encoding="utf-8")
+        partial.replace(path)

@@ -1,0 +1,314 @@
+"""The training loop: a pure function of recipe, store and step, so that it can be resumed.
+
+What a step sees is decided by its number alone: the epoch's plan, the micro-batches that belong
+to the step, and the seed of its dropout. A checkpoint therefore holds parameters, optimizer and
+counters, and a run killed at any step and resumed equals the uninterrupted one bit for bit on one
+device.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from tformer.model.errors import TrainingError
+from tformer.model.training.batches import BatchBuilder, Examples, plan_epoch
+from tformer.model.training.loss import smoothed_cross_entropy
+from tformer.model.training.optimizer import (
+    MasterParameters,
+    learning_rate_factor,
+    peak_learning_rate,
+)
+from tformer.model.training.progress import StepReport, TrainingProgress
+from tformer.model.training.recipe import Recipe
+from tformer.model.training.run import Run
+from tformer.model.training.store import TokenStore
+from tformer.model.transformer import Transformer
+
+Validate = Callable[[dict[str, Tensor]], dict[str, float]]
+"""Scores by name, from averaged parameters; the one called ``mean`` decides what is best."""
+
+Export = Callable[[dict[str, Tensor], dict[str, Any]], None]
+"""Writes averaged parameters and facts about the training to a model directory."""
+
+
+@dataclass
+class Counters:
+    """Where a run is."""
+
+    step: int = 0
+    epoch: int = 0
+    batches: int = 0
+    """Micro-batches of the epoch that all processes together have used."""
+    tokens: int = 0
+    best: float = -math.inf
+    validations_without_better: int = 0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How :meth:`Trainer.train` ended."""
+
+    reason: str
+    """``finished``, ``interrupted`` or ``stopped early``."""
+    counters: Counters
+
+
+class Trainer:
+    """Learns a Transformer from a token store.
+
+    In a distributed run (``torch.distributed`` is initialised) every process computes its share
+    of each step's micro-batches, and gradients are summed.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        store: TokenStore,
+        run: Run,
+        *,
+        device: torch.device,
+        validate: Validate,
+        export: Export,
+    ) -> None:
+        self.recipe, self.settings = recipe, recipe.training
+        self.store, self.run_folder, self.device = store, run, device
+        self.validate, self.export = validate, export
+        self.rank = dist.get_rank() if dist.is_initialized() else 0
+        self.world = dist.get_world_size() if dist.is_initialized() else 1
+        self.builder = BatchBuilder(store, self.settings.max_length)
+        self.plan: list[Examples] = []
+        self.planned_epoch = -1
+        self.counters = Counters()
+        self.stop_requested = False
+
+        torch.manual_seed(self.settings.seed)
+        self.network = Transformer(recipe.model).to(device)
+        peak = peak_learning_rate(self.settings, recipe.model.d_model)
+        if self.settings.precision == "bfloat16":
+            # The masters are taken from the float32 network, before it is rounded.
+            self.masters = MasterParameters(self.network, self.settings, peak)
+            self.network.bfloat16()
+        else:
+            self.masters = MasterParameters(self.network, self.settings, peak)
+        self.target_states = self.network.target_states
+        if self.settings.compile:
+            self.target_states = torch.compile(self.network.target_states, dynamic=True)
+        self._resume()
+
+    # -- the loop -------------------------------------------------------------------------
+
+    def train(self) -> Outcome:
+        """Take steps until the recipe's end, an early stop or an interruption.
+
+        Raises:
+            TrainingError: when the loss is no longer finite.
+        """
+        with (
+            self._interruptions(),
+            TrainingProgress(self.run_folder, self.counters.step, self.settings.max_steps) as bar,
+        ):
+            window = _Window()
+            while self.counters.step < self.settings.max_steps:
+                window.add(self._step())
+                step = self.counters.step
+                if step % self.settings.log_every == 0:
+                    bar.report(self._report(window))
+                    window = _Window()
+                if step % self.settings.validate_every == 0 and self._validate(bar):
+                    self._save()
+                    return Outcome("stopped early", self.counters)
+                if window.stop or step % self.settings.checkpoint_every == 0:
+                    self._save()
+                if window.stop:
+                    return Outcome("interrupted", self.counters)
+            if self.counters.step % self.settings.validate_every:
+                self._validate(bar)
+            self._save()
+        return Outcome("finished", self.counters)
+
+    def _step(self) -> _StepResult:
+        """One optimizer step from this step's micro-batches."""
+        batches = self._next_batches()
+        tokens = sum(self.builder.target_tokens(examples) for examples in batches)
+        mine = batches[self.rank :: self.world]
+        # Dropout differs between processes, and depends on nothing but seed and step.
+        torch.manual_seed((self.settings.seed << 40) + (self.counters.step << 8) + self.rank)
+        sums = torch.zeros(3, dtype=torch.float64)
+        for examples in mine:
+            loss, likelihood = self._backward(examples, tokens)
+            sums[0] += loss
+            sums[1] += likelihood
+        sums[2] = float(self.stop_requested)
+        if self.world > 1:
+            dist.all_reduce(sums)
+        if not math.isfinite(float(sums[0])):
+            raise TrainingError(
+                f"the loss is not finite at step {self.counters.step + 1}; "
+                "lower the learning rate, clip gradients or train in float32"
+            )
+        norm = self.masters.step(self.counters.step + 1)
+        self.counters.step += 1
+        self.counters.tokens += tokens
+        return _StepResult(tokens, float(sums[0]), float(sums[1]), norm, bool(sums[2]))
+
+    def _backward(self, examples: Examples, tokens: int) -> tuple[float, float]:
+        """Add the gradient of one micro-batch; returns its sums of loss and likelihood."""
+        batch = self.builder.build(examples).to(self.device)
+        states = self.target_states(batch.source, batch.source_lengths, batch.target)
+        real = batch.labels != self.store.vocabulary.pad_id  # (B, T)
+        loss, likelihood = smoothed_cross_entropy(
+            states[real],
+            self.network.embedding.weight,
+            batch.labels[real],
+            self.settings.label_smoothing,
+        )
+        (loss / tokens).backward()
+        self.masters.collect()
+        return float(loss.detach()), float(likelihood)
+
+    def _next_batches(self) -> list[Examples]:
+        """The micro-batches of the next step, of all processes; begins epochs as needed."""
+        size = self.world * self.settings.accumulate
+        if self.counters.epoch != self.planned_epoch:
+            self._plan()
+        if self.counters.batches + size > len(self.plan):
+            self.counters.epoch, self.counters.batches = self.counters.epoch + 1, 0
+            self._plan()
+        start = self.counters.batches
+        self.counters.batches += size
+        return self.plan[start : start + size]
+
+    def _plan(self) -> None:
+        weights = [corpus.weight for corpus in self.recipe.corpora]
+        settings = self.settings
+        self.plan = plan_epoch(
+            self.store, weights, settings.tokens_per_batch, settings.seed, self.counters.epoch
+        )
+        self.planned_epoch = self.counters.epoch
+        if len(self.plan) < self.world * settings.accumulate:
+            raise TrainingError(
+                f"an epoch has {len(self.plan)} batches, fewer than one step needs; "
+                "lower tokens_per_batch or accumulate"
+            )
+
+    # -- what surrounds it ----------------------------------------------------------------
+
+    def _report(self, window: _Window) -> StepReport:
+        factor = learning_rate_factor(self.settings, self.counters.step)
+        return StepReport(
+            step=self.counters.step,
+            epoch=self.counters.epoch,
+            loss=window.loss / window.tokens,
+            likelihood=window.likelihood / window.tokens,
+            learning_rate=self.masters.peaks[-1] * factor,
+            gradient_norm=window.norm,
+            tokens=self.counters.tokens,
+        )
+
+    def _validate(self, bar: TrainingProgress) -> bool:
+        """Measure, export if better; whether to stop early."""
+        if not self.store.validation_sets():
+            if self.rank == 0:
+                self.export(self.masters.averaged(), asdict(self.counters))
+            return False
+        # Only the first process translates; the others get its verdict.
+        scores = self.validate(self.masters.averaged()) if self.rank == 0 else {"mean": 0.0}
+        mean = torch.tensor(scores["mean"], dtype=torch.float64)
+        if self.world > 1:
+            dist.broadcast(mean, src=0)
+        bar.validation(self.counters.step, scores)
+        if float(mean) > self.counters.best:
+            self.counters.best, self.counters.validations_without_better = float(mean), 0
+            if self.rank == 0:
+                self.export(self.masters.averaged(), asdict(self.counters) | {"scores": scores})
+        else:
+            self.counters.validations_without_better += 1
+        patience = self.settings.patience
+        return bool(patience) and self.counters.validations_without_better >= patience
+
+    def _save(self) -> None:
+        self.run_folder.save(
+            {
+                "counters": asdict(self.counters),
+                "parameters": self.masters.state_dict(),
+                "model": self.recipe.model.to_dict(),
+                "store": self.store.fingerprint,
+                "batching": self._batching(),
+            }
+        )
+
+    def _batching(self) -> list[int]:
+        """What decides which examples a step sees, besides recipe and store."""
+        settings = self.settings
+        return [settings.seed, settings.tokens_per_batch, self.world * settings.accumulate]
+
+    def _resume(self) -> None:
+        """Take up the run's checkpoint, if there is one."""
+        state = self.run_folder.load()
+        if state is None:
+            return
+        path = self.run_folder.checkpoint
+        if state["model"] != self.recipe.model.to_dict():
+            raise TrainingError(f"{path}: is of another [model]; choose another run folder")
+        if state["store"] != self.store.fingerprint:
+            raise TrainingError(f"{path}: was trained on another token store")
+        self.counters = Counters(**state["counters"])
+        if state["batching"] != self._batching():
+            # The same data in other batches: the plan of this epoch is no longer the one that
+            # was followed, so the next step begins an epoch of its own.
+            self.counters.epoch, self.counters.batches = self.counters.epoch + 1, 0
+        self.masters.load_state_dict(state["parameters"])
+        self.run_folder.rewind_log(self.counters.step)
+
+    @contextmanager
+    def _interruptions(self) -> Iterator[None]:
+        """SIGINT and SIGTERM ask for a checkpoint and an end after the current step."""
+
+        def request_stop(*_: object) -> None:
+            self.stop_requested = True
+
+        before = {number: signal.signal(number, request_stop) for number in _STOP_SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@dataclass(frozen=True)
+class _StepResult:
+    tokens: int
+    loss: float
+    likelihood: float
+    norm: float
+    stop: bool
+
+
+@dataclass
+class _Window:
+    """Sums over the steps since the last report."""
+
+    tokens: int = 0
+    loss: float = 0.0
+    likelihood: float = 0.0
+    norm: float = 0.0
+    stop: bool = False
+
+    def add(self, result: _StepResult) -> None:
+        self.tokens += result.tokens
+        self.loss += result.loss
+        self.likelihood += result.likelihood
+        self.norm = result.norm
+        self.stop = result.stop
