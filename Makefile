@@ -5,6 +5,7 @@
 #   make lint        ruff: rules and format
 #   make types       mypy, on the installed package
 #   make check       all of these and the slow tests, as .ci/run does
+#   make docs        write docs/commands.md anew from the commands' help
 #   make clean       remove the environments and caches
 #
 #   make PYTHON=python3.12 ...         choose the interpreter
@@ -22,7 +23,7 @@ INSTALL := $(PIP) install $(if $(TORCH),"$(TORCH)",--constraint constraints.txt)
 # checkers do not follow; in this one tformer is installed as a user would have it.
 TYPES := $(VENV)-types
 
-.PHONY: translate test slow-test lint format types check clean
+.PHONY: translate test slow-test lint format types check docs clean
 .DELETE_ON_ERROR:
 
 translate: $(VENV)/installed
@@ -50,6 +51,9 @@ types: $(VENV)/installed-dev
 	    $(addprefix tformer/,cli model server protos)
 
 check: test lint types slow-test
+
+docs: $(VENV)/installed
+	$(BIN)/typer tformer.cli.main utils docs --name tformer --output docs/commands.md
 
 clean:
 	rm -rf $(VENV) $(TYPES) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
