@@ -401,8 +401,9 @@ class Transformer(nn.Module):
     # -- both ends ------------------------------------------------------------------------
 
     def project(self, states: Tensor) -> Tensor:
-        """Logits (..., V) float32 from decoder states (..., d_model)."""
-        return F.linear(states, self.embedding.weight).float()
+        """Logits (..., V) from decoder states (..., d_model), in float32 or wider."""
+        logits = F.linear(states, self.embedding.weight)
+        return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
     def _embed(self, tokens: Tensor, positions: Tensor) -> Tensor:
         """Embeddings times √d_model plus positions (sections 3.4 and 3.5)."""
