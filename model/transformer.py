@@ -15,7 +15,9 @@ owns. Masks are additive, 0 where a query may attend and -inf where it may not.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -24,7 +26,11 @@ from torch import Tensor, nn
 from tformer.model.cache import DecoderCache
 from tformer.model.config import TransformerConfig
 
-ACTIVATIONS = {"relu": F.relu, "gelu": F.gelu, "silu": F.silu}
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": F.relu,
+    "gelu": F.gelu,
+    "silu": F.silu,
+}
 
 
 @dataclass(frozen=True)
@@ -138,7 +144,7 @@ class MultiHeadAttention(nn.Module):
     ) -> Tensor:
         """Attention of (B, H, T, D) to (B, H, S, D), joined and projected: (B, T, d_model)."""
         context = attention(queries, keys, values, mask, record)  # (B, H, T, D)
-        return self.output(context.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
+        return self.output(context.transpose(1, 2).flatten(2))
 
     def _split_heads(self, states: Tensor) -> Tensor:
         return states.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)  # (B, H, L, D)
@@ -155,7 +161,7 @@ class FeedForward(nn.Module):
 
     def forward(self, states: Tensor) -> Tensor:
         """(..., d_model) to (..., d_model)."""
-        return self.outer(self.activation(self.inner(states)))  # type: ignore[no-any-return]
+        return self.outer(self.activation(self.inner(states)))
 
 
 class Residual(nn.Module):
@@ -174,7 +180,7 @@ class Residual(nn.Module):
 
     def enter(self, states: Tensor) -> Tensor:
         """What the sub-layer reads."""
-        return self.norm(states) if self.pre else states  # type: ignore[no-any-return]
+        return self.norm(states) if self.pre else states
 
     def leave(self, states: Tensor, update: Tensor) -> Tensor:
         """What the next sub-layer gets, from ``states`` and the sub-layer's output ``update``."""
@@ -328,7 +334,7 @@ class Transformer(nn.Module):
         memory_mask = padding_mask(memory.mask, states.dtype)
         for layer in self.decoder:
             states = layer(states, memory.states, mask, memory_mask, weights)
-        return self.decoder_norm(states)  # type: ignore[no-any-return]
+        return self.decoder_norm(states)
 
     def attention_weights(
         self, source: Tensor, source_lengths: Tensor | None, target: Tensor
@@ -367,7 +373,8 @@ class Transformer(nn.Module):
 
         The memory's keys and values are projected here, once per sentence and layer.
         """
-        projected = [layer.cross_attention.keys_values(memory.states) for layer in self.decoder]
+        layers = self._decoder_layers()
+        projected = [layer.cross_attention.keys_values(memory.states) for layer in layers]
         mask = memory.mask
         if mask is None:
             mask = memory.states.new_ones(memory.states.shape[:2], dtype=torch.bool)
@@ -392,11 +399,13 @@ class Transformer(nn.Module):
         self_mask = padding_mask(cache.self_mask(), states.dtype)
         assert self_mask is not None
         memory_mask = padding_mask(cache.memory_mask, states.dtype)
-        for index, layer in enumerate(self.decoder):
-            assert isinstance(layer, DecoderLayer)
+        for index, layer in enumerate(self._decoder_layers()):
             states = layer.step(states, index, cache, self_mask, memory_mask)
         cache.advance()
         return self.project(self.decoder_norm(states[:, 0]))
+
+    def _decoder_layers(self) -> list[DecoderLayer]:
+        return cast("list[DecoderLayer]", list(self.decoder))
 
     # -- both ends ------------------------------------------------------------------------
 
@@ -408,4 +417,4 @@ class Transformer(nn.Module):
     def _embed(self, tokens: Tensor, positions: Tensor) -> Tensor:
         """Embeddings times √d_model plus positions (sections 3.4 and 3.5)."""
         embedded = self.embedding(tokens) * math.sqrt(self.config.d_model)
-        return self.dropout(embedded + positions.to(embedded.dtype))  # type: ignore[no-any-return]
+        return self.dropout(embedded + positions.to(embedded.dtype))
