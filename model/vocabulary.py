@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import sentencepiece
@@ -17,6 +17,7 @@ PAD_ID, BOS_ID, EOS_ID, UNKNOWN_ID = 0, 1, 2, 3
 _TAG = re.compile(r"<2([a-z]{2,3}(?:-[A-Za-z0-9]+)*)>")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
+_SPACE_MARK = "\u2581"
 
 
 def tag(language: str) -> str:
@@ -28,9 +29,10 @@ def normalise(text: str) -> str:
     """What of ``text`` the model sees.
 
     Canonical composition (NFC) only: compatibility forms such as ½, ² or ﬁ keep their meaning.
-    Control characters and runs of white space become one space, lone surrogates U+FFFD.
+    Control characters and runs of white space become one space, lone surrogates U+FFFD. U+2581,
+    with which SentencePiece marks a space, is read as one.
     """
-    text = _SURROGATE.sub("\ufffd", _CONTROL.sub(" ", text))
+    text = _SURROGATE.sub("\ufffd", _CONTROL.sub(" ", text)).replace(_SPACE_MARK, " ")
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 
@@ -97,20 +99,20 @@ class Vocabulary:
 
     def pieces(self, text: str) -> list[int]:
         """Ids of the bare text. A tag spelt in the text is text."""
-        return self._pieces.encode(normalise(text))  # type: ignore[no-any-return]
+        return self._pieces.encode(normalise(text))
 
     def pieces_of_many(self, texts: Sequence[str], threads: int = 1) -> list[list[int]]:
         """:meth:`pieces` of many texts at once, in ``threads`` threads."""
         normalised = [normalise(text) for text in texts]
-        return self._pieces.encode(normalised, num_threads=threads)  # type: ignore[no-any-return]
+        return self._pieces.encode(normalised, num_threads=threads)
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of token ids; control symbols vanish, invalid UTF-8 from bytes becomes U+FFFD."""
-        return self._pieces.decode(list(ids))  # type: ignore[no-any-return]
+        return self._pieces.decode(list(ids))
 
     def piece(self, token: int) -> str:
         """The piece with id ``token``, as SentencePiece writes it (▁ for a space)."""
-        return self._pieces.id_to_piece(token)  # type: ignore[no-any-return]
+        return self._pieces.id_to_piece(token)
 
     @classmethod
     def train(
@@ -128,13 +130,23 @@ class Vocabulary:
         does not earn a piece falls back to its UTF-8 bytes.
 
         Raises:
-            TrainingError: when the sentences cannot support that many pieces.
+            TrainingError: when the sentences cannot support that many pieces. What reading
+                ``sentences`` raises is passed on.
         """
+        failures: list[Exception] = []
+
+        def normalised() -> Iterator[str]:
+            try:
+                yield from map(normalise, sentences)
+            except Exception as error:  # SentencePiece would make a RuntimeError of it
+                failures.append(error)
+                raise
+
         with tempfile.TemporaryDirectory(dir=path.parent) as folder:
             prefix = Path(folder) / "vocabulary"
             try:
                 sentencepiece.SentencePieceTrainer.train(
-                    sentence_iterator=(normalise(sentence) for sentence in sentences),
+                    sentence_iterator=normalised(),
                     model_prefix=str(prefix),
                     model_type="bpe",
                     vocab_size=size,
@@ -149,11 +161,15 @@ class Vocabulary:
                     unk_id=UNKNOWN_ID,
                     pad_piece="<pad>",
                     num_threads=threads,
-                    minloglevel=1,
+                    minloglevel=2,
                 )
             except RuntimeError as error:
+                if failures:
+                    raise failures[0] from None
+                # "INTERNAL: file(line) [condition] What is wrong."
+                reason = str(error).rpartition("] ")[2].strip() or "there are no sentences"
                 raise TrainingError(
-                    f"cannot train a vocabulary of {size} pieces: {error}"
+                    f"cannot learn a vocabulary of {size} pieces: {reason}"
                 ) from error
             prefix.with_suffix(".model").replace(path)
         return cls(path)
