@@ -42,17 +42,18 @@ class TransformerConfig:
 
     def __post_init__(self) -> None:
         """Refuse shapes that no Transformer can have."""
-        for name in ("vocab_size", "d_model", "num_heads", "d_ff", "max_length"):
-            if getattr(self, name) < 1:
-                raise ModelError(f"{name} must be at least 1, not {getattr(self, name)}")
+        for name in _COUNTS:
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise ModelError(f"{name} must be a whole number of at least 1, not {value!r}")
         if self.d_model % self.num_heads:
             raise ModelError(
                 f"d_model ({self.d_model}) must be a multiple of num_heads ({self.num_heads})"
             )
         if self.d_model % 2:
             raise ModelError(f"d_model ({self.d_model}) must be even for sinusoidal positions")
-        if not 0 <= self.dropout < 1:
-            raise ModelError(f"dropout must be in [0, 1), not {self.dropout}")
+        if not isinstance(self.dropout, float | int) or not 0 <= self.dropout < 1:
+            raise ModelError(f"dropout must be in [0, 1), not {self.dropout!r}")
         if self.norm not in ("post", "pre"):
             raise ModelError(f"norm must be 'post' or 'pre', not {self.norm!r}")
         if self.activation not in ("relu", "gelu", "silu"):
@@ -83,6 +84,16 @@ class TransformerConfig:
         except TypeError as error:
             raise ModelError(f"incomplete model configuration: {error}") from error
 
+
+_COUNTS = (
+    "vocab_size",
+    "d_model",
+    "num_heads",
+    "d_ff",
+    "num_encoder_layers",
+    "num_decoder_layers",
+    "max_length",
+)
 
 _BASE = TransformerConfig(vocab_size=37_000)
 
