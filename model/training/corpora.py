@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import gzip
 import lzma
+import zlib
 from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 
 from tformer.model.errors import InputError
 
@@ -35,25 +36,26 @@ def read_pairs(path: Path, target_path: Path | None = None) -> Iterator[Pair]:
             exactly one tab, an empty side, or paired files of different length.
     """
     pairs = _read_paired(path, target_path) if target_path else _read_tsv(path)
-    count = 0
-    for count, (place, pair) in enumerate(pairs, start=1):  # noqa: B007
-        if not (pair[0].strip() and pair[1].strip()):
-            raise InputError(f"{place}: one side is empty; remove the pair")
+    number = 0
+    for number, pair in enumerate(pairs, start=1):
+        for side, text in zip((path, target_path or path), pair, strict=True):
+            if not text.strip():
+                raise InputError(f"{side}:{number}: one side is empty; remove the pair")
         yield pair
-    if not count:
+    if not number:
         raise InputError(f"{path}: the file is empty")
 
 
-def _read_tsv(path: Path) -> Iterator[tuple[str, Pair]]:
+def _read_tsv(path: Path) -> Iterator[Pair]:
     for number, line in enumerate(_read_lines(path), start=1):
         columns = line.split("\t")
         if len(columns) != 2:
             found = "no tab" if len(columns) == 1 else f"{len(columns) - 1} tabs"
             raise InputError(f"{path}:{number}: expected source<TAB>target, found {found}")
-        yield f"{path}:{number}", (columns[0], columns[1])
+        yield columns[0], columns[1]
 
 
-def _read_paired(path: Path, target_path: Path) -> Iterator[tuple[str, Pair]]:
+def _read_paired(path: Path, target_path: Path) -> Iterator[Pair]:
     lines = zip_longest(_read_lines(path), _read_lines(target_path))
     for number, (source, target) in enumerate(lines, start=1):
         if source is None or target is None:
@@ -62,7 +64,7 @@ def _read_paired(path: Path, target_path: Path) -> Iterator[tuple[str, Pair]]:
                 f"{shorter}: ends after line {number - 1}, but {longer} goes on; "
                 "paired files need the same number of lines"
             )
-        yield f"{path}:{number}", (source, target)
+        yield source, target
 
 
 def _read_lines(path: Path) -> Iterator[str]:
@@ -74,13 +76,13 @@ def _read_lines(path: Path) -> Iterator[str]:
                 yield raw.rstrip(b"\r\n").decode("utf-8")
     except UnicodeDecodeError as error:
         raise InputError(f"{path}:{number}: not UTF-8 ({error.reason})") from error
-    except (EOFError, gzip.BadGzipFile, lzma.LZMAError) as error:
+    except (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error) as error:
         raise InputError(f"{path}: damaged after line {number} ({error})") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
-def _open(path: Path) -> IO[bytes]:
+def _open(path: Path) -> gzip.GzipFile | lzma.LZMAFile | BinaryIO:
     if path.suffix == ".gz":
         return gzip.open(path, "rb")
     if path.suffix == ".xz":
