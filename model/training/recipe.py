@@ -7,9 +7,11 @@ silently train something else.
 
 from __future__ import annotations
 
+import math
+import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -17,6 +19,9 @@ from tformer.model.config import PRESETS, TransformerConfig
 from tformer.model.errors import ModelError, TrainingError
 
 _Settings = TypeVar("_Settings")
+
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]+)*")
+_FILE_NAME = re.compile(r"[\w-][\w.-]*")
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,11 @@ class CorpusSettings:
     weight: float = 1.0
     """How often each pair is seen in an epoch; 0.25 means a quarter of them, newly drawn."""
 
+    def __post_init__(self) -> None:
+        """Refuse weights that no number of copies can have."""
+        if not 0 <= self.weight < math.inf:
+            raise TrainingError(f"corpus.weight must be at least 0, not {self.weight}")
+
 
 @dataclass(frozen=True)
 class ValidationSettings:
@@ -41,6 +51,14 @@ class ValidationSettings:
     limit: int = 200
     """Pairs that are translated at each validation, spread evenly over the set."""
 
+    def __post_init__(self) -> None:
+        """Refuse names that cannot name a file."""
+        if not _FILE_NAME.fullmatch(self.name):
+            raise TrainingError(
+                f"validation.name must be of letters, digits, '.', '_' and '-', not {self.name!r}"
+            )
+        _require_at_least(1, "validation", limit=self.limit)
+
 
 @dataclass(frozen=True)
 class VocabularySettings:
@@ -49,6 +67,10 @@ class VocabularySettings:
     size: int = 8_000
     sample: int = 1_000_000
     """Sentences, drawn by corpus weight, that it is learnt from."""
+
+    def __post_init__(self) -> None:
+        """Refuse sizes below one."""
+        _require_at_least(1, "vocabulary", size=self.size, sample=self.sample)
 
 
 @dataclass(frozen=True)
@@ -89,8 +111,44 @@ class TrainingSettings:
     patience: int = 0
     """Validations without a better chrF after which training stops; 0 never does."""
     max_length: int = 128
-    """Pieces of either side above which a pair is left out."""
+    """Pieces of either side, with tag and end of sentence, above which `tformer prepare` leaves a
+    pair out."""
     seed: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse values with which no loop could run."""
+        _require_at_least(
+            1,
+            "training",
+            max_steps=self.max_steps,
+            tokens_per_batch=self.tokens_per_batch,
+            accumulate=self.accumulate,
+            validate_every=self.validate_every,
+            checkpoint_every=self.checkpoint_every,
+            log_every=self.log_every,
+        )
+        _require_at_least(
+            0,
+            "training",
+            warmup_steps=self.warmup_steps,
+            decay_steps=self.decay_steps,
+            clip_norm=self.clip_norm,
+            patience=self.patience,
+            muon_learning_rate=self.muon_learning_rate,
+            learning_rate=self.learning_rate or 0.0,
+        )
+        _require_at_least(3, "training", max_length=self.max_length)
+        for name in ("adam_beta1", "adam_beta2", "label_smoothing", "ema_decay"):
+            if not 0 <= getattr(self, name) < 1:
+                raise TrainingError(f"training.{name} must be in [0, 1), not {getattr(self, name)}")
+        if not 0 <= self.seed < 1 << 23:  # with step and process it must fit into 64 bits
+            raise TrainingError(f"training.seed must be in [0, 2^23), not {self.seed}")
+
+
+def _require_at_least(bound: int, section: str, **values: float) -> None:
+    for name, value in values.items():
+        if not bound <= value < math.inf:
+            raise TrainingError(f"{section}.{name} must be at least {bound}, not {value}")
 
 
 @dataclass(frozen=True)
@@ -128,37 +186,63 @@ def _recipe(table: dict[str, Any], overrides: dict[str, Any]) -> Recipe:
     known = {"languages", "model", "vocabulary", "corpus", "validation", "training"}
     if unknown := sorted(table.keys() - known):
         raise TrainingError(f"unknown section {unknown[0]!r}")
-    languages = table.get("languages")
-    if not (isinstance(languages, list) and len(set(languages)) == len(languages) == 2):
-        raise TrainingError('languages must be a list of two codes, as in ["en", "de"]')
-    corpora = tuple(_settings(CorpusSettings, entry, "corpus") for entry in table.get("corpus", []))
-    if not corpora:
-        raise TrainingError("at least one [[corpus]] is needed")
-    vocabulary = _settings(VocabularySettings, table.get("vocabulary", {}), "vocabulary")
+    corpora = _list_of(CorpusSettings, table, "corpus")
+    if not any(corpus.weight for corpus in corpora):
+        raise TrainingError("at least one [[corpus]] with a weight above 0 is needed")
+    validation = _list_of(ValidationSettings, table, "validation")
+    if len({entry.name for entry in validation}) < len(validation):
+        raise TrainingError("two [[validation]] sections have the same name")
+    vocabulary = _settings(VocabularySettings, _section(table, "vocabulary"), "vocabulary")
+    training = {**_section(table, "training"), **overrides}
     return Recipe(
-        languages=(languages[0], languages[1]),
-        model=_model(table.get("model", {}), vocabulary.size),
+        languages=_languages(table.get("languages")),
+        model=_model(_section(table, "model"), vocabulary.size),
         vocabulary=vocabulary,
         corpora=corpora,
-        validation=tuple(
-            _settings(ValidationSettings, entry, "validation")
-            for entry in table.get("validation", [])
-        ),
-        training=_settings(
-            TrainingSettings, {**table.get("training", {}), **overrides}, "training"
-        ),
+        validation=validation,
+        training=_settings(TrainingSettings, training, "training"),
     )
+
+
+def _section(table: dict[str, Any], name: str) -> dict[str, Any]:
+    section = table.get(name, {})
+    if not isinstance(section, dict):
+        raise TrainingError(f"{name} must be a section, [{name}]")
+    return section
+
+
+def _list_of(kind: type[_Settings], table: dict[str, Any], section: str) -> tuple[_Settings, ...]:
+    entries = table.get(section, [])
+    if not (isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries)):
+        raise TrainingError(f"{section} must be a list of sections, each headed [[{section}]]")
+    return tuple(_settings(kind, entry, section) for entry in entries)
+
+
+def _languages(value: Any) -> tuple[str, str]:
+    codes = value if isinstance(value, list) else []
+    valid = all(isinstance(code, str) and _LANGUAGE.fullmatch(code) for code in codes)
+    if not (valid and len(codes) == 2 and codes[0] != codes[1]):
+        raise TrainingError('languages must be a list of two codes, as in ["en", "de"]')
+    return codes[0], codes[1]
 
 
 def _model(table: dict[str, Any], vocab_size: int) -> TransformerConfig:
     changes = dict(table)
     preset = changes.pop("preset", "base")
-    if preset not in PRESETS:
+    if preset not in tuple(PRESETS):
         raise TrainingError(f"model.preset must be one of {', '.join(PRESETS)}, not {preset!r}")
-    try:
-        return replace(PRESETS[preset], **{**changes, "vocab_size": vocab_size})
-    except TypeError as error:
-        raise TrainingError(f"model: {error}") from error
+    if unknown := sorted(changes.keys() - _MODEL_KEYS):
+        raise TrainingError(f"unknown key model.{unknown[0]}")
+    return replace(PRESETS[preset], **changes, vocab_size=vocab_size)
+
+
+# The vocabulary decides the others.
+_MODEL_KEYS = {field.name for field in fields(TransformerConfig)} - {
+    "vocab_size",
+    "pad_id",
+    "bos_id",
+    "eos_id",
+}
 
 
 def _settings(kind: type[_Settings], table: dict[str, Any], section: str) -> _Settings:
@@ -167,11 +251,11 @@ def _settings(kind: type[_Settings], table: dict[str, Any], section: str) -> _Se
         if key not in types:
             raise TrainingError(f"unknown key {section}.{key}")
         if not _fits(value, types[key]):
-            raise TrainingError(f"{section}.{key} must be {types[key]}, not {value!r}")
-    try:
-        return kind(**table)
-    except TypeError as error:
-        raise TrainingError(f"{section}: {error}") from error
+            raise TrainingError(f"{section}.{key} must be {_in_words(types[key])}, not {value!r}")
+    required = {field.name for field in fields(kind) if field.default is MISSING}  # type: ignore[arg-type]
+    if missing := sorted(required - table.keys()):
+        raise TrainingError(f"{section}.{missing[0]} is missing")
+    return kind(**table)
 
 
 def _fits(value: Any, annotation: str) -> bool:
@@ -189,3 +273,11 @@ def _fits(value: Any, annotation: str) -> bool:
         isinstance(value, kinds[name]) and not (isinstance(value, bool) and name != "bool")
         for name in annotation.split(" | ")
     )
+
+
+def _in_words(annotation: str) -> str:
+    """Say an annotation to somebody who writes TOML."""
+    if annotation.startswith("Literal["):
+        return "one of " + annotation.removeprefix("Literal[").removesuffix("]")
+    words = {"bool": "true or false", "int": "a whole number", "float": "a number", "str": "text"}
+    return words[annotation.removesuffix(" | None")]
