@@ -19,6 +19,7 @@ import random
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -27,7 +28,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from tformer.model.errors import InputError, TrainingError
+from tformer.model.errors import InputError, ModelError, OutputError, TrainingError
 from tformer.model.training.corpora import Pair, expand, read_pairs
 from tformer.model.training.recipe import CorpusSettings, Recipe
 from tformer.model.vocabulary import Vocabulary, normalise
@@ -55,6 +56,8 @@ class TokenStore:
     """(n,)"""
     fingerprint: str
     """Changes when the tokens do; a run is only resumed on the store that it began with."""
+    sources: tuple[str, ...]
+    """Paths of the recipe's corpora; ``corpora`` counts in them."""
 
     def __len__(self) -> int:
         return len(self.corpora)
@@ -78,8 +81,9 @@ class TokenStore:
                 lengths=np.memmap(path / "lengths.bin", np.uint16, mode="r").reshape(-1, 2),
                 corpora=np.memmap(path / "corpora.bin", dtype=np.uint16, mode="r"),
                 fingerprint=facts["fingerprint"],
+                sources=tuple(corpus["path"] for corpus in facts["corpora"]),
             )
-        except (OSError, ValueError, KeyError, IndexError) as error:
+        except (OSError, ValueError, KeyError, IndexError, TypeError, ModelError) as error:
             raise TrainingError(
                 f"{path}: not a readable token store ({error}); make it with 'tformer prepare'"
             ) from error
@@ -93,6 +97,23 @@ class TokenStore:
         start, end = self.offsets[index], self.offsets[index + 1]
         middle = start + self.lengths[index, 0]
         return self.tokens[start:middle], self.tokens[middle:end]
+
+    def check(self, recipe: Recipe) -> None:
+        """Refuse a recipe that this store was not made from.
+
+        Raises:
+            TrainingError: saying what differs.
+        """
+        for what, stored, wanted in (
+            ("languages", self.languages, recipe.languages),
+            ("corpora", self.sources, tuple(corpus.path for corpus in recipe.corpora)),
+            ("vocabulary size", len(self.vocabulary), recipe.model.vocab_size),
+        ):
+            if stored != wanted:
+                raise TrainingError(
+                    f"{self.path}: was made with other {what} than the recipe's; "
+                    "run 'tformer prepare' again"
+                )
 
     def validation_sets(self) -> dict[str, list[Pair]]:
         """Validation pairs by name, as text."""
@@ -111,32 +132,49 @@ def prepare(
 
     Raises:
         InputError: for a corpus that cannot be read, with file and line.
-        TrainingError: when ``output`` exists.
+        TrainingError: when ``output`` exists, or the vocabulary cannot be learnt.
+        OutputError: when the store cannot be written.
     """
     if output.exists():
         raise TrainingError(f"{output}: exists already; choose another place or remove it")
+    try:
+        with _complete_or_not_there(output) as folder:
+            _fill(folder, recipe, root, threads, report)
+    except OSError as error:  # reading raises InputError: what is left is writing
+        raise OutputError(f"{output}: cannot be written ({error.strerror or error})") from error
+
+
+@contextmanager
+def _complete_or_not_there(output: Path) -> Iterator[Path]:
+    """A folder that becomes ``output`` when nothing goes wrong, and vanishes otherwise."""
     output.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
     try:
-        held_out = _write_validation(recipe, root, folder / "validation")
-        report(f"learning a vocabulary of {recipe.vocabulary.size} pieces")
-        vocabulary = Vocabulary.train(
-            _vocabulary_sample(recipe, root),
-            folder / "vocabulary.model",
-            languages=recipe.languages,
-            size=recipe.vocabulary.size,
-            threads=threads,
-        )
-        writer = _StoreWriter(folder, vocabulary, recipe, held_out, threads)
-        with writer:
-            for index, corpus in enumerate(recipe.corpora):
-                kept, seen = writer.add(index, _corpus_pairs(corpus, root))
-                report(f"{corpus.path}: {kept:,} of {seen:,} pairs kept")
-        writer.write_facts()
+        yield folder
+        folder.chmod(0o755)
         folder.rename(output)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+def _fill(folder: Path, recipe: Recipe, root: Path, threads: int, report: Report) -> None:
+    """Write every file of a store."""
+    held_out = _write_validation(recipe, root, folder / "validation")
+    report(f"learning a vocabulary of {recipe.vocabulary.size} pieces")
+    vocabulary = Vocabulary.train(
+        _vocabulary_sample(recipe, root),
+        folder / "vocabulary.model",
+        languages=recipe.languages,
+        size=recipe.vocabulary.size,
+        threads=threads,
+    )
+    writer = _StoreWriter(folder, vocabulary, recipe, held_out, threads)
+    with writer:
+        for index, corpus in enumerate(recipe.corpora):
+            kept, seen = writer.add(index, _corpus_pairs(corpus, root))
+            report(f"{corpus.path}: {kept:,} of {seen:,} pairs kept")
+    writer.write_facts()
 
 
 def _corpus_pairs(corpus: CorpusSettings, root: Path) -> Iterator[Pair]:
@@ -156,7 +194,8 @@ def _write_validation(recipe: Recipe, root: Path, folder: Path) -> set[str]:
         pairs = list(read_pairs(root / validation.path, target))
         held_out.update(normalise(side) for pair in pairs for side in pair)
         chosen = pairs[:: max(1, len(pairs) // validation.limit)][: validation.limit]
-        lines = (f"{normalise(first)}\t{normalise(second)}\n" for first, second in chosen)
+        normalised = ((normalise(first), normalise(second)) for first, second in chosen)
+        lines = (f"{first}\t{second}\n" for first, second in normalised if first and second)
         (folder / f"{validation.name}.tsv").write_text("".join(lines), encoding="utf-8")
     return held_out
 
@@ -199,16 +238,17 @@ class _StoreWriter:
         self.counts: list[int] = []
 
     def __enter__(self) -> _StoreWriter:
-        self.files: dict[str, BinaryIO] = {
-            name: (self.folder / f"{name}.bin").open("wb")
-            for name in ("tokens", "offsets", "lengths", "corpora")
-        }
+        with ExitStack() as stack:
+            self.files: dict[str, BinaryIO] = {
+                name: stack.enter_context((self.folder / f"{name}.bin").open("wb"))
+                for name in ("tokens", "offsets", "lengths", "corpora")
+            }
+            self._closing = stack.pop_all()
         self.files["offsets"].write(np.int64(0).tobytes())
         return self
 
     def __exit__(self, *_: object) -> None:
-        for file in self.files.values():
-            file.close()
+        self._closing.close()  # every file, though flushing one may fail
 
     def add(self, corpus: int, pairs: Iterator[Pair]) -> tuple[int, int]:
         """Append a corpus; returns pairs kept and pairs seen."""
@@ -254,10 +294,7 @@ class _StoreWriter:
     def _write(self, name: str, values: npt.NDArray[Any]) -> None:
         data = values.tobytes()
         self.digest.update(data)
-        try:
-            self.files[name].write(data)
-        except OSError as error:
-            raise TrainingError(f"{self.folder}: cannot be written ({error.strerror})") from error
+        self.files[name].write(data)
 
     def write_facts(self) -> None:
         """The last file, which makes the folder a store."""
