@@ -70,6 +70,8 @@ def plan_epoch(
     """
     random = np.random.default_rng((seed, epoch))
     examples = _draw(store, weights, random)
+    if not len(examples):
+        return []
     lengths = store.lengths[examples // 2].astype(np.int64)  # (m, 2)
     backwards = examples % 2 == 1
     lengths[backwards] = lengths[backwards, ::-1]
@@ -114,9 +116,9 @@ def _cut(
 class BatchBuilder:
     """Makes tensors of examples."""
 
-    def __init__(self, store: TokenStore, longest: int) -> None:
+    def __init__(self, store: TokenStore) -> None:
         self.store = store
-        self.bounds = bucket_bounds(longest)
+        self.bounds = bucket_bounds(int(store.lengths.max()) + 2)
         self.tags = [store.vocabulary.tag_id(language) for language in reversed(store.languages)]
 
     def build(self, examples: Examples) -> Batch:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from tformer.model.errors import TrainingError
 from tformer.model.training.recipe import TrainingSettings
 
 # Coefficients of the quintic iteration that drives singular values to about one (Jordan et al.,
@@ -107,7 +109,7 @@ class MasterParameters:
     def __init__(self, network: nn.Module, settings: TrainingSettings, peak: float) -> None:
         self.settings = settings
         self.names = [name for name, _ in network.named_parameters()]
-        self.network = [parameter for _, parameter in network.named_parameters()]
+        self.network: list[Tensor] = [parameter for _, parameter in network.named_parameters()]
         self.masters = [p.detach().float().clone() for p in self.network]
         self.gradient = torch.zeros(
             sum(m.numel() for m in self.masters), device=self.masters[0].device
@@ -147,10 +149,19 @@ class MasterParameters:
             parameter.grad = None
 
     def step(self, step: int) -> float:
-        """One optimizer step (counted from 1) from the collected gradients; returns their norm."""
+        """One optimizer step (counted from 1) from the collected gradients; returns their norm.
+
+        Raises:
+            TrainingError: when the gradient is not finite; the parameters are as before.
+        """
         if dist.is_initialized():
             dist.all_reduce(self.gradient)
         norm = float(self.gradient.norm())
+        if not math.isfinite(norm):
+            raise TrainingError(
+                f"the gradient is not finite at step {step}; "
+                "lower the learning rate or train in float32"
+            )
         if self.settings.clip_norm and norm > self.settings.clip_norm:
             self.gradient.mul_(self.settings.clip_norm / norm)
         factor = learning_rate_factor(self.settings, step)

@@ -33,16 +33,18 @@ class StepReport:
 
 class _Scalars(Protocol):
     def add_scalar(self, tag: str, value: float, step: int) -> None: ...
+    def close(self) -> None: ...
 
 
-def _tensorboard(run: Run) -> _Scalars | None:
+def _tensorboard(run: Run, first_step: int) -> _Scalars | None:
     if not run.writes:
         return None
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         return None
-    return SummaryWriter(str(run.path / "tensorboard"))  # type: ignore[no-untyped-call, no-any-return]
+    # What an earlier process wrote after the checkpoint is about to happen again.
+    return SummaryWriter(str(run.path / "tensorboard"), purge_step=first_step + 1)
 
 
 class TrainingProgress:
@@ -52,12 +54,12 @@ class TrainingProgress:
     line per report.
     """
 
-    def __init__(self, run: Run, first_step: int, max_steps: int) -> None:
+    def __init__(self, run: Run, first_step: int, first_tokens: int, max_steps: int) -> None:
         self.run = run
-        self.scalars = _tensorboard(run)
+        self.scalars = _tensorboard(run, first_step)
         self.first_step, self.max_steps = first_step, max_steps
         self.started = time.monotonic()
-        self.last_time, self.last_tokens = self.started, -1
+        self.last_time, self.last_tokens = self.started, first_tokens
         self.console = Console(file=sys.stderr)
         self.bar = Progress(
             TextColumn("step {task.completed:,}/{task.total:,}"),
@@ -80,6 +82,8 @@ class TrainingProgress:
         trace: TracebackType | None,
     ) -> None:
         self.bar.stop()
+        if self.scalars:
+            self.scalars.close()
 
     def report(self, figures: StepReport) -> None:
         """Show and record the figures of a few steps."""
@@ -109,7 +113,7 @@ class TrainingProgress:
     def say(self, line: str, when: bool = True) -> None:
         """One line for a person."""
         if when and self.run.writes:
-            self.console.print(line, highlight=False, soft_wrap=True)
+            self.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def _add_scalars(self, group: str, values: dict[str, Any], step: int) -> None:
         if self.scalars:
@@ -119,8 +123,7 @@ class TrainingProgress:
     def _tokens_per_second(self, tokens: int) -> float:
         now = time.monotonic()
         seconds, self.last_time = now - self.last_time, now
-        seen = tokens - self.last_tokens if self.last_tokens >= 0 else 0
-        self.last_tokens = tokens
+        seen, self.last_tokens = tokens - self.last_tokens, tokens
         return seen / max(seconds, 1e-9)
 
     def _left(self, step: int) -> str:

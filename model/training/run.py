@@ -74,10 +74,11 @@ class Run:
         if not self.checkpoint.exists():
             return None
         try:
-            return torch.load(self.checkpoint, map_location="cpu", weights_only=True)  # type: ignore[no-any-return]
-        except Exception as error:
+            return torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+        except Exception as error:  # whatever unpickling a damaged file raises
             raise TrainingError(
-                f"{self.checkpoint}: cannot be read ({error}); remove it to start again"
+                f"{self.checkpoint}: cannot be read ({type(error).__name__}); "
+                "remove it to start again"
             ) from error
 
     def log(self, entry: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.distributed as dist
@@ -40,6 +40,10 @@ Export = Callable[[dict[str, Tensor], dict[str, Any]], None]
 """Writes averaged parameters and facts about the training to a model directory."""
 
 
+Reason = Literal["finished", "stopped early", "interrupted"]
+"""How training ends when nothing goes wrong."""
+
+
 @dataclass
 class Counters:
     """Where a run is."""
@@ -57,8 +61,7 @@ class Counters:
 class Outcome:
     """How :meth:`Trainer.train` ended."""
 
-    reason: str
-    """``finished``, ``interrupted`` or ``stopped early``."""
+    reason: Reason
     counters: Counters
 
 
@@ -84,10 +87,17 @@ class Trainer:
         self.validate, self.export = validate, export
         self.rank = dist.get_rank() if dist.is_initialized() else 0
         self.world = dist.get_world_size() if dist.is_initialized() else 1
-        self.builder = BatchBuilder(store, self.settings.max_length)
+        store.check(recipe)
+        self.builder = BatchBuilder(store)
+        if self.builder.bounds[-1] > recipe.model.max_length:
+            raise TrainingError(
+                f"model.max_length is {recipe.model.max_length}, but the longest batches have "
+                f"{self.builder.bounds[-1]} positions; raise it, or prepare shorter pairs"
+            )
         self.plan: list[Examples] = []
         self.planned_epoch = -1
         self.counters = Counters()
+        self.window = _Window()
         self.stop_requested = False
 
         torch.manual_seed(self.settings.seed)
@@ -112,28 +122,36 @@ class Trainer:
         Raises:
             TrainingError: when the loss is no longer finite.
         """
+        first, last = self.counters.step, self.settings.max_steps
         with (
             self._interruptions(),
-            TrainingProgress(self.run_folder, self.counters.step, self.settings.max_steps) as bar,
+            TrainingProgress(self.run_folder, first, self.counters.tokens, last) as bar,
         ):
-            window = _Window()
-            while self.counters.step < self.settings.max_steps:
-                window.add(self._step())
-                step = self.counters.step
-                if step % self.settings.log_every == 0:
-                    bar.report(self._report(window))
-                    window = _Window()
-                if step % self.settings.validate_every == 0 and self._validate(bar):
+            reason = self._reason_to_stop()
+            while reason is None:
+                result = self._step()
+                self.window.add(result)
+                if self._due(self.settings.log_every):
+                    bar.report(self._report())
+                    self.window = _Window()
+                if self._due(self.settings.validate_every) or self.counters.step == last:
+                    self._validate(bar)
+                reason = self._reason_to_stop() or ("interrupted" if result.stop else None)
+                if reason or self._due(self.settings.checkpoint_every):
                     self._save()
-                    return Outcome("stopped early", self.counters)
-                if window.stop or step % self.settings.checkpoint_every == 0:
-                    self._save()
-                if window.stop:
-                    return Outcome("interrupted", self.counters)
-            if self.counters.step % self.settings.validate_every:
-                self._validate(bar)
-            self._save()
-        return Outcome("finished", self.counters)
+        return Outcome(reason, self.counters)
+
+    def _due(self, every: int) -> bool:
+        return self.counters.step % every == 0
+
+    def _reason_to_stop(self) -> Reason | None:
+        """Known from the counters alone, so that a run that has ended does not go on."""
+        if self.counters.step >= self.settings.max_steps:
+            return "finished"
+        patience = self.settings.patience
+        if patience and self.counters.validations_without_better >= patience:
+            return "stopped early"
+        return None
 
     def _step(self) -> _StepResult:
         """One optimizer step from this step's micro-batches."""
@@ -202,7 +220,8 @@ class Trainer:
 
     # -- what surrounds it ----------------------------------------------------------------
 
-    def _report(self, window: _Window) -> StepReport:
+    def _report(self) -> StepReport:
+        window = self.window
         factor = learning_rate_factor(self.settings, self.counters.step)
         return StepReport(
             step=self.counters.step,
@@ -214,12 +233,12 @@ class Trainer:
             tokens=self.counters.tokens,
         )
 
-    def _validate(self, bar: TrainingProgress) -> bool:
-        """Measure, export if better; whether to stop early."""
+    def _validate(self, bar: TrainingProgress) -> None:
+        """Measure, and export the parameters if they are better; without a measure, always."""
         if not self.store.validation_sets():
             if self.rank == 0:
                 self.export(self.masters.averaged(), asdict(self.counters))
-            return False
+            return
         # Only the first process translates; the others get its verdict.
         scores = self.validate(self.masters.averaged()) if self.rank == 0 else {"mean": 0.0}
         mean = torch.tensor(scores["mean"], dtype=torch.float64)
@@ -232,13 +251,12 @@ class Trainer:
                 self.export(self.masters.averaged(), asdict(self.counters) | {"scores": scores})
         else:
             self.counters.validations_without_better += 1
-        patience = self.settings.patience
-        return bool(patience) and self.counters.validations_without_better >= patience
 
     def _save(self) -> None:
         self.run_folder.save(
             {
                 "counters": asdict(self.counters),
+                "window": asdict(self.window),
                 "parameters": self.masters.state_dict(),
                 "model": self.recipe.model.to_dict(),
                 "store": self.store.fingerprint,
@@ -255,6 +273,7 @@ class Trainer:
         """Take up the run's checkpoint, if there is one."""
         state = self.run_folder.load()
         if state is None:
+            self.run_folder.rewind_log(0)
             return
         path = self.run_folder.checkpoint
         if state["model"] != self.recipe.model.to_dict():
@@ -266,7 +285,11 @@ class Trainer:
             # The same data in other batches: the plan of this epoch is no longer the one that
             # was followed, so the next step begins an epoch of its own.
             self.counters.epoch, self.counters.batches = self.counters.epoch + 1, 0
-        self.masters.load_state_dict(state["parameters"])
+        try:
+            self.masters.load_state_dict(state["parameters"])
+        except (KeyError, ValueError) as error:
+            raise TrainingError(f"{path}: is of another optimizer ({error})") from error
+        self.window = _Window(**state.get("window", {}))  # older checkpoints have none
         self.run_folder.rewind_log(self.counters.step)
 
     @contextmanager
@@ -304,11 +327,9 @@ class _Window:
     loss: float = 0.0
     likelihood: float = 0.0
     norm: float = 0.0
-    stop: bool = False
 
     def add(self, result: _StepResult) -> None:
         self.tokens += result.tokens
         self.loss += result.loss
         self.likelihood += result.likelihood
         self.norm = result.norm
-        self.stop = result.stop

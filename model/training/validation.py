@@ -36,7 +36,7 @@ class Validator:
             parameters: of the network, by name, float32.
         """
         self.network.load_state_dict(dict(parameters))
-        scores = {}
+        scores: dict[str, float] = {}
         for name, pairs in self.sets.items():
             for direction in (0, 1):
                 label = f"{name}.{self.languages[direction]}-{self.languages[1 - direction]}"
