@@ -1,1 +1,1 @@
-"""The home of the gRPC contract: `.proto` files and the code generated from them. Still empty."""
+"""The gRPC contract: `.proto` files and the code generated from them by `generate`."""
