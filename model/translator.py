@@ -18,8 +18,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from tformer.model.checkpoint import find_model, load_model
+from tformer.model.checkpoint import load_model
 from tformer.model.device import choose_device, choose_dtype, set_threads
+from tformer.model.directory import find_model
 from tformer.model.engine import MAX_TOKENS, Engine, Request
 from tformer.model.errors import UsageError
 from tformer.model.options import DecodingOptions

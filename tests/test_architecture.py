@@ -22,7 +22,7 @@ MAY_IMPORT = {
 # Layers of tformer.model, the lowest first: a module imports from its own layer or below.
 LAYERS = (
     {"errors", "config", "options", "device"},
-    {"cache", "sentences", "metrics"},
+    {"cache", "directory", "sentences", "metrics"},
     {"transformer", "vocabulary"},
     {"search", "checkpoint"},
     {"engine", "training"},
@@ -30,7 +30,15 @@ LAYERS = (
 )
 
 # These must not cost the import of torch, at any depth.
-WITHOUT_TORCH = ("errors", "config", "options", "sentences", "metrics", "vocabulary")
+WITHOUT_TORCH = (
+    "errors",
+    "config",
+    "options",
+    "directory",
+    "sentences",
+    "metrics",
+    "vocabulary",
+)
 
 SOURCES = sorted(path for room in ROOMS for path in (REPOSITORY / room).rglob("*.py"))
 

@@ -7,7 +7,8 @@ import pytest
 from fake_translator import Tformer
 from tiny import tiny_transformer
 
-from tformer.model.checkpoint import ModelFacts, save_model
+from tformer.model.checkpoint import save_model
+from tformer.model.directory import ModelFacts
 from tformer.model.vocabulary import Vocabulary
 
 SENTENCES = [

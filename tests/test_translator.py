@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tiny import tiny_transformer
 
-from tformer.model.checkpoint import ModelFacts, save_model
+from tformer.model.checkpoint import save_model
+from tformer.model.directory import ModelFacts
 from tformer.model.errors import UsageError
 from tformer.model.options import DecodingOptions
 from tformer.model.translator import Translation, Translator
