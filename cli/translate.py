@@ -19,7 +19,8 @@ from tformer.cli.progress import progress_bar
 from tformer.model.options import DecodingOptions
 
 if TYPE_CHECKING:
-    from tformer.model.translator import Translation, Translator
+    from tformer.model.translation import Translation
+    from tformer.model.translator import Translator
 
 Format = Callable[[int, Line, "Translation"], str]
 

@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tformer.model.errors import TformerError
     from tformer.model.options import DecodingOptions
-    from tformer.model.translator import Translation, Translator
+    from tformer.model.translation import Translation
+    from tformer.model.translator import Translator
 
 __all__ = ["DecodingOptions", "TformerError", "Translation", "Translator"]
 
 _HOME = {
     "DecodingOptions": "tformer.model.options",
     "TformerError": "tformer.model.errors",
-    "Translation": "tformer.model.translator",
+    "Translation": "tformer.model.translation",
     "Translator": "tformer.model.translator",
 }
 

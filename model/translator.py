@@ -14,18 +14,18 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
 from tformer.model.checkpoint import load_model
 from tformer.model.device import choose_device, choose_dtype, set_threads
 from tformer.model.directory import find_model
-from tformer.model.engine import MAX_TOKENS, Engine, Request
-from tformer.model.errors import UsageError
+from tformer.model.drafts import Draft, Route, Sentence
+from tformer.model.engine import MAX_TOKENS, Engine, Finished, Request
 from tformer.model.options import DecodingOptions
-from tformer.model.sentences import Piece, detect, split
+from tformer.model.sentences import Piece, split
 from tformer.model.transformer import Transformer
+from tformer.model.translation import Hypothesis, Translation
 from tformer.model.vocabulary import Vocabulary
 
 WINDOW = 1024
@@ -37,31 +37,6 @@ their length they skip and repeat."""
 
 # A network that spells bytes can spell line breaks, which are the caller's alone to make.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-
-
-@dataclass(frozen=True)
-class Hypothesis:
-    """One possible translation of a text."""
-
-    text: str
-    score: float
-    """log P / lp as in `DecodingOptions.length_penalty`, summed over the sentences of the text;
-    0 for what was not translated."""
-
-
-@dataclass(frozen=True)
-class Translation:
-    """What became of one text."""
-
-    text: str
-    """The best hypothesis. It has a line break only where the source has one."""
-    source_language: str
-    target_language: str
-    hypotheses: tuple[Hypothesis, ...]
-    """At most ``n_best``, the best first. Those of a text of many sentences are the best
-    combinations of the sentences' own."""
-    warnings: tuple[str, ...] = ()
-    """What the reader of this translation should know, a sentence each."""
 
 
 class Translator:
@@ -91,7 +66,7 @@ class Translator:
         self._max_tokens = max_tokens
         # A translation may be longer than its source and needs positions of its own.
         positions = transformer.config.max_length
-        self._longest_source = min(longest_source, max(1, positions * 2 // 3 - 2))
+        self.longest_source = min(longest_source, max(1, positions * 2 // 3 - 2))
 
     @classmethod
     def load(
@@ -156,39 +131,51 @@ class Translator:
         Raises:
             UsageError: at once, when the model does not know a language or the choice is unclear.
         """
-        route = _Route(self.languages, source, target)
+        route = self.route(source, target)
         return self._translate(iter(texts), route, options or DecodingOptions())
 
+    def route(self, source: str | None, target: str | None) -> Route:
+        """From which language to which; None for what is to be found out.
+
+        Raises:
+            UsageError: when the model does not know a language or the choice is unclear.
+        """
+        return Route(self.languages, source, target)
+
+    def draft(self, text: str, route: Route, options: DecodingOptions) -> Draft:
+        """Cut a text into sentences and these into tokens."""
+        source, target = route.of(text)
+        pieces = split(text, source, length=self._num_tokens, limit=self.longest_source)
+        sentences = [Sentence(piece, self._tokens(piece, target), options) for piece in pieces]
+        warnings = []
+        if num_cuts := sum(piece.cut for piece in pieces):
+            warnings.append(
+                f"cut in {num_cuts + 1} parts: no sentence may exceed {self.longest_source} tokens"
+            )
+        return Draft(source, target, sentences, warnings)
+
+    def start_work(self, beam_size: int) -> Work:
+        """An idle engine for sentences that come and go; no beam may be over ``beam_size``."""
+        engine = Engine(self.transformer, beam_size=beam_size, max_tokens=self._max_tokens)
+        return Work(engine, self.vocabulary)
+
     def _translate(
-        self, texts: Iterator[str], route: _Route, options: DecodingOptions
+        self, texts: Iterator[str], route: Route, options: DecodingOptions
     ) -> Iterator[Translation]:
         """Keep the engine busy with one half of the window while the other half fills up."""
-        engine = Engine(self.transformer, beam_size=options.beam_size, max_tokens=self._max_tokens)
-        work = _Work(engine, self.vocabulary, options)
-        drafts: deque[_Draft] = deque()
+        work = self.start_work(options.beam_size)
+        drafts: deque[Draft] = deque()
         chunk = max(1, self._window // 2)
         exhausted = False
         while drafts or not exhausted:
             while not exhausted and len(drafts) <= self._window - chunk:
-                new = [self._draft(text, route) for text in islice(texts, chunk)]
+                new = [self.draft(text, route, options) for text in islice(texts, chunk)]
                 exhausted = len(new) < chunk
-                work.submit(sentence for draft in new for sentence in draft.sentences)
+                work.submit(sentence for draft in new for sentence in draft.waiting)
                 drafts.extend(new)
             while drafts and drafts[0].complete:
                 yield drafts.popleft().translation(options.n_best)
             work.step()
-
-    def _draft(self, text: str, route: _Route) -> _Draft:
-        """Cut a text into sentences and these into tokens."""
-        source, target = route.of(text)
-        pieces = split(text, source, length=self._num_tokens, limit=self._longest_source)
-        sentences = [_Sentence(piece, self._tokens(piece, target)) for piece in pieces]
-        warnings = []
-        if num_cuts := sum(piece.cut for piece in pieces):
-            warnings.append(
-                f"cut in {num_cuts + 1} parts: no sentence may exceed {self._longest_source} tokens"
-            )
-        return _Draft(source, target, sentences, warnings)
 
     def _tokens(self, piece: Piece, target: str) -> list[int]:
         """What the encoder reads; nothing for a piece that stays as it is."""
@@ -200,116 +187,71 @@ class Translator:
         return len(self.vocabulary.pieces(text))
 
 
-class _Route:
-    """From which language to which, for every text of one call."""
-
-    def __init__(self, languages: Sequence[str], source: str | None, target: str | None) -> None:
-        known = ", ".join(languages)
-        for language in (source, target):
-            if language is not None and language not in languages:
-                raise UsageError(f"language {language!r} is unknown to this model: it has {known}")
-        if source is not None and source == target:
-            raise UsageError(f"source and target are the same language, {source!r}")
-        if target is None and len(languages) != 2:
-            raise UsageError(f"name the target language: this model has {known}")
-        self._languages = languages
-        self._sources = [source] if source else [code for code in languages if code != target]
-        self._target = target
-
-    def of(self, text: str) -> tuple[str, str]:
-        """Source and target language of one text."""
-        source = self._sources[0]
-        if len(self._sources) > 1:
-            source = detect(text, self._sources).language
-        return source, self._target or next(code for code in self._languages if code != source)
-
-
-@dataclass
-class _Sentence:
-    """A piece of a text, and what it can be translated to once that is known."""
-
-    piece: Piece
-    tokens: list[int]
-    hypotheses: list[Hypothesis] = field(default_factory=list)
-    """The best first; empty as long as the engine works on it."""
-    warning: str | None = None
-
-    def __post_init__(self) -> None:
-        if not self.tokens:
-            self.hypotheses = [Hypothesis(self.piece.text, 0.0)]
-
-
-@dataclass
-class _Draft:
-    """A text on its way to its translation."""
-
-    source_language: str
-    target_language: str
-    sentences: list[_Sentence]
-    warnings: list[str]
-
-    @property
-    def complete(self) -> bool:
-        """Whether every sentence has been translated."""
-        return all(sentence.hypotheses for sentence in self.sentences)
-
-    def translation(self, n_best: int) -> Translation:
-        """The sentences put together; they must be complete."""
-        best = [Hypothesis("", 0.0)]
-        for sentence in self.sentences:
-            longer = [
-                Hypothesis(
-                    start.text + end.text + sentence.piece.separator, start.score + end.score
-                )
-                for start in best
-                for end in sentence.hypotheses
-            ]
-            best = sorted(longer, key=lambda hypothesis: -hypothesis.score)[:n_best]
-        warnings = self.warnings + [s.warning for s in self.sentences if s.warning]
-        return Translation(
-            text=best[0].text,
-            source_language=self.source_language,
-            target_language=self.target_language,
-            hypotheses=tuple(best),
-            warnings=tuple(warnings),
-        )
-
-
-class _Work:
+class Work:
     """The sentences that an engine works on, by the numbers that it gave them."""
 
-    def __init__(self, engine: Engine, vocabulary: Vocabulary, options: DecodingOptions) -> None:
+    def __init__(self, engine: Engine, vocabulary: Vocabulary) -> None:
+        """Work for an idle engine."""
         self._engine = engine
         self._vocabulary = vocabulary
-        self._options = options
-        self._sentences: dict[int, _Sentence] = {}
+        self._sentences: dict[int, Sentence] = {}
         self._longest_first = True
 
-    def submit(self, sentences: Iterable[_Sentence]) -> None:
+    @property
+    def busy(self) -> bool:
+        """Whether a step is to be taken."""
+        return self._engine.busy
+
+    @property
+    def num_waiting(self) -> int:
+        """Sentences that have been submitted and are not yet in the batch."""
+        return self._engine.num_waiting
+
+    @property
+    def num_running(self) -> int:
+        """Sentences in the batch."""
+        return self._engine.num_running
+
+    def submit(self, sentences: Iterable[Sentence]) -> None:
         """Queue what is to be translated, sorted by length.
 
         Every other time the longest come first, so that where one lot follows another the batch
         is of one length too.
+
+        Raises:
+            UsageError: when a beam is wider than the engine's.
         """
-        waiting = [sentence for sentence in sentences if sentence.tokens]
-        waiting.sort(key=lambda sentence: len(sentence.tokens), reverse=self._longest_first)
+        lot = sorted(sentences, key=lambda s: len(s.tokens), reverse=self._longest_first)
         self._longest_first = not self._longest_first
-        for sentence in waiting:
-            number = self._engine.submit(Request(sentence.tokens, self._options))
+        for sentence in lot:
+            number = self._engine.submit(Request(sentence.tokens, sentence.options))
             self._sentences[number] = sentence
 
-    def step(self) -> None:
-        """Let the engine take a step, and hand out what it has finished."""
-        for finished in self._engine.step():
-            sentence = self._sentences.pop(finished.number)
-            sentence.hypotheses = [
-                Hypothesis(self._text(found.tokens), found.score) for found in finished.hypotheses
-            ]
-            if len(finished.hypotheses[0].tokens) == finished.max_length:
-                sentence.warning = (
-                    f"a translation reached its limit of {finished.max_length} tokens and may be "
-                    "incomplete"
-                )
+    def cancel(self, sentences: Iterable[Sentence]) -> None:
+        """Forget those of the sentences that wait or run; their places are free at once."""
+        unwanted = set(sentences)
+        numbers = [number for number, s in self._sentences.items() if s in unwanted]
+        for number in numbers:
+            self._engine.cancel(number)
+            del self._sentences[number]
+
+    def step(self) -> list[Sentence]:
+        """Let the engine take a step; the sentences that it finished, with their hypotheses.
+
+        Raises:
+            ModelError: when the network computes nothing but NaN.
+        """
+        return [self._hand_out(finished) for finished in self._engine.step()]
+
+    def _hand_out(self, finished: Finished) -> Sentence:
+        sentence = self._sentences.pop(finished.number)
+        sentence.hypotheses = [
+            Hypothesis(self._text(found.tokens), found.score) for found in finished.hypotheses
+        ]
+        sentence.target_tokens = len(finished.hypotheses[0].tokens)
+        if sentence.target_tokens == finished.max_length:
+            sentence.limit = finished.max_length
+        return sentence
 
     def _text(self, tokens: Sequence[int]) -> str:
         return _CONTROL.sub(" ", self._vocabulary.decode(tokens)).strip()

@@ -21,9 +21,9 @@ MAY_IMPORT = {
 
 # Layers of tformer.model, the lowest first: a module imports from its own layer or below.
 LAYERS = (
-    {"errors", "config", "options", "device"},
+    {"errors", "config", "options", "device", "translation"},
     {"cache", "directory", "sentences", "metrics"},
-    {"transformer", "vocabulary"},
+    {"transformer", "vocabulary", "drafts"},
     {"search", "checkpoint"},
     {"engine", "training"},
     {"translator"},
@@ -35,6 +35,8 @@ WITHOUT_TORCH = (
     "config",
     "options",
     "directory",
+    "translation",
+    "drafts",
     "sentences",
     "metrics",
     "vocabulary",

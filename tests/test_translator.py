@@ -14,7 +14,8 @@ from tformer.model.checkpoint import save_model
 from tformer.model.directory import ModelFacts
 from tformer.model.errors import UsageError
 from tformer.model.options import DecodingOptions
-from tformer.model.translator import Translation, Translator
+from tformer.model.translation import FinishReason, Translation
+from tformer.model.translator import Translator
 from tformer.model.vocabulary import Vocabulary
 
 SENTENCES = [
@@ -88,6 +89,60 @@ def test_a_translation_that_reaches_its_limit_is_reported(translator: Translator
     assert translation.warnings == (
         "a translation reached its limit of 5 tokens and may be incomplete",
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "reason"),
+    [
+        pytest.param("...", SHORT, FinishReason.COPIED, id="no word"),
+        pytest.param(
+            "the dog",
+            DecodingOptions(beam_size=1, min_length=5, max_length=5),
+            FinishReason.LENGTH,
+            id="limit",
+        ),
+        # Without a penalty the shortest hypothesis of a random network is its best.
+        pytest.param(
+            "the dog",
+            DecodingOptions(length_penalty=0),
+            FinishReason.END_OF_SENTENCE,
+            id="end",
+        ),
+    ],
+)
+def test_a_translation_says_why_it_ends(
+    translator: Translator, text: str, options: DecodingOptions, reason: FinishReason
+) -> None:
+    (translation,) = translator.translate([text], source="en", options=options)
+    assert translation.finish_reason == reason
+
+
+def test_a_translation_counts_its_tokens(translator: Translator) -> None:
+    options = DecodingOptions(beam_size=1, min_length=5, max_length=5)
+    one, both = translator.translate(
+        [SENTENCES[0], f"{SENTENCES[0]} {SENTENCES[0]}"], source="en", options=options
+    )
+    assert one.source_tokens == len(translator.vocabulary.encode(SENTENCES[0], "de"))
+    assert both.source_tokens == 2 * one.source_tokens
+    assert (one.target_tokens, both.target_tokens) == (5, 10)
+
+
+def test_work_that_is_cancelled_leaves_its_neighbours_alone(translator: Translator) -> None:
+    route = translator.route("en", "de")
+    drafts = [translator.draft(text, route, SHORT) for text in SENTENCES[:3]]
+    work = translator.start_work(beam_size=2)
+    work.submit(sentence for draft in drafts for sentence in draft.waiting)
+    assert not work.step()
+    assert work.num_running == 3
+    work.cancel(drafts[1].sentences)
+    assert work.num_running == 2
+    while work.busy:
+        work.step()
+    assert [draft.complete for draft in drafts] == [True, False, True]
+    alone = translate(translator, SENTENCES[0], SENTENCES[2])
+    assert [drafts[0].translation(1).text, drafts[2].translation(1).text] == [
+        translation.text for translation in alone
+    ]
 
 
 def test_texts_are_read_as_translations_are_taken(vocabulary: Vocabulary) -> None:

@@ -1,0 +1,130 @@
+"""Texts on their way to their translations: from which language to which, in what sentences.
+
+A `Route` says from which language to which a text goes. A `Draft` is a text cut into sentences,
+which are translated one by one in any order, and put together again. No torch here, no network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tformer.model.errors import UsageError
+from tformer.model.options import DecodingOptions
+from tformer.model.sentences import Piece, detect
+from tformer.model.translation import FinishReason, Hypothesis, Translation
+
+
+class Route:
+    """From which language to which, for every text of one call."""
+
+    def __init__(self, languages: Sequence[str], source: str | None, target: str | None) -> None:
+        """A route between ``languages``; None for what is to be found out.
+
+        Raises:
+            UsageError: when a language is not among them or the choice is unclear.
+        """
+        known = ", ".join(languages)
+        for language in (source, target):
+            if language is not None and language not in languages:
+                raise UsageError(f"language {language!r} is unknown to this model: it has {known}")
+        if source is not None and source == target:
+            raise UsageError(f"source and target are the same language, {source!r}")
+        if target is None and len(languages) != 2:
+            raise UsageError(f"name the target language: this model has {known}")
+        self._languages = languages
+        self._sources = [source] if source else [code for code in languages if code != target]
+        self._target = target
+
+    def of(self, text: str) -> tuple[str, str]:
+        """Source and target language of one text."""
+        source = self._sources[0]
+        if len(self._sources) > 1:
+            source = detect(text, self._sources).language
+        return source, self._target or next(code for code in self._languages if code != source)
+
+
+@dataclass(eq=False)
+class Sentence:
+    """A piece of a text, and what it can be translated to once that is known."""
+
+    piece: Piece
+    tokens: list[int]
+    """What the encoder reads; empty for a piece that stays as it is."""
+    options: DecodingOptions
+    hypotheses: list[Hypothesis] = field(default_factory=list)
+    """The best first; empty as long as the engine works on it."""
+    target_tokens: int = 0
+    """Tokens of the best hypothesis."""
+    limit: int | None = None
+    """Most tokens of a hypothesis, if the best reached it."""
+
+    def __post_init__(self) -> None:
+        if not self.tokens:
+            self.hypotheses = [Hypothesis(self.piece.text, 0.0)]
+
+
+@dataclass(eq=False)
+class Draft:
+    """A text on its way to its translation."""
+
+    source_language: str
+    target_language: str
+    sentences: list[Sentence]
+    warnings: list[str]
+
+    @property
+    def waiting(self) -> list[Sentence]:
+        """The sentences that have no translation yet."""
+        return [sentence for sentence in self.sentences if not sentence.hypotheses]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every sentence has been translated."""
+        return all(sentence.hypotheses for sentence in self.sentences)
+
+    @property
+    def source_tokens(self) -> int:
+        """Tokens that the encoder reads for it."""
+        return sum(len(sentence.tokens) for sentence in self.sentences)
+
+    def translation(self, n_best: int) -> Translation:
+        """The sentences put together; they must be complete."""
+        best = self._combinations(n_best)
+        return Translation(
+            text=best[0].text,
+            source_language=self.source_language,
+            target_language=self.target_language,
+            hypotheses=tuple(best),
+            warnings=(*self.warnings, *self._limit_warnings()),
+            finish_reason=self._finish_reason(),
+            source_tokens=self.source_tokens,
+            target_tokens=sum(sentence.target_tokens for sentence in self.sentences),
+        )
+
+    def _combinations(self, n_best: int) -> list[Hypothesis]:
+        best = [Hypothesis("", 0.0)]
+        for sentence in self.sentences:
+            longer = [
+                Hypothesis(
+                    start.text + end.text + sentence.piece.separator, start.score + end.score
+                )
+                for start in best
+                for end in sentence.hypotheses
+            ]
+            best = sorted(longer, key=lambda hypothesis: -hypothesis.score)[:n_best]
+        return best
+
+    def _limit_warnings(self) -> list[str]:
+        return [
+            f"a translation reached its limit of {sentence.limit} tokens and may be incomplete"
+            for sentence in self.sentences
+            if sentence.limit is not None
+        ]
+
+    def _finish_reason(self) -> FinishReason:
+        if not self.source_tokens:
+            return FinishReason.COPIED
+        if any(sentence.limit is not None for sentence in self.sentences):
+            return FinishReason.LENGTH
+        return FinishReason.END_OF_SENTENCE

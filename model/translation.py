@@ -1,0 +1,47 @@
+"""What a translation is. Needs no torch, so that one may also come from elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class FinishReason(StrEnum):
+    """Why a translation ends where it does."""
+
+    END_OF_SENTENCE = "end of sentence"
+    """Every sentence came to its end."""
+    LENGTH = "length"
+    """A sentence reached its limit of tokens; the translation may be incomplete."""
+    COPIED = "copied"
+    """There was nothing to translate; the text is as it was."""
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One possible translation of a text."""
+
+    text: str
+    score: float
+    """log P / lp as in `DecodingOptions.length_penalty`, summed over the sentences of the text;
+    0 for what was not translated."""
+
+
+@dataclass(frozen=True)
+class Translation:
+    """What became of one text."""
+
+    text: str
+    """The best hypothesis. It has a line break only where the source has one."""
+    source_language: str
+    target_language: str
+    hypotheses: tuple[Hypothesis, ...]
+    """At most ``n_best``, the best first. Those of a text of many sentences are the best
+    combinations of the sentences' own."""
+    warnings: tuple[str, ...] = ()
+    """What the reader of this translation should know, a sentence each."""
+    finish_reason: FinishReason = FinishReason.END_OF_SENTENCE
+    source_tokens: int = 0
+    """Tokens that the encoder read."""
+    target_tokens: int = 0
+    """Tokens of each sentence's best hypothesis together, the ends not counted."""
