@@ -5,9 +5,18 @@ import sys
 
 import pytest
 from fake_translator import FakeTranslator, Result, Tformer
+from tiny_training import SENTENCES, VOCABULARY_SIZE
 
 from tformer.cli import loading
 from tformer.cli.main import run
+from tformer.model.vocabulary import Vocabulary
+
+
+@pytest.fixture(scope="session")
+def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Vocabulary:
+    """A vocabulary of a few sentences, mostly of bytes."""
+    path = tmp_path_factory.mktemp("vocabulary") / "sentencepiece.model"
+    return Vocabulary.train(SENTENCES, path, languages=["en", "de"], size=VOCABULARY_SIZE)
 
 
 @pytest.fixture
