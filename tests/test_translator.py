@@ -14,7 +14,7 @@ from tformer.model.checkpoint import save_model
 from tformer.model.directory import ModelFacts
 from tformer.model.errors import UsageError
 from tformer.model.options import DecodingOptions
-from tformer.model.translation import FinishReason, Translation
+from tformer.model.translation import Translation
 from tformer.model.translator import Translator
 from tformer.model.vocabulary import Vocabulary
 
@@ -89,32 +89,6 @@ def test_a_translation_that_reaches_its_limit_is_reported(translator: Translator
     assert translation.warnings == (
         "a translation reached its limit of 5 tokens and may be incomplete",
     )
-
-
-@pytest.mark.parametrize(
-    ("text", "options", "reason"),
-    [
-        pytest.param("...", SHORT, FinishReason.COPIED, id="no word"),
-        pytest.param(
-            "the dog",
-            DecodingOptions(beam_size=1, min_length=5, max_length=5),
-            FinishReason.LENGTH,
-            id="limit",
-        ),
-        # Without a penalty the shortest hypothesis of a random network is its best.
-        pytest.param(
-            "the dog",
-            DecodingOptions(length_penalty=0),
-            FinishReason.END_OF_SENTENCE,
-            id="end",
-        ),
-    ],
-)
-def test_a_translation_says_why_it_ends(
-    translator: Translator, text: str, options: DecodingOptions, reason: FinishReason
-) -> None:
-    (translation,) = translator.translate([text], source="en", options=options)
-    assert translation.finish_reason == reason
 
 
 def test_a_translation_counts_its_tokens(translator: Translator) -> None:
