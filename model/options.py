@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from tformer.model.errors import UsageError
+
+LengthNormalisation = Literal["paper", "average"]
 
 MAX_BEAM_SIZE = 64
 """More hypotheses than this have only ever been a mistake, and memory grows with them."""
@@ -23,9 +25,17 @@ class DecodingOptions:
     beam_size: int = 4
     """Hypotheses kept at every step; 1 is greedy search."""
     length_penalty: float = 0.6
-    """The exponent alpha of lp(Y) = ((5 + |Y|) / 6)^alpha (Wu et al., 2016, equation 14), which
-    divides log P(Y|X). 0 compares plain probabilities, which favours short translations. |Y|
-    counts the end of the sentence, whose probability is part of P."""
+    """The exponent alpha of lp(Y), which divides log P(Y|X). 0 compares plain probabilities, which
+    favours short translations."""
+    length_normalisation: LengthNormalisation = "paper"
+    """paper: lp(Y) = ((5 + |Y|) / 6)^alpha (Wu et al., 2016, equation 14), as "Attention Is All You
+    Need" decodes. average: lp(Y) = |Y|^alpha, which at an alpha of 1 makes the score the average
+    log-probability of a token, as Marian and transformers have it. |Y| counts the end of the
+    sentence, whose probability is part of P."""
+    early_stopping: bool = True
+    """True: a sentence is done once it has as many finished hypotheses as its beam is wide. False:
+    it goes on until its best running hypothesis, scored at the length it has, does not beat the
+    worst of the finished ones that are kept, as transformers does by default."""
     n_best: int = 1
     """Hypotheses returned, the best first; at most ``beam_size``."""
     max_length: int | None = None
@@ -56,9 +66,11 @@ class DecodingOptions:
     def _check_types(self) -> None:
         for name, kind in get_type_hints(type(self)).items():
             value = getattr(self, name)
-            # bool is an int to isinstance, and an int is as good as a float.
-            accepted = kind | int if kind is float else kind
-            if isinstance(value, bool) or not isinstance(value, accepted):
+            if get_origin(kind) is Literal:
+                if value not in get_args(kind):
+                    choices = " or ".join(get_args(kind))
+                    raise UsageError(f"{name} must be {choices}, not {value!r}")
+            elif not _is_of_type(value, kind):
                 expected = getattr(kind, "__name__", kind)
                 raise UsageError(f"{name} must be of type {expected}, not {value!r}")
 
@@ -68,3 +80,10 @@ class DecodingOptions:
             upper = f"{high_name} ({high})" if high_name else f"{high}"
             wanted = f"at least {low}" if high == math.inf else f"between {low} and {upper}"
             raise UsageError(f"{name} must be {wanted}, not {value}")
+
+
+def _is_of_type(value: object, kind: Any) -> bool:
+    """Like isinstance; but a bool is no number, and an int is as good as a float."""
+    if isinstance(value, bool):
+        return kind is bool
+    return isinstance(value, kind | int if kind is float else kind)

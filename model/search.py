@@ -27,7 +27,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from tformer.model.options import DecodingOptions
+from tformer.model.options import DecodingOptions, LengthNormalisation
+
+_OFFSETS: dict[LengthNormalisation, int] = {"paper": 5, "average": 0}
+"""Of the length penalty; see :func:`length_penalty`."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,12 @@ class FinishedHypothesis:
     """log P(Y|X) / lp(Y), by which hypotheses are ranked."""
 
 
-def length_penalty(length: Tensor, exponent: Tensor) -> Tensor:
-    """lp(Y) = ((5 + |Y|) / 6)^exponent, equation 14 of Wu et al. (2016); |Y| counts the end."""
-    return ((5 + length.to(exponent.dtype)) / 6) ** exponent
+def length_penalty(length: Tensor, exponent: Tensor, offset: Tensor) -> Tensor:
+    """lp(Y) = ((offset + |Y|) / (offset + 1))^exponent; |Y| counts the end.
+
+    An offset of 5 is equation 14 of Wu et al. (2016), one of 0 is |Y|^exponent.
+    """
+    return ((offset + length).to(exponent.dtype) / (offset + 1)) ** exponent
 
 
 def stopped(state: SearchState) -> Tensor:
@@ -50,17 +56,27 @@ def stopped(state: SearchState) -> Tensor:
 
     A sentence stops as soon as one of these holds:
 
-    1. It has banked as many hypotheses as its beam is wide.
+    1. It has banked as many hypotheses as its beam is wide; and, unless it may stop early, its best
+       running hypothesis would not beat the worst of the kept ones if it ended at its present
+       length: log P / lp(step).
     2. It has banked ``n_best`` hypotheses, and nothing that still runs can beat the worst of these.
        A running hypothesis can at best gain no further cost and be as long as the limit allows:
        log P / lp(max_length + 1). This saves steps and changes no result.
     3. It has passed its length limit, where every running hypothesis had to end.
     """
-    full = state.num_banked >= state.beam_size
-    worst = state.bank_scores.gather(1, state.n_best[:, None] - 1)[:, 0]  # (G,), -inf if too few
-    bound = state.log_probs[:, 0] / length_penalty(state.max_length + 1, state.exponent)
-    unbeatable = (worst > -math.inf) & (worst >= bound)
+    running = state.log_probs[:, 0]  # (G,)
+    bound_now = running / length_penalty(state.step, state.exponent, state.offset)
+    bound = running / length_penalty(state.max_length + 1, state.exponent, state.offset)
+    worst_kept = _banked_score(state, state.beam_size)
+    worst_wanted = _banked_score(state, state.n_best)
+    full = (state.num_banked >= state.beam_size) & (state.stops_early | (worst_kept >= bound_now))
+    unbeatable = (worst_wanted > -math.inf) & (worst_wanted >= bound)
     return full | unbeatable | (state.step > state.max_length)
+
+
+def _banked_score(state: SearchState, rank: Tensor) -> Tensor:
+    """The score of every sentence's banked hypothesis number ``rank`` (G,), -inf if too few."""
+    return state.bank_scores.gather(1, rank[:, None] - 1)[:, 0]
 
 
 class SearchState(NamedTuple):
@@ -87,6 +103,10 @@ class SearchState(NamedTuple):
     """(G,) int64, hypotheses wanted."""
     exponent: Tensor
     """(G,), of the length penalty."""
+    offset: Tensor
+    """(G,) int64, of the length penalty."""
+    stops_early: Tensor
+    """(G,) bool, whether a full bank is enough to stop."""
     min_length: Tensor
     """(G,) int64, fewest tokens before the end."""
     max_length: Tensor
@@ -221,6 +241,8 @@ class Beam:
         log_probs = reals(-math.inf)
         log_probs[:, 0] = 0
         exponents = [wanted.length_penalty for wanted in options]
+        offsets = [_OFFSETS[wanted.length_normalisation] for wanted in options]
+        stops_early = [wanted.early_stopping for wanted in options]
         return SearchState(
             step=self._integers([0] * sentences),
             tokens=zeros,
@@ -232,6 +254,8 @@ class Beam:
             beam_size=self._integers([wanted.beam_size for wanted in options]),
             n_best=self._integers([wanted.n_best for wanted in options]),
             exponent=torch.tensor(exponents, dtype=self._dtype, device=self._device),
+            offset=self._integers(offsets),
+            stops_early=torch.tensor(stops_early, dtype=torch.bool, device=self._device),
             min_length=self._integers([wanted.min_length for wanted in options]),
             max_length=self._integers(max_lengths),
         )
@@ -270,7 +294,7 @@ class Beam:
         ended = (
             (tokens == self.eos_id) & (place < state.beam_size[:, None]) & (log_probs > -math.inf)
         )
-        penalty = length_penalty(state.step + 1, state.exponent)[:, None]  # (G, 1)
+        penalty = length_penalty(state.step + 1, state.exponent, state.offset)[:, None]  # (G, 1)
         scores = (log_probs / penalty).masked_fill(~ended, -math.inf)  # (G, K)
 
         # The bank and the newcomers side by side, (G, 2K); then the best K of them.

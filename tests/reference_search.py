@@ -14,8 +14,10 @@ NextLogProbs = Callable[[tuple[int, ...]], Sequence[float]]
 """From the tokens so far, without the beginning, to the log-probability of every next token."""
 
 
-def length_penalty(length: int, alpha: float) -> float:
-    return ((5 + length) / 6) ** alpha
+def length_penalty(length: int, options: DecodingOptions) -> float:
+    if options.length_normalisation == "average":
+        return length**options.length_penalty
+    return ((5 + length) / 6) ** options.length_penalty
 
 
 def reference_search(
@@ -24,11 +26,12 @@ def reference_search(
     """The n-best list of (tokens without the end, score), the best first.
 
     It stops at ``beam_size`` finished hypotheses or at the length limit, without looking at what
-    could still be beaten: the shortcut of the fast search may not change a result.
+    could still be beaten: the shortcut of the fast search may not change a result. Without early
+    stopping it goes on while its best hypothesis would beat the worst finished one right now.
     """
     running: dict[tuple[int, ...], float] = {(): 0.0}
     finished: list[tuple[tuple[int, ...], float]] = []
-    while running and len(finished) < options.beam_size:
+    while running and not is_done(running, finished, options):
         candidates = []
         for tokens, log_prob in running.items():
             for token, log_prob_of_token in enumerate(next_log_probs(tokens)):
@@ -43,9 +46,22 @@ def reference_search(
 
         for log_prob, tokens, token in candidates[: options.beam_size]:
             if token == eos_id:
-                alpha = options.length_penalty
-                finished.append((tokens, log_prob / length_penalty(len(tokens) + 1, alpha)))
+                finished.append((tokens, log_prob / length_penalty(len(tokens) + 1, options)))
         going_on = [c for c in candidates[: 2 * options.beam_size] if c[2] != eos_id]
         running = {(*t, token): p for p, t, token in going_on[: options.beam_size]}
     finished.sort(key=lambda hypothesis: -hypothesis[1])
     return finished[: options.n_best]
+
+
+def is_done(
+    running: dict[tuple[int, ...], float],
+    finished: list[tuple[tuple[int, ...], float]],
+    options: DecodingOptions,
+) -> bool:
+    if len(finished) < options.beam_size:
+        return False
+    if options.early_stopping:
+        return True
+    tokens, log_prob = max(running.items(), key=lambda hypothesis: hypothesis[1])
+    kept = sorted((score for _, score in finished), reverse=True)[: options.beam_size]
+    return log_prob / length_penalty(len(tokens), options) <= kept[-1]

@@ -24,6 +24,8 @@ def random_request(draw: random.Random, widest: int, vocab_size: int = 12) -> Re
         beam_size=beam_size,
         n_best=draw.randint(1, beam_size),
         length_penalty=draw.choice([0, 0.6, 1.5]),
+        length_normalisation=draw.choice(["paper", "average"]),
+        early_stopping=draw.random() < 0.5,
         max_length=draw.choice([None, draw.randint(2, 12)]),
         min_length=draw.randint(0, 2),
     )
@@ -72,6 +74,8 @@ def test_equals_the_reference_search(seed: int) -> None:
         beam_size=options.beam_size,
         n_best=options.n_best,
         length_penalty=options.length_penalty,
+        length_normalisation=options.length_normalisation,
+        early_stopping=options.early_stopping,
         max_length=limit,
         min_length=options.min_length,
     )

@@ -29,6 +29,12 @@ def test_defaults_are_those_of_the_paper() -> None:
         pytest.param({"length_penalty": float("nan")}, "length_penalty must be", id="nan"),
         pytest.param({"length_penalty": float("inf")}, "length_penalty must be", id="infinite"),
         pytest.param({"length_penalty": "1"}, "length_penalty must be of type", id="text"),
+        pytest.param(
+            {"length_normalisation": "none"},
+            "length_normalisation must be paper or average, not 'none'",
+            id="unknown-choice",
+        ),
+        pytest.param({"early_stopping": 1}, "early_stopping must be of type bool", id="no-bool"),
         pytest.param({"n_best": 5}, r"n_best must be .* beam_size \(4\), not 5", id="n-best>beam"),
         pytest.param({"min_length": -1}, "min_length must be at least 0", id="negative-length"),
         pytest.param({"max_length": 0}, "max_length must be at least 1", id="nothing-allowed"),

@@ -42,6 +42,8 @@ def random_options(draw: random.Random, widest: int) -> tuple[DecodingOptions, i
         beam_size=beam_size,
         n_best=draw.randint(1, beam_size),
         length_penalty=draw.choice([0, 0.6, 1, 2.5]),
+        length_normalisation=draw.choice(["paper", "average"]),
+        early_stopping=draw.random() < 0.5,
         min_length=draw.choice([0, 0, draw.randint(0, limit)]),
     )
     return options, limit
@@ -171,26 +173,34 @@ def test_a_wider_beam_than_the_batch_is_refused() -> None:
         Beam(2, BOS, EOS).extend([DecodingOptions(beam_size=3)], [5])
 
 
-def test_length_penalty_is_that_of_wu_et_al() -> None:
-    found = length_penalty(torch.tensor([1, 7]), torch.tensor([0.6, 1.0], dtype=torch.float64))
-    assert found.tolist() == pytest.approx([1, 2])
+def test_length_penalty_is_that_of_wu_et_al_or_a_power_of_the_length() -> None:
+    exponent = torch.tensor([0.6, 1.0, 1.0, 0.5], dtype=torch.float64)
+    offset = torch.tensor([5, 5, 0, 0])
+    found = length_penalty(torch.tensor([1, 7, 7, 9]), exponent, offset)
+    assert found.tolist() == pytest.approx([1, 2, 7, 3])
 
 
 NONE = -math.inf
 
 
 @pytest.mark.parametrize(
-    ("bank_scores", "best_running", "step", "n_best", "exponent", "expected"),
+    ("bank_scores", "best_running", "step", "n_best", "exponent", "early", "expected"),
     [
-        pytest.param([NONE, NONE], -1.0, 3, 1, 0.6, False, id="nothing-banked"),
-        pytest.param([-1.0, -2.0], -0.1, 3, 1, 0.6, True, id="beam-full"),
-        pytest.param([-1.0, NONE], -0.1, 3, 1, 0.0, False, id="running-may-beat-the-best"),
-        pytest.param([-1.0, NONE], -1.5, 3, 1, 0.0, True, id="running-can-only-fall"),
-        pytest.param([-1.0, NONE], -1.5, 3, 1, 1.0, False, id="running-may-win-by-growing"),
-        pytest.param([-1.0, NONE], -2.5, 3, 1, 1.0, True, id="not-even-by-growing"),
-        pytest.param([-1.0, NONE], -9.0, 3, 2, 0.0, False, id="n-best-not-yet-complete"),
-        pytest.param([NONE, NONE], NONE, 8, 1, 0.6, True, id="past-the-limit"),
-        pytest.param([-1.0, NONE], NONE, 3, 1, 0.6, True, id="nothing-runs-any-more"),
+        pytest.param([NONE, NONE], -1.0, 3, 1, 0.6, True, False, id="nothing-banked"),
+        pytest.param([-1.0, -2.0], -0.1, 3, 1, 0.6, True, True, id="beam-full"),
+        pytest.param([-1.0, NONE], -0.1, 3, 1, 0.0, True, False, id="running-may-beat-the-best"),
+        pytest.param([-1.0, NONE], -1.5, 3, 1, 0.0, True, True, id="running-can-only-fall"),
+        pytest.param([-1.0, NONE], -1.5, 3, 1, 1.0, True, False, id="running-may-win-by-growing"),
+        pytest.param([-1.0, NONE], -2.5, 3, 1, 1.0, True, True, id="not-even-by-growing"),
+        pytest.param([-1.0, NONE], -9.0, 3, 2, 0.0, True, False, id="n-best-not-yet-complete"),
+        pytest.param([NONE, NONE], NONE, 8, 1, 0.6, True, True, id="past-the-limit"),
+        pytest.param([-1.0, NONE], NONE, 3, 1, 0.6, True, True, id="nothing-runs-any-more"),
+        pytest.param(
+            [-1.0, -2.0], -0.1, 3, 1, 0.6, False, False, id="full-but-running-is-better-now"
+        ),
+        pytest.param(
+            [-1.0, -2.0], -2.5, 1, 2, 1.0, False, True, id="full-and-running-is-worse-now"
+        ),
     ],
 )
 def test_stopping_rules(
@@ -199,6 +209,7 @@ def test_stopping_rules(
     step: int,
     n_best: int,
     exponent: float,
+    early: bool,
     expected: bool,
 ) -> None:
     """max_length 6, so that lp of the longest hypothesis is 2 ^ exponent."""
@@ -214,6 +225,8 @@ def test_stopping_rules(
         beam_size=torch.tensor([2]),
         n_best=torch.tensor([n_best]),
         exponent=torch.tensor([exponent]),
+        offset=torch.tensor([5]),
+        stops_early=torch.tensor([early]),
         min_length=torch.tensor([0]),
         max_length=torch.tensor([6]),
     )
