@@ -37,7 +37,9 @@ def load_model(
     parameters = _read_parameters(path / "model.safetensors", device, dtype)
     with torch.device("meta"):  # nothing is initialised that is overwritten at once
         network = Transformer(config)
-    network.positions = sinusoidal_positions(config.max_length, config.d_model).to(device)
+    network.positions = sinusoidal_positions(
+        config.max_length, config.d_model, config.positions
+    ).to(device)
     try:
         network.load_state_dict(parameters, assign=True)
     except RuntimeError as error:

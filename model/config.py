@@ -9,17 +9,19 @@ from tformer.model.errors import ModelError
 
 NormPlacement = Literal["post", "pre"]
 Activation = Literal["relu", "gelu", "silu"]
+PositionLayout = Literal["interleaved", "concatenated"]
 
 
 @dataclass(frozen=True)
 class TransformerConfig:
     """Hyper-parameters of the encoder-decoder of "Attention Is All You Need".
 
-    The defaults are the paper's base model (Table 3).
+    The defaults are the paper's base model (Table 3). What only models of other programs depart
+    from comes last.
     """
 
     vocab_size: int
-    """Entries in the joint source-target vocabulary."""
+    """Entries in the joint source-target vocabulary, or in that of the source."""
     d_model: int = 512
     """Width of embeddings and of every sub-layer's output."""
     num_heads: int = 8
@@ -38,7 +40,16 @@ class TransformerConfig:
     """Longest sequence, in vocabulary pieces, for which positions are defined."""
     pad_id: int = 0
     bos_id: int = 1
+    """What the decoder reads first."""
     eos_id: int = 2
+    target_vocab_size: int | None = None
+    """Entries in a target vocabulary with embeddings of its own; None: source and target share."""
+    positions: PositionLayout = "interleaved"
+    """Sines and cosines in turn (the paper), or all sines before all cosines."""
+    scale_embedding: bool = True
+    """Embeddings times √d_model."""
+    logits_bias: bool = False
+    """A learned bias a target token on the output projection."""
 
     def __post_init__(self) -> None:
         """Refuse shapes that no Transformer can have."""
@@ -46,6 +57,8 @@ class TransformerConfig:
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise ModelError(f"{name} must be a whole number of at least 1, not {value!r}")
+        if self.target_vocab_size is not None and self.target_vocab_size < 1:
+            raise ModelError(f"target_vocab_size must be at least 1, not {self.target_vocab_size}")
         if self.d_model % self.num_heads:
             raise ModelError(
                 f"d_model ({self.d_model}) must be a multiple of num_heads ({self.num_heads})"
@@ -58,6 +71,10 @@ class TransformerConfig:
             raise ModelError(f"norm must be 'post' or 'pre', not {self.norm!r}")
         if self.activation not in ("relu", "gelu", "silu"):
             raise ModelError(f"activation must be relu, gelu or silu, not {self.activation!r}")
+        if self.positions not in ("interleaved", "concatenated"):
+            raise ModelError(
+                f"positions must be 'interleaved' or 'concatenated', not {self.positions!r}"
+            )
 
     @property
     def d_k(self) -> int:

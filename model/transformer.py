@@ -24,7 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tformer.model.cache import DecoderCache
-from tformer.model.config import TransformerConfig
+from tformer.model.config import PositionLayout, TransformerConfig
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": F.relu,
@@ -55,16 +55,21 @@ class AttentionWeights:
     """Encoder-decoder attention, (G, H, T, S)."""
 
 
-def sinusoidal_positions(length: int, d_model: int) -> Tensor:
+def sinusoidal_positions(
+    length: int, d_model: int, layout: PositionLayout = "interleaved"
+) -> Tensor:
     """Positional encodings of section 3.5, (length, d_model) float32.
 
-    PE(pos, 2i) = sin(pos / 10000^(2i/d_model)), PE(pos, 2i+1) = cos(the same).
+    PE(pos, 2i) = sin(pos / 10000^(2i/d_model)), PE(pos, 2i+1) = cos(the same). Concatenated, as in
+    Marian and tensor2tensor, the cosines follow all the sines: PE(pos, i + d_model/2).
     """
     position = torch.arange(length, dtype=torch.float64)[:, None]  # (length, 1)
     frequency = torch.exp(
         torch.arange(0, d_model, 2, dtype=torch.float64) * (-math.log(10_000.0) / d_model)
     )  # (d_model / 2)
     angle = position * frequency  # (length, d_model / 2)
+    if layout == "concatenated":
+        return torch.cat([angle.sin(), angle.cos()], dim=-1).float()
     return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1).float()
 
 
@@ -276,7 +281,10 @@ class DecoderLayer(nn.Module):
 
 
 class Transformer(nn.Module):
-    """The encoder-decoder, with one embedding matrix for source, target and output."""
+    """The encoder-decoder, with one embedding matrix for source, target and output.
+
+    Where the target has a vocabulary of its own, it and the output share a second matrix.
+    """
 
     positions: Tensor
     """(max_length, d_model) float32"""
@@ -285,13 +293,24 @@ class Transformer(nn.Module):
         super().__init__()
         self.config = config
         self.embedding = nn.Embedding(config.vocab_size, config.d_model)
+        self.own_target_embedding = (
+            nn.Embedding(config.target_vocab_size, config.d_model)
+            if config.target_vocab_size
+            else None
+        )
+        self.logits_bias = (
+            nn.Parameter(torch.zeros(self.target_embedding.num_embeddings))
+            if config.logits_bias
+            else None
+        )
+        self.embedding_scale = math.sqrt(config.d_model) if config.scale_embedding else 1.0
         self.encoder = nn.ModuleList(EncoderLayer(config) for _ in range(config.num_encoder_layers))
         self.decoder = nn.ModuleList(DecoderLayer(config) for _ in range(config.num_decoder_layers))
         # Pre-norm leaves the last residual sums unnormalised; post-norm needs nothing here.
         self.encoder_norm = nn.LayerNorm(config.d_model) if config.norm == "pre" else nn.Identity()
         self.decoder_norm = nn.LayerNorm(config.d_model) if config.norm == "pre" else nn.Identity()
         self.dropout = nn.Dropout(config.dropout)
-        positions = sinusoidal_positions(config.max_length, config.d_model)
+        positions = sinusoidal_positions(config.max_length, config.d_model, config.positions)
         self.register_buffer("positions", positions, persistent=False)
         self.reset_parameters()
 
@@ -303,7 +322,13 @@ class Transformer(nn.Module):
                 nn.init.zeros_(module.bias)
             elif isinstance(module, nn.LayerNorm):
                 module.reset_parameters()
-        nn.init.normal_(self.embedding.weight, std=self.config.d_model**-0.5)
+        for embedding in [module for module in self.modules() if isinstance(module, nn.Embedding)]:
+            nn.init.normal_(embedding.weight, std=self.config.d_model**-0.5)
+
+    @property
+    def target_embedding(self) -> nn.Embedding:
+        """The matrix of the target and the output."""
+        return self.embedding if self.own_target_embedding is None else self.own_target_embedding
 
     # -- whole sequences ------------------------------------------------------------------
 
@@ -329,7 +354,8 @@ class Transformer(nn.Module):
     ) -> Tensor:
         """Like :meth:`forward`, but (G, T, d_model): what the output projection reads."""
         memory = self.encode(source, source_lengths, weights)
-        states = self._embed(target, self.positions[: target.size(1)])  # (G, T, d_model)
+        positions = self.positions[: target.size(1)]
+        states = self._embed(self.target_embedding, target, positions)  # (G, T, d_model)
         mask = causal_mask(target.size(1), states)
         memory_mask = padding_mask(memory.mask, states.dtype)
         for layer in self.decoder:
@@ -362,7 +388,8 @@ class Transformer(nn.Module):
         real = None
         if source_lengths is not None:
             real = torch.arange(source.size(1), device=source.device) < source_lengths[:, None]
-        states = self._embed(source, self.positions[: source.size(1)])  # (G, S, d_model)
+        positions = self.positions[: source.size(1)]
+        states = self._embed(self.embedding, source, positions)  # (G, S, d_model)
         mask = padding_mask(real, states.dtype)
         for layer in self.encoder:
             states = layer(states, mask, weights.encoder if weights else None)
@@ -395,7 +422,8 @@ class Transformer(nn.Module):
         Returns:
             (R, V) float32.
         """
-        states = self._embed(tokens, self.positions[cache.positions])[:, None]  # (R, 1, d_model)
+        positions = self.positions[cache.positions]  # (R, d_model)
+        states = self._embed(self.target_embedding, tokens, positions)[:, None]  # (R, 1, d_model)
         self_mask = padding_mask(cache.self_mask(), states.dtype)
         assert self_mask is not None
         memory_mask = padding_mask(cache.memory_mask, states.dtype)
@@ -411,10 +439,10 @@ class Transformer(nn.Module):
 
     def project(self, states: Tensor) -> Tensor:
         """Logits (..., V) from decoder states (..., d_model), in float32 or wider."""
-        logits = F.linear(states, self.embedding.weight)
+        logits = F.linear(states, self.target_embedding.weight, self.logits_bias)
         return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
-    def _embed(self, tokens: Tensor, positions: Tensor) -> Tensor:
+    def _embed(self, embedding: nn.Embedding, tokens: Tensor, positions: Tensor) -> Tensor:
         """Embeddings times √d_model plus positions (sections 3.4 and 3.5)."""
-        embedded = self.embedding(tokens) * math.sqrt(self.config.d_model)
+        embedded = embedding(tokens) * self.embedding_scale
         return self.dropout(embedded + positions.to(embedded.dtype))

@@ -12,7 +12,7 @@ import torch
 from tiny import tiny_transformer
 from torch import Tensor, nn
 
-from tformer.model.config import PRESETS, TransformerConfig
+from tformer.model.config import PRESETS, PositionLayout, TransformerConfig
 from tformer.model.errors import ModelError
 from tformer.model.transformer import (
     AttentionWeights,
@@ -27,6 +27,7 @@ from tformer.model.transformer import (
 CONFIG = TransformerConfig(
     vocab_size=11, d_model=12, num_heads=3, d_ff=20, num_encoder_layers=2, num_decoder_layers=2
 )
+LAYOUTS: tuple[PositionLayout, ...] = ("interleaved", "concatenated")
 LENGTHS = [5, 3, 4]
 SOURCE = torch.tensor([[4, 5, 6, 7, 2], [8, 9, 2, 0, 0], [5, 5, 10, 2, 0]])  # (3, 5)
 TARGET = torch.tensor([[1, 6, 5, 4], [1, 9, 8, 0], [1, 10, 4, 5]])  # (3, 4)
@@ -351,3 +352,58 @@ def test_a_config_survives_its_file() -> None:
 def test_a_config_of_another_version_is_refused(values: dict[str, object], message: str) -> None:
     with pytest.raises(ModelError, match=message):
         TransformerConfig.from_dict(values)
+
+
+# -- departures of other programs ---------------------------------------------------------
+
+
+def test_concatenated_positions_are_the_papers_in_another_order() -> None:
+    interleaved, concatenated = (sinusoidal_positions(40, 6, way) for way in LAYOUTS)
+    assert torch.equal(concatenated[:, :3], interleaved[:, 0::2])
+    assert torch.equal(concatenated[:, 3:], interleaved[:, 1::2])
+    network = transformer(positions="concatenated")
+    assert torch.equal(
+        network.positions[:40].float(), sinusoidal_positions(512, 12, LAYOUTS[1])[:40]
+    )
+
+
+def test_embeddings_may_go_unscaled() -> None:
+    network = transformer(scale_embedding=False)
+    scaled = transformer()
+    scaled.load_state_dict(network.state_dict())
+    with torch.no_grad():
+        scaled.embedding.weight /= math.sqrt(12)
+    memory = network.encode(SOURCE, lengths()).states
+    torch.testing.assert_close(memory, scaled.encode(SOURCE, lengths()).states)
+
+
+def test_a_bias_on_the_logits_is_added_to_each() -> None:
+    network = transformer(logits_bias=True)
+    assert network.logits_bias is not None
+    plain = transformer()
+    plain.load_state_dict(network.state_dict(), strict=False)
+    expected = plain(SOURCE, lengths(), TARGET) + network.logits_bias
+    torch.testing.assert_close(network(SOURCE, lengths(), TARGET), expected)
+
+
+def test_a_target_vocabulary_of_its_own_has_its_own_embeddings() -> None:
+    """With the same rows in both matrices it is the network that shares one."""
+    network = transformer(target_vocab_size=13, logits_bias=True)
+    shared = transformer()
+    shared.load_state_dict(network.state_dict(), strict=False)
+    with torch.no_grad():
+        network.target_embedding.weight[:11] = network.embedding.weight
+        network.logits_bias.zero_()
+    logits = network(SOURCE, lengths(), TARGET)
+    assert logits.shape == (3, 4, 13)
+    torch.testing.assert_close(logits[..., :11], shared(SOURCE, lengths(), TARGET))
+    cache = network.start_cache(network.encode(SOURCE, lengths()), beam_size=1)
+    torch.testing.assert_close(network.decode(TARGET[:, 0], cache), logits[:, 0])
+
+
+def test_a_configuration_from_before_these_departures_is_read() -> None:
+    values = CONFIG.to_dict()
+    for name in ("target_vocab_size", "positions", "scale_embedding", "logits_bias"):
+        del values[name]
+    assert TransformerConfig.from_dict(values) == CONFIG
+    assert not {"logits_bias", "own_target_embedding.weight"} & set(transformer().state_dict())

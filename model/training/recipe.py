@@ -236,12 +236,17 @@ def _model(table: dict[str, Any], vocab_size: int) -> TransformerConfig:
     return replace(PRESETS[preset], **changes, vocab_size=vocab_size)
 
 
-# The vocabulary decides the others.
-_MODEL_KEYS = {field.name for field in fields(TransformerConfig)} - {
-    "vocab_size",
-    "pad_id",
-    "bos_id",
-    "eos_id",
+# The vocabulary decides the others; what models of other programs need is not for training.
+_MODEL_KEYS = {
+    "d_model",
+    "num_heads",
+    "d_ff",
+    "num_encoder_layers",
+    "num_decoder_layers",
+    "dropout",
+    "norm",
+    "activation",
+    "max_length",
 }
 
 
