@@ -15,6 +15,8 @@ from tformer.cli import lines, talk
 from tformer.cli.evaluate import evaluate
 from tformer.cli.exits import ExitStatus, PipeClosed, status_of
 from tformer.cli.info import info
+from tformer.cli.prepare import prepare
+from tformer.cli.train import train
 from tformer.cli.translate import translate
 from tformer.model.errors import TformerError
 
@@ -28,6 +30,8 @@ app = typer.Typer(
 app.command()(translate)
 app.command()(evaluate)
 app.command()(info)
+app.command()(prepare)
+app.command()(train)
 
 
 def _print_version(wanted: bool) -> None:

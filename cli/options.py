@@ -1,9 +1,10 @@
 """Options that several commands share."""
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
-from typer import Option
+from typer import Argument, Option
 
 DEFAULT_MODEL = "en-de"
 
@@ -36,5 +37,8 @@ LengthPenalty = Annotated[
 ]
 DeviceOption = Annotated[
     Device, Option("--device", help="Where to compute; auto takes CUDA if there is one.")
+]
+RecipeFile = Annotated[
+    Path, Argument(metavar="RECIPE", help="TOML file that says what a training run makes.")
 ]
 Json = Annotated[bool, Option("--json", help="Print JSON.")]

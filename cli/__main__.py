@@ -1,0 +1,5 @@
+"""`python -m tformer.cli`: how `torchrun -m tformer.cli train ...` starts every process."""
+
+from tformer.cli.main import main
+
+main()

@@ -1,0 +1,32 @@
+"""`tformer prepare`: corpora to a token store."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+from tformer.cli import options, talk
+
+
+def prepare(
+    recipe: options.RecipeFile,
+    data: Annotated[
+        Path, Argument(metavar="DATA", help="Folder to make; training reads it memory-mapped.")
+    ],
+    corpora: Annotated[
+        Path | None,
+        Option(
+            "--corpora",
+            metavar="DIR",
+            help="Where the recipe's paths begin; without it, in the recipe's folder.",
+        ),
+    ] = None,
+    threads: Annotated[int, Option("--threads", metavar="N", min=1, help="CPU threads.")] = 1,
+) -> None:
+    """Learn the vocabulary and turn a recipe's corpora into a token store."""
+    from tformer.model.training.recipe import Recipe
+    from tformer.model.training.store import prepare
+
+    root = recipe.parent if corpora is None else corpora
+    prepare(Recipe.read(recipe), root, data, threads=threads, report=talk.note)
+    talk.note(f"the token store is in {data}")
