@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 import re
-import tempfile
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -132,6 +132,7 @@ class Vocabulary:
         Raises:
             TrainingError: when the sentences cannot support that many pieces. What reading
                 ``sentences`` raises is passed on.
+            OSError: when ``path`` cannot be written.
         """
         failures: list[Exception] = []
 
@@ -142,34 +143,31 @@ class Vocabulary:
                 failures.append(error)
                 raise
 
-        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-            prefix = Path(folder) / "vocabulary"
-            try:
-                sentencepiece.SentencePieceTrainer.train(
-                    sentence_iterator=normalised(),
-                    model_prefix=str(prefix),
-                    model_type="bpe",
-                    vocab_size=size,
-                    byte_fallback=True,
-                    split_digits=True,
-                    character_coverage=0.9998,
-                    normalization_rule_name="identity",
-                    control_symbols=[tag(language) for language in languages],
-                    pad_id=PAD_ID,
-                    bos_id=BOS_ID,
-                    eos_id=EOS_ID,
-                    unk_id=UNKNOWN_ID,
-                    pad_piece="<pad>",
-                    num_threads=threads,
-                    minloglevel=2,
-                )
-            except RuntimeError as error:
-                if failures:
-                    raise failures[0] from None
-                # "INTERNAL: file(line) [condition] What is wrong."
-                reason = str(error).rpartition("] ")[2].strip() or "there are no sentences"
-                raise TrainingError(
-                    f"cannot learn a vocabulary of {size} pieces: {reason}"
-                ) from error
-            prefix.with_suffix(".model").replace(path)
+        model = io.BytesIO()  # written here: SentencePiece would not notice a full disk
+        try:
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=normalised(),
+                model_writer=model,
+                model_type="bpe",
+                vocab_size=size,
+                byte_fallback=True,
+                split_digits=True,
+                character_coverage=0.9998,
+                normalization_rule_name="identity",
+                control_symbols=[tag(language) for language in languages],
+                pad_id=PAD_ID,
+                bos_id=BOS_ID,
+                eos_id=EOS_ID,
+                unk_id=UNKNOWN_ID,
+                pad_piece="<pad>",
+                num_threads=threads,
+                minloglevel=2,
+            )
+        except RuntimeError as error:
+            if failures:
+                raise failures[0] from None
+            # "INTERNAL: file(line) [condition] What is wrong."
+            reason = str(error).rpartition("] ")[2].strip() or "there are no sentences"
+            raise TrainingError(f"cannot learn a vocabulary of {size} pieces: {reason}") from error
+        path.write_bytes(model.getvalue())
         return cls(path)

@@ -395,6 +395,19 @@ def test_a_log_line_cut_by_a_crash_is_dropped(tmp_path: Path) -> None:
     assert log(tmp_path) == [{"step": 1}, {"step": 2}]
 
 
+def test_a_log_that_cannot_be_written_is_one_line_and_kept(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    for step in (1, 2, 3):
+        run.log({"step": step})
+    with full_disk(0):
+        with pytest.raises(TrainingError, match="cannot be written"):
+            run.log({"step": 4})
+        with pytest.raises(TrainingError, match=r"log\.jsonl: cannot be written"):
+            run.rewind_log(2)
+    assert [path.name for path in tmp_path.iterdir()] == ["log.jsonl"]
+    assert [entry["step"] for entry in log(tmp_path)] == [1, 2, 3]
+
+
 def test_tensorboard_gets_the_same_figures(folder: Path, tmp_path: Path) -> None:
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     interrupt_after(new_trainer(folder, tmp_path), 6, signal.SIGINT)

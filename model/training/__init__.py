@@ -40,7 +40,7 @@ def train(recipe: Recipe, data: Path, run: Path, *, device: str = "auto") -> Out
         folder = Run(run, writes=writes)
 
         def export(parameters: dict[str, Tensor], progress: dict[str, Any]) -> None:
-            facts = ModelFacts(run.name, store.languages, training=progress)
+            facts = ModelFacts(run.resolve().name, store.languages, training=progress)
             save_model(folder.model, parameters, recipe.model, store.vocabulary, facts)
 
         validator = Validator(store, recipe.model, place)

@@ -92,12 +92,20 @@ class Run:
             raise TrainingError(f"{self.path}: cannot be written ({error.strerror})") from error
 
     def rewind_log(self, step: int) -> None:
-        """Forget what was logged after ``step``: it is about to happen again."""
+        """Forget what was logged after ``step``: it is about to happen again.
+
+        Raises:
+            TrainingError: when the log cannot be written.
+        """
         path = self.path / "log.jsonl"
         if not (self.writes and path.exists()):
             return
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
         kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
         partial = path.with_suffix(".partial")
-        partial.write_text("".join(kept), encoding="utf-8")
-        partial.replace(path)
+        try:
+            partial.write_text("".join(kept), encoding="utf-8")
+            partial.replace(path)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise TrainingError(f"{path}: cannot be written ({error.strerror})") from error
