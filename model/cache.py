@@ -15,8 +15,17 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-GROWTH = 16
-"""Positions added whenever the self-attention buffers are full."""
+BLOCK = 16
+"""Positions come in blocks of so many, the unused ones masked.
+
+A masked position adds exactly zero to a sum, but the number of positions decides in which order a
+vectorised sum is taken. In whole blocks the order, and so every bit of the result, is the same
+whatever the longest neighbour is. The buffers grow by blocks too."""
+
+
+def in_blocks(positions: int) -> int:
+    """The smallest multiple of ``BLOCK`` that is at least ``positions``."""
+    return -(-positions // BLOCK) * BLOCK
 
 
 class DecoderCache:
@@ -47,8 +56,8 @@ class DecoderCache:
         self.beam_size = beam_size
         # Zeros, not empty: a masked position still multiplies its value by a weight of zero, and
         # zero times an uninitialised NaN is NaN.
-        self.keys = [k.new_zeros(rows, heads, GROWTH, d_head) for k in cross_keys]
-        self.values = [v.new_zeros(rows, heads, GROWTH, d_head) for v in cross_values]
+        self.keys = [k.new_zeros(rows, heads, BLOCK, d_head) for k in cross_keys]
+        self.values = [v.new_zeros(rows, heads, BLOCK, d_head) for v in cross_values]
         self.lengths = torch.zeros(rows, dtype=torch.int64, device=memory_mask.device)
         self.longest = 0
         self._row_index = torch.arange(rows, device=memory_mask.device)
@@ -68,6 +77,11 @@ class DecoderCache:
         """(R,) int64: the position, from 0, of the token that each row decodes now."""
         return self.lengths
 
+    @property
+    def width(self) -> int:
+        """L, the positions that a step attends to: the longest row and its new one, in blocks."""
+        return in_blocks(self.longest + 1)
+
     def append(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """Write one position per row and return what may be attended to.
 
@@ -76,20 +90,19 @@ class DecoderCache:
             keys, values: (R, H, 1, D), of the token now decoded.
 
         Returns:
-            Keys and values, each (R, H, L, D) with L = ``longest`` + 1. Rows shorter than the
-            longest end in positions that ``self_mask`` hides.
+            Keys and values, each (R, H, L, D) with L = ``width``. ``self_mask`` hides what lies
+            beyond a row's own length.
         """
         if self.longest == self.keys[layer].shape[2]:
-            self.keys[layer] = pad(self.keys[layer], (0, 0, 0, GROWTH))
-            self.values[layer] = pad(self.values[layer], (0, 0, 0, GROWTH))
+            self.keys[layer] = pad(self.keys[layer], (0, 0, 0, BLOCK))
+            self.values[layer] = pad(self.values[layer], (0, 0, 0, BLOCK))
         self.keys[layer][self._row_index, :, self.lengths] = keys.squeeze(2)  # (R, H, D)
         self.values[layer][self._row_index, :, self.lengths] = values.squeeze(2)
-        filled = self.longest + 1
-        return self.keys[layer][:, :, :filled], self.values[layer][:, :, :filled]
+        return self.keys[layer][:, :, : self.width], self.values[layer][:, :, : self.width]
 
     def self_mask(self) -> Tensor:
         """(R, L) bool: True where a row may attend, up to and including the current position."""
-        index = torch.arange(self.longest + 1, device=self.lengths.device)
+        index = torch.arange(self.width, device=self.lengths.device)
         return index <= self.lengths[:, None]  # (R, L)
 
     def advance(self) -> None:
@@ -138,7 +151,7 @@ class DecoderCache:
     def _select_sentences(self, sentences: Tensor) -> None:
         """Keep ``sentences``, and no more source positions than the longest of them needs."""
         mask = self.memory_mask.index_select(0, sentences)
-        width = int(mask.sum(1).max()) if mask.shape[0] else 0
+        width = in_blocks(int(mask.sum(1).max())) if mask.shape[0] else 0
         self.memory_mask = mask[:, :width]
         self.cross_keys = [k[:, :, :width].index_select(0, sentences) for k in self.cross_keys]
         self.cross_values = [v[:, :, :width].index_select(0, sentences) for v in self.cross_values]
@@ -146,10 +159,9 @@ class DecoderCache:
     def _trim_capacity(self) -> None:
         """Give back the positions that only the sentences which left had filled."""
         self.longest = int(self.lengths.max()) if self.num_rows else 0
-        capacity = (self.longest // GROWTH + 1) * GROWTH
-        if capacity < self.keys[0].shape[2]:
-            self.keys = [k[:, :, :capacity].contiguous() for k in self.keys]
-            self.values = [v[:, :, :capacity].contiguous() for v in self.values]
+        if self.width < self.keys[0].shape[2]:
+            self.keys = [k[:, :, : self.width].contiguous() for k in self.keys]
+            self.values = [v[:, :, : self.width].contiguous() for v in self.values]
 
 
 def _join(ours: list[Tensor], theirs: list[Tensor]) -> list[Tensor]:

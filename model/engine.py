@@ -17,8 +17,10 @@ sentence that alone is over it runs alone. Entering copies the cache, so when no
 they enter once a quarter of the budget is free. Callers with many sentences at hand submit them
 sorted by length.
 
-**Independence.** A translation depends on its own request only: lengths, limits and masks are those
-of the sentence, and every product in the network is row by row.
+**Independence.** A translation depends on its own request only, bit for bit on the CPU: lengths,
+limits and masks are those of the sentence, every product in the network is row by row, and
+positions come in blocks (`tformer.model.cache.BLOCK`), so that a longer neighbour does not change
+the order of a sum.
 
 The engine knows token ids and no text.
 """
@@ -33,7 +35,7 @@ from itertools import count
 import torch
 from torch import Tensor
 
-from tformer.model.cache import DecoderCache
+from tformer.model.cache import DecoderCache, in_blocks
 from tformer.model.errors import ModelError, UsageError
 from tformer.model.options import DecodingOptions
 from tformer.model.search import Beam, FinishedHypothesis
@@ -215,10 +217,12 @@ class Engine:
         self._running += sentences
 
     def _padded(self, sources: list[Sequence[int]]) -> tuple[Tensor, Tensor]:
-        """Token ids (G, S), padded on the right, and lengths (G,)."""
+        """Token ids (G, S), padded on the right to whole blocks, and lengths (G,)."""
         lengths = [len(source) for source in sources]
-        pad_id = self._transformer.config.pad_id
-        padded = [[*source, *[pad_id] * (max(lengths) - len(source))] for source in sources]
+        config = self._transformer.config
+        width = min(in_blocks(max(lengths)), config.max_length)
+        pad_id = config.pad_id
+        padded = [[*source, *[pad_id] * (width - len(source))] for source in sources]
         return (
             torch.tensor(padded, dtype=torch.int64, device=self._device),
             torch.tensor(lengths, dtype=torch.int64, device=self._device),

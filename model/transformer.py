@@ -106,6 +106,31 @@ def attention(
     return weights @ value  # (..., T, D)
 
 
+FEWEST_ROWS = 8
+"""Rows below which the CPU has other float32 kernels, whose results differ in the last bits."""
+
+
+def linear(states: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """statesWᵀ + b, of which no row depends on how many rows there are.
+
+    So a sentence decoded alone gets the very numbers that it gets in a batch: few rows are filled
+    up to ``FEWEST_ROWS``. Training has no use for that.
+    """
+    rows = states.shape[:-1].numel()
+    if rows >= FEWEST_ROWS or torch.is_grad_enabled():
+        return F.linear(states, weight, bias)
+    filled = F.pad(states.reshape(rows, -1), (0, 0, 0, FEWEST_ROWS - rows))  # (8, d_in)
+    return F.linear(filled, weight, bias)[:rows].unflatten(0, states.shape[:-1])
+
+
+class Linear(nn.Linear):
+    """A learned projection by :func:`linear`."""
+
+    def forward(self, states: Tensor) -> Tensor:
+        """(..., d_in) to (..., d_out)."""
+        return linear(states, self.weight, self.bias)
+
+
 def padding_mask(real: Tensor | None, dtype: torch.dtype) -> Tensor | None:
     """Additive mask (G, 1, 1, S) that hides padding, from (G, S) bool; None stays None."""
     if real is None:
@@ -126,10 +151,10 @@ class MultiHeadAttention(nn.Module):
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         self.num_heads = config.num_heads
-        self.query = nn.Linear(config.d_model, config.d_model)
-        self.key = nn.Linear(config.d_model, config.d_model)
-        self.value = nn.Linear(config.d_model, config.d_model)
-        self.output = nn.Linear(config.d_model, config.d_model)
+        self.query = Linear(config.d_model, config.d_model)
+        self.key = Linear(config.d_model, config.d_model)
+        self.value = Linear(config.d_model, config.d_model)
+        self.output = Linear(config.d_model, config.d_model)
 
     def queries(self, states: Tensor) -> Tensor:
         """Project (B, L, d_model) to (B, H, L, D)."""
@@ -160,8 +185,8 @@ class FeedForward(nn.Module):
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
-        self.inner = nn.Linear(config.d_model, config.d_ff)
-        self.outer = nn.Linear(config.d_ff, config.d_model)
+        self.inner = Linear(config.d_model, config.d_ff)
+        self.outer = Linear(config.d_ff, config.d_model)
         self.activation = ACTIVATIONS[config.activation]
 
     def forward(self, states: Tensor) -> Tensor:
@@ -439,7 +464,7 @@ class Transformer(nn.Module):
 
     def project(self, states: Tensor) -> Tensor:
         """Logits (..., V) from decoder states (..., d_model), in float32 or wider."""
-        logits = F.linear(states, self.target_embedding.weight, self.logits_bias)
+        logits = linear(states, self.target_embedding.weight, self.logits_bias)
         return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
     def _embed(self, embedding: nn.Embedding, tokens: Tensor, positions: Tensor) -> Tensor:

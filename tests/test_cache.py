@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tformer.model.cache import GROWTH, DecoderCache
+from tformer.model.cache import BLOCK, DecoderCache
 
 HEADS, D = 2, 3
 
@@ -44,12 +44,12 @@ def row(cache: DecoderCache, layer: int, index: int) -> Tensor:
 
 def test_append_keeps_every_position_across_growth() -> None:
     cache = start([3, 2])
-    steps = [append(cache) for _ in range(2 * GROWTH + 3)]
+    steps = [append(cache) for _ in range(2 * BLOCK + 3)]
     for layer in range(2):
         expected = torch.cat([step[layer] for step in steps], 2)
         for index in range(cache.num_rows):
             assert torch.equal(row(cache, layer, index), expected[index])
-    assert cache.longest == 2 * GROWTH + 3
+    assert cache.longest == 2 * BLOCK + 3
 
 
 def test_rows_of_different_lengths_write_at_their_own_ends() -> None:
@@ -57,18 +57,19 @@ def test_rows_of_different_lengths_write_at_their_own_ends() -> None:
     first, second = append(old), append(old)
     old.extend(start([5], beam_size=1))
     assert old.positions.tolist() == [2, 0]
-    assert old.self_mask().tolist() == [[True, True, True], [True, False, False]]
+    assert old.self_mask().sum(1).tolist() == [3, 1]
+    assert old.self_mask()[:, :3].tolist() == [[True, True, True], [True, False, False]]
     keys = torch.randn(2, HEADS, 1, D)
     filled, _ = old.append(0, keys, -keys)
     old.append(1, keys, -keys)
     old.advance()
-    assert filled.shape == (2, HEADS, 3, D)
+    assert filled.shape == (2, HEADS, BLOCK, D)
     assert torch.equal(row(old, 0, 0), torch.cat([first[0][0], second[0][0], keys[0]], 1))
     assert torch.equal(row(old, 0, 1), keys[1])
 
 
 def test_select_reorders_beams_and_drops_sentences() -> None:
-    cache = start([4, 7, 2])
+    cache = start([4, 2 * BLOCK, 2])
     append(cache)
     append(cache)
     before = [row(cache, 1, index).clone() for index in range(6)]
@@ -77,21 +78,22 @@ def test_select_reorders_beams_and_drops_sentences() -> None:
     assert [torch.equal(row(cache, 1, i), before[j]) for i, j in enumerate([5, 5, 1, 0])] == [
         True
     ] * 4
-    assert cache.memory_mask.tolist() == [[True, True, False, False], [True] * 4]
+    assert cache.memory_mask.shape == (2, BLOCK)
+    assert cache.memory_mask.sum(1).tolist() == [2, 4]
     for ours, old in zip(cache.cross_keys, memory, strict=True):
-        assert torch.equal(ours, old[[2, 0], :, :4])
+        assert torch.equal(ours, old[[2, 0], :, :BLOCK])
 
 
 def test_select_gives_back_what_only_long_rows_needed() -> None:
-    cache = start([3])
-    for _ in range(GROWTH + 1):
+    cache = start([2 * BLOCK])
+    for _ in range(BLOCK + 1):
         append(cache)
     cache.extend(start([2]))
     append(cache)
     cache.select(torch.tensor([2, 3]), torch.tensor([1]))
     assert cache.longest == 1
-    assert cache.keys[0].shape == (2, HEADS, GROWTH, D)
-    assert cache.cross_keys[0].shape == (1, HEADS, 2, D)
+    assert cache.keys[0].shape == (2, HEADS, BLOCK, D)
+    assert cache.cross_keys[0].shape == (1, HEADS, BLOCK, D)
 
 
 def test_select_of_every_row_in_place_moves_nothing() -> None:

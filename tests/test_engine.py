@@ -7,7 +7,7 @@ import random
 import pytest
 import torch
 from reference_search import reference_search
-from tiny import tiny_transformer
+from tiny import tiny_transformer, wide_transformer
 
 from tformer.model.engine import Engine, Finished, Request
 from tformer.model.errors import ModelError, UsageError
@@ -110,6 +110,26 @@ def test_neighbours_change_nothing(seed: int) -> None:
     assert finished.keys() == requests.keys() - cancelled
     for number, answer in finished.items():
         assert_same(answer, alone(transformer, requests[number]))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("beam_size", [1, 3, 4])
+def test_neighbours_do_not_change_a_bit(dtype: torch.dtype, beam_size: int) -> None:
+    """Where float64 hides the order of a sum, these do not: tokens and scores are the very same."""
+    draw = random.Random(beam_size)
+    transformer = wide_transformer(dtype)
+    options = DecodingOptions(beam_size=beam_size, n_best=beam_size, max_length=20)
+    requests = [
+        Request((*(draw.randrange(3, 500) for _ in range(draw.randint(1, 60))), EOS), options)
+        for _ in range(12)
+    ]
+    expected = [alone(transformer, request).hypotheses for request in requests]
+    for budget in (16384, 600):
+        engine = Engine(transformer, beam_size=beam_size, max_tokens=budget)
+        order = draw.sample(range(len(requests)), len(requests))
+        numbers = {engine.submit(requests[index]): index for index in order}
+        for number, answer in drain(engine).items():
+            assert answer.hypotheses == expected[numbers[number]]
 
 
 def test_nothing_is_left_behind_after_a_drain() -> None:

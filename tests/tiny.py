@@ -28,3 +28,19 @@ def tiny_transformer(
         for parameter in transformer.parameters():
             parameter.mul_(1.7)
     return transformer.to(dtype).eval()
+
+
+def wide_transformer(dtype: torch.dtype) -> Transformer:
+    """Wide enough for the kernels, and the orders of summation, of a real network."""
+    torch.manual_seed(1)
+    config = TransformerConfig(
+        vocab_size=500,
+        d_model=128,
+        num_heads=2,
+        d_ff=256,
+        num_encoder_layers=2,
+        num_decoder_layers=2,
+        norm="pre",
+        max_length=128,
+    )
+    return Transformer(config).to(dtype).eval()
