@@ -93,8 +93,8 @@ def _table(rows: list[Row]) -> str:
     lines += [
         "",
         f"sacreBLEU `{rows[0].bleu['signature']}` and `{rows[0].chrf['signature']}`.",
-        f"Beam 4, length penalty 0.6, float32, torch {version('torch')} on {os.cpu_count()} cores of",
-        f"{_processor()}, median {speed:,.0f} target tokens a second.",
+        f"Beam 4, length penalty 0.6, float32; torch {version('torch')}, {os.cpu_count()} cores",
+        f"of {_processor()}, median {speed:,.0f} target tokens a second.",
     ]
     return "\n".join(lines)
 
