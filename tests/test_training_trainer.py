@@ -350,6 +350,17 @@ def test_another_run_is_not_taken_up(folder: Path, tmp_path: Path) -> None:
             new_trainer(folder, tmp_path)
 
 
+def test_a_checkpoint_from_before_a_hyper_parameter_was_added_is_taken_up(
+    folder: Path, tmp_path: Path
+) -> None:
+    new_trainer(folder, tmp_path, max_steps=1).train()
+    state = Run(tmp_path).load()
+    assert state is not None
+    del state["model"]["activation"]  # as if it had always been the default
+    Run(tmp_path).save(state)
+    assert new_trainer(folder, tmp_path).counters.step == 1
+
+
 def test_other_batches_begin_an_epoch_of_their_own(folder: Path, tmp_path: Path) -> None:
     new_trainer(folder, tmp_path, max_steps=3).train()
     trainer = new_trainer(folder, tmp_path, accumulate=1)

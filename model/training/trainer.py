@@ -19,6 +19,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from tformer.model.config import TransformerConfig
 from tformer.model.errors import TrainingError
 from tformer.model.training.batches import BatchBuilder, Examples, plan_epoch
 from tformer.model.training.loss import smoothed_cross_entropy
@@ -276,7 +277,7 @@ class Trainer:
             self.run_folder.rewind_log(0)
             return
         path = self.run_folder.checkpoint
-        if state["model"] != self.recipe.model.to_dict():
+        if TransformerConfig.from_dict(state["model"]) != self.recipe.model:
             raise TrainingError(f"{path}: is of another [model]; choose another run folder")
         if state["store"] != self.store.fingerprint:
             raise TrainingError(f"{path}: was trained on another token store")
