@@ -10,8 +10,9 @@ import pytest
 import torch
 from tiny import tiny_transformer
 
-from tformer.model.checkpoint import ModelFacts, load_model, save_model
+from tformer.model.checkpoint import load_model, save_model
 from tformer.model.config import TransformerConfig
+from tformer.model.directory import ModelFacts
 from tformer.model.errors import ModelError, OutputError
 from tformer.model.transformer import Transformer
 from tformer.model.vocabulary import Vocabulary
