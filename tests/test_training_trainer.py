@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -219,6 +220,23 @@ def test_dropout_acts_and_depends_on_the_seed_only(folder: Path, tmp_path: Path)
         new_trainer(folder, tmp_path / name, seed=seed, max_steps=2).train()
         losses.append([entry["loss"] for entry in log(tmp_path / name) if "loss" in entry])
     assert losses[0] == losses[1] != losses[2]
+
+
+def test_a_compiled_network_computes_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Captured whole, and run by a backend that needs no compiler."""
+    write_tsv(tmp_path / "corpus.tsv", sample_pairs(30))
+    path = write_recipe(tmp_path, "corpus.tsv")
+    path.write_text(path.read_text().replace("dropout = 0.1", "dropout = 0.0"))
+    make_store(tmp_path, Recipe.read(path))
+    captured = partial(torch.compile, backend="eager", fullgraph=True)
+    monkeypatch.setattr(torch, "compile", captured)
+    for name, compiled in (("compiled", True), ("plain", False)):
+        settings = {**SETTINGS, "compile": compiled, "max_steps": 3, "precision": "float32"}
+        train(Recipe.read(path, settings), tmp_path / "store", tmp_path / name, device="cpu")
+    pairs = zip(log(tmp_path / "compiled"), log(tmp_path / "plain"), strict=True)
+    assert all(ours == pytest.approx(theirs, rel=1e-4) for ours, theirs in pairs)
 
 
 def test_the_loss_falls(folder: Path, tmp_path: Path) -> None:
