@@ -39,7 +39,7 @@ def train(
 
     Under `torchrun` this is one process of several.
     """
-    from tformer.model.training import train
+    from tformer.model.training.launch import train
     from tformer.model.training.recipe import Recipe
 
     parsed = Recipe.read(recipe, read_settings(settings or ()))

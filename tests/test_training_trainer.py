@@ -21,7 +21,7 @@ from tiny_training import PAIRS, make_store, sample_pairs, write_recipe, write_t
 from torch import Tensor
 
 from tformer.model.errors import TrainingError
-from tformer.model.training import train
+from tformer.model.training.launch import train
 from tformer.model.training.recipe import Recipe
 from tformer.model.training.run import Run
 from tformer.model.training.store import TokenStore
@@ -93,7 +93,8 @@ def assert_same_runs(one: Path, other: Path) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from tformer.model.training import run, train
+from tformer.model.training import run
+from tformer.model.training.launch import train
 from tformer.model.training.recipe import Recipe
 
 folder, target, settings, when, count = sys.argv[1:]
