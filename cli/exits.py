@@ -7,6 +7,7 @@ from tformer.model.errors import (
     InputError,
     ModelError,
     OutputError,
+    ServerError,
     TformerError,
     TrainingError,
     UsageError,
@@ -32,6 +33,8 @@ class ExitStatus(IntEnum):
     """The device is not available, or its memory is full."""
     TRAINING = 7
     """Training cannot start or cannot go on."""
+    SERVER = 8
+    """The server cannot start, cannot be reached, or refuses to answer."""
     INTERRUPTED = 130
     """Ended by Ctrl-C (SIGINT)."""
     PIPE_CLOSED = 141
@@ -50,6 +53,7 @@ _STATUS_OF = {
     OutputError: ExitStatus.OUTPUT,
     ModelError: ExitStatus.MODEL,
     DeviceError: ExitStatus.DEVICE,
+    ServerError: ExitStatus.SERVER,
     TrainingError: ExitStatus.TRAINING,
 }
 

@@ -16,6 +16,8 @@ from tformer.cli.evaluate import evaluate
 from tformer.cli.exits import ExitStatus, PipeClosed, status_of
 from tformer.cli.info import info
 from tformer.cli.prepare import prepare
+from tformer.cli.serve import serve
+from tformer.cli.token import token
 from tformer.cli.train import train
 from tformer.cli.translate import translate
 from tformer.model.errors import TformerError
@@ -32,6 +34,8 @@ app.command()(evaluate)
 app.command()(info)
 app.command()(prepare)
 app.command()(train)
+app.command()(serve)
+app.command()(token)
 
 
 def _print_version(wanted: bool) -> None:
@@ -52,8 +56,8 @@ def tformer(
     """Translate text with a Transformer, on your own machine.
 
     Exit status: 0 done; 2 wrong call; 3 input cannot be read; 4 output cannot be written; 5 model
-    missing or damaged; 6 device not available; 7 training failed; 130 Ctrl-C; 141 the reader of the
-    output went away; 143 terminated; 1 a defect of tformer.
+    missing or damaged; 6 device not available; 7 training failed; 8 server cannot start or answer;
+    130 Ctrl-C; 141 the reader of the output went away; 143 terminated; 1 a defect of tformer.
     """
 
 

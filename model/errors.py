@@ -6,6 +6,7 @@
     ├── OutputError               a result cannot be written: disk full, no permission
     ├── ModelError                a model directory is missing, damaged, or of another version
     ├── DeviceError               the device that was asked for is not there, or its memory is full
+    ├── ServerError               a server cannot start, cannot be reached, or refuses to answer
     └── TrainingError             a training run cannot go on: the loss is not finite, a bad recipe
 
 A message is one line that says what is wrong, where, and what to do about it. The command line
@@ -36,6 +37,10 @@ class ModelError(TformerError):
 
 class DeviceError(TformerError):
     """The device that was asked for is not available, or does not have enough memory."""
+
+
+class ServerError(TformerError):
+    """A server cannot start, cannot be reached, or refuses to answer."""
 
 
 class TrainingError(TformerError):

@@ -1,1 +1,12 @@
-"""The home of the gRPC server: one worker around the engine of `tformer.model`. Still empty."""
+"""The gRPC server: gRPC in, engine out.
+
+    lifecycle                     start, reload, drain, stop
+    service                       one method for each rpc
+    calls                         what all calls share: who calls, in what words, with what result
+    messages · status             messages <-> types, errors <-> status
+    models                        what is loaded, and how it is replaced
+    worker · fairness · admission one thread around an engine; whose turn it is; how much is let in
+    streams                       many items in work, a bounded number read ahead
+    access · address              who may come in, and from where
+    metrics · logs                what is seen from outside
+"""

@@ -1,0 +1,120 @@
+"""`tformer serve`: the gRPC server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from typer import Option
+
+from tformer.cli import options
+from tformer.model.errors import UsageError
+from tformer.model.options import DecodingOptions
+
+if TYPE_CHECKING:
+    from tformer.server.lifecycle import TlsFiles
+
+
+def serve(
+    model: Annotated[
+        list[str] | None,
+        Option(
+            "--model",
+            "-m",
+            metavar="NAME|DIR|NAME=DIR",
+            help="A model, and what clients call it; repeatable, the first is the default. "
+            f"Without any, {options.DEFAULT_MODEL}.",
+        ),
+    ] = None,
+    listen: Annotated[
+        str, Option(metavar="HOST:PORT|unix:PATH", help="Where to listen; port 0 is any.")
+    ] = "127.0.0.1:50051",
+    beam_size: Annotated[
+        int, Option(metavar="N", help="The widest beam that a request may ask for.")
+    ] = DecodingOptions.beam_size,
+    device: options.DeviceOption = options.Device.AUTO,
+    threads: Annotated[
+        int | None, Option(metavar="N", help="CPU threads; torch decides if not given.")
+    ] = None,
+    queue_tokens: Annotated[
+        int, Option(metavar="N", help="Tokens that are accepted and not answered, at most.")
+    ] = 100_000,
+    max_wait: Annotated[
+        float, Option(metavar="SECONDS", help="Refuse what has waited so long for its turn.")
+    ] = 30.0,
+    max_message: Annotated[
+        int, Option(metavar="BYTES", help="The largest message that is read.")
+    ] = 4 << 20,
+    grace: Annotated[
+        float, Option(metavar="SECONDS", help="What accepted work has left after SIGTERM.")
+    ] = 30.0,
+    metrics: Annotated[
+        str | None, Option(metavar="HOST:PORT", help="Where Prometheus may ask for metrics.")
+    ] = None,
+    tokens: Annotated[
+        Path | None,
+        Option(metavar="TOML", help="Let in only who has a token; `tformer token` makes them."),
+    ] = None,
+    tls_certificate: Annotated[
+        Path | None, Option(metavar="PEM", help="Certificate of the server: speak TLS only.")
+    ] = None,
+    tls_key: Annotated[Path | None, Option(metavar="PEM", help="Its private key.")] = None,
+    tls_client_ca: Annotated[
+        Path | None,
+        Option(metavar="PEM", help="Let in only clients with a certificate signed by this one."),
+    ] = None,
+    insecure: Annotated[
+        bool, Option("--insecure", help="Listen beyond this machine without TLS.")
+    ] = False,
+) -> None:
+    """Serve translations over gRPC, many clients at once.
+
+    SIGTERM and Ctrl-C finish what was accepted, refuse what is new, and end; a second one ends at
+    once. SIGHUP loads models again whose files have changed. What happens is logged on stderr, a
+    JSON object a line, and never a text.
+    """
+    tls = _tls(tls_certificate, tls_key, tls_client_ca)
+    check_above_zero(
+        queue_tokens=queue_tokens, max_wait=max_wait, max_message=max_message, grace=grace
+    )
+    DecodingOptions(beam_size=beam_size)
+    from tformer.server import logs
+    from tformer.server.address import Address
+    from tformer.server.lifecycle import ServerOptions, run
+    from tformer.server.models import ModelSource, Settings
+
+    chosen = ServerOptions(
+        models=tuple(ModelSource.parse(text) for text in model or [options.DEFAULT_MODEL]),
+        listen=Address.parse(listen),
+        settings=Settings(device=device, threads=threads, beam_size=beam_size, max_wait=max_wait),
+        queue_tokens=queue_tokens,
+        max_message_bytes=max_message,
+        grace=grace,
+        metrics=Address.parse(metrics) if metrics else None,
+        tokens=tokens,
+        tls=tls,
+        insecure=insecure,
+    )
+    logs.log_to_stderr()
+    run(chosen)
+
+
+def check_above_zero(**values: float) -> None:
+    """Refuse values that make no sense.
+
+    Raises:
+        UsageError: one is not above zero.
+    """
+    for name, value in values.items():
+        if not value > 0:
+            raise UsageError(f"--{name.replace('_', '-')} must be above 0, not {value}")
+
+
+def _tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> TlsFiles | None:
+    if certificate is None and key is None and client_ca is None:
+        return None
+    if certificate is None or key is None:
+        raise UsageError("TLS needs both --tls-certificate and --tls-key")
+    from tformer.server.lifecycle import TlsFiles
+
+    return TlsFiles(certificate, key, client_ca)

@@ -1,0 +1,201 @@
+"""Who may come in: bearer tokens from a file, with quotas.
+
+The file is TOML, a table for each token:
+
+    [tokens.alice]
+    sha256 = "9f86d081884c7d65..."    # printed by `tformer token alice`
+    calls_per_minute = 600            # optional; so many at once, then as they refill
+    tokens_per_minute = 100000        # optional; tokens of source text
+
+The tokens themselves are nowhere. A file that changes is read again; if it then has an error, the
+log says so and the old tokens stay.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import re
+import secrets
+import time
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tformer.model.errors import InputError
+from tformer.server.status import NoToken, Overloaded
+
+logger = logging.getLogger(__name__)
+
+READ_AGAIN = 1.0
+"""Seconds between looks at the file."""
+
+_HASH = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass
+class Quota:
+    """A bucket that refills: so many a minute, and no more than that at once."""
+
+    per_minute: float
+    _level: float = field(init=False)
+    _updated: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._level = self.per_minute
+        self._updated = time.monotonic()
+
+    def take(self, amount: float, what: str) -> None:
+        """Use some of it. More than the whole bucket may be taken when it is full, on credit.
+
+        Raises:
+            Overloaded: there is not enough.
+        """
+        now = time.monotonic()
+        rate = self.per_minute / 60
+        self._level = min(self.per_minute, self._level + (now - self._updated) * rate)
+        self._updated = now
+        missing = min(amount, self.per_minute) - self._level
+        if missing > 0:
+            raise Overloaded(
+                f"the quota of {self.per_minute:g} {what} a minute is used up", missing / rate
+            )
+        self._level -= amount
+
+
+@dataclass(eq=False)
+class Caller:
+    """Who a token belongs to."""
+
+    name: str
+    sha256: str = ""
+    calls: Quota | None = None
+    tokens: Quota | None = None
+
+
+class Gate:
+    """Tells callers by their tokens; without a file everybody may come in."""
+
+    def __init__(self, file: Path | None) -> None:
+        """Read the file.
+
+        Raises:
+            InputError: it cannot be read, or is not what it should be.
+        """
+        self._file = file
+        self._callers: list[Caller] = []
+        self._modified = 0
+        self._looked = time.monotonic()
+        if file is not None:
+            self._modified = _modified(file)
+            self._callers = read_tokens(file)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether no token is needed."""
+        return self._file is None
+
+    def admit(self, authorization: str) -> Caller | None:
+        """Who sends this `authorization` header; None where no token is needed.
+
+        Raises:
+            NoToken: nobody who is known.
+        """
+        if self.is_open:
+            return None
+        self._read_again()
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise NoToken("a token is needed: send the metadata 'authorization: Bearer TOKEN'")
+        given = hash_token(token.strip())
+        found = None
+        for caller in self._callers:  # all of them, so that time does not tell which came near
+            if hmac.compare_digest(caller.sha256, given):
+                found = caller
+        if found is None:
+            raise NoToken("the token is unknown")
+        return found
+
+    def _read_again(self) -> None:
+        now = time.monotonic()
+        if self._file is None or now - self._looked < READ_AGAIN:
+            return
+        self._looked = now
+        try:
+            modified = _modified(self._file)
+            if modified == self._modified:
+                return
+            self._modified = modified
+            self._callers = _keeping_quotas(read_tokens(self._file), self._callers)
+        except InputError as error:
+            logger.error("the tokens were not read again", extra={"error": str(error)})
+
+
+def hash_token(token: str) -> str:
+    """What the file has in the place of a token. Tokens are random, so a plain hash will do."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def new_token() -> str:
+    """A token that nobody can guess."""
+    return secrets.token_urlsafe(32)
+
+
+def read_tokens(file: Path) -> list[Caller]:
+    """The callers that a file of tokens names.
+
+    Raises:
+        InputError: it cannot be read, or is not what it should be.
+    """
+    try:
+        table = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise InputError(f"{file}: not TOML ({error})") from error
+    tokens = table.get("tokens")
+    if not isinstance(tokens, dict):
+        raise InputError(f"{file}: has no tokens; write [tokens.NAME] and sha256 = ...")
+    return [_caller(file, name, entry) for name, entry in tokens.items()]
+
+
+def _caller(file: Path, name: str, entry: Any) -> Caller:
+    where = f"{file}: [tokens.{name}]"
+    known = {"sha256", "calls_per_minute", "tokens_per_minute"}
+    if not isinstance(entry, dict) or not entry.keys() <= known:
+        raise InputError(f"{where}: may have {', '.join(sorted(known))}, and nothing else")
+    if not _HASH.fullmatch(str(entry.get("sha256"))):
+        raise InputError(f"{where}: sha256 must be 64 figures of a hexadecimal number")
+
+    def quota(key: str) -> Quota | None:
+        value = entry.get(key)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+            raise InputError(f"{where}: {key} must be a number above 0")
+        return Quota(value)
+
+    return Caller(name, entry["sha256"], quota("calls_per_minute"), quota("tokens_per_minute"))
+
+
+def _keeping_quotas(new: list[Caller], old: list[Caller]) -> list[Caller]:
+    """A caller whose quota is still the same does not get a full bucket for a changed file."""
+    before = {caller.name: caller for caller in old}
+    for caller in new:
+        if same := before.get(caller.name):
+            caller.calls = _same_or_new(same.calls, caller.calls)
+            caller.tokens = _same_or_new(same.tokens, caller.tokens)
+    return new
+
+
+def _same_or_new(old: Quota | None, new: Quota | None) -> Quota | None:
+    return old if old and new and old.per_minute == new.per_minute else new
+
+
+def _modified(file: Path) -> int:
+    try:
+        return file.stat().st_mtime_ns
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read ({error.strerror})") from error

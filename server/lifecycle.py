@@ -1,0 +1,271 @@
+"""From start to stop.
+
+    server = await Server.start(options)
+    print(server.address)
+    await server.drain(30)
+
+`run` does this for the command line: SIGHUP loads models again that have changed, SIGTERM or Ctrl-C
+drains, and a second one stops at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import time
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from tformer.model.errors import InputError, ServerError, UsageError
+from tformer.protos.v1 import translation_pb2
+from tformer.server import address as addresses
+from tformer.server.access import Gate
+from tformer.server.address import Address
+from tformer.server.admission import Admission
+from tformer.server.calls import Calls, TokenNeeded
+from tformer.server.metrics import Exporter, Metrics
+from tformer.server.models import Models, ModelSource, Settings
+from tformer.server.service import TranslationService
+
+logger = logging.getLogger(__name__)
+
+SERVICE = translation_pb2.DESCRIPTOR.services_by_name["TranslationService"]
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+
+LAST_WORDS = 1.0
+"""Seconds for answers to reach their clients after the last call has ended."""
+
+
+@dataclass(frozen=True)
+class TlsFiles:
+    """PEM files that make a server one that can be trusted."""
+
+    certificate: Path
+    key: Path
+    client_ca: Path | None = None
+    """Whose certificates clients must show (mutual TLS); None asks for none."""
+
+    def credentials(self) -> grpc.ServerCredentials:
+        """What gRPC makes of them.
+
+        Raises:
+            InputError: one cannot be read.
+        """
+        client_ca = _read(self.client_ca) if self.client_ca else None
+        return grpc.ssl_server_credentials(
+            [(_read(self.key), _read(self.certificate))],
+            root_certificates=client_ca,
+            require_client_auth=client_ca is not None,
+        )
+
+
+@dataclass(frozen=True)
+class ServerOptions:
+    """Everything that a server can be told.
+
+    Raises:
+        UsageError: others could reach the server, and nothing protects what they send.
+    """
+
+    models: tuple[ModelSource, ...]
+    """The default first."""
+    listen: Address = field(default_factory=lambda: Address.parse(addresses.DEFAULT))
+    settings: Settings = field(default_factory=Settings)
+    queue_tokens: int = 100_000
+    """Tokens of source text that are accepted and not yet answered, at most."""
+    max_message_bytes: int = 4 << 20
+    grace: float = 30.0
+    """Seconds that accepted work has after SIGTERM."""
+    metrics: Address | None = None
+    """Where Prometheus may ask; None is nowhere."""
+    tokens: Path | None = None
+    """File of bearer tokens; None lets everybody in."""
+    tls: TlsFiles | None = None
+    insecure: bool = False
+    """Listen beyond this machine without TLS."""
+
+    def __post_init__(self) -> None:
+        """Refuse to be open to the world by oversight."""
+        if not (self.listen.is_local or self.tls or self.insecure):
+            raise UsageError(
+                f"{self.listen} can be reached from other machines and has no TLS: give "
+                "--tls-certificate and --tls-key, or --insecure if something else protects it"
+            )
+
+
+class Server:
+    """A server that runs."""
+
+    def __init__(self, options: ServerOptions) -> None:
+        """Use `start`."""
+        self._options = options
+        self._admission = Admission(options.queue_tokens)
+        self._metrics = Metrics(lambda: self._admission.tokens)
+        self._models = Models(options.models, options.settings, self._metrics.watch)
+        self._gate = Gate(options.tokens)
+        self._calls = Calls(self._gate, self._metrics)
+        self._service = TranslationService(
+            self._models,
+            self._admission,
+            self._metrics,
+            self._calls.draining,
+            max_wait=options.settings.max_wait,
+        )
+        self._health = health.aio.HealthServicer()
+        self._grpc = self._build()
+        self._exporter: Exporter | None = None
+        self.address = options.listen
+        """Where it listens, with the port that the system chose."""
+
+    @classmethod
+    async def start(cls, options: ServerOptions) -> Server:
+        """Load the models and begin to answer.
+
+        Raises:
+            TformerError: a model cannot be loaded, a file not be read, an address not be used.
+        """
+        server = cls(options)
+        try:
+            await server._start()
+        except BaseException:
+            await server._close(0)
+            raise
+        return server
+
+    @property
+    def metrics_port(self) -> int | None:
+        """Where Prometheus may ask."""
+        return self._exporter.port if self._exporter else None
+
+    async def reload(self) -> list[str]:
+        """Load again the models whose files have changed; the names of those that were replaced."""
+        replaced = await self._models.reload()
+        logger.info("models were looked at again", extra={"replaced": replaced})
+        return replaced
+
+    async def drain(self, grace: float) -> None:
+        """Finish what was accepted, in at most ``grace`` seconds, refuse what is new, and stop."""
+        deadline = time.monotonic() + grace
+        logger.info("draining", extra={"queue_tokens": self._admission.tokens})
+        await self._health.enter_graceful_shutdown()
+        self._calls.draining.set()
+        try:
+            async with asyncio.timeout(grace):
+                await self._calls.idle.wait()
+        except TimeoutError:
+            logger.warning("calls were cut off", extra={"after_seconds": grace})
+        await self._close(min(LAST_WORDS, max(0.0, deadline - time.monotonic())))
+        logger.info("stopped")
+
+    async def _close(self, grace: float) -> None:
+        await self._grpc.stop(grace)
+        await self._models.close(0)
+        self._service.close()
+        if self._exporter:
+            await asyncio.to_thread(self._exporter.close)
+
+    async def _start(self) -> None:
+        # Addresses first: one that is taken is found before the time that loading a model takes.
+        self.address = self._bind()
+        if self._options.metrics:
+            self._exporter = self._metrics.serve(self._options.metrics)
+        await self._models.load()
+        await self._grpc.start()
+        for name in ("", SERVICE.full_name):
+            await self._health.set(name, SERVING)
+        for model in self._models:
+            await self._health.set(f"{SERVICE.full_name}/{model.name}", SERVING)
+        logger.info(
+            "serving",
+            extra={
+                "address": str(self.address),
+                "models": [model.name for model in self._models],
+                "metrics_port": self.metrics_port,
+            },
+        )
+
+    def _build(self) -> grpc.aio.Server:
+        guard = TokenNeeded("/grpc.reflection.", self._gate, self._metrics)
+        server = grpc.aio.server(interceptors=(guard,), options=self._channel_options())
+        server.add_generic_rpc_handlers((self._calls.handlers(SERVICE, self._service),))
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        names = (SERVICE.full_name, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, server)
+        return server
+
+    def _channel_options(self) -> list[tuple[str, int]]:
+        size = self._options.max_message_bytes
+        return [
+            ("grpc.max_receive_message_length", size),
+            # An answer can be longer than what was asked for; it is bounded by the decoding limits.
+            ("grpc.max_send_message_length", -1),
+            # A second server on the same port is a mistake, not a way to share the load.
+            ("grpc.so_reuseport", 0),
+            # Notice clients that have vanished, and let others see that they have not.
+            ("grpc.keepalive_time_ms", 60_000),
+            ("grpc.keepalive_timeout_ms", 20_000),
+            ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+        ]
+
+    def _bind(self) -> Address:
+        listen = self._options.listen
+        if listen.path is not None:
+            addresses.check_socket(listen.path)
+        try:
+            with addresses.only_for_the_user() if listen.path is not None else nullcontext():
+                port = self._add_port(str(listen))
+        except RuntimeError as error:
+            raise ServerError(f"cannot listen at {listen}: is it in use?") from error
+        return listen if listen.path is not None else replace(listen, port=port)
+
+    def _add_port(self, address: str) -> int:
+        if self._options.tls:
+            return self._grpc.add_secure_port(address, self._options.tls.credentials())
+        return self._grpc.add_insecure_port(address)
+
+
+def run(options: ServerOptions) -> None:
+    """Serve until a signal says to stop.
+
+    Raises:
+        TformerError: the server cannot start.
+    """
+    asyncio.run(_run(options))
+
+
+async def _run(options: ServerOptions) -> None:
+    server = await Server.start(options)
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    reloads: set[asyncio.Task[list[str]]] = set()
+
+    def reload() -> None:
+        task = loop.create_task(server.reload())
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    loop.add_signal_handler(signal.SIGHUP, reload)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await stop.wait()
+    draining = loop.create_task(server.drain(options.grace))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, draining.cancel)
+    try:
+        await draining
+    except asyncio.CancelledError:
+        logger.warning("stopped at once, by a second signal")
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read ({error.strerror})") from error

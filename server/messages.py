@@ -1,0 +1,115 @@
+"""Messages to types and back. No torch here: the client uses it too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tformer.model.errors import UsageError
+from tformer.model.options import DecodingOptions
+from tformer.model.translation import FinishReason, Hypothesis, Translation
+from tformer.protos.v1 import translation_pb2 as pb
+
+if TYPE_CHECKING:
+    from tformer.server.worker import Timing
+
+PLAIN_TEXT = "text/plain"
+
+OPTIONS = ("beam_size", "length_penalty", "n_best", "max_length", "min_length")
+
+_REASONS = {
+    FinishReason.END_OF_SENTENCE: pb.FINISH_REASON_END_OF_SENTENCE,
+    FinishReason.LENGTH: pb.FINISH_REASON_LENGTH,
+    FinishReason.COPIED: pb.FINISH_REASON_COPIED,
+}
+_REASONS_BACK = {number: reason for reason, number in _REASONS.items()}
+
+
+@dataclass(frozen=True)
+class Order:
+    """How the texts of a call are to be translated; "" is what the caller left open."""
+
+    source: str
+    target: str
+    model: str
+    options: DecodingOptions
+
+    @classmethod
+    def of(cls, message: pb.TranslateTextRequest | pb.StreamConfig) -> Order:
+        """What a message asks for.
+
+        Raises:
+            UsageError: it asks for the impossible.
+        """
+        if message.mime_type not in ("", PLAIN_TEXT):
+            raise UsageError(f"mime_type must be {PLAIN_TEXT}, not {message.mime_type!r}")
+        return cls(
+            source=message.source_language_code,
+            target=message.target_language_code,
+            model=message.model,
+            options=options_from(message.options),
+        )
+
+
+def options_from(message: pb.DecodingOptions) -> DecodingOptions:
+    """The options that are set, and defaults for the others.
+
+    Raises:
+        UsageError: one is out of its range.
+    """
+    return DecodingOptions(
+        **{name: getattr(message, name) for name in OPTIONS if message.HasField(name)}
+    )
+
+
+def options_message(options: DecodingOptions) -> pb.DecodingOptions:
+    """The options as a message: all of them, so that a server with other defaults obeys too."""
+    values = {name: getattr(options, name) for name in OPTIONS}
+    return pb.DecodingOptions(**{name: v for name, v in values.items() if v is not None})
+
+
+def translation_message(translation: Translation, order: Order, timing: Timing) -> pb.Translation:
+    """A translation as it is sent."""
+    hypotheses = translation.hypotheses if order.options.n_best > 1 else ()
+    return pb.Translation(
+        translated_text=translation.text,
+        detected_language_code="" if order.source else translation.source_language,
+        target_language_code=translation.target_language,
+        score=translation.hypotheses[0].score,
+        hypotheses=[pb.Hypothesis(text=h.text, score=h.score) for h in hypotheses],
+        finish_reason=_REASONS[translation.finish_reason],
+        warnings=translation.warnings,
+        usage=pb.Usage(
+            source_tokens=translation.source_tokens,
+            target_tokens=translation.target_tokens,
+            queue_seconds=timing.queue_seconds,
+            compute_seconds=timing.compute_seconds,
+        ),
+    )
+
+
+def translation_from(message: pb.Translation, source: str) -> Translation:
+    """A translation as it was sent; ``source`` is the language that was asked for, or ""."""
+    hypotheses = [Hypothesis(h.text, h.score) for h in message.hypotheses]
+    return Translation(
+        text=message.translated_text,
+        source_language=message.detected_language_code or source,
+        target_language=message.target_language_code,
+        hypotheses=tuple(hypotheses) or (Hypothesis(message.translated_text, message.score),),
+        warnings=tuple(message.warnings),
+        finish_reason=_REASONS_BACK[message.finish_reason],
+        source_tokens=message.usage.source_tokens,
+        target_tokens=message.usage.target_tokens,
+    )
+
+
+def total(usages: Iterable[pb.Usage]) -> pb.Usage:
+    """Tokens together, times of the slowest."""
+    found = pb.Usage()
+    for usage in usages:
+        found.source_tokens += usage.source_tokens
+        found.target_tokens += usage.target_tokens
+        found.queue_seconds = max(found.queue_seconds, usage.queue_seconds)
+        found.compute_seconds = max(found.compute_seconds, usage.compute_seconds)
+    return found

@@ -1,0 +1,108 @@
+"""What Prometheus can read. Every server has a registry of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+
+from tformer.model.errors import ServerError
+from tformer.server.address import Address
+from tformer.server.worker import Batch
+
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+class Metrics:
+    """Counters and gauges of one server."""
+
+    def __init__(self, queued_tokens: Callable[[], int] = lambda: 0) -> None:
+        """All at zero; ``queued_tokens`` is asked whenever someone looks."""
+        self.registry = CollectorRegistry()
+        self.calls = Counter(
+            "tformer_calls",
+            "Calls that have ended, by method and status code.",
+            ("method", "code"),
+            registry=self.registry,
+        )
+        self.call_seconds = Histogram(
+            "tformer_call_seconds",
+            "How long calls took.",
+            ("method",),
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self.texts = Counter(
+            "tformer_texts", "Texts that were translated.", ("model",), registry=self.registry
+        )
+        self.source_tokens = Counter(
+            "tformer_source_tokens", "Tokens read.", ("model",), registry=self.registry
+        )
+        self.target_tokens = Counter(
+            "tformer_target_tokens",
+            "Tokens of translations, cancelled or not.",
+            ("model",),
+            registry=self.registry,
+        )
+        self.queue_seconds = Histogram(
+            "tformer_queue_seconds",
+            "How long texts waited for the engine.",
+            ("model",),
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self.compute_seconds = Histogram(
+            "tformer_compute_seconds",
+            "How long texts were in the engine.",
+            ("model",),
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self.batch_rows = Gauge(
+            "tformer_batch_rows",
+            "Rows of the batch: sentences times beam size.",
+            ("model",),
+            registry=self.registry,
+        )
+        queue = Gauge(
+            "tformer_queue_tokens",
+            "Tokens that were accepted and are not answered.",
+            registry=self.registry,
+        )
+        queue.set_function(queued_tokens)
+
+    def watch(self, model: str, batch: Batch) -> None:
+        """Take note of a step; called in the model's thread."""
+        self.batch_rows.labels(model).set(batch.rows)
+        self.target_tokens.labels(model).inc(batch.target_tokens)
+
+    def serve(self, address: Address) -> Exporter:
+        """Answer Prometheus at ``address``.
+
+        Raises:
+            ServerError: the address cannot be used.
+        """
+        return Exporter(self.registry, address)
+
+
+class Exporter:
+    """The page that Prometheus reads, in a thread of its own."""
+
+    def __init__(self, registry: CollectorRegistry, address: Address) -> None:
+        try:
+            self._server, self._thread = start_http_server(
+                address.port, address.host, registry=registry
+            )
+        except OSError as error:
+            raise ServerError(f"cannot show metrics at {address}: {error.strerror}") from error
+
+    @property
+    def port(self) -> int:
+        """The port, also where the system chose it."""
+        return int(self._server.server_port)
+
+    def close(self) -> None:
+        """End it."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()

@@ -1,0 +1,256 @@
+"""What is loaded: the models by name, each with a worker, and how one is replaced by another."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import math
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tformer.model.directory import find_model
+from tformer.model.errors import ModelError, UsageError
+from tformer.model.options import DecodingOptions
+from tformer.model.translation import Translation
+from tformer.model.translator import Translator
+from tformer.protos.v1 import translation_pb2 as pb
+from tformer.server.status import UnknownModel
+from tformer.server.worker import Batch, Worker
+
+logger = logging.getLogger(__name__)
+
+GOLDEN = "The first train to Berlin leaves at 7:45."
+"""What a new model must be able to translate before it takes the place of another."""
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """A model to serve."""
+
+    name: str
+    """What clients call it."""
+    directory: Path
+
+    @classmethod
+    def parse(cls, text: str) -> ModelSource:
+        """Read NAME, DIR or NAME=DIR; a directory alone is named by its last part.
+
+        Raises:
+            ModelError: there is no such model.
+        """
+        name, equals, directory = text.rpartition("=")
+        path = find_model(directory).resolve()
+        return cls(name if equals else path.name, path)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How every model is loaded and worked with."""
+
+    device: str = "auto"
+    dtype: str = "auto"
+    threads: int | None = None
+    beam_size: int = DecodingOptions.beam_size
+    max_wait: float = 30.0
+
+
+@dataclass(eq=False)
+class ServedModel:
+    """A model at work."""
+
+    name: str
+    translator: Translator
+    worker: Worker
+    fingerprint: str
+    max_beam_size: int
+    users: int = 0
+    """Calls that hold it; it is not closed before they have gone."""
+    unused: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages that it translates between."""
+        return self.translator.languages
+
+    def describe(self) -> pb.Model:
+        """What clients are told about it."""
+        parameter = next(self.translator.transformer.parameters())
+        return pb.Model(
+            name=self.name,
+            language_codes=self.languages,
+            max_beam_size=self.max_beam_size,
+            max_source_tokens=self.translator.longest_source,
+            fingerprint=self.fingerprint,
+            device=str(parameter.device),
+            dtype=str(parameter.dtype).removeprefix("torch."),
+        )
+
+    async def close(self, patience: float | None = None) -> None:
+        """Wait until nobody holds it, and end its worker."""
+        if self.users:
+            await self.unused.wait()
+        await self.worker.close(patience)
+
+
+class Models:
+    """The models of a server, the default first."""
+
+    def __init__(
+        self,
+        sources: Sequence[ModelSource],
+        settings: Settings,
+        watch: Callable[[str, Batch], None] = lambda name, batch: None,
+    ) -> None:
+        """Nothing is loaded yet.
+
+        Raises:
+            UsageError: two models have one name.
+        """
+        names = [source.name for source in sources]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise UsageError(f"two models are called {min(twice)}: name one with NAME=DIR")
+        self._sources = list(sources)
+        self._settings = settings
+        self._watch = watch
+        self._served: dict[str, ServedModel] = {}
+        self._retiring: set[asyncio.Task[None]] = set()
+
+    def __iter__(self) -> Iterator[ServedModel]:
+        return iter(self._served.values())
+
+    async def load(self) -> None:
+        """Load all models.
+
+        Raises:
+            ModelError: when one is missing, damaged, or cannot translate.
+            DeviceError: when the device is not there.
+        """
+        for source in self._sources:
+            self._served[source.name] = await asyncio.to_thread(self._start, source)
+
+    async def reload(self) -> list[str]:
+        """Load again the models whose files have changed; the names of those that were replaced.
+
+        A new model first has to translate a sentence. Where it cannot, the old one stays, and the
+        log says why. Calls that are under way finish with the model that they began with.
+        """
+        replaced = []
+        for source in self._sources:
+            try:
+                if await self._reload(source):
+                    replaced.append(source.name)
+            except Exception as error:
+                logger.error(
+                    "the model was not replaced", extra={"model": source.name, "error": str(error)}
+                )
+        return replaced
+
+    async def _reload(self, source: ModelSource) -> bool:
+        old = self._served[source.name]
+        if await asyncio.to_thread(fingerprint, source.directory) == old.fingerprint:
+            return False
+        new = await asyncio.to_thread(self._start, source)
+        if missing := set(old.languages) - set(new.languages):
+            await new.close()
+            raise ModelError(f"{source.directory}: has lost the languages {sorted(missing)}")
+        self._served[source.name] = new
+        retiring = asyncio.create_task(old.close())
+        self._retiring.add(retiring)
+        retiring.add_done_callback(self._retiring.discard)
+        return True
+
+    async def close(self, patience: float | None = None) -> None:
+        """End all workers, those of replaced models too."""
+        for model in self._served.values():
+            await model.worker.close(patience)
+        for task in self._retiring:
+            task.cancel()
+
+    def _start(self, source: ModelSource) -> ServedModel:
+        """Load a model, see that it translates, and give it a worker."""
+        settings = self._settings
+        mark = fingerprint(source.directory)
+        translator = Translator.load(
+            source.directory,
+            device=settings.device,
+            dtype=settings.dtype,
+            threads=settings.threads,
+        )
+        check(translator)
+        worker = Worker(
+            translator,
+            beam_size=settings.beam_size,
+            max_wait=settings.max_wait,
+            watch=lambda batch: self._watch(source.name, batch),
+            name=source.name,
+        )
+        return ServedModel(source.name, translator, worker, mark, settings.beam_size)
+
+    @asynccontextmanager
+    async def use(self, name: str, languages: Sequence[str] = ()) -> AsyncIterator[ServedModel]:
+        """Hold a model: that of the name, or if it is empty the first that has the languages.
+
+        Raises:
+            UnknownModel: there is none of the name.
+            UsageError: there is none with the languages.
+        """
+        model = self.find(name, languages)
+        model.users += 1
+        model.unused.clear()
+        try:
+            yield model
+        finally:
+            model.users -= 1
+            if not model.users:
+                model.unused.set()
+
+    def find(self, name: str, languages: Sequence[str] = ()) -> ServedModel:
+        """As `use`, without holding it."""
+        if name:
+            if name not in self._served:
+                raise UnknownModel(f"no model {name!r}; there are {', '.join(self._served)}")
+            return self._served[name]
+        for model in self._served.values():
+            if all(match_language(code, model.languages) for code in languages if code):
+                return model
+        wanted = " and ".join(repr(code) for code in languages if code)
+        raise UsageError(f"no model knows {wanted}; ListSupportedLanguages tells what there is")
+
+
+def match_language(code: str, languages: Sequence[str]) -> str | None:
+    """Which of the languages a BCP-47 code means: itself, or else the one without its region."""
+    lower = code.lower().replace("_", "-")
+    known = {language.lower(): language for language in languages}
+    return known.get(lower) or known.get(lower.partition("-")[0])
+
+
+def fingerprint(directory: Path) -> str:
+    """SHA-256 over the files of a model, in hexadecimal.
+
+    Raises:
+        ModelError: when one cannot be read.
+    """
+    found = hashlib.sha256()
+    for name in ("config.json", "model.safetensors", "sentencepiece.model"):
+        try:
+            with (directory / name).open("rb") as file:
+                found.update(hashlib.file_digest(file, "sha256").digest())
+        except OSError as error:
+            raise ModelError(f"{directory / name}: cannot be read ({error.strerror})") from error
+    return found.hexdigest()
+
+
+def check(translator: Translator) -> Translation:
+    """Let a model translate a sentence.
+
+    Raises:
+        ModelError: when what comes out is no translation.
+    """
+    source, target, *_ = translator.languages
+    (translation,) = translator.translate([GOLDEN], source=source, target=target)
+    if not math.isfinite(translation.hypotheses[0].score):
+        raise ModelError("the model cannot translate: its scores are not finite")
+    return translation

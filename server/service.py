@@ -1,0 +1,232 @@
+"""The methods of `tformer.v1.TranslationService`: a message comes in, a message goes out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+from dataclasses import replace
+from functools import partial
+from typing import TypeVar
+
+from tformer.model.drafts import Draft
+from tformer.model.errors import TformerError, UsageError
+from tformer.model.sentences import detect
+from tformer.protos.v1 import translation_pb2 as pb
+from tformer.server.admission import Admission, Reservation, estimate
+from tformer.server.calls import Call
+from tformer.server.messages import Order, total, translation_message
+from tformer.server.metrics import Metrics
+from tformer.server.models import Models, ServedModel, match_language
+from tformer.server.status import ShuttingDown, status_of
+from tformer.server.streams import Conveyor, until
+from tformer.server.worker import Timing
+
+logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+READ_AHEAD = 256
+"""Items of one stream that are in work, or translated and not read by the client."""
+
+
+class TranslationService:
+    """Translates with the models of a server."""
+
+    def __init__(
+        self,
+        models: Models,
+        admission: Admission,
+        metrics: Metrics,
+        draining: asyncio.Event,
+        *,
+        max_wait: float,
+    ) -> None:
+        """A service.
+
+        Args:
+            models: to translate with.
+            admission: how much may be accepted.
+            metrics: where to count.
+            draining: once it is set, streams are read no further.
+            max_wait: seconds that an item of a stream waits to be accepted, at most.
+        """
+        self._models = models
+        self._admission = admission
+        self._metrics = metrics
+        self._draining = draining
+        self._max_wait = max_wait
+        # Cutting text is Python, so one thread is as fast as many, and keeps gRPC answering.
+        self._cutting = ThreadPoolExecutor(1, "tformer-drafts")
+
+    def close(self) -> None:
+        """End the thread that cuts texts."""
+        self._cutting.shutdown(cancel_futures=True)
+
+    async def translate_text(
+        self, request: pb.TranslateTextRequest, call: Call
+    ) -> pb.TranslateTextResponse:
+        """Translate the texts of one message."""
+        order = Order.of(request)
+        with self._admission.reserve(estimate(request.contents)) as room:
+            model, translations = await self._translate(request.contents, order, call, room)
+        usage = total(translation.usage for translation in translations)
+        call.notes |= {
+            "model": model,
+            "texts": len(translations),
+            "source_tokens": usage.source_tokens,
+            "target_tokens": usage.target_tokens,
+            "queue_seconds": round(usage.queue_seconds, 6),
+            "compute_seconds": round(usage.compute_seconds, 6),
+        }
+        return pb.TranslateTextResponse(translations=translations, model=model, usage=usage)
+
+    async def stream_translate_text(
+        self, requests: AsyncIterator[pb.StreamTranslateTextRequest], call: Call
+    ) -> AsyncGenerator[pb.StreamTranslateTextResponse, None]:
+        """Translate texts as they come."""
+        first = await anext(requests, None)
+        if first is None or not first.HasField("config"):
+            raise UsageError("the first message of a stream must have the config")
+        order = Order.of(first.config)
+        # What is wrong with the order is found now, and not again with every item.
+        self._check(order)
+        conveyor = Conveyor(
+            partial(self._translate_item, order, call),
+            places=READ_AHEAD,
+            as_ready=first.config.as_ready,
+        )
+        async with aclosing(conveyor.answers(self._items(requests))) as answers:
+            async for answer in answers:
+                yield answer
+
+    async def _items(
+        self, requests: AsyncIterator[pb.StreamTranslateTextRequest]
+    ) -> AsyncIterator[pb.StreamItem]:
+        async with aclosing(until(self._draining, requests)) as coming:
+            async for request in coming:
+                if not request.HasField("item"):
+                    raise UsageError("every message of a stream but the first must have an item")
+                yield request.item
+        if self._draining.is_set():
+            raise ShuttingDown("the server is shutting down; what was answered is done")
+
+    async def _translate_item(
+        self, order: Order, call: Call, item: pb.StreamItem
+    ) -> pb.StreamTranslateTextResponse:
+        try:
+            tokens = estimate([item.content])
+            with await self._admission.wait(tokens, self._max_wait) as room:
+                _, (translation,) = await self._translate([item.content], order, call, room)
+        except Exception as error:
+            translation = _failure(error, call)
+        return pb.StreamTranslateTextResponse(id=item.id, translation=translation)
+
+    async def detect_language(
+        self, request: pb.DetectLanguageRequest, call: Call
+    ) -> pb.DetectLanguageResponse:
+        """Tell the language of a text."""
+        languages = sorted(self._languages(request.model))
+        if not any(character.isalpha() for character in request.content):
+            return pb.DetectLanguageResponse()
+        with self._admission.reserve(estimate([request.content])):
+            found = await self._aside(detect, request.content, languages)
+        language = pb.DetectedLanguage(language_code=found.language, confidence=found.confidence)
+        return pb.DetectLanguageResponse(languages=[language])
+
+    async def list_supported_languages(
+        self, request: pb.ListSupportedLanguagesRequest, call: Call
+    ) -> pb.ListSupportedLanguagesResponse:
+        """List the languages of one model or of all."""
+        languages = [
+            pb.SupportedLanguage(language_code=code, support_source=True, support_target=True)
+            for code in sorted(self._languages(request.model))
+        ]
+        return pb.ListSupportedLanguagesResponse(languages=languages)
+
+    async def list_models(self, request: pb.ListModelsRequest, call: Call) -> pb.ListModelsResponse:
+        """List the models."""
+        return pb.ListModelsResponse(models=[model.describe() for model in self._models])
+
+    async def get_model(self, request: pb.GetModelRequest, call: Call) -> pb.Model:
+        """Describe a model."""
+        return self._models.find(request.name).describe()
+
+    def _languages(self, model: str) -> set[str]:
+        models = [self._models.find(model)] if model else self._models
+        return {language for model in models for language in model.languages}
+
+    def _check(self, order: Order) -> None:
+        model = self._models.find(order.model, (order.source, order.target))
+        _route_languages(model, order)
+
+    async def _translate(
+        self, texts: Sequence[str], order: Order, call: Call, room: Reservation
+    ) -> tuple[str, list[pb.Translation]]:
+        """The name of the model, and a translation or an error for each text."""
+        async with self._models.use(order.model, (order.source, order.target)) as model:
+            order = _route_languages(model, order)
+            cut = await self._aside(_drafts, model, texts, order)
+            drafts = [draft for draft in cut if isinstance(draft, Draft)]
+            room.resize(sum(draft.source_tokens for draft in drafts))
+            if call.caller and call.caller.tokens:
+                call.caller.tokens.take(room.tokens, "tokens")
+            timings = iter(await model.worker.translate(drafts, call.client))
+        return model.name, [
+            self._answer(model, draft, order, next(timings))
+            if isinstance(draft, Draft)
+            else _failure(draft, call)
+            for draft in cut
+        ]
+
+    def _answer(
+        self, model: ServedModel, draft: Draft, order: Order, timing: Timing
+    ) -> pb.Translation:
+        translation = draft.translation(order.options.n_best)
+        self._metrics.texts.labels(model.name).inc()
+        self._metrics.source_tokens.labels(model.name).inc(translation.source_tokens)
+        self._metrics.queue_seconds.labels(model.name).observe(timing.queue_seconds)
+        self._metrics.compute_seconds.labels(model.name).observe(timing.compute_seconds)
+        return translation_message(translation, order, timing)
+
+    async def _aside(self, function: Callable[..., Result], *arguments: object) -> Result:
+        """Call a function in the thread that cuts texts."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._cutting, function, *arguments)
+
+
+def _route_languages(model: ServedModel, order: Order) -> Order:
+    """The order in the languages and within the limits of a model.
+
+    Raises:
+        UsageError: it knows no such language, or no so wide a beam.
+    """
+    if order.options.beam_size > model.max_beam_size:
+        raise UsageError(
+            f"beam_size must be at most {model.max_beam_size}, not {order.options.beam_size}"
+        )
+    source, target = (
+        match_language(code, model.languages) or code for code in (order.source, order.target)
+    )
+    model.translator.route(source or None, target or None)
+    return replace(order, source=source, target=target)
+
+
+def _drafts(model: ServedModel, texts: Sequence[str], order: Order) -> list[Draft | Exception]:
+    """Cut texts into sentences and tokens; one that cannot be cut does not stop the others."""
+    route = model.translator.route(order.source or None, order.target or None)
+    drafts: list[Draft | Exception] = []
+    for text in texts:
+        try:
+            drafts.append(model.translator.draft(text, route, order.options))
+        except Exception as error:
+            drafts.append(error)
+    return drafts
+
+
+def _failure(error: Exception, call: Call) -> pb.Translation:
+    if not isinstance(error, TformerError):
+        logger.error("a text has failed", exc_info=error, extra={"request_id": call.id})
+    return pb.Translation(error=status_of(error))

@@ -1,0 +1,101 @@
+"""Errors to status and back.
+
+TformerError
+├── UsageError          INVALID_ARGUMENT
+├── ServerError         see its subclasses
+│   ├── Overloaded      RESOURCE_EXHAUSTED, with RetryInfo
+│   ├── ShuttingDown    UNAVAILABLE
+│   ├── UnknownModel    NOT_FOUND
+│   ├── NoToken         UNAUTHENTICATED
+│   └── NotAllowed      PERMISSION_DENIED
+└── others              INTERNAL
+"""
+
+from __future__ import annotations
+
+import grpc
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import DecodeError
+from google.rpc.error_details_pb2 import RetryInfo
+from google.rpc.status_pb2 import Status
+
+from tformer.model.errors import ServerError, TformerError, UsageError
+
+
+class Overloaded(ServerError):
+    """There is no room; come again after ``retry_after`` seconds."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class ShuttingDown(ServerError):
+    """The server takes no new work."""
+
+
+class UnknownModel(ServerError):
+    """There is no model of that name."""
+
+
+class NoToken(ServerError):
+    """The caller has not said who it is, or not in a way that can be believed."""
+
+
+class NotAllowed(ServerError):
+    """The caller is known, and may not do this."""
+
+
+_CODES: dict[type[TformerError], grpc.StatusCode] = {
+    UsageError: grpc.StatusCode.INVALID_ARGUMENT,
+    Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    ShuttingDown: grpc.StatusCode.UNAVAILABLE,
+    UnknownModel: grpc.StatusCode.NOT_FOUND,
+    NoToken: grpc.StatusCode.UNAUTHENTICATED,
+    NotAllowed: grpc.StatusCode.PERMISSION_DENIED,
+}
+
+_BY_NUMBER = {code.value[0]: code for code in grpc.StatusCode}
+
+DETAILS_KEY = "grpc-status-details-bin"
+"""Where gRPC carries a google.rpc.Status beside code and message."""
+
+
+def code_of(error: BaseException) -> grpc.StatusCode:
+    """The status code that says what kind of error it is."""
+    if isinstance(error, DecodeError):
+        return grpc.StatusCode.INVALID_ARGUMENT
+    return _CODES.get(type(error), grpc.StatusCode.INTERNAL)  # type: ignore[arg-type]
+
+
+def status_of(error: BaseException) -> Status:
+    """An error as it is told to a client; of a defect it learns nothing but that it is one."""
+    code = code_of(error)
+    status = Status(code=code.value[0], message=_message(error))
+    if isinstance(error, Overloaded):
+        delay = Duration()
+        delay.FromNanoseconds(round(error.retry_after * 1e9))
+        status.details.add().Pack(RetryInfo(retry_delay=delay))
+    return status
+
+
+def _message(error: BaseException) -> str:
+    if isinstance(error, DecodeError):
+        return "the message cannot be read: it is damaged, or a text is not UTF-8"
+    if isinstance(error, TformerError):
+        return str(error)
+    return "a defect of the server; its log tells more"
+
+
+def code_from(status: Status) -> grpc.StatusCode:
+    """The code of a status that came in a message."""
+    return _BY_NUMBER.get(status.code, grpc.StatusCode.UNKNOWN)
+
+
+def retry_delay(status: Status) -> float | None:
+    """Seconds after which the server wants to be asked again, if it says so."""
+    for detail in status.details:
+        info = RetryInfo()
+        if detail.Unpack(info):
+            return info.retry_delay.ToNanoseconds() / 1e9
+    return None

@@ -1,0 +1,293 @@
+"""One thread that owns an engine, and the asyncio side that gives it work.
+
+    worker = Worker(translator, beam_size=4, max_wait=30)
+    timings = await worker.translate(drafts, client="alice")
+    drafts[0].translation(n_best=1)
+
+Everything that happens to the engine happens in the thread; the asyncio side sends it messages,
+which it reads between two steps. So a call that is cancelled has left the batch before the next
+step. Sentences wait here, in a queue that is fair to clients; the engine is given only as many as
+can enter soon.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+
+from tformer.model.drafts import Draft, Sentence
+from tformer.model.translator import Translator
+from tformer.server.fairness import FairQueue
+from tformer.server.status import Overloaded, ShuttingDown
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Timing:
+    """When one draft got where, in seconds of `time.monotonic`."""
+
+    submitted: float
+    entered: float
+    """When its last sentence was given to the engine."""
+    finished: float
+
+    @property
+    def queue_seconds(self) -> float:
+        """How long it waited."""
+        return self.entered - self.submitted
+
+    @property
+    def compute_seconds(self) -> float:
+        """How long it was in work."""
+        return self.finished - self.entered
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What the engine is doing, for those who watch."""
+
+    sentences: int
+    rows: int
+    target_tokens: int
+    """Tokens of the sentences that the last step finished."""
+
+
+@dataclass(eq=False)
+class _Job:
+    """The drafts of one call, and who waits for them."""
+
+    drafts: Sequence[Draft]
+    client: str
+    deliver: Callable[[Exception | None], None]
+    timings: list[Timing] = field(init=False)
+    unfinished: int = field(init=False)
+    """Sentences without a translation."""
+    started: bool = False
+    """Whether the engine has been given any of them."""
+    closed: bool = False
+    """Nobody waits any more."""
+
+    def __post_init__(self) -> None:
+        now = time.monotonic()
+        self.timings = [Timing(now, now, now) for _ in self.drafts]
+        self.unfinished = sum(len(draft.waiting) for draft in self.drafts)
+
+    def close(self, error: Exception | None = None) -> None:
+        """Answer, once."""
+        if not self.closed:
+            self.closed = True
+            self.deliver(error)
+
+
+@dataclass(frozen=True, eq=False)
+class _Place:
+    """A sentence and where it belongs."""
+
+    sentence: Sentence
+    job: _Job
+    timing: Timing
+
+
+class Worker:
+    """Translates drafts in a thread of its own, many at a time, for many clients."""
+
+    def __init__(
+        self,
+        translator: Translator,
+        *,
+        beam_size: int,
+        max_wait: float,
+        watch: Callable[[Batch], None] = lambda batch: None,
+        name: str = "model",
+    ) -> None:
+        """Start the thread.
+
+        Args:
+            translator: what to translate with; nobody else may let its network compute.
+            beam_size: the widest beam.
+            max_wait: seconds after which a call that has not come to its turn is refused.
+            watch: called in the thread after every step.
+            name: of the model, for the thread and the log.
+        """
+        self._translator = translator
+        self._beam_size = beam_size
+        self._max_wait = max_wait
+        self._watch = watch
+        self._name = name
+        self._messages: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._queue: FairQueue[_Place] = FairQueue()
+        self._work = translator.start_work(beam_size)
+        self._places: dict[Sentence, _Place] = {}
+        self._is_open = True  # of the asyncio side: whether jobs are taken
+        self._closing = False  # of the thread: whether it ends when all jobs are done
+        self._thread = threading.Thread(target=self._run, name=f"tformer {name}", daemon=True)
+        self._thread.start()
+
+    # --- the asyncio side ------------------------------------------------------------------------
+
+    async def translate(self, drafts: Sequence[Draft], client: str) -> list[Timing]:
+        """Complete the drafts; if the caller is cancelled, they are forgotten.
+
+        Raises:
+            Overloaded: none of them had come to its turn after ``max_wait`` seconds.
+            ShuttingDown: the worker has been stopped.
+            ModelError: the network computes nothing but NaN.
+        """
+        if not self._is_open:
+            raise ShuttingDown("the server is shutting down")
+        loop = asyncio.get_running_loop()
+        answered = loop.create_future()
+
+        def deliver(error: Exception | None) -> None:
+            with suppress(RuntimeError):  # the loop is closed, so nobody waits
+                loop.call_soon_threadsafe(_resolve, answered, error)
+
+        job = _Job(drafts, client, deliver)
+        if not job.unfinished:
+            return job.timings
+        self._messages.put(partial(self._accept, job))
+        expiry = loop.call_later(self._max_wait, self._messages.put, partial(self._expire, job))
+        try:
+            await answered
+        except asyncio.CancelledError:
+            self._messages.put(partial(self._forget, job))
+            raise
+        finally:
+            expiry.cancel()
+        return job.timings
+
+    async def close(self, patience: float | None = None) -> None:
+        """Let the thread finish what it has, at most ``patience`` seconds, and end it."""
+        self._is_open = False
+        self._messages.put(self._start_closing)
+        await asyncio.to_thread(self._thread.join, patience)
+        if self._thread.is_alive():
+            self._messages.put(self._abandon)
+            await asyncio.to_thread(self._thread.join)
+
+    # --- the thread ------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        going_on = True
+        while going_on:
+            try:
+                going_on = self._read_messages()
+                self._feed()
+                self._step()
+            except Exception as error:
+                logger.exception("a step has failed", extra={"model": self._name})
+                self._start_again(error)
+
+    def _read_messages(self) -> bool:
+        """Do what was asked for; without work, wait for it. False when all is done."""
+        while True:
+            try:
+                self._messages.get(block=self._is_idle and not self._closing)()
+            except queue.Empty:
+                return not (self._is_idle and self._closing)
+
+    @property
+    def _is_idle(self) -> bool:
+        return not self._queue and not self._work.busy
+
+    def _accept(self, job: _Job) -> None:
+        for draft, timing in zip(job.drafts, job.timings, strict=True):
+            for sentence in draft.waiting:
+                place = _Place(sentence, job, timing)
+                self._queue.push(job.client, len(sentence.tokens), place)
+
+    def _expire(self, job: _Job) -> None:
+        if not job.started and not job.closed:
+            self._drop(job, Overloaded(f"waited {self._max_wait:g} seconds in vain", 1.0))
+
+    def _forget(self, job: _Job) -> None:
+        self._drop(job, None)
+
+    def _drop(self, job: _Job, error: Exception | None) -> None:
+        job.close(error)
+        unwanted = [sentence for sentence, place in self._places.items() if place.job is job]
+        self._work.cancel(unwanted)
+        for sentence in unwanted:
+            del self._places[sentence]
+
+    def _start_closing(self) -> None:
+        self._closing = True
+
+    def _abandon(self) -> None:
+        self._start_again(ShuttingDown("the server was told to stop and could not wait longer"))
+        while self._queue:
+            self._queue.pop().job.close(ShuttingDown("the server is shutting down"))
+
+    def _start_again(self, error: Exception) -> None:
+        """Answer everything in work with an error, and go on with a new engine."""
+        for place in self._places.values():
+            place.job.close(error)
+        self._places.clear()
+        self._work = self._translator.start_work(self._beam_size)
+
+    def _feed(self) -> None:
+        """Give the engine the next lot, when it has taken in the one before.
+
+        What waits in the engine is beyond fairness, so a lot is no more than what enters in one go:
+        a quarter of the budget, or all of it when nothing runs.
+        """
+        if self._work.num_waiting:
+            return
+        budget = (
+            self._translator.max_tokens // 4
+            if self._work.num_running
+            else self._translator.max_tokens
+        )
+        if lot := self._next_lot(budget // self._beam_size):
+            self._work.submit(place.sentence for place in lot)
+            now = time.monotonic()
+            for place in lot:
+                self._places[place.sentence] = place
+                place.job.started = True
+                place.timing.entered = now
+
+    def _next_lot(self, tokens: int) -> list[_Place]:
+        """Those whose turn it is, at least one; padded to one length they have ``tokens``."""
+        lot: list[_Place] = []
+        longest = 0
+        while self._queue:
+            place = self._queue.peek()
+            if not place.job.closed:
+                longest = max(longest, len(place.sentence.tokens))
+                if lot and (len(lot) + 1) * longest > tokens:
+                    break
+                lot.append(place)
+            self._queue.pop()
+        return lot
+
+    def _step(self) -> None:
+        if not self._work.busy:
+            return
+        finished = self._work.step()
+        now = time.monotonic()
+        for sentence in finished:
+            place = self._places.pop(sentence)
+            place.timing.finished = now
+            place.job.unfinished -= 1
+            if not place.job.unfinished:
+                place.job.close()
+        running = self._work.num_running
+        target_tokens = sum(sentence.target_tokens for sentence in finished)
+        self._watch(Batch(running, running * self._beam_size, target_tokens))
+
+
+def _resolve(answered: asyncio.Future[None], error: Exception | None) -> None:
+    if answered.done():  # cancelled meanwhile
+        return
+    if error is None:
+        answered.set_result(None)
+    else:
+        answered.set_exception(error)

@@ -1,0 +1,101 @@
+"""Real servers on loopback, with tiny random models, for tests of everything that talks to one."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from tiny import tiny_transformer
+
+from tformer.model.checkpoint import save_model
+from tformer.model.directory import ModelFacts
+from tformer.model.vocabulary import Vocabulary
+from tformer.server.address import Address
+from tformer.server.lifecycle import Server, ServerOptions
+from tformer.server.models import ModelSource, Settings
+
+Result = TypeVar("Result")
+
+SENTENCES = [
+    "A dog runs on the beach.",
+    "Where is the railway station?",
+    "The house is old, but the garden is beautiful.",
+    "Ein Hund läuft am Strand.",
+    "Wo ist der Bahnhof?",
+    "Das Haus ist alt, aber der Garten ist schön.",
+]
+
+
+def make_model(path: Path, *, seed: int = 3, languages: tuple[str, ...] = ("en", "de")) -> Path:
+    """Write the directory of a tiny random model."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    vocabulary = Vocabulary.train(
+        SENTENCES, path.parent / f"{path.name}.spm", languages=languages, size=330
+    )
+    transformer = tiny_transformer(
+        seed, vocab_size=len(vocabulary), max_length=128, dtype=torch.float32
+    )
+    facts = ModelFacts(name=path.name, languages=languages)
+    save_model(path, transformer.state_dict(), transformer.config, vocabulary, facts)
+    return path
+
+
+class RunningServer:
+    """A server whose event loop runs in a thread."""
+
+    def __init__(self, options: ServerOptions) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="test server")
+        self._thread.start()
+        try:
+            self.server = self.do(lambda: Server.start(options))
+        except BaseException:
+            self._end()
+            raise
+        self.stopped = False
+
+    @property
+    def address(self) -> str:
+        return str(self.server.address)
+
+    def do(self, call: Callable[[], Awaitable[Result]], timeout: float = 60) -> Result:
+        """Await something in the loop of the server."""
+
+        async def awaited() -> Result:
+            return await call()
+
+        return asyncio.run_coroutine_threadsafe(awaited(), self._loop).result(timeout)
+
+    def stop(self, grace: float = 0.0) -> None:
+        if not self.stopped:
+            self.stopped = True
+            self.do(lambda: self.server.drain(grace))
+            self._end()
+
+    def _end(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        self._loop.run_until_complete(self._loop.shutdown_default_executor())
+        self._loop.close()
+
+
+@contextmanager
+def serving(
+    *models: Path, beam_size: int = 4, max_wait: float = 30.0, **options: object
+) -> Iterator[RunningServer]:
+    """A server with these models, at a port that the system chooses."""
+    settings = Settings(device="cpu", dtype="float32", beam_size=beam_size, max_wait=max_wait)
+    sources = tuple(ModelSource(path.name, path) for path in models)
+    chosen = ServerOptions(sources, listen=Address("127.0.0.1", 0), settings=settings)
+    running = RunningServer(replace(chosen, **options))  # type: ignore[arg-type]
+    try:
+        yield running
+    finally:
+        running.stop()
