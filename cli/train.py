@@ -46,7 +46,10 @@ def train(
     outcome = train(parsed, data, run, device=device)
     if os.environ.get("RANK", "0") == "0":
         talk.note(_ending(outcome, run))
-    return ExitStatus.INTERRUPTED if outcome.reason == "interrupted" else ExitStatus.SUCCESS
+    return _STATUS_OF.get(outcome.reason, ExitStatus.SUCCESS)
+
+
+_STATUS_OF = {"interrupted": ExitStatus.INTERRUPTED, "terminated": ExitStatus.TERMINATED}
 
 
 def read_settings(texts: Sequence[str]) -> dict[str, Any]:
@@ -74,6 +77,6 @@ def _value(text: str) -> Any:
 def _ending(outcome: Outcome, run: Path) -> str:
     """The last line of a run."""
     step = f"{outcome.reason} at step {outcome.counters.step:,}"
-    if outcome.reason == "interrupted":
+    if outcome.reason in _STATUS_OF:
         return f"{step}; saved: the same command goes on"
     return f"{step}; the model is in {run / 'model'}"

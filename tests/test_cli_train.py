@@ -106,8 +106,19 @@ def test_a_missing_store_is_one_line(tformer: Tformer, arguments: tuple[Path, Pa
     assert result.err.count("\n") == 1
 
 
-def test_ctrl_c_saves_and_the_same_command_goes_on(
-    tformer: Tformer, arguments: tuple[Path, Path, Path]
+@pytest.mark.parametrize(
+    ("number", "reason", "status"),
+    [
+        pytest.param(signal.SIGINT, "interrupted", ExitStatus.INTERRUPTED, id="ctrl-c"),
+        pytest.param(signal.SIGTERM, "terminated", ExitStatus.TERMINATED, id="sigterm"),
+    ],
+)
+def test_a_signal_saves_and_the_same_command_goes_on(
+    tformer: Tformer,
+    arguments: tuple[Path, Path, Path],
+    number: signal.Signals,
+    reason: str,
+    status: ExitStatus,
 ) -> None:
     command = ["train", *map(str, arguments), "--device", "cpu", "--set", "max_steps=100000"]
     process = subprocess.Popen(
@@ -118,11 +129,11 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(
     )
     assert process.stderr is not None
     assert process.stderr.readline().startswith("step 1/100,000  loss ")
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     said = process.communicate(timeout=60)[1]
-    assert process.returncode == ExitStatus.INTERRUPTED
+    assert process.returncode == status
     ending = said.splitlines()[-1]
-    assert ending.startswith("note: interrupted at step ")
+    assert ending.startswith(f"note: {reason} at step ")
     assert ending.endswith("; saved: the same command goes on")
 
     step = int(ending.split()[4].rstrip(";").replace(",", ""))

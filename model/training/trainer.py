@@ -41,7 +41,7 @@ Export = Callable[[dict[str, Tensor], dict[str, Any]], None]
 """Writes averaged parameters and facts about the training to a model directory."""
 
 
-Reason = Literal["finished", "stopped early", "interrupted"]
+Reason = Literal["finished", "stopped early", "interrupted", "terminated"]
 """How training ends when nothing goes wrong."""
 
 
@@ -100,6 +100,7 @@ class Trainer:
         self.counters = Counters()
         self.window = _Window()
         self.stop_requested = False
+        self.stop_reason: Reason = "interrupted"
 
         torch.manual_seed(self.settings.seed)
         self.network = Transformer(recipe.model).to(device)
@@ -137,7 +138,7 @@ class Trainer:
                     self.window = _Window()
                 if self._due(self.settings.validate_every) or self.counters.step == last:
                     self._validate(bar)
-                reason = self._reason_to_stop() or ("interrupted" if result.stop else None)
+                reason = self._reason_to_stop() or (self.stop_reason if result.stop else None)
                 if reason or self._due(self.settings.checkpoint_every):
                     self._save()
         return Outcome(reason, self.counters)
@@ -297,8 +298,9 @@ class Trainer:
     def _interruptions(self) -> Iterator[None]:
         """SIGINT and SIGTERM ask for a checkpoint and an end after the current step."""
 
-        def request_stop(*_: object) -> None:
+        def request_stop(number: int, _: object) -> None:
             self.stop_requested = True
+            self.stop_reason = _STOP_SIGNALS[number]
 
         before = {number: signal.signal(number, request_stop) for number in _STOP_SIGNALS}
         try:
@@ -308,7 +310,7 @@ class Trainer:
                 signal.signal(number, handler)
 
 
-_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_STOP_SIGNALS: dict[int, Reason] = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 
 
 @dataclass(frozen=True)
