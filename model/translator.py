@@ -63,7 +63,7 @@ class Translator:
         self.transformer = transformer
         self.vocabulary = vocabulary
         self._window = window
-        self._max_tokens = max_tokens
+        self.max_tokens = max_tokens
         # A translation may be longer than its source and needs positions of its own.
         positions = transformer.config.max_length
         self.longest_source = min(longest_source, max(1, positions * 2 // 3 - 2))
@@ -156,7 +156,7 @@ class Translator:
 
     def start_work(self, beam_size: int) -> Work:
         """An idle engine for sentences that come and go; no beam may be over ``beam_size``."""
-        engine = Engine(self.transformer, beam_size=beam_size, max_tokens=self._max_tokens)
+        engine = Engine(self.transformer, beam_size=beam_size, max_tokens=self.max_tokens)
         return Work(engine, self.vocabulary)
 
     def _translate(
