@@ -315,25 +315,31 @@ def test_a_client_that_does_not_read_is_not_read_from(
     model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service, "READ_AHEAD", 4)
-    sent = 0
+    items = 200
 
     def messages() -> Iterator[pb.StreamTranslateTextRequest]:
-        nonlocal sent
         yield pb.StreamTranslateTextRequest(config=pb.StreamConfig(target_language_code="de"))
-        for _ in range(400):
-            sent += 1
-            item = pb.StreamItem(content=" " * 60_000)
-            yield pb.StreamTranslateTextRequest(item=item)
+        for _ in range(items):
+            yield pb.StreamTranslateTextRequest(item=pb.StreamItem(content=" " * 60_000))
 
-    with serving(model) as running, connected(running) as stub:
-        answers = stub.StreamTranslateText(messages(), timeout=60)
-        before = -1
-        while before != sent:  # until it stands still
-            before = sent
+    # What the client's transport takes unread is then 64 kB, and not more and more.
+    fixed_window = [("grpc.http2.bdp_probe", 0)]
+    with (
+        serving(model) as running,
+        grpc.insecure_channel(running.address, options=fixed_window) as channel,
+    ):
+
+        def translated() -> float:
+            return count(running, "tformer_texts_total", model="en-de")
+
+        answers = TranslationServiceStub(channel).StreamTranslateText(messages(), timeout=60)
+        wait_until(lambda: translated() > 0)
+        before = -1.0
+        while before != translated():
+            before = translated()
             time.sleep(0.3)
-        assert sent < 200
-        assert count(running, "tformer_texts_total", model="en-de") < 200
-        assert sum(1 for _ in answers) == 400
+        assert translated() < 20
+        assert sum(1 for _ in answers) == items
 
 
 # --- reload --------------------------------------------------------------------------------------
