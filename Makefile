@@ -48,7 +48,7 @@ types: $(VENV)/installed-dev
 	$(PIP) install --no-deps --target $(TYPES) .
 	cd $(TYPES) && MYPYPATH=. $(abspath $(BIN))/mypy --config-file $(CURDIR)/pyproject.toml \
 	    --python-executable $(abspath $(BIN))/python --explicit-package-bases \
-	    $(addprefix tformer/,cli model server protos)
+	    $(addprefix tformer/,cli documents model server protos)
 
 check: test lint types slow-test
 

@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parent.parent
-ROOMS = ("cli", "server", "model", "protos")
+ROOMS = ("cli", "server", "model", "protos", "documents")
 
 # What a room may import of the others. The server is also used by the command line, but only
 # inside the functions that need it: nothing else is allowed to pay for gRPC.
 MAY_IMPORT = {
     "model": set(),
     "protos": set(),
+    "documents": {"model"},
     "server": {"model", "protos"},
-    "cli": {"model", "server"},
+    "cli": {"model", "server", "documents"},
 }
 
 # Layers of tformer.model, the lowest first: a module imports from its own layer or below.
@@ -24,8 +25,9 @@ LAYERS = (
     {"errors", "config", "options", "device", "translation"},
     {"cache", "directory", "sentences", "metrics"},
     {"transformer", "vocabulary", "drafts"},
-    {"search", "checkpoint"},
-    {"engine", "training"},
+    {"search", "marian_vocabulary"},
+    {"checkpoint"},
+    {"engine", "training", "importers"},
     {"translator"},
 )
 
@@ -40,6 +42,7 @@ WITHOUT_TORCH = (
     "sentences",
     "metrics",
     "vocabulary",
+    "marian_vocabulary",
 )
 
 SOURCES = sorted(path for room in ROOMS for path in (REPOSITORY / room).rglob("*.py"))
@@ -123,6 +126,13 @@ def test_some_modules_do_without_torch(module: str) -> None:
         loaded = imports(REPOSITORY / "model" / f"{name}.py")
         assert not {imported for imported in loaded if imported.split(".")[0] == "torch"}, name
         waiting |= parts_of_model(loaded) - reached
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if room_of(p) == "documents"], ids=str)
+def test_documents_need_of_the_model_only_its_errors(path: Path) -> None:
+    imported = imports(path)
+    assert parts_of_model(imported) <= {"errors"}
+    assert not {name for name in imported if name.split(".")[0] == "torch"}
 
 
 def test_every_folder_with_code_is_in_the_wheel() -> None:

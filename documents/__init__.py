@@ -1,0 +1,18 @@
+"""Documents: files go in, the same files come out translated. No torch here.
+
+    document = open_document(Path("report.md"))
+    translations = {s.id: translate(s.plain) for s in document.segments}
+    data = document.with_translations({id: restore(...).text ...})
+
+A format finds the places in a file where text stands and leaves all else alone: a translated file
+is the bytes of the original with these places written anew, and a segment whose translation is what
+stands there already is not written at all.
+
+    formats                         a file to a document: by suffix, by content, by name
+    text · markdown · html · subtitles · gettext · strings · xliff · word · opendocument
+    packages · xml                  what several of them share
+    translation                     segments through a translator, nothing lost
+    restoring                       placeholders back into a translation
+    document · segments             what a document is
+    protection · encoding
+"""

@@ -1,0 +1,155 @@
+"""A document: its segments, and its bytes with some of them translated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Protocol
+
+from tformer.documents.encoding import Encoded
+from tformer.documents.segments import Segment, problem_with, render
+from tformer.model.errors import UsageError
+
+
+class Document(Protocol):
+    """A file of any format."""
+
+    @property
+    def segments(self) -> Sequence[Segment]:
+        """What can be translated, in the order of the file."""
+        ...
+
+    def with_translations(self, translations: Mapping[str, str]) -> bytes:
+        """The file with some of its segments translated; all else stays byte for byte.
+
+        A segment that is not named, or whose translation is what stands there already, is left as
+        it is. What was translated into a bilingual format is marked for review there.
+
+        Args:
+            translations: by segment id, with the placeholders of the segment.
+
+        Raises:
+            UsageError: an id is unknown, or placeholders of a segment are missing or surplus.
+            InputError: the encoding of the file lacks a character of the translation.
+        """
+        ...
+
+
+@dataclass(frozen=True, order=True)
+class Edit:
+    """Other text for a part of a file."""
+
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A segment and how its translation is written into the file."""
+
+    segment: Segment
+    edits: Callable[[str], Iterable[Edit]]
+    """From a translation with placeholders to what changes. Two segments may ask for the same
+    edit, as two plural forms do of the flag of their entry; it is made once."""
+    is_inner: bool = False
+    """True for what may stand inside another segment: an attribute of a tag in a sentence."""
+
+
+def replacing(segment: Segment, start: int, end: int, escape: Callable[[str], str] = str) -> Slot:
+    """A slot for a segment that stands in one place of the text."""
+    return Slot(segment, lambda text: [Edit(start, end, render(segment, text, escape))])
+
+
+def replacing_whole(segment: Segment, start: int, end: int, write: Callable[[str], str]) -> Slot:
+    """As `replacing`, for a format that writes a segment as a whole: `write` gets all its text."""
+    return Slot(segment, lambda text: [Edit(start, end, write(render(segment, text, str)))])
+
+
+@dataclass(frozen=True)
+class TextDocument:
+    """A file that is text, whatever its format."""
+
+    source: Encoded
+    read: Callable[[str], Iterable[Slot]]
+    """Finds the slots in the text of a file; the same ids for the same structure."""
+    escape: Callable[[str], str] | None = None
+    """How the format spells a character that the file's encoding lacks."""
+
+    @cached_property
+    def slots(self) -> Sequence[Slot]:
+        """What can be translated and how it is written."""
+        return with_unique_ids(self.read(self.source.text))
+
+    @property
+    def segments(self) -> Sequence[Segment]:
+        """See `Document`."""
+        return [slot.segment for slot in self.slots]
+
+    def with_translations(self, translations: Mapping[str, str]) -> bytes:
+        """See `Document`."""
+        changed = changes(self.segments, translations)
+        text, slots = self.source.text, self.slots
+        if inner := [slot for slot in slots if slot.is_inner and slot.segment.id in changed]:
+            # First what stands inside; then the rest has moved and is looked for again.
+            text = spliced(text, _edits(inner, changed))
+            slots = with_unique_ids(self.read(text))
+        text = spliced(text, _edits((slot for slot in slots if not slot.is_inner), changed))
+        return self.source.encode(text, self.escape)
+
+
+def checked(document: TextDocument) -> TextDocument:
+    """A document whose text has been read, so that what is malformed is found on opening it."""
+    assert document.slots is not None
+    return document
+
+
+def _edits(slots: Iterable[Slot], changed: Mapping[str, str]) -> set[Edit]:
+    return {
+        edit
+        for slot in slots
+        if slot.segment.id in changed
+        for edit in slot.edits(changed[slot.segment.id])
+    }
+
+
+def changes(segments: Iterable[Segment], translations: Mapping[str, str]) -> dict[str, str]:
+    """The translations that differ from what stands in the file, checked.
+
+    Raises:
+        UsageError: an id is unknown, or placeholders are missing or surplus.
+    """
+    known = {segment.id: segment for segment in segments}
+    if unknown := translations.keys() - known.keys():
+        raise UsageError(f"the document has no segment {min(unknown)!r}")
+    changed = {id: text for id, text in translations.items() if text != known[id].current}
+    for id, text in changed.items():
+        if problem := problem_with(known[id], text):
+            raise UsageError(f"the translation of segment {id!r} has wrong placeholders: {problem}")
+    return changed
+
+
+def spliced(text: str, edits: Iterable[Edit]) -> str:
+    """A text with edits made, which do not overlap."""
+    pieces: list[str] = []
+    position = 0
+    for edit in sorted(edits):
+        assert position <= edit.start <= edit.end, f"overlapping edit {edit}"
+        pieces += (text[position : edit.start], edit.text)
+        position = edit.end
+    return "".join([*pieces, text[position:]])
+
+
+def with_unique_ids(slots: Iterable[Slot]) -> list[Slot]:
+    """Tell apart segments of the same id, such as a key that is there twice: key, key#2."""
+    seen: set[str] = set()
+    unique = []
+    for slot in slots:
+        id, count = slot.segment.id, 1
+        while id in seen:
+            count += 1
+            id = f"{slot.segment.id}#{count}"
+        seen.add(id)
+        unique.append(replace(slot, segment=replace(slot.segment, id=id)))
+    return unique

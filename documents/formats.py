@@ -1,0 +1,102 @@
+"""Which format a file is of, and how files of it are read."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from tformer.documents.document import Document
+from tformer.documents.gettext import open_po
+from tformer.documents.html import open_html
+from tformer.documents.markdown import open_markdown
+from tformer.documents.strings import open_arb, open_json, open_properties
+from tformer.documents.subtitles import open_subrip, open_webvtt
+from tformer.documents.text import open_text
+from tformer.model.errors import InputError, UsageError
+
+FORMATS: Mapping[str, Callable[[bytes, str], Document]] = MappingProxyType(
+    {
+        "text": open_text,
+        "markdown": open_markdown,
+        "html": open_html,
+        "srt": open_subrip,
+        "vtt": open_webvtt,
+        "po": open_po,
+        "json": open_json,
+        "arb": open_arb,
+        "properties": open_properties,
+    }
+)
+"""The formats by name: each is read from bytes and the name of the file, for messages."""
+
+SUFFIXES: Mapping[str, str] = MappingProxyType(
+    {
+        ".txt": "text",
+        ".text": "text",
+        ".md": "markdown",
+        ".markdown": "markdown",
+        ".mkd": "markdown",
+        ".html": "html",
+        ".htm": "html",
+        ".xhtml": "html",
+        ".srt": "srt",
+        ".vtt": "vtt",
+        ".po": "po",
+        ".pot": "po",
+        ".json": "json",
+        ".arb": "arb",
+        ".properties": "properties",
+    }
+)
+"""The format of a file by the end of its name."""
+
+LARGEST = 1 << 28
+"""Bytes of a document that is read, at most: it is held in memory as a whole."""
+
+
+def open_document(
+    file: Path | bytes, format: str | None = None, *, name: str | None = None
+) -> Document:
+    """Read a document.
+
+    Args:
+        file: a path, or the content of a file.
+        format: one of `FORMATS`; None to tell by the name and the content.
+        name: what to call the file in messages, where it is no path.
+
+    Raises:
+        UsageError: there is no such format.
+        InputError: the file cannot be read or is malformed, with the place where it is.
+    """
+    if format is not None and format not in FORMATS:
+        raise UsageError(f"no format is called {format!r}; there are {', '.join(FORMATS)}")
+    name = name or (str(file) if isinstance(file, Path) else "document")
+    data = _read(file) if isinstance(file, Path) else file
+    return FORMATS[format or format_of(Path(name), data)](data, name)
+
+
+def format_of(path: Path, data: bytes = b"") -> str:
+    """Tell the format of a file by its suffix, or else by how it begins; text in doubt."""
+    suffix = path.suffix.lower()
+    return SUFFIXES.get(suffix) or _by_content(data[:1024].removeprefix(b"\xef\xbb\xbf"))
+
+
+def _by_content(head: bytes) -> str:
+    start = head.lstrip().lower()
+    if head.startswith(b"WEBVTT"):
+        return "vtt"
+    if start.startswith((b"<!doctype html", b"<html")):
+        return "html"
+    if b"-->" in head and head.lstrip()[:1].isdigit():
+        return "srt"
+    if start.startswith((b"msgid ", b"#")) and b'\nmsgstr "' in head:
+        return "po"
+    return "text"
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > LARGEST:
+            raise InputError(f"{path}: is larger than {LARGEST >> 20} MiB; split it")
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error

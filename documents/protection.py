@@ -1,0 +1,169 @@
+"""What must pass through a translation unchanged: found in plain text before it is translated.
+
+Code, URLs, e-mail addresses, paths, variables of every usual template language, and tags. In doubt
+less is protected: a word taken for code stays foreign in every translation, while a literal that
+was not found is usually copied by the model anyway.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+
+
+class Kind(Enum):
+    """What a piece of text is."""
+
+    TEXT = auto()
+    LITERAL = auto()
+    """Part of a sentence, but not for translation: `%s`, a URL."""
+    TAG = auto()
+    """Markup that stands alone: `<br/>`, `{\\an8}`."""
+    OPENING = auto()
+    """The beginning of markup around words: `<b>`."""
+    CLOSING = auto()
+
+
+@dataclass(frozen=True)
+class Found:
+    """A piece of text."""
+
+    kind: Kind
+    text: str
+    name: str = ""
+    """Of a tag, in lower case."""
+
+
+# Void elements of HTML: never closed, so they stand alone.
+_VOID = {"br", "hr", "img", "input", "wbr", "meta", "link", "source", "area", "col", "embed"}
+
+_LITERALS = re.compile(
+    r"""
+      </?[1-9][0-9]{0,8}/?>                                 # text like our own placeholders
+    | `` [^`\n]{1,500} `` | ` [^`\n]{1,500} `               # code between backticks
+    | \{\{\{? [^{}\n]{0,200} \}?\}\}                        # {{x}} {{{x}}}
+    | \{% [^%\n]{0,200} %\}                                 # {% if x %}
+    | <% [^%\n]{0,200} %>                                   # <%= x %>
+    | [$\#%@]\{ [^{}\n]{1,200} \}                           # ${x} #{x} %{x} @{x}
+    | \$\( [^()\n]{1,200} \) | \$t\( [^()\n]{1,200} \)      # $(x) $t(x)
+    | \$ (?:[A-Za-z_][A-Za-z0-9_]*|[0-9](?![0-9.,]))        # $VAR $1, but not $10
+    | % [A-Z][A-Z0-9_]+ %                                   # %PATH%
+    | %\( [A-Za-z0-9_.]{1,100} \) [-+0-9.\#]* [a-zA-Z]      # %(name)s
+    | (?<![0-9%]) % (?:[0-9]{1,2}\$)? [-+0\#]* (?:[0-9]+|\*)? (?:\.(?:[0-9]+|\*))?
+        (?:hh|h|ll|l|j|z|t|L|q)? [diouxXeEfFgGcsSpn@] (?![A-Za-z])  # %s %1$d %.2f %@
+    | %[0-9]{1,2} (?![0-9])                                 # %1, as Qt has it
+    | (?: (?:https?|ftp|ftps|sftp|ssh|git|file|ws|wss|s3|magnet) :// | www\. )
+        [^\s<>"'`{}|\\^\[\]]{1,2000} (?<![.,;:!?)'\u2019])  # URLs, without what ends a sentence
+    | (?: mailto: )? [A-Za-z0-9][A-Za-z0-9._%+-]{0,63} @ [A-Za-z0-9-]{1,63}
+        (?:\.[A-Za-z0-9-]{1,63}){1,5}                       # e-mail addresses
+    | (?<![\w./]) (?:~|\.\.?)? / (?:[\w.@+-]+/)+ [\w.@+-]* (?<![.]) # /etc/fstab ./a/b ~/a/
+    | (?<![\w./]) (?:~|\.\.?) / [\w.@+-]+ (?<![.])          # ~/x ./x
+    | (?<!\w) [A-Za-z]:\\ [\w.\\$-]+ (?<![.])               # C:\Users
+    | (?<![\w-]) -- [a-z][a-z0-9-]+                         # --option
+    | (?<!\w) [A-Za-z][A-Za-z0-9]* (?:_[A-Za-z0-9]+)+ (?:\(\))? (?!\w)   # snake_case
+    | (?<!\w) [A-Za-z_][\w.:]* \(\)                         # call()
+    | \[\^ [^\]\s]{1,100} \]                                # [^1]
+    | & (?: [A-Za-z][A-Za-z0-9]{1,31} | \#[0-9]{1,7} | \#[xX][0-9A-Fa-f]{1,6} ) ;   # &nbsp;
+    | :[a-z0-9_+-]{2,40}: (?!\w)                            # :emoji:
+    | [\ue000-\uf8ff]                                       # icons of a font
+    """,
+    re.VERBOSE,
+)
+
+_TAG = re.compile(
+    r"""
+      <!--.{0,2000}?-->
+    | \{\\[^{}\n]{1,200}\}                                  # {\an8} of subtitles
+    | <(?P<closing>/?)(?P<name>[A-Za-z][A-Za-z0-9.:_-]{0,60})
+        (?P<rest>(?:\s[^<>]{0,2000})?)>
+    """,
+    re.VERBOSE,
+)
+
+# {name} {0} {0:.2f} {user.name} {count, plural, ...}: an argument begins like this.
+_ARGUMENT = re.compile(r"\{\s*(?:[\w.$\[\]-]{0,100})(?:\s*![rsa])?\s*[},:]")
+
+_BRACE = re.compile(r"[{}']")
+
+_INTERESTING = re.compile(r"[<`{$#%@&/:\\_(\[\ue000-\uf8ff]|--|www\.")
+
+
+def scan(text: str) -> Iterator[Found]:
+    """Cut a text into what is to be translated and what is not; the pieces are the text again."""
+    position = 0
+    if _INTERESTING.search(text):
+        finders = [_Finder(_literals(text)), _Finder(_arguments(text)), _Finder(_tags(text))]
+        while found := _first(finders, position):
+            start, piece = found
+            if position < start:
+                yield Found(Kind.TEXT, text[position:start])
+            yield piece
+            position = start + len(piece.text)
+    if position < len(text):
+        yield Found(Kind.TEXT, text[position:])
+
+
+def closings(text: str) -> dict[int, int]:
+    """Where each brace that is opened is closed: the index behind the closing one.
+
+    An apostrophe before a brace quotes, as ICU has it; any other is an apostrophe.
+    """
+    ends: dict[int, int] = {}
+    opened: list[int] = []
+    quoted = False
+    for match in _BRACE.finditer(text):
+        if match[0] == "'":
+            quoted = not quoted and text[match.end() : match.end() + 1] in ("{", "}")
+        elif quoted:
+            continue
+        elif match[0] == "{":
+            opened.append(match.start())
+        elif opened:
+            ends[opened.pop()] = match.end()
+    return ends
+
+
+_Places = Iterator[tuple[int, Found]]
+
+
+class _Finder:
+    """The places that one pattern finds, with a look at the next of them."""
+
+    def __init__(self, places: _Places) -> None:
+        self._places = places
+        self._next = next(places, None)
+
+    def at_or_after(self, position: int) -> tuple[int, Found] | None:
+        while self._next is not None and self._next[0] < position:
+            self._next = next(self._places, None)
+        return self._next
+
+
+def _first(finders: list[_Finder], position: int) -> tuple[int, Found] | None:
+    """The next place; where two begin together, that of the first finder."""
+    places = [place for finder in finders if (place := finder.at_or_after(position))]
+    return min(places, key=lambda place: place[0], default=None)
+
+
+def _literals(text: str) -> _Places:
+    for match in _LITERALS.finditer(text):
+        yield match.start(), Found(Kind.LITERAL, match[0])
+
+
+def _arguments(text: str) -> _Places:
+    ends = closings(text)
+    for match in _ARGUMENT.finditer(text):
+        if end := ends.get(match.start()):
+            yield match.start(), Found(Kind.LITERAL, text[match.start() : end])
+
+
+def _tags(text: str) -> _Places:
+    for match in _TAG.finditer(text):
+        yield match.start(), _tag(match)
+
+
+def _tag(match: re.Match[str]) -> Found:
+    name = (match["name"] or "").lower()
+    if not name or name in _VOID or match["rest"].endswith("/"):
+        return Found(Kind.TAG, match[0], name)
+    return Found(Kind.CLOSING if match["closing"] else Kind.OPENING, match[0], name)

@@ -1,0 +1,267 @@
+"""A segment: text to translate, its inline markup as numbered placeholders.
+
+In the text of a segment `<1>` and `</1>` stand for markup around words (bold, a link) and `<2/>`
+for something that is no text to translate (code, a URL, `%s`, an image). "Read the <1>manual</1> of
+<2/>" is all a translator, a translation memory or a person needs to see; what the placeholders
+stand for is in `Segment.inlines`. Text of the file that happens to look like a placeholder becomes
+one.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
+
+from tformer.documents import protection
+
+_PLACEHOLDER = re.compile(r"<(/?)([1-9][0-9]{0,8})(/?)>")
+
+
+class State(StrEnum):
+    """How far a segment's translation is; a file that holds no translations has only NEW ones."""
+
+    NEW = "new"
+    """Not translated."""
+    REVIEW = "review"
+    """Translated by a machine or a guess: fuzzy, needs-review-translation."""
+    TRANSLATED = "translated"
+    """Translated by a person; not to be touched unless asked for."""
+
+
+class Part(Enum):
+    """What a placeholder is."""
+
+    OPEN = "<{}>"
+    CLOSE = "</{}>"
+    ALONE = "<{}/>"
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A placeholder in the text of a segment."""
+
+    number: int
+    part: Part
+
+    def __str__(self) -> str:
+        return self.part.value.format(self.number)
+
+
+@dataclass(frozen=True)
+class Inline:
+    """What a placeholder stands for."""
+
+    opening: str
+    """What stands in the file for `<n>` or `<n/>`."""
+    closing: str | None = None
+    """What stands in the file for `</n>`; None for what stands alone."""
+    shown: str = ""
+    """What a model sees in the place of `<n/>`; nothing for what is no part of a sentence."""
+
+    def raw(self, part: Part) -> str:
+        """What stands in the file for one placeholder."""
+        return (self.closing or "") if part is Part.CLOSE else self.opening
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A piece of a document that is translated as a whole: a paragraph, a cell, a message."""
+
+    id: str
+    """Unique in its document, and the same each time the same file is opened."""
+    text: str
+    """The source, with placeholders."""
+    inlines: Mapping[int, Inline] = field(default_factory=dict)
+    """What the placeholders stand for, by number."""
+    target: str | None = None
+    """The translation that the file holds; "" if it has room for one, None if it has none."""
+    state: State = State.NEW
+    context: str = ""
+    """Where it stands, for people and for those who choose between meanings."""
+
+    @property
+    def current(self) -> str:
+        """What stands in the file now, in the place where a translation goes."""
+        return self.text if self.target is None else self.target
+
+    @property
+    def plain(self) -> str:
+        """What a model sees: no markup around words, and literals as they are."""
+        return "".join(
+            part if isinstance(part, str) else self._shown(part) for part in parts(self.text)
+        )
+
+    @property
+    def has_words(self) -> bool:
+        """Whether there is anything to translate besides literals."""
+        return any(_has_letter(part) for part in parts(self.text) if isinstance(part, str))
+
+    def _shown(self, mark: Mark) -> str:
+        return self.inlines[mark.number].shown if mark.part is Part.ALONE else ""
+
+
+def parts(text: str) -> Iterator[str | Mark]:
+    """Cut a segment's text into plain text, which is never empty, and placeholders."""
+    position = 0
+    for match in _PLACEHOLDER.finditer(text):
+        if match[1] and match[3]:  # </1/> is nothing of ours
+            continue
+        if position < match.start():
+            yield text[position : match.start()]
+        part = Part.CLOSE if match[1] else Part.ALONE if match[3] else Part.OPEN
+        yield Mark(int(match[2]), part)
+        position = match.end()
+    if position < len(text):
+        yield text[position:]
+
+
+def without_marks(text: str) -> str:
+    """A text without anything that looks like a placeholder, nested look-alikes included."""
+    while (shorter := "".join(p for p in parts(text) if isinstance(p, str))) != text:
+        text = shorter
+    return text
+
+
+def problem_with(segment: Segment, text: str) -> str | None:
+    """Why a text cannot be the translation of a segment: None, or one clause.
+
+    Every placeholder of the segment must be there once, and pairs must be closed inside out.
+    """
+    opened: list[int] = []
+    seen: list[Mark] = []
+    for part in parts(text):
+        if isinstance(part, str):
+            continue
+        seen.append(part)
+        if part.part is Part.OPEN:
+            opened.append(part.number)
+        elif part.part is Part.CLOSE and (not opened or opened.pop() != part.number):
+            return f"{part} closes what is not open"
+    counts = Counter(seen)
+    for part in parts(segment.text):
+        if isinstance(part, Mark) and counts.pop(part, 0) != 1:
+            return f"{part} is there {seen.count(part)} times"
+    return f"{next(iter(counts))} is not in the source" if counts else None
+
+
+def render(segment: Segment, text: str, escape: Callable[[str], str]) -> str:
+    """Write a text with placeholders as it stands in the file."""
+    return "".join(
+        escape(part) if isinstance(part, str) else segment.inlines[part.number].raw(part.part)
+        for part in parts(text)
+    )
+
+
+def split_words(segment: Segment, text: str, escape: Callable[[str], str]) -> list[tuple[str, int]]:
+    """The words of a text as they stand in the file, each with the characters that one sees.
+
+    Markup hangs on the word it touches, and white space in it separates nothing.
+    """
+    words: list[tuple[str, int]] = [("", 0)]
+    for part in parts(text):
+        raw, seen = words[-1]
+        if not isinstance(part, str):
+            inline = segment.inlines[part.number]
+            words[-1] = (raw + inline.raw(part.part), seen + len(inline.shown))
+            continue
+        first, *others = re.split(r"[ \t\r\n]+", part)
+        words[-1] = (raw + escape(first), seen + len(first))
+        words += [(escape(word), len(word)) for word in others]
+    return [word for word in words if word[0]]
+
+
+def _has_letter(text: str) -> bool:
+    return any(character.isalpha() for character in text)
+
+
+class Builder:
+    """Puts a segment together from what a format finds, one thing after the other.
+
+    Text is looked through for literals (see `tformer.documents.protection`), which become
+    placeholders too. Markup that is opened and not closed, or closed and not opened, stands alone.
+    """
+
+    def __init__(self, escape: Callable[[str], str] = str) -> None:
+        """Take how the format writes plain text, which literals are."""
+        self._escape = escape
+        self._parts: list[str | Mark] = []
+        self._inlines: dict[int, Inline] = {}
+        self._open: list[tuple[str, int]] = []
+        self._opened_at: dict[int, int] = {}
+        self._pending: list[str] = []
+
+    def text(self, text: str) -> None:
+        """Add text as a reader sees it."""
+        self._pending.append(text)
+
+    def open(self, name: str, raw: str) -> None:
+        """Add the beginning of markup around words."""
+        self._flush()
+        self._open_now(name, raw)
+
+    def close(self, name: str, raw: str) -> None:
+        """Add the end of markup around words."""
+        self._flush()
+        self._close_now(name, raw)
+
+    def alone(self, raw: str, shown: str = "") -> None:
+        """Add something that is no text to translate."""
+        self._flush()
+        self._alone_now(raw, shown)
+
+    def build(
+        self, id: str, *, target: str | None = None, state: State = State.NEW, context: str = ""
+    ) -> Segment:
+        """The segment of all that was added."""
+        self._flush()
+        for _, number in self._open:
+            self._stand_alone(number)
+        self._open.clear()
+        text = "".join(map(str, self._parts))
+        return Segment(id, text, self._inlines, target, state, context)
+
+    def _flush(self) -> None:
+        text = "".join(self._pending)
+        self._pending.clear()
+        for found in protection.scan(text):
+            match found.kind:
+                case protection.Kind.TEXT:
+                    self._parts.append(found.text)
+                case protection.Kind.OPENING:
+                    self._open_now("<" + found.name, self._escape(found.text))
+                case protection.Kind.CLOSING:
+                    self._close_now("<" + found.name, self._escape(found.text))
+                case protection.Kind.LITERAL:
+                    self._alone_now(self._escape(found.text), found.text)
+                case protection.Kind.TAG:
+                    self._alone_now(self._escape(found.text), "")
+
+    def _open_now(self, name: str, raw: str) -> None:
+        number = self._add(Inline(raw), Part.OPEN)
+        self._opened_at[number] = len(self._parts) - 1
+        self._open.append((name, number))
+
+    def _close_now(self, name: str, raw: str) -> None:
+        if all(opened != name for opened, _ in self._open):
+            self._alone_now(raw, "")
+            return
+        while True:
+            opened, number = self._open.pop()
+            if opened == name:
+                break
+            self._stand_alone(number)
+        self._inlines[number] = Inline(self._inlines[number].opening, raw)
+        self._parts.append(Mark(number, Part.CLOSE))
+
+    def _alone_now(self, raw: str, shown: str) -> None:
+        self._add(Inline(raw, shown=shown), Part.ALONE)
+
+    def _add(self, inline: Inline, part: Part) -> int:
+        number = len(self._inlines) + 1
+        self._inlines[number] = inline
+        self._parts.append(Mark(number, part))
+        return number
+
+    def _stand_alone(self, number: int) -> None:
+        self._parts[self._opened_at[number]] = Mark(number, Part.ALONE)

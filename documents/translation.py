@@ -1,0 +1,94 @@
+"""Segments through a translator: every segment comes back, with all of its placeholders.
+
+What the translator loses it gets a second chance to keep: a segment with a lost literal is
+translated again in fragments, the pieces between its placeholders, which cannot lose one.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from tformer.documents.restoring import fragments, joined, restore
+from tformer.documents.segments import Segment, problem_with
+
+Translate = Callable[[Sequence[str]], Iterable[str]]
+"""Texts to their translations: as many, in the same order."""
+
+WINDOW = 512
+"""Segments that are translated together."""
+
+MOST_PLACEHOLDERS = 100
+"""A segment with more is no sentence but a table or a program; it is translated in fragments."""
+
+_NUMBER = re.compile(r"\d+(?:[.,:\u2019'\u00a0\u202f]\d+)*")
+
+
+@dataclass(frozen=True)
+class TranslatedSegment:
+    """A segment and what became of it."""
+
+    segment: Segment
+    text: str
+    """The translation, with the placeholders of the segment."""
+    warnings: tuple[str, ...] = ()
+    """What a reader should look at, a clause each."""
+
+
+def translate_segments(
+    segments: Iterable[Segment], translate: Translate, *, window: int = WINDOW
+) -> Iterator[TranslatedSegment]:
+    """Translate segments, a window at a time; those without words come back as they are."""
+    remaining = iter(segments)
+    while group := list(islice(remaining, window)):
+        yield from _translate_group(group, translate)
+
+
+def _translate_group(group: list[Segment], translate: Translate) -> Iterator[TranslatedSegment]:
+    wordy = [segment for segment in group if segment.has_words]
+    answers = translate([segment.plain for segment in wordy])
+    done = {s.id: _restored(s, answer) for s, answer in zip(wordy, answers, strict=True)}
+    lossy = [segment for segment in wordy if done[segment.id].warnings]
+    for segment, text in zip(lossy, _in_fragments(lossy, translate), strict=True):
+        note = f"translated in fragments to keep {', '.join(done[segment.id].warnings)}"
+        done[segment.id] = TranslatedSegment(segment, text, (note,))
+    for segment in group:
+        result = done.get(segment.id, TranslatedSegment(segment, segment.text))
+        yield _checked(result)
+
+
+def _restored(segment: Segment, answer: str) -> TranslatedSegment:
+    """The translation; as warnings what it lost."""
+    if len(segment.inlines) > MOST_PLACEHOLDERS:
+        return TranslatedSegment(segment, segment.text, (f"{len(segment.inlines)} placeholders",))
+    restored = restore(segment, answer)
+    return TranslatedSegment(segment, restored.text, restored.lost)
+
+
+def _in_fragments(segments: Sequence[Segment], translate: Translate) -> Iterator[str]:
+    pieces = [fragments(segment) for segment in segments]
+    answers = iter(translate([piece for own in pieces for piece in own]))
+    for segment, own in zip(segments, pieces, strict=True):
+        yield joined(segment, islice(answers, len(own)))
+
+
+def _checked(result: TranslatedSegment) -> TranslatedSegment:
+    """Leave what could not be translated, and tell of numbers that are not the same."""
+    segment = result.segment
+    problem = problem_with(segment, result.text)
+    if segment.has_words and not replace(segment, text=result.text).has_words:
+        problem = "the translation has no words"
+    if problem:
+        note = f"left as it was, since {problem}"
+        return TranslatedSegment(segment, segment.current, (note,))
+    missing = _numbers(segment.text) - _numbers(result.text)
+    if not missing:
+        return result
+    note = f"the number {' '.join(sorted(missing))} of the source is not in the translation"
+    return replace(result, warnings=(*result.warnings, note))
+
+
+def _numbers(text: str) -> Counter[str]:
+    """Numbers without their separators, which differ between languages."""
+    return Counter(re.sub(r"\D", "", number) for number in _NUMBER.findall(text))

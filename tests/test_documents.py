@@ -1,0 +1,337 @@
+"""Every format: what is not translated stays byte for byte, what is keeps its markup."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tformer.documents.document import Document
+from tformer.documents.formats import FORMATS, SUFFIXES, format_of, open_document
+from tformer.documents.segments import Segment, State, problem_with
+from tformer.documents.translation import TranslatedSegment, translate_segments
+from tformer.model.errors import InputError, UsageError
+
+DATA = Path(__file__).parent / "data" / "documents"
+FILES = sorted(path for path in DATA.rglob("*") if path.is_file())
+BILINGUAL = {"po", "xliff"}
+PACKAGES = {"docx", "odt"}
+
+# Markup, literals and hostile text, of which every kind of file is put together.
+SNIPPETS = [
+    "word",
+    "Über",
+    "שלום",
+    "👩‍🚀",
+    "\u200b",
+    "\u202e",
+    "1.",
+    "- ",
+    "# ",
+    "> ",
+    "| ",
+    "**",
+    "*",
+    "_",
+    "`",
+    "``",
+    "~~",
+    "[a](b)",
+    "[",
+    "]",
+    "](x)",
+    "![i](p.png)",
+    "<b>",
+    "</b>",
+    "<i>",
+    "</i>",
+    '<a href="x" title="A tip">',
+    "</a>",
+    "<br>",
+    "<p>",
+    "</p>",
+    "<code>",
+    "</code>",
+    "<!--",
+    "-->",
+    "<1>",
+    "</1>",
+    "<2/>",
+    "%s",
+    "{name}",
+    "{{x}}",
+    "${HOME}",
+    "{n, plural, one {#} other {x}}",
+    "https://example.org/a_b",
+    "a@b.org",
+    "&amp;",
+    "&",
+    "<",
+    ">",
+    "\\",
+    '"',
+    "'",
+    "\t",
+    " ",
+    "  ",
+    "\n",
+    "\n\n",
+    "\r\n",
+    "\r",
+    "\x00",
+    "\x0b",
+    "---\n",
+    "```\n",
+    "    code\n",
+    "{",
+    "}",
+    "=",
+    "42",
+]
+TEXT = st.lists(st.sampled_from(SNIPPETS) | st.text(max_size=3), max_size=25).map("".join)
+
+
+def format_names(path: Path) -> str:
+    return path.relative_to(DATA).as_posix()
+
+
+def format_in(path: Path) -> str:
+    return path.relative_to(DATA).parts[0]
+
+
+def shout(texts: Sequence[str]) -> list[str]:
+    """Loses every literal with a letter in it."""
+    return [text.swapcase() for text in texts]
+
+
+def stutter(texts: Sequence[str]) -> list[str]:
+    """Twice as many words, and every literal twice."""
+    return [" ".join(f"{word} {word}" for word in text.split(" ")) for text in texts]
+
+
+def backwards(texts: Sequence[str]) -> list[str]:
+    """As far from the order of the source as can be."""
+    return [" ".join(reversed(text.split(" "))) for text in texts]
+
+
+def silent(texts: Sequence[str]) -> list[str]:
+    """Says nothing at all."""
+    return ["" for _ in texts]
+
+
+MODELS = [shout, stutter, backwards, silent]
+
+
+def translated(document: Document, model: object) -> dict[str, str]:
+    results = list(translate_segments(document.segments, model))  # type: ignore[arg-type]
+    return {result.segment.id: result.text for result in results}
+
+
+def markup(segments: Sequence[Segment]) -> Counter[str]:
+    """All that stands for placeholders, in a whole document; attributes that are translated too
+    are left out."""
+    return Counter(
+        re.sub(r"""(title|alt|placeholder)=("[^"]*"|'[^']*')""", "", raw, flags=re.IGNORECASE)
+        for segment in segments
+        for inline in segment.inlines.values()
+        for raw in (inline.opening, inline.closing)
+        if raw
+    )
+
+
+def test_there_are_five_files_of_every_format() -> None:
+    counts = Counter(format_in(path) for path in FILES)
+    assert {name for name, count in counts.items() if count >= 5} == set(FORMATS)
+
+
+@pytest.mark.parametrize("path", FILES, ids=format_names)
+def test_the_suffix_tells_the_format(path: Path) -> None:
+    assert format_of(path) == format_in(path)
+
+
+@pytest.mark.parametrize("path", FILES, ids=format_names)
+def test_untranslated_a_file_is_the_same_byte_for_byte(path: Path) -> None:
+    document = open_document(path)
+    if format_in(path) in PACKAGES:
+        pytest.skip("part by part, in test_documents_packages.py")
+    assert document.with_translations({}) == path.read_bytes()
+    current = {segment.id: segment.current for segment in document.segments}
+    assert document.with_translations(current) == path.read_bytes()
+
+
+@pytest.mark.parametrize("path", FILES, ids=format_names)
+def test_an_identity_model_changes_no_byte(path: Path) -> None:
+    document = open_document(path)
+    if format_in(path) in BILINGUAL | PACKAGES:
+        pytest.skip("says that it was translated; or compared part by part")
+    data = document.with_translations(translated(document, list))
+    assert data == path.read_bytes()
+
+
+@pytest.mark.parametrize("path", FILES, ids=format_names)
+def test_ids_are_unique_and_placeholders_fit(path: Path) -> None:
+    segments = open_document(path).segments
+    assert len({segment.id for segment in segments}) == len(segments)
+    for segment in segments:
+        assert problem_with(segment, segment.text) is None
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("path", FILES, ids=format_names)
+def test_a_translation_keeps_the_structure(path: Path, model: object) -> None:
+    document = open_document(path)
+    texts = translated(document, model)
+    again = open_document(document.with_translations(texts), format_in(path))
+    if format_in(path) in BILINGUAL:
+        assert [s.text for s in again.segments] == [s.text for s in document.segments]
+        changed = {s.id for s in document.segments if texts[s.id] != s.current}
+        assert changed or model is silent
+        assert all(s.state is State.REVIEW for s in again.segments if s.id in changed)
+        return
+    assert [s.id for s in again.segments] == [s.id for s in document.segments]
+    assert markup(again.segments) == markup(document.segments)
+
+
+@settings(max_examples=60, deadline=None)
+@given(text=TEXT, name=st.sampled_from(["text", "markdown", "html"]), model=st.sampled_from(MODELS))
+def test_any_text_comes_back_and_can_be_translated(text: str, name: str, model: object) -> None:
+    data = text.encode("utf-8", "replace")
+    document = open_document(data, name)
+    assert document.with_translations({}) == data
+    assert document.with_translations(translated(document, list)) == data
+    again = open_document(document.with_translations(translated(document, model)), name)
+    assert len(again.segments) <= len(document.segments) or name == "html"
+
+
+@settings(max_examples=30, deadline=None)
+@given(text=TEXT, model=st.sampled_from(MODELS))
+def test_markdown_blocks_stay_the_blocks_they_are(text: str, model: object) -> None:
+    from markdown_it import MarkdownIt
+
+    def blocks(data: bytes) -> list[str]:
+        parser = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+        return [token.type for token in parser.parse(data.decode())]
+
+    data = text.encode("utf-8", "replace")
+    document = open_document(data, "markdown")
+    assert blocks(document.with_translations(translated(document, model))) == blocks(data)
+
+
+# --- what is not a document ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "message"),
+    [
+        pytest.param(b"a\nb\xff", "text", "x:2: byte 0xff is not UTF-8", id="text"),
+        pytest.param(b"\xff\xfea", "text", "x:1: byte", id="half a character of UTF-16"),
+        pytest.param(b'{"a": 1,\n "b" }', "json", "x:2: not JSON: Expecting ':'", id="json"),
+        pytest.param(b"[" * 200_000, "json", "nested too deep", id="deep json"),
+        pytest.param(b"{'a': 1}", "arb", "x:1: not JSON", id="arb"),
+        pytest.param(b"a=\\u12", "properties", "x:1: not .properties", id="properties"),
+        pytest.param(b"hello\n", "srt", "x:1: not SubRip", id="srt"),
+        pytest.param(b"1\n00:01 -> 00:02 -->\n", "srt", "x:2: cannot read the times", id="time"),
+        pytest.param(b"00:01.000 --> 00:02.000\nx", "vtt", "must begin with WEBVTT", id="vtt"),
+        pytest.param(b"WEBVTT\n\n1 --> 2\nx", "vtt", "x:3: cannot read", id="vtt time"),
+        pytest.param(b'msgid "a"\n', "po", "x:1: not PO: a message without msgstr", id="po"),
+        pytest.param(b'msgid "a"\nmsgstr "b\n', "po", "x:2: not PO: a string", id="po string"),
+        pytest.param(b'msgid "a"\nmessage "b"\n', "po", "x:2: not PO: 'message", id="po word"),
+        pytest.param(b'<meta charset="klingon-8">', "html", "'klingon-8'", id="html charset"),
+        pytest.param(b'<meta charset="ascii">\n\xff', "html", "not ASCII", id="html bytes"),
+    ],
+)
+def test_a_malformed_file_is_one_sentence(data: bytes, name: str, message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        open_document(data, name, name="x")
+    assert message in str(caught.value)
+    assert str(caught.value).startswith("x:")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"gone\.md: cannot be read: No such file"):
+        open_document(tmp_path / "gone.md")
+
+
+def test_an_unknown_format_is_refused_with_those_there_are() -> None:
+    with pytest.raises(UsageError, match="no format is called 'pdf'; there are text, markdown"):
+        open_document(b"", "pdf")
+
+
+def test_translations_must_fit() -> None:
+    document = open_document(b"Some **bold** text\n", "markdown")
+    id = document.segments[0].id
+    with pytest.raises(UsageError, match="no segment 'x'"):
+        document.with_translations({"x": "y"})
+    with pytest.raises(UsageError, match="<1> is there 0 times"):
+        document.with_translations({id: "fett"})
+    with pytest.raises(UsageError, match="<9/> is not in the source"):
+        document.with_translations({id: "<1>fett</1> <9/>"})
+
+
+def test_every_suffix_names_a_format() -> None:
+    assert set(SUFFIXES.values()) == set(FORMATS)
+
+
+@pytest.mark.parametrize(
+    ("head", "name"),
+    [
+        (b"WEBVTT\n", "vtt"),
+        (b"\xef\xbb\xbf<!DOCTYPE HTML>", "html"),
+        (b"1\n00:00:01,000 --> 00:00:02,000\n", "srt"),
+        (b'# x\nmsgid ""\nmsgstr ""\n', "po"),
+        (b"Just text", "text"),
+    ],
+)
+def test_content_tells_where_the_name_does_not(head: bytes, name: str) -> None:
+    assert format_of(Path("file"), head) == name
+
+
+# --- the pipeline --------------------------------------------------------------------------------
+
+
+def only(data: str, name: str, model: object) -> TranslatedSegment:
+    (result,) = translate_segments(open_document(data.encode(), name).segments, model)  # type: ignore[arg-type]
+    return result
+
+
+def test_a_lost_literal_comes_back_through_fragments() -> None:
+    result = only("You have %d new mails", "text", shout)
+    assert result.text == "yOU HAVE <1/> NEW MAILS"
+    assert result.warnings == ("translated in fragments to keep %d",)
+
+
+def test_a_lost_number_is_told() -> None:
+    result = only(
+        "In 1990 there were 5,000", "text", lambda ts: ["Damals waren es 5.000"] * len(ts)
+    )
+    assert result.warnings == ("the number 1990 of the source is not in the translation",)
+
+
+def test_what_has_no_words_does_not_reach_the_model() -> None:
+    document = open_document(b'msgid "%s"\nmsgstr ""\n', "po")
+    asked: list[str] = []
+
+    def model(texts: Sequence[str]) -> Sequence[str]:
+        asked.extend(texts)
+        return texts
+
+    (result,) = translate_segments(document.segments, model)
+    assert (asked, result.text) == ([], "<1/>")
+    assert document.with_translations({result.segment.id: result.text}).endswith(b'msgstr "%s"\n')
+
+
+def test_windows_keep_the_order() -> None:
+    lines = "".join(f"line {number}\n" for number in range(50))
+    segments = open_document(lines.encode(), "text").segments
+    results = list(translate_segments(segments, list, window=7))
+    assert [result.segment for result in results] == list(segments)
+
+
+def test_a_line_of_a_megabyte_is_a_segment() -> None:
+    line = "word %s <b>bold</b> {x} " * 40_000
+    document = open_document(line.encode(), "text")
+    assert document.with_translations(translated(document, shout)).count(b"%s") == 40_000
