@@ -16,36 +16,65 @@ from torch import Tensor
 from tformer.model.config import TransformerConfig
 from tformer.model.directory import FORMAT, ModelFacts, read_config
 from tformer.model.errors import ModelError, OutputError
+from tformer.model.marian_vocabulary import MarianVocabulary
 from tformer.model.transformer import Transformer, sinusoidal_positions
-from tformer.model.vocabulary import Vocabulary
+from tformer.model.vocabulary import FILE, AnyVocabulary, Vocabulary
 
 
 def load_model(
     path: Path, device: torch.device, dtype: torch.dtype
-) -> tuple[Transformer, Vocabulary, ModelFacts]:
+) -> tuple[Transformer, AnyVocabulary, ModelFacts]:
     """The network, in evaluation mode, its vocabulary and the facts about it.
 
     Raises:
         ModelError: when a part is missing, damaged, or does not fit the others.
     """
     config, facts = read_config(path)
-    vocabulary = Vocabulary(path / "sentencepiece.model")
-    if len(vocabulary) != config.vocab_size:
-        raise ModelError(
-            f"{path}: the vocabulary has {len(vocabulary)} pieces, the network {config.vocab_size}"
-        )
+    vocabulary = _open_vocabulary(path, facts)
+    target_size = config.target_vocab_size or config.vocab_size
+    for found, wanted in (
+        (len(vocabulary), config.vocab_size),
+        (vocabulary.target_size, target_size),
+    ):
+        if found != wanted:
+            raise ModelError(f"{path}: the vocabulary has {found} pieces, the network {wanted}")
     parameters = _read_parameters(path / "model.safetensors", device, dtype)
+    return assemble(config, parameters, path, device), vocabulary, facts
+
+
+def assemble(
+    config: TransformerConfig,
+    parameters: Mapping[str, Tensor],
+    path: Path,
+    device: torch.device,
+) -> Transformer:
+    """A network of these very parameters, which are on ``device``, in evaluation mode.
+
+    Raises:
+        ModelError: when they do not fit; ``path`` is where both come from.
+    """
     with torch.device("meta"):  # nothing is initialised that is overwritten at once
         network = Transformer(config)
-    network.positions = sinusoidal_positions(
-        config.max_length, config.d_model, config.positions
-    ).to(device)
+    positions = sinusoidal_positions(config.max_length, config.d_model, config.positions)
+    network.positions = positions.to(device)
     try:
         network.load_state_dict(parameters, assign=True)
     except RuntimeError as error:
         detail = str(error).splitlines()[1].strip()
         raise ModelError(f"{path}: the parameters do not fit config.json: {detail}") from error
-    return network.eval().requires_grad_(False), vocabulary, facts
+    return network.eval().requires_grad_(False)
+
+
+def _open_vocabulary(path: Path, facts: ModelFacts) -> AnyVocabulary:
+    if facts.vocabulary == "sentencepiece":
+        return Vocabulary(path / FILE)
+    if facts.vocabulary == "marian":
+        sources = facts.source_languages or facts.languages
+        return MarianVocabulary(path, sources, facts.target_languages or facts.languages)
+    raise ModelError(
+        f"{path / 'config.json'}: vocabulary {facts.vocabulary!r} is unknown; "
+        "a newer tformer may read it"
+    )
 
 
 def _read_parameters(file: Path, device: torch.device, dtype: torch.dtype) -> dict[str, Tensor]:
@@ -62,7 +91,7 @@ def save_model(
     path: Path,
     parameters: Mapping[str, Tensor],
     config: TransformerConfig,
-    vocabulary: Vocabulary,
+    vocabulary: AnyVocabulary,
     facts: ModelFacts,
     *,
     dtype: torch.dtype = torch.float16,
@@ -84,7 +113,10 @@ def save_model(
         "format": FORMAT,
         "name": facts.name,
         "languages": list(facts.languages),
+        "source_languages": vocabulary.source_languages,
+        "target_languages": vocabulary.target_languages,
         "licence": facts.licence,
+        "vocabulary": vocabulary.kind,
         "transformer": config.to_dict(),
         "training": facts.training,
     }
@@ -96,7 +128,7 @@ def save_model(
         folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
         try:
             save_file(stored, folder / "model.safetensors")
-            shutil.copyfile(vocabulary.path, folder / "sentencepiece.model")
+            vocabulary.save(folder)
             text = json.dumps(table, indent=2, ensure_ascii=False) + "\n"
             (folder / "config.json").write_text(text, encoding="utf-8")
             folder.chmod(0o755)
@@ -109,9 +141,16 @@ def save_model(
 
 
 def _replace_directory(new: Path, path: Path) -> None:
-    """Move ``new`` to ``path``, out of the way of what may be there."""
-    old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
-    if path.exists():
-        path.rename(old / path.name)
-    new.rename(path)
-    shutil.rmtree(old)
+    """Move ``new`` to ``path``; what was there comes back if that fails."""
+    if not path.exists():
+        new.rename(path)
+        return
+    aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
+    old = path.rename(aside / path.name)
+    try:
+        new.rename(path)
+    except OSError:
+        old.rename(path)
+        raise
+    finally:
+        shutil.rmtree(aside)

@@ -4,6 +4,10 @@ config.json            format, languages, hyper-parameters, facts about the trai
 model.safetensors      parameters
 sentencepiece.model    vocabulary
 README.md              model card, for models that are given to others
+
+Instead of sentencepiece.model an imported model has the files of its own vocabulary. Which, is said
+by ``vocabulary`` in config.json: ``sentencepiece``, also when nothing is said, or ``marian`` for
+source.spm, target.spm, vocab.json and, where the target has a table of its own, target_vocab.json.
 """
 
 from __future__ import annotations
@@ -31,6 +35,11 @@ class ModelFacts:
     languages: tuple[str, ...]
     licence: str | None = None
     training: dict[str, Any] = field(default_factory=dict)
+    vocabulary: str = "sentencepiece"
+    source_languages: tuple[str, ...] | None = None
+    """Those that can be translated from; None is all."""
+    target_languages: tuple[str, ...] | None = None
+    """Those that can be translated into; None is all."""
 
 
 def shipped_models() -> list[str]:
@@ -70,6 +79,9 @@ def read_config(path: Path) -> tuple[TransformerConfig, ModelFacts]:
             languages=tuple(table["languages"]),
             licence=table.get("licence"),
             training=table.get("training", {}),
+            vocabulary=table.get("vocabulary", "sentencepiece"),
+            source_languages=_languages(table.get("source_languages")),
+            target_languages=_languages(table.get("target_languages")),
         )
         return TransformerConfig.from_dict(table["transformer"]), facts
     except ModelError as error:
@@ -78,3 +90,7 @@ def read_config(path: Path) -> tuple[TransformerConfig, ModelFacts]:
         raise ModelError(f"{file}: cannot be read ({error.strerror})") from error
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{file}: not a model configuration ({error!r})") from error
+
+
+def _languages(codes: list[str] | None) -> tuple[str, ...] | None:
+    return None if codes is None else tuple(codes)

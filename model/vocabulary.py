@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import io
 import re
+import shutil
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import sentencepiece
 
 from tformer.model.errors import ModelError, TrainingError
+
+FILE = "sentencepiece.model"
+"""The vocabulary's name in a model directory."""
 
 PAD_ID, BOS_ID, EOS_ID, UNKNOWN_ID = 0, 1, 2, 3
 
@@ -36,9 +41,60 @@ def normalise(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 
+class AnyVocabulary(Protocol):
+    """What translating asks of a vocabulary: of ours, or of one that a model was imported with."""
+
+    @property
+    def kind(self) -> str:
+        """By what name ``config.json`` knows it."""
+
+    def __len__(self) -> int:
+        """Tokens that the source may consist of."""
+
+    @property
+    def target_size(self) -> int:
+        """Tokens that the target may consist of."""
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """All languages."""
+
+    @property
+    def source_languages(self) -> tuple[str, ...]:
+        """Languages that can be translated from."""
+
+    @property
+    def target_languages(self) -> tuple[str, ...]:
+        """Languages that can be translated into."""
+
+    def encode(self, text: str, target_language: str) -> list[int]:
+        """The encoder's input."""
+
+    def encode_target(self, text: str) -> list[int]:
+        """What the decoder should produce."""
+
+    def pieces(self, text: str) -> list[int]:
+        """Source ids of the bare text."""
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of target ids."""
+
+    @property
+    def source_tokens(self) -> list[str]:
+        """Every token of the source, by id."""
+
+    @property
+    def target_tokens(self) -> list[str]:
+        """Every token of the target, by id."""
+
+    def save(self, folder: Path) -> None:
+        """Copy the files into a directory."""
+
+
 class Vocabulary:
     """Text to token ids and back. Every text has ids: what has no piece is spelt in bytes."""
 
+    kind = "sentencepiece"
     pad_id = PAD_ID
     bos_id = BOS_ID
     eos_id = EOS_ID
@@ -77,6 +133,21 @@ class Vocabulary:
         """BCP-47 codes of the languages that there is a tag for."""
         return tuple(self._tags)
 
+    @property
+    def source_languages(self) -> tuple[str, ...]:
+        """Every language can be translated from."""
+        return self.languages
+
+    @property
+    def target_languages(self) -> tuple[str, ...]:
+        """Every language can be translated into."""
+        return self.languages
+
+    @property
+    def target_size(self) -> int:
+        """Pieces that the target may consist of: those of the source."""
+        return len(self)
+
     def tag_id(self, language: str) -> int:
         """The id of a target language's tag.
 
@@ -113,6 +184,20 @@ class Vocabulary:
     def piece(self, token: int) -> str:
         """The piece with id ``token``, as SentencePiece writes it (▁ for a space)."""
         return self._pieces.id_to_piece(token)
+
+    @property
+    def source_tokens(self) -> list[str]:
+        """Every piece, by id."""
+        return [self.piece(token) for token in range(len(self))]
+
+    @property
+    def target_tokens(self) -> list[str]:
+        """The same: the vocabulary is joint."""
+        return self.source_tokens
+
+    def save(self, folder: Path) -> None:
+        """Copy the file into a model directory."""
+        shutil.copyfile(self.path, folder / FILE)
 
     @classmethod
     def train(
