@@ -3,7 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tformer.cli import talk
 from tformer.model.errors import UsageError
+
+# The confidence below which a detected language is called uncertain.
+CERTAIN = 0.8
 
 
 @dataclass(frozen=True)
@@ -55,3 +59,30 @@ class Choice:
                 "name one with --target"
             )
         return Direction(source, others[0])
+
+
+def direction_of(choice: Choice, name: str, sample: str) -> Direction | None:
+    """From what to what an input is translated; None if the sample must tell but says nothing.
+
+    Args:
+        choice: what the user named.
+        name: what to call the input when its language was detected.
+        sample: text from its beginning.
+
+    Raises:
+        UsageError: several targets are possible.
+    """
+    sources = choice.possible_sources
+    if len(sources) == 1:
+        return choice.toward(sources[0])
+    if not any(character.isalpha() for character in sample):
+        return None
+    from tformer.model.sentences import detect
+
+    detection = detect(sample, sources)
+    direction = choice.toward(detection.language)
+    doubt = "" if detection.confidence >= CERTAIN else "; not certain, --source can tell"
+    talk.note(
+        f"{name}: translating from {direction.source} (detected) to {direction.target}{doubt}"
+    )
+    return direction

@@ -110,6 +110,16 @@ def read_runs(path: Path, *, last: bool = True) -> Iterator[Iterable[Line]]:
             start = b""
 
 
+def read_all(path: Path) -> bytes:
+    """All bytes of an input at once, for what is no sequence of lines.
+
+    Raises:
+        InputError: the input cannot be read.
+    """
+    with _blaming(path), _open(path) as stream:
+        return b"".join(stream)
+
+
 @contextmanager
 def _blaming(path: Path) -> Iterator[None]:
     try:
@@ -181,6 +191,10 @@ class Writer:
         self._name = name
 
     def write(self, text: str) -> None:
+        """Write text in UTF-8; see `write_bytes`."""
+        self.write_bytes(text.encode())
+
+    def write_bytes(self, data: bytes) -> None:
         """Write and flush.
 
         Raises:
@@ -188,7 +202,7 @@ class Writer:
             OutputError: the disk is full, or the like.
         """
         try:
-            self._stream.write(text.encode())
+            self._stream.write(data)
             self._stream.flush()
         except BrokenPipeError as error:
             raise PipeClosed from error

@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument, Option
 
 from tformer.cli import lines, loading, options, talk
-from tformer.cli.languages import Choice, Direction
+from tformer.cli.documents import Reading, document_format
+from tformer.cli.languages import Choice, Direction, direction_of
 from tformer.cli.lines import Line
 from tformer.cli.progress import progress_bar
+from tformer.documents.formats import FORMATS
+from tformer.model.errors import UsageError
 from tformer.model.options import DecodingOptions
 
 if TYPE_CHECKING:
@@ -24,10 +27,9 @@ if TYPE_CHECKING:
 
 Format = Callable[[int, Line, "Translation"], str]
 
-# How much of an input is looked at to tell its language, and below which confidence to say so.
+# How much of an input is looked at to tell its language.
 SAMPLE_LETTERS = 1000
 SAMPLE_LINES = 10_000
-CERTAIN = 0.8
 
 MOST_WARNINGS = 20
 
@@ -49,8 +51,19 @@ def translate(
     ] = DecodingOptions.n_best,
     device: options.DeviceOption = options.Device.AUTO,
     as_json: options.Json = False,
+    format: Annotated[
+        str | None,
+        Option(
+            "--format",
+            metavar="FORMAT",
+            help=f"What FILE is, whatever its name says: {', '.join(FORMATS)}.",
+        ),
+    ] = None,
 ) -> None:
     """Translate text line by line: as many lines come out as go in, in the same order.
+
+    A FILE that by its name is Markdown, HTML, subtitles, PO or the like is a document: it comes out
+    with all of its markup, code, placeholders and white space, byte for byte but for the text.
 
     With no language given, that of each file is detected; with one, the model's other language
     completes it. What was detected is said on stderr.
@@ -61,6 +74,15 @@ def translate(
     decoding = DecodingOptions(beam_size=beam_size, length_penalty=length_penalty, n_best=n_best)
     paths = files or [lines.STDIN]
     lines.check_inputs(paths)
+    if kind := document_format(paths, format):
+        if n_best > 1 or as_json:
+            raise UsageError("--n-best and --json are for lines: add --format text")
+        reading = Reading.of(paths[0], kind, output)
+        with lines.open_output(output) as writer:
+            translator = loading.load_translator(model, device)
+            choice = Choice(translator.languages, source, target)
+            writer.write_bytes(reading.translate(translator, choice, decoding))
+        return
     if lines.STDIN in paths and talk.is_terminal(sys.stdin):
         talk.note("reading from the terminal, line by line; Ctrl-D ends")
     with lines.open_output(output) as writer:
@@ -111,7 +133,7 @@ class Job:
         for run in lines.read_runs(path, last=last):
             if direction is None:
                 sample, run = _peek(run)
-                direction = self._direction(lines.name_of(path), sample)
+                direction = direction_of(self.choice, lines.name_of(path), sample)
             yield from self._translate_run(run, direction or self._any_direction())
 
     def _translate_run(
@@ -125,23 +147,6 @@ class Job:
             options=self.options,
         )
         return zip(originals, translations, strict=True)
-
-    def _direction(self, name: str, sample: str) -> Direction | None:
-        """From what to what; None if the sample must tell but says nothing."""
-        sources = self.choice.possible_sources
-        if len(sources) == 1:
-            return self.choice.toward(sources[0])
-        if not any(character.isalpha() for character in sample):
-            return None
-        from tformer.model.sentences import detect
-
-        detection = detect(sample, sources)
-        direction = self.choice.toward(detection.language)
-        doubt = "" if detection.confidence >= CERTAIN else "; not certain, --source can tell"
-        talk.note(
-            f"{name}: translating from {direction.source} (detected) to {direction.target}{doubt}"
-        )
-        return direction
 
     def _any_direction(self) -> Direction:
         """For lines without a single letter."""

@@ -28,6 +28,9 @@ FORMATS: Mapping[str, Callable[[bytes, str], Document]] = MappingProxyType(
 )
 """The formats by name: each is read from bytes and the name of the file, for messages."""
 
+PACKAGES = frozenset({"docx", "odt"})
+"""Formats that are archives, not text."""
+
 SUFFIXES: Mapping[str, str] = MappingProxyType(
     {
         ".txt": "text",

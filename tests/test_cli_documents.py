@@ -1,0 +1,104 @@
+"""`tformer translate` takes documents: by name, by --format, whole or not at all."""
+
+from pathlib import Path
+
+import pytest
+from fake_translator import FakeTranslator, Tformer
+
+from tformer.cli.exits import ExitStatus
+
+MARKDOWN = "# A *title*\n\n- see `code` of <https://example.org>\n"
+SHOUTED = "# A *TITLE*\n\n- SEE `code` OF <https://example.org>\n"
+
+PO = 'msgid "Open"\nmsgstr "Auf"\n\nmsgid "Close"\nmsgstr ""\n'
+
+pytestmark = pytest.mark.usefixtures("translator")
+
+
+def test_a_document_comes_out_whole(tformer: Tformer, tmp_path: Path) -> None:
+    (tmp_path / "report.md").write_text(MARKDOWN)
+    output = tmp_path / "report.de.md"
+    result = tformer("translate", tmp_path / "report.md", "-t", "de", "-o", output)
+    assert (result.status, result.out) == (0, "")
+    assert output.read_text() == SHOUTED
+    assert "translated in fragments to keep code, https://example.org" in result.err
+
+
+def test_without_an_output_it_goes_to_stdout(tformer: Tformer, tmp_path: Path) -> None:
+    (tmp_path / "report.md").write_bytes(MARKDOWN.replace("\n", "\r\n").encode())
+    result = tformer("translate", tmp_path / "report.md", "-t", "de")
+    assert result.out == SHOUTED.replace("\n", "\r\n")
+
+
+def test_format_text_means_lines(tformer: Tformer, tmp_path: Path) -> None:
+    (tmp_path / "report.md").write_text(MARKDOWN)
+    result = tformer("translate", tmp_path / "report.md", "-t", "de", "--format", "text")
+    assert result == (0, MARKDOWN.upper(), "")
+
+
+def test_format_makes_a_document_of_stdin(tformer: Tformer) -> None:
+    result = tformer("translate", "-t", "de", "--format", "markdown", stdin=b"**bold** text\n")
+    assert result == (0, "**BOLD** TEXT\n", "")
+
+
+def test_existing_translations_are_kept(
+    tformer: Tformer, translator: FakeTranslator, tmp_path: Path
+) -> None:
+    (tmp_path / "de.po").write_text(PO)
+    result = tformer("translate", tmp_path / "de.po", "-t", "de")
+    assert result.out == PO.replace(
+        'msgid "Close"\nmsgstr ""', '#, fuzzy\nmsgid "Close"\nmsgstr "CLOSE"'
+    )
+
+
+def test_the_language_is_that_of_the_document(
+    tformer: Tformer, translator: FakeTranslator, tmp_path: Path
+) -> None:
+    (tmp_path / "a.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\nWo ist der Bahnhof?\n")
+    result = tformer("translate", tmp_path / "a.srt")
+    assert translator.directions[0] == ("de", "en")
+    assert f"note: {tmp_path / 'a.srt'}: translating from de (detected) to en\n" in result.err
+
+
+def test_a_document_without_words_is_copied(tformer: Tformer, tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("```\ncode\n```\n")
+    assert tformer("translate", tmp_path / "a.md") == (0, "```\ncode\n```\n", "")
+
+
+def test_many_warnings_are_counted(tformer: Tformer, tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("split\n\n" * 25)
+    messages = tformer("translate", tmp_path / "a.md", "-t", "de").err.splitlines()
+    assert messages[0] == f"warning: {tmp_path / 'a.md'}: 'split': was split"
+    assert len(messages) == 21
+    assert messages[-1] == "warning: 5 more warnings were not shown"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        pytest.param(["a.md", "b.txt"], ExitStatus.USAGE, "a.md is a document", id="not alone"),
+        pytest.param(["a.md", "--json"], ExitStatus.USAGE, "--json are for lines", id="json"),
+        pytest.param(["b.txt", "--format", "pdf"], ExitStatus.USAGE, "'pdf'", id="format"),
+        pytest.param(["bad.json"], ExitStatus.INPUT, "bad.json:1: not JSON", id="malformed"),
+        pytest.param(["gone.md"], ExitStatus.INPUT, "gone.md: no such file", id="missing"),
+        pytest.param(["damaged.md", "-t", "de"], ExitStatus.MODEL, "damaged", id="model"),
+    ],
+)
+def test_a_failure_leaves_the_output_alone(
+    tformer: Tformer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    status: ExitStatus,
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    files = {"a.md": "# A", "b.txt": "B", "bad.json": "{", "damaged.md": "damaged", "out": "old"}
+    for name, text in files.items():
+        Path(name).write_text(text)
+    result = tformer("translate", *arguments, "-o", "out")
+    assert (result.status, result.out) == (status, "")
+    assert message in result.err
+    assert result.err.count("\n") == 1
+    assert Path("out").read_text() == "old"
+    assert {path.name for path in tmp_path.iterdir()} == set(files)
