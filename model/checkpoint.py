@@ -131,6 +131,7 @@ def save_model(
             vocabulary.save(folder)
             text = json.dumps(table, indent=2, ensure_ascii=False) + "\n"
             (folder / "config.json").write_text(text, encoding="utf-8")
+            (folder / "model.safetensors").chmod(0o644)  # safetensors keeps it to its owner
             folder.chmod(0o755)
             _replace_directory(folder, path)
         except BaseException:
