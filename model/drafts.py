@@ -18,22 +18,34 @@ from tformer.model.translation import FinishReason, Hypothesis, Translation
 class Route:
     """From which language to which, for every text of one call."""
 
-    def __init__(self, languages: Sequence[str], source: str | None, target: str | None) -> None:
-        """A route between ``languages``; None for what is to be found out.
+    def __init__(
+        self,
+        sources: Sequence[str],
+        targets: Sequence[str],
+        source: str | None,
+        target: str | None,
+    ) -> None:
+        """A route from one of ``sources`` to one of ``targets``; None for what is to be found out.
 
         Raises:
             UsageError: when a language is not among them or the choice is unclear.
         """
-        known = ", ".join(languages)
-        for language in (source, target):
-            if language is not None and language not in languages:
-                raise UsageError(f"language {language!r} is unknown to this model: it has {known}")
+        known = ", ".join(dict.fromkeys((*sources, *targets)))
+        for language, possible, way in ((source, sources, "from"), (target, targets, "into")):
+            if language is None or language in possible:
+                continue
+            if language in (*sources, *targets):
+                there = ", ".join(possible)
+                raise UsageError(f"this model does not translate {way} {language!r}, only {there}")
+            raise UsageError(f"language {language!r} is unknown to this model: it has {known}")
+        if target is None and len(targets) == 1:
+            target = targets[0]
         if source is not None and source == target:
             raise UsageError(f"source and target are the same language, {source!r}")
-        if target is None and len(languages) != 2:
+        if target is None and len({*sources, *targets}) != 2:
             raise UsageError(f"name the target language: this model has {known}")
-        self._languages = languages
-        self._sources = [source] if source else [code for code in languages if code != target]
+        self._sources = [source] if source else [code for code in sources if code != target]
+        self._targets = targets
         self._target = target
 
     def of(self, text: str) -> tuple[str, str]:
@@ -41,7 +53,7 @@ class Route:
         source = self._sources[0]
         if len(self._sources) > 1:
             source = detect(text, self._sources).language
-        return source, self._target or next(code for code in self._languages if code != source)
+        return source, self._target or next(code for code in self._targets if code != source)
 
 
 @dataclass(eq=False)

@@ -26,7 +26,7 @@ from tformer.model.options import DecodingOptions
 from tformer.model.sentences import Piece, split
 from tformer.model.transformer import Transformer
 from tformer.model.translation import Hypothesis, Translation
-from tformer.model.vocabulary import Vocabulary
+from tformer.model.vocabulary import AnyVocabulary
 
 WINDOW = 1024
 """Texts that are read before the first of them is answered, at most."""
@@ -45,7 +45,7 @@ class Translator:
     def __init__(
         self,
         transformer: Transformer,
-        vocabulary: Vocabulary,
+        vocabulary: AnyVocabulary,
         *,
         window: int = WINDOW,
         max_tokens: int = MAX_TOKENS,
@@ -100,8 +100,18 @@ class Translator:
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """The languages that can be translated into, and from."""
+        """All languages of the model."""
         return self.vocabulary.languages
+
+    @property
+    def source_languages(self) -> tuple[str, ...]:
+        """The languages that can be translated from; of our own models, all."""
+        return self.vocabulary.source_languages
+
+    @property
+    def target_languages(self) -> tuple[str, ...]:
+        """The languages that can be translated into; of our own models, all."""
+        return self.vocabulary.target_languages
 
     def translate(
         self,
@@ -140,7 +150,7 @@ class Translator:
         Raises:
             UsageError: when the model does not know a language or the choice is unclear.
         """
-        return Route(self.languages, source, target)
+        return Route(self.source_languages, self.target_languages, source, target)
 
     def draft(self, text: str, route: Route, options: DecodingOptions) -> Draft:
         """Cut a text into sentences and these into tokens."""
@@ -190,7 +200,7 @@ class Translator:
 class Work:
     """The sentences that an engine works on, by the numbers that it gave them."""
 
-    def __init__(self, engine: Engine, vocabulary: Vocabulary) -> None:
+    def __init__(self, engine: Engine, vocabulary: AnyVocabulary) -> None:
         """Work for an idle engine."""
         self._engine = engine
         self._vocabulary = vocabulary

@@ -19,7 +19,7 @@ from transformers import MarianMTModel, MarianTokenizer
 from tformer.model.checkpoint import load_model
 from tformer.model.directory import read_config
 from tformer.model.engine import Engine, Request
-from tformer.model.errors import ModelError
+from tformer.model.errors import ModelError, UsageError
 from tformer.model.importers.hub import fetch
 from tformer.model.importers.marian import import_marian
 from tformer.model.marian_vocabulary import MarianVocabulary
@@ -187,6 +187,11 @@ def test_an_imported_model_translates(tmp_path: Path) -> None:
     found = list(translator.translate(SOURCE_SENTENCES, source="en", target="de"))
     assert [translation.target_language for translation in found] == ["de"] * 3
     assert all("<" not in translation.text for translation in found)
+    assert list(translator.translate(SOURCE_SENTENCES)) == found  # there is but one direction
+    with pytest.raises(UsageError, match="does not translate from 'de', only en"):
+        translator.route("de", None)
+    with pytest.raises(UsageError, match="does not translate into 'en', only de"):
+        translator.route(None, "en")
 
 
 def test_tags_of_target_languages_are_its_languages(tmp_path: Path) -> None:
