@@ -12,6 +12,7 @@ import typer
 from typer.exceptions import TyperException
 
 from tformer.cli import lines, talk
+from tformer.cli.convert import convert
 from tformer.cli.evaluate import evaluate
 from tformer.cli.exits import ExitStatus, PipeClosed, status_of
 from tformer.cli.info import info
@@ -34,6 +35,7 @@ app.command()(evaluate)
 app.command()(info)
 app.command()(prepare)
 app.command()(train)
+app.add_typer(convert, name="convert")
 app.command()(serve)
 app.command()(token)
 

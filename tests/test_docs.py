@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.main import get_command
@@ -19,7 +20,15 @@ def test_every_command_and_option_is_documented_as_its_help_says(name: str) -> N
     sections = dict(re.findall(r"(?ms)^## `tformer (\w+)`\n(.*?)(?=^## |\Z)", text))
     assert set(sections) == set(COMMANDS), "run `make docs`"
     section = sections[name]
-    command = COMMANDS[name]
+    parts = dict(re.findall(rf"(?ms)^### `tformer {name} (\w+)`\n(.*?)(?=^### |\Z)", section))
+    below = getattr(COMMANDS[name], "commands", {})
+    assert set(parts) == set(below), "run `make docs`"
+    assert_documented(COMMANDS[name], section)
+    for part in below:
+        assert_documented(below[part], parts[part])
+
+
+def assert_documented(command: Any, section: str) -> None:
     assert " ".join(command.help.split()) in " ".join(section.split()), "run `make docs`"
     for parameter in command.params:
         options = [option for option in parameter.opts if option.startswith("-")]

@@ -114,7 +114,7 @@ def test_weights_may_be_stored_in_int8(tmp_path: Path, vocabulary: Vocabulary) -
 
 def test_what_exists_is_not_written_over(tmp_path: Path, vocabulary: Vocabulary) -> None:
     model = save_random(tmp_path / "model", vocabulary)
-    with pytest.raises(OutputError, match="exists; name a directory that does not"):
+    with pytest.raises(OutputError, match="exists; name a folder that does not"):
         export_ctranslate2(model, tmp_path)
 
 

@@ -9,6 +9,9 @@ from typing import Any
 import sentencepiece
 import torch
 from transformers import GenerationConfig, MarianConfig, MarianMTModel
+from transformers.utils import logging
+
+logging.disable_progress_bar()  # it would write to the stderr that tests look at
 
 SOURCE_SENTENCES = ["a dog runs on the beach", "two men drink tea in a garden", "the cat sees it"]
 TARGET_SENTENCES = ["ein hund rennt am strand", "zwei männer trinken tee", "die katze sieht es"]

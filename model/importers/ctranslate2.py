@@ -58,7 +58,7 @@ def export_ctranslate2(model: Path, out: Path, quantization: Quantization | None
             "the package ctranslate2 is not installed; run `pip install ctranslate2`"
         ) from None
     if out.exists():
-        raise OutputError(f"{out}: exists; name a directory that does not")
+        raise OutputError(f"{out}: exists; name a folder that does not")
     network, vocabulary, _ = load_model(model, torch.device("cpu"), torch.float32)
     spec = _specification(specs, network, vocabulary)
     spec.validate()

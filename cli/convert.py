@@ -1,0 +1,91 @@
+"""`tformer convert`: models of other programs made ours, and ours made theirs."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option, Typer
+
+from tformer.cli import talk
+from tformer.model.errors import OutputError
+
+convert = Typer(help="Make models of other programs ours, or ours theirs.", no_args_is_help=True)
+
+
+class Quantization(StrEnum):
+    """How CTranslate2 may store weights."""
+
+    INT8 = "int8"
+    INT8_FLOAT32 = "int8_float32"
+    INT8_FLOAT16 = "int8_float16"
+    INT8_BFLOAT16 = "int8_bfloat16"
+    INT16 = "int16"
+    FLOAT16 = "float16"
+    BFLOAT16 = "bfloat16"
+
+
+Out = Annotated[Path, Argument(metavar="OUT", help="Folder to make; it must not exist.")]
+
+
+@convert.command()
+def marian(
+    model: Annotated[
+        str,
+        Argument(
+            metavar="DIR",
+            help="Folder, or a name on the Hugging Face hub such as Helsinki-NLP/opus-mt-en-de.",
+        ),
+    ],
+    out: Out,
+    source: Annotated[
+        list[str] | None,
+        Option("--source", "-s", metavar="LANG", help="Language that it reads; repeatable."),
+    ] = None,
+    target: Annotated[
+        list[str] | None,
+        Option("--target", "-t", metavar="LANG", help="Language that it writes; repeatable."),
+    ] = None,
+) -> None:
+    """Make a Marian model, such as those of OPUS-MT, a model of tformer.
+
+    DIR holds config.json, model.safetensors or pytorch_model.bin, source.spm, target.spm and
+    vocab.json; a name on the hub is fetched if the package huggingface_hub is installed. Without
+    --source and --target the languages are those that the model states.
+    """
+    _check_free(out)
+    from tformer.model.importers.hub import fetch
+    from tformer.model.importers.marian import import_marian
+
+    import_marian(fetch(model), out, source_languages=source or (), target_languages=target or ())
+    talk.note(f"the model is in {out}: tformer translate --model {out}")
+
+
+@convert.command()
+def ctranslate2(
+    model: Annotated[str, Argument(metavar="MODEL", help="A shipped model, or a model directory.")],
+    out: Out,
+    quantization: Annotated[
+        Quantization | None,
+        Option("--quantization", "-q", help="How to store weights; without it, in float32."),
+    ] = None,
+) -> None:
+    """Write a model of tformer in the format of CTranslate2.
+
+    Needs the package ctranslate2. The vocabulary's files are put beside the model; the input of
+    CTranslate2 is the pieces of a sentence, between the tag of the target language, as `<2de>`,
+    and the end of the sentence, `</s>`.
+    """
+    _check_free(out)
+    from tformer.model.directory import find_model
+    from tformer.model.importers.ctranslate2 import export_ctranslate2
+
+    export_ctranslate2(find_model(model), out, quantization.value if quantization else None)
+    talk.note(f"the model is in {out}")
+
+
+def _check_free(out: Path) -> None:
+    """Refuse before any work is done."""
+    if out.exists():
+        raise OutputError(f"{out}: exists; name a folder that does not")
