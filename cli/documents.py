@@ -6,10 +6,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tformer.cli import lines, talk
 from tformer.cli.languages import Choice, Direction, direction_of
+from tformer.cli.loading import AnyTranslator
 from tformer.cli.progress import progress_bar
 from tformer.documents.document import Document
 from tformer.documents.formats import PACKAGES, SUFFIXES, open_document
@@ -17,9 +17,6 @@ from tformer.documents.segments import State
 from tformer.documents.translation import TranslatedSegment, translate_segments
 from tformer.model.errors import UsageError
 from tformer.model.options import DecodingOptions
-
-if TYPE_CHECKING:
-    from tformer.model.translator import Translator
 
 LINES = "text"
 """The format whose files are translated line by line, as those of no known format are."""
@@ -66,7 +63,9 @@ class Reading:
         file = lines.read_all(path) if path == lines.STDIN else path
         return cls(name, open_document(file, format, name=name))
 
-    def translate(self, translator: Translator, choice: Choice, options: DecodingOptions) -> bytes:
+    def translate(
+        self, translator: AnyTranslator, choice: Choice, options: DecodingOptions
+    ) -> bytes:
         """The document with all translated that was not; what is doubtful is said on stderr."""
         segments = [s for s in self.document.segments if s.state is State.NEW]
         direction = direction_of(choice, self.name, " ".join(s.plain for s in segments))
@@ -87,7 +86,7 @@ class Reading:
 class _Model:
     """A translator as documents want one, which tells its warnings."""
 
-    translator: Translator
+    translator: AnyTranslator
     direction: Direction
     options: DecodingOptions
     name: str

@@ -1,11 +1,71 @@
-"""The one place where a command pays for torch: loading a model."""
+"""Where a command gets its translator from: a model that it loads, or a server.
+
+Only loading a model pays for torch, and only a server for gRPC.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from tformer.cli.options import DEFAULT_MODEL, Device
+from tformer.model.errors import UsageError
+from tformer.model.options import DecodingOptions
 
 if TYPE_CHECKING:
+    from tformer.model.translation import Translation
     from tformer.model.translator import Translator
+    from tformer.server.client import Client
+
+
+PATIENCE = 10.0
+"""Seconds that a person waits for a server that does not answer."""
+
+
+class AnyTranslator(Protocol):
+    """What a `Translator` and the client of a server have in common."""
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages that can be translated into, and from."""
+
+    def translate(
+        self,
+        texts: Iterable[str],
+        *,
+        source: str | None = None,
+        target: str | None = None,
+        options: DecodingOptions | None = None,
+    ) -> Iterator[Translation]:
+        """Translate texts; as many translations come out, in the same order."""
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A server to use in the place of a model."""
+
+    address: str
+    ca: Path | None = None
+    """Authority that signed its certificate; None speaks plain text."""
+
+
+def open_translator(model: str, device: str, remote: Remote | None) -> AnyTranslator:
+    """The server's translator if there is one, else a model that is loaded.
+
+    Raises:
+        UsageError: the options clash.
+        InputError: the certificate of the authority cannot be read.
+        ModelError: the model is missing or damaged.
+        DeviceError: the device is not available.
+    """
+    if remote is None:
+        return load_translator(model, device)
+    if device != Device.AUTO:
+        raise UsageError("--device is of no use with --server: the server has its own")
+    return connect(model, remote)
 
 
 def load_translator(model: str, device: str) -> Translator:
@@ -18,3 +78,17 @@ def load_translator(model: str, device: str) -> Translator:
     from tformer.model.translator import Translator
 
     return Translator.load(model, device=device)
+
+
+def connect(model: str, remote: Remote) -> Client:
+    """A client of a server; the token comes from the environment, which others cannot list.
+
+    Raises:
+        InputError: the certificate of the authority cannot be read.
+    """
+    from tformer.server.client import Client, Identity
+
+    identity = Identity(token=os.environ.get("TFORMER_TOKEN"), ca=remote.ca)
+    # The default model is that of the server, whatever it is called there.
+    name = "" if model == DEFAULT_MODEL else model
+    return Client(remote.address, identity=identity, model=name, patience=PATIENCE)

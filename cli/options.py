@@ -41,4 +41,22 @@ DeviceOption = Annotated[
 RecipeFile = Annotated[
     Path, Argument(metavar="RECIPE", help="TOML file that says what a training run makes.")
 ]
+Server = Annotated[
+    str | None,
+    Option(
+        "--server",
+        metavar="HOST:PORT|unix:PATH",
+        envvar="TFORMER_SERVER",
+        help="Let a server translate; its token, if it wants one, is taken from TFORMER_TOKEN.",
+    ),
+]
+ServerCa = Annotated[
+    Path | None,
+    Option(
+        "--server-ca",
+        metavar="PEM",
+        envvar="TFORMER_SERVER_CA",
+        help="Speak TLS with the server, whose certificate this authority has signed.",
+    ),
+]
 Json = Annotated[bool, Option("--json", help="Print JSON.")]

@@ -23,7 +23,6 @@ from tformer.model.options import DecodingOptions
 
 if TYPE_CHECKING:
     from tformer.model.translation import Translation
-    from tformer.model.translator import Translator
 
 Format = Callable[[int, Line, "Translation"], str]
 
@@ -50,6 +49,8 @@ def translate(
         int, Option(metavar="N", help="Hypotheses printed for each line, at most the beam size.")
     ] = DecodingOptions.n_best,
     device: options.DeviceOption = options.Device.AUTO,
+    server: options.Server = None,
+    server_ca: options.ServerCa = None,
     as_json: options.Json = False,
     format: Annotated[
         str | None,
@@ -74,19 +75,20 @@ def translate(
     decoding = DecodingOptions(beam_size=beam_size, length_penalty=length_penalty, n_best=n_best)
     paths = files or [lines.STDIN]
     lines.check_inputs(paths)
+    remote = loading.Remote(server, server_ca) if server else None
     if kind := document_format(paths, format):
         if n_best > 1 or as_json:
             raise UsageError("--n-best and --json are for lines: add --format text")
         reading = Reading.of(paths[0], kind, output)
         with lines.open_output(output) as writer:
-            translator = loading.load_translator(model, device)
+            translator = loading.open_translator(model, device, remote)
             choice = Choice(translator.languages, source, target)
             writer.write_bytes(reading.translate(translator, choice, decoding))
         return
     if lines.STDIN in paths and talk.is_terminal(sys.stdin):
         talk.note("reading from the terminal, line by line; Ctrl-D ends")
     with lines.open_output(output) as writer:
-        translator = loading.load_translator(model, device)
+        translator = loading.open_translator(model, device, remote)
         choice = Choice(translator.languages, source, target)
         job = Job(translator, choice, decoding, _format(as_json, n_best))
         size = lines.size_of(paths)
@@ -101,7 +103,7 @@ def translate(
 class Job:
     """One call of the command: it knows the inputs and counts their lines."""
 
-    translator: Translator
+    translator: loading.AnyTranslator
     choice: Choice
     options: DecodingOptions
     format: Format

@@ -9,4 +9,7 @@
     streams                       many items in work, a bounded number read ahead
     access · address              who may come in, and from where
     metrics · logs                what is seen from outside
+    client                        the other side
+
+The client needs no torch.
 """
