@@ -228,18 +228,20 @@ def match_language(code: str, languages: Sequence[str]) -> str | None:
 
 
 def fingerprint(directory: Path) -> str:
-    """SHA-256 over the files of a model, in hexadecimal.
+    """SHA-256 over the files of a model but for its card, in hexadecimal.
 
     Raises:
         ModelError: when one cannot be read.
     """
     found = hashlib.sha256()
-    for name in ("config.json", "model.safetensors", "sentencepiece.model"):
-        try:
-            with (directory / name).open("rb") as file:
-                found.update(hashlib.file_digest(file, "sha256").digest())
-        except OSError as error:
-            raise ModelError(f"{directory / name}: cannot be read ({error.strerror})") from error
+    try:
+        for path in sorted(directory.iterdir()):
+            if path.is_file() and path.name != "README.md":
+                with path.open("rb") as file:
+                    found.update(path.name.encode())
+                    found.update(hashlib.file_digest(file, "sha256").digest())
+    except OSError as error:
+        raise ModelError(f"{error.filename}: cannot be read ({error.strerror})") from error
     return found.hexdigest()
 
 
@@ -249,7 +251,8 @@ def check(translator: Translator) -> Translation:
     Raises:
         ModelError: when what comes out is no translation.
     """
-    source, target, *_ = translator.languages
+    source = translator.source_languages[0]
+    target = next(code for code in translator.target_languages if code != source)
     (translation,) = translator.translate([GOLDEN], source=source, target=target)
     if not math.isfinite(translation.hypotheses[0].score):
         raise ModelError("the model cannot translate: its scores are not finite")

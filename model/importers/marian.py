@@ -239,6 +239,8 @@ def _check_vocabulary(
     directory: Path, vocabulary: MarianVocabulary, config: TransformerConfig
 ) -> None:
     """The sizes are told apart only where the two sides have embeddings of their own."""
+    if config.pad_id >= config.vocab_size:
+        raise ModelError(f"{directory / TABLE}: the source has no id {config.pad_id} for padding")
     ours = (vocabulary.target_size, vocabulary.pad_id, vocabulary.eos_id)
     theirs = (config.target_vocab_size or config.vocab_size, config.pad_id, config.eos_id)
     if ours != theirs or len(vocabulary) != config.vocab_size:

@@ -1,0 +1,46 @@
+"""What a server does with a model before it serves it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tiny_marian import save_marian
+
+from tformer.model.errors import ModelError
+from tformer.model.importers.marian import import_marian
+from tformer.model.translator import Translator
+from tformer.server.models import check, fingerprint
+
+
+@pytest.fixture
+def imported(tmp_path: Path) -> Path:
+    """A model that reads two languages and writes a third."""
+    save_marian(tmp_path / "marian")
+    import_marian(
+        tmp_path / "marian",
+        tmp_path / "model",
+        source_languages=("sv", "da"),
+        target_languages=("fi",),
+    )
+    return tmp_path / "model"
+
+
+def test_a_model_of_one_direction_is_checked_in_it(imported: Path) -> None:
+    translation = check(Translator.load(imported, device="cpu", dtype="float32"))
+    assert (translation.source_language, translation.target_language) == ("sv", "fi")
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "vocab.json", "source.spm"])
+def test_the_fingerprint_is_of_every_file_that_counts(imported: Path, name: str) -> None:
+    before = fingerprint(imported)
+    (imported / "README.md").write_text("# A card")
+    assert fingerprint(imported) == before
+    with (imported / name).open("ab") as file:
+        file.write(b" ")
+    assert fingerprint(imported) != before
+
+
+def test_a_missing_model_has_none(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="none: cannot be read"):
+        fingerprint(tmp_path / "none")
