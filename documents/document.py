@@ -53,8 +53,8 @@ class Slot:
     edits: Callable[[str], Iterable[Edit]]
     """From a translation with placeholders to what changes. Two segments may ask for the same
     edit, as two plural forms do of the flag of their entry; it is made once."""
-    is_inner: bool = False
-    """True for what may stand inside another segment: an attribute of a tag in a sentence."""
+    depth: int = 0
+    """How many segments this one may stand inside of: an attribute of a tag in a sentence has 1."""
 
 
 def replacing(segment: Segment, start: int, end: int, escape: Callable[[str], str] = str) -> Slot:
@@ -91,11 +91,12 @@ class TextDocument:
         """See `Document`."""
         changed = changes(self.segments, translations)
         text, slots = self.source.text, self.slots
-        if inner := [slot for slot in slots if slot.is_inner and slot.segment.id in changed]:
-            # First what stands inside; then the rest has moved and is looked for again.
-            text = spliced(text, _edits(inner, changed))
-            slots = with_unique_ids(self.read(text))
-        text = spliced(text, _edits((slot for slot in slots if not slot.is_inner), changed))
+        depths = {slot.depth for slot in slots if slot.segment.id in changed}
+        for depth in sorted(depths, reverse=True):
+            # What stands inside comes first; then the rest has moved and is looked for again.
+            if text is not self.source.text:
+                slots = with_unique_ids(self.read(text))
+            text = spliced(text, _edits((slot for slot in slots if slot.depth == depth), changed))
         return self.source.encode(text, self.escape)
 
 

@@ -8,9 +8,12 @@ from tformer.documents.document import Document
 from tformer.documents.gettext import open_po
 from tformer.documents.html import open_html
 from tformer.documents.markdown import open_markdown
+from tformer.documents.opendocument import open_odt
 from tformer.documents.strings import open_arb, open_json, open_properties
 from tformer.documents.subtitles import open_subrip, open_webvtt
 from tformer.documents.text import open_text
+from tformer.documents.word import open_docx
+from tformer.documents.xliff import open_xliff
 from tformer.model.errors import InputError, UsageError
 
 FORMATS: Mapping[str, Callable[[bytes, str], Document]] = MappingProxyType(
@@ -24,6 +27,9 @@ FORMATS: Mapping[str, Callable[[bytes, str], Document]] = MappingProxyType(
         "json": open_json,
         "arb": open_arb,
         "properties": open_properties,
+        "xliff": open_xliff,
+        "docx": open_docx,
+        "odt": open_odt,
     }
 )
 """The formats by name: each is read from bytes and the name of the file, for messages."""
@@ -48,6 +54,10 @@ SUFFIXES: Mapping[str, str] = MappingProxyType(
         ".json": "json",
         ".arb": "arb",
         ".properties": "properties",
+        ".xliff": "xliff",
+        ".xlf": "xliff",
+        ".docx": "docx",
+        ".odt": "odt",
     }
 )
 """The format of a file by the end of its name."""
@@ -85,10 +95,14 @@ def format_of(path: Path, data: bytes = b"") -> str:
 
 def _by_content(head: bytes) -> str:
     start = head.lstrip().lower()
+    if head.startswith(b"PK\x03\x04"):
+        return "odt" if b"opendocument.text" in head else "docx"
     if head.startswith(b"WEBVTT"):
         return "vtt"
     if start.startswith((b"<!doctype html", b"<html")):
         return "html"
+    if start.startswith((b"<?xml", b"<xliff")) and b"<xliff" in head:
+        return "xliff"
     if b"-->" in head and head.lstrip()[:1].isdigit():
         return "srt"
     if start.startswith((b"msgid ", b"#")) and b'\nmsgstr "' in head:

@@ -282,7 +282,7 @@ def _attribute_slot(token: _Token, match: re.Match[str], offset: int) -> Iterato
     builder.text(_value(match))
     segment = builder.build("", context=f"{token.name} {match['name'].lower()}")
     if segment.has_words:
-        yield replace(replacing(segment, start, end, escape), is_inner=True)
+        yield replace(replacing(segment, start, end, escape), depth=1)
 
 
 def _value(match: re.Match[str]) -> str:

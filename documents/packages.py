@@ -1,0 +1,144 @@
+"""Documents that are ZIP archives: what is in them is read with care and written back part by part.
+
+Nothing is ever unpacked to disk. An archive that claims or turns out to hold too much, that is
+encrypted, or whose parts have names that would lead out of it is refused. Parts that are not
+translated keep their bytes, and all parts their order, times and way of compression.
+"""
+
+import io
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+
+from tformer.documents.document import TextDocument, changes
+from tformer.documents.segments import Segment
+from tformer.model.errors import InputError
+
+LARGEST = 1 << 28
+"""Bytes that all parts of an archive may have together, unpacked."""
+
+MOST_PARTS = 10_000
+
+HIGHEST_RATIO = 200
+"""How many times its packed size a part of more than a megabyte may have: text reaches 20."""
+
+
+@dataclass(frozen=True)
+class PackageDocument:
+    """An archive of which some parts are translated."""
+
+    parts: Mapping[str, TextDocument]
+    """Those that are translated, by name, in the order of reading."""
+    contents: Sequence[tuple[zipfile.ZipInfo, bytes]]
+    """All parts, in the order of the archive."""
+    comment: bytes = b""
+
+    @property
+    def segments(self) -> Sequence[Segment]:
+        """See `tformer.documents.document.Document`; an id begins with the name of its part."""
+        return [
+            replace(segment, id=f"{name}#{segment.id}")
+            for name, part in self.parts.items()
+            for segment in part.segments
+        ]
+
+    def with_translations(self, translations: Mapping[str, str]) -> bytes:
+        """See `tformer.documents.document.Document`."""
+        changed = changes(self.segments, translations)
+        written = {}
+        for name, part in self.parts.items():
+            prefix = f"{name}#"
+            own = {
+                id.removeprefix(prefix): text
+                for id, text in changed.items()
+                if id.startswith(prefix)
+            }
+            written[name] = part.with_translations(own)
+        return _archive(
+            [(info, written.get(info.filename, data)) for info, data in self.contents], self.comment
+        )
+
+
+def open_package(
+    data: bytes,
+    name: str,
+    kind: str,
+    wanted: Callable[[Iterable[str]], Sequence[str]],
+    read: Callable[[bytes, str], TextDocument],
+) -> PackageDocument:
+    """Read an archive.
+
+    Args:
+        data: the file.
+        name: what to call it in a message.
+        kind: what it should be, for the same.
+        wanted: chooses, of the names of the parts, those to translate; none if it is another kind.
+        read: reads such a part.
+
+    Raises:
+        InputError: it is no such archive, or not one to be trusted.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            contents = _contents(archive, name)
+            comment = archive.comment
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
+        raise InputError(f"{name}: not {kind}: the archive is damaged: {error}") from error
+    by_name = {info.filename: content for info, content in contents}
+    chosen = wanted(by_name)
+    if not chosen:
+        raise InputError(f"{name}: not {kind}: the archive does not hold its text")
+    parts = {part: read(by_name[part], f"{name}({part})") for part in chosen}
+    return PackageDocument(parts, contents, comment)
+
+
+def _contents(archive: zipfile.ZipFile, name: str) -> list[tuple[zipfile.ZipInfo, bytes]]:
+    infos = archive.infolist()
+    if len(infos) > MOST_PARTS:
+        raise InputError(f"{name}: the archive has {len(infos)} parts; {MOST_PARTS} are read")
+    if len({info.filename for info in infos}) < len(infos):
+        raise InputError(f"{name}: the archive has two parts of one name")
+    room = LARGEST
+    contents = []
+    for info in infos:
+        _check(info, name)
+        room -= info.file_size
+        if room < 0:
+            raise InputError(f"{name}: the archive unpacks to more than {LARGEST >> 20} MiB")
+        # What is read is checked against the size that the archive claims, which fits.
+        contents.append((info, archive.read(info)))
+    return contents
+
+
+def _check(info: zipfile.ZipInfo, name: str) -> None:
+    path = PurePosixPath(info.filename)
+    if path.is_absolute() or ".." in path.parts or "\\" in info.orig_filename:
+        raise InputError(f"{name}: the part {info.filename!r} would lie outside the archive")
+    if info.flag_bits & 1:
+        raise InputError(f"{name}: the archive is encrypted; save it without a password")
+    if info.file_size > 1 << 20 and info.file_size > HIGHEST_RATIO * max(1, info.compress_size):
+        raise InputError(
+            f"{name}: the part {info.filename!r} unpacks to {info.file_size >> 20} MiB from "
+            f"{info.compress_size} bytes, as no document does"
+        )
+
+
+def _archive(contents: Iterable[tuple[zipfile.ZipInfo, bytes]], comment: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.comment = comment
+        for info, data in contents:
+            archive.writestr(_like(info), data)
+    return buffer.getvalue()
+
+
+def _like(info: zipfile.ZipInfo) -> zipfile.ZipInfo:
+    """What to call a part when it is written: sizes and places are found anew."""
+    new = zipfile.ZipInfo(info.filename, info.date_time)
+    new.compress_type = info.compress_type
+    new.comment = info.comment
+    new.create_system = info.create_system
+    new.external_attr = info.external_attr
+    return new

@@ -1,0 +1,213 @@
+"""XML as a sequence of tokens that are the text again, with nothing from outside let in.
+
+Expat, in Python's standard library, checks that a file is well-formed and tells where each tag and
+text begins. Entities cannot be declared, so that none can name a file, an address, or a billion
+laughs; a document type that is only named is not fetched.
+"""
+
+import html
+import re
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
+from enum import Enum, auto
+from types import MappingProxyType
+from xml.parsers import expat
+
+from tformer.model.errors import InputError
+
+_DECLARED = re.compile(rb"<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9_.:-]+)[\"']")
+
+
+class Kind(Enum):
+    """What a token is."""
+
+    OPEN = auto()
+    CLOSE = auto()
+    EMPTY = auto()
+    """`<x/>`"""
+    TEXT = auto()
+    OTHER = auto()
+    """Comments, processing instructions, declarations."""
+
+
+@dataclass(frozen=True)
+class Token:
+    """A piece of an XML text."""
+
+    kind: Kind
+    name: str
+    """Of an element, without the prefix of its namespace."""
+    raw: str
+    start: int
+    attributes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def end(self) -> int:
+        """Where the next token begins."""
+        return self.start + len(self.raw)
+
+    @property
+    def text(self) -> str:
+        """What a text says."""
+        if self.raw.startswith("<![CDATA["):
+            return self.raw[len("<![CDATA[") : -len("]]>")]
+        return html.unescape(self.raw)
+
+
+def declared_encoding(head: bytes) -> str | None:
+    """What the declaration of an XML file says of its encoding."""
+    match = _DECLARED.match(head.lstrip())
+    name = match[1].decode("ascii") if match else None
+    return None if name and name.lower().startswith("utf-16") else name
+
+
+def scan(text: str, name: str) -> list[Token]:
+    """Cut XML into tokens; their `raw` texts are the text again.
+
+    Args:
+        text: all of the file.
+        name: what to call it in a message.
+
+    Raises:
+        InputError: it is not well-formed, or declares entities.
+    """
+    data = text.encode("utf-8", "surrogatepass")
+    events = _Events(data, name).found
+    tokens = []
+    start = position = 0
+    ends = [event.start for event in events[1:]] + [len(data)]
+    for event, end in zip(events, ends, strict=True):
+        raw = data[position:end].decode("utf-8", "surrogatepass")
+        tokens.append(Token(event.kind, event.name, raw, start, event.attributes))
+        start, position = start + len(raw), end
+    return tokens
+
+
+@dataclass(frozen=True)
+class _Event:
+    start: int
+    kind: Kind
+    name: str = ""
+    attributes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+class _Events:
+    """What Expat reports, with the byte at which it begins."""
+
+    def __init__(self, data: bytes, name: str) -> None:
+        self.found: list[_Event] = []
+        self._data = data
+        self._name = name
+        self._in_cdata = False
+        # The text was decoded already: what the declaration says of its encoding is past.
+        self._parser = parser = expat.ParserCreate("utf-8")
+        parser.StartElementHandler = self._open
+        parser.EndElementHandler = self._close
+        parser.CharacterDataHandler = self._text
+        parser.StartCdataSectionHandler = self._start_cdata
+        parser.EndCdataSectionHandler = self._end_cdata
+        parser.CommentHandler = self._other
+        parser.ProcessingInstructionHandler = self._other
+        parser.XmlDeclHandler = self._other
+        parser.StartDoctypeDeclHandler = self._other
+        parser.EntityDeclHandler = self._refuse
+        try:
+            parser.Parse(data, True)
+        except expat.ExpatError as error:
+            what = expat.ErrorString(error.code)
+            raise InputError(f"{name}:{error.lineno}: not well-formed XML: {what}") from error
+
+    def _note(
+        self, kind: Kind, name: str = "", attributes: Mapping[str, str] | None = None
+    ) -> None:
+        start = self._parser.CurrentByteIndex if self.found else 0
+        self.found.append(_Event(start, kind, name, MappingProxyType(attributes or {})))
+
+    def _open(self, name: str, attributes: dict[str, str]) -> None:
+        self._note(Kind.OPEN, _local(name), attributes)
+
+    def _close(self, name: str) -> None:
+        start = self._parser.CurrentByteIndex
+        if self._data[start : start + 2] == b"</":
+            self._note(Kind.CLOSE, _local(name))
+        else:
+            self.found[-1] = replace(self.found[-1], kind=Kind.EMPTY)
+
+    def _text(self, text: str) -> None:
+        if not self._in_cdata:
+            self._note(Kind.TEXT)
+
+    def _start_cdata(self) -> None:
+        self._note(Kind.TEXT)
+        self._in_cdata = True
+
+    def _end_cdata(self) -> None:
+        self._in_cdata = False
+
+    def _other(self, *_: object) -> None:
+        self._note(Kind.OTHER)
+
+    def _refuse(self, entity: str, *_: object) -> None:
+        line = self._parser.CurrentLineNumber
+        raise InputError(
+            f"{self._name}:{line}: declares the entity {entity!r}; entities are not read, since "
+            "they can name files or fill the memory"
+        )
+
+
+def _local(name: str) -> str:
+    return name.rpartition(":")[2]
+
+
+def escape(text: str) -> str:
+    """Text as it stands between tags; what XML cannot say is left out."""
+    text = re.sub(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "", text)
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def reference(character: str) -> str:
+    """How XML spells a character that the encoding lacks."""
+    return f"&#{ord(character)};"
+
+
+def with_attribute(raw: str, name: str, value: str) -> str:
+    """A tag with an attribute set."""
+    attribute = re.compile(rf"(\s{re.escape(name)}\s*=\s*)(?:\"[^\"]*\"|'[^']*')")
+    if attribute.search(raw):
+        return attribute.sub(rf'\g<1>"{value}"', raw, count=1)
+    end = len(raw) - (2 if raw.endswith("/>") else 1)
+    return f'{raw[:end].rstrip()} {name}="{value}"{raw[end:]}'
+
+
+def end_of(tokens: Sequence[Token], position: int) -> int:
+    """The index behind the element whose first tag is at `position`."""
+    if tokens[position].kind is not Kind.OPEN:
+        return position + 1
+    depth = 0
+    for index in range(position, len(tokens)):
+        depth += {Kind.OPEN: 1, Kind.CLOSE: -1}.get(tokens[index].kind, 0)
+        if depth == 0:
+            return index + 1
+    raise AssertionError("Expat has seen to it that every element is closed")
+
+
+def children(tokens: Sequence[Token], position: int) -> Iterator[int]:
+    """Where each tag or text begins that is directly in the element at `position`."""
+    if tokens[position].kind is not Kind.OPEN:
+        return
+    position += 1
+    while tokens[position].kind is not Kind.CLOSE:
+        yield position
+        position = end_of(tokens, position)
+
+
+def nested(tokens: Sequence[Token], names: Set[str]) -> Iterator[tuple[int, int]]:
+    """Where elements of some names begin, and in how many such elements each stands."""
+    opened: list[str] = []
+    for position, token in enumerate(tokens):
+        if token.kind is Kind.OPEN:
+            if token.name in names:
+                yield position, sum(name in names for name in opened)
+            opened.append(token.name)
+        elif token.kind is Kind.CLOSE:
+            opened.pop()
