@@ -52,8 +52,12 @@ class Remote:
     """Authority that signed its certificate; None speaks plain text."""
 
 
-def open_translator(model: str, device: str, remote: Remote | None) -> AnyTranslator:
-    """The server's translator if there is one, else a model that is loaded.
+def open_translator(
+    model: str, device: str, remote: Remote | None, options: DecodingOptions
+) -> AnyTranslator:
+    """The server's translator if there is one, else that of the daemon if it has the model.
+
+    Else the model is loaded.
 
     Raises:
         UsageError: the options clash.
@@ -62,10 +66,21 @@ def open_translator(model: str, device: str, remote: Remote | None) -> AnyTransl
         DeviceError: the device is not available.
     """
     if remote is None:
-        return load_translator(model, device)
+        return warm_translator(model, device, options) or load_translator(model, device)
     if device != Device.AUTO:
         raise UsageError("--device is of no use with --server: the server has its own")
     return connect(model, remote)
+
+
+def warm_translator(model: str, device: str, options: DecodingOptions) -> AnyTranslator | None:
+    """The daemon's translator, if it runs and has this model.
+
+    Raises:
+        ModelError: there is no such model.
+    """
+    from tformer.server.daemon import warm_client
+
+    return warm_client(model, device=device, beam_size=options.beam_size)
 
 
 def load_translator(model: str, device: str) -> Translator:

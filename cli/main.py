@@ -13,6 +13,7 @@ from typer.exceptions import TyperException
 
 from tformer.cli import lines, talk
 from tformer.cli.convert import convert
+from tformer.cli.daemon import daemon
 from tformer.cli.evaluate import evaluate
 from tformer.cli.exits import ExitStatus, PipeClosed, status_of
 from tformer.cli.info import info
@@ -38,6 +39,7 @@ app.command()(train)
 app.add_typer(convert, name="convert")
 app.command()(serve)
 app.command()(token)
+app.add_typer(daemon)
 
 
 def _print_version(wanted: bool) -> None:

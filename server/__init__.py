@@ -9,7 +9,7 @@
     streams                       many items in work, a bounded number read ahead
     access · address              who may come in, and from where
     metrics · logs                what is seen from outside
-    client                        the other side
+    client · daemon               the other side; a server that keeps a model warm for its user
 
-The client needs no torch.
+The other side needs no torch.
 """

@@ -121,6 +121,7 @@ class Server:
         self._health = health.aio.HealthServicer()
         self._grpc = self._build()
         self._exporter: Exporter | None = None
+        self._bound = False
         self.address = options.listen
         """Where it listens, with the port that the system chose."""
 
@@ -170,10 +171,13 @@ class Server:
         self._service.close()
         if self._exporter:
             await asyncio.to_thread(self._exporter.close)
+        if self._bound and self.address.path is not None:
+            self.address.path.unlink(missing_ok=True)
 
     async def _start(self) -> None:
         # Addresses first: one that is taken is found before the time that loading a model takes.
         self.address = self._bind()
+        self._bound = True
         if self._options.metrics:
             self._exporter = self._metrics.serve(self._options.metrics)
         await self._models.load()

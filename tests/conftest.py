@@ -1,6 +1,7 @@
 """Fixtures that several test files share."""
 
 import io
+import os
 import sys
 
 import pytest
@@ -17,6 +18,11 @@ def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Vocabulary:
     """A vocabulary of a few sentences, mostly of bytes."""
     path = tmp_path_factory.mktemp("vocabulary") / "sentencepiece.model"
     return Vocabulary.train(SENTENCES, path, languages=["en", "de"], size=VOCABULARY_SIZE)
+
+
+# No test may meet a daemon or a server of whoever runs the tests.
+os.environ["TFORMER_DAEMON"] = "0"
+os.environ.pop("TFORMER_SERVER", None)
 
 
 @pytest.fixture

@@ -1,0 +1,191 @@
+"""The warm daemon: a server that keeps a model loaded for the commands of one user.
+
+It listens on a unix socket in a folder that only this user can enter. A command that finds it there
+with the model it needs saves the time that loading takes. Importing this module costs neither torch
+nor gRPC: a command that finds no socket goes on at once.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import socket
+import stat
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tformer.model.directory import find_model
+from tformer.model.errors import ServerError, TformerError
+
+if TYPE_CHECKING:
+    from tformer.protos.v1 import translation_pb2 as pb
+    from tformer.server.client import Client
+
+START_SECONDS = 120.0
+"""A model that is not loaded after this time will not be."""
+
+STOP_SECONDS = 60.0
+"""More than the time in which a server finishes what it has accepted."""
+
+_MODEL_FILES = ("config.json", "model.safetensors", "sentencepiece.model")
+
+
+def folder() -> Path:
+    """Where the socket and the log are, `$XDG_RUNTIME_DIR/tformer` or `~/.cache/tformer`."""
+    if runtime := os.environ.get("XDG_RUNTIME_DIR"):
+        return Path(runtime) / "tformer"
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "tformer"
+
+
+def socket_path() -> Path:
+    """Where the daemon listens."""
+    return folder() / "daemon.socket"
+
+
+def log_path() -> Path:
+    """What it logs."""
+    return folder() / "daemon.log"
+
+
+def process_id() -> int | None:
+    """The process that listens; None if there is none.
+
+    The system is asked, since a file with a number in it outlives its process.
+    """
+    path = socket_path()
+    if not _is_own_socket(path):
+        return None
+    with socket.socket(socket.AF_UNIX) as connection:
+        try:
+            connection.connect(str(path))
+        except OSError:
+            return None
+        size = struct.calcsize("3i")
+        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+    pid, _, _ = struct.unpack("3i", credentials)
+    return int(pid)
+
+
+def start(model: str, *, device: str, beam_size: int) -> int:
+    """Start the daemon and wait until it answers; its process id.
+
+    Raises:
+        ModelError: there is no such model.
+        ServerError: one is running already, or it does not come up.
+    """
+    directory = find_model(model).resolve()
+    with _locked_folder():
+        if pid := process_id():
+            raise ServerError(f"a daemon is running, process {pid}; tformer daemon stop ends it")
+        command = [sys.executable, "-m", "tformer.cli", "serve"]
+        command += ["--listen", f"unix:{socket_path()}", "--model", f"{directory}={directory}"]
+        command += ["--device", device, "--beam-size", str(beam_size)]
+        with log_path().open("wb") as log:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        _await_start(process)
+    return process.pid
+
+
+def stop() -> int | None:
+    """Let the daemon finish what it has, and end it; the process that ended, None if none ran.
+
+    Raises:
+        ServerError: it does not end.
+    """
+    pid = process_id()
+    if pid is None:
+        return None
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_SECONDS
+    while process_id() == pid:
+        if time.monotonic() > deadline:
+            raise ServerError(f"the daemon, process {pid}, does not end; {log_path()} may say why")
+        time.sleep(0.05)
+    return pid
+
+
+def loaded() -> list[pb.Model]:
+    """The models that the daemon has; none if it does not answer."""
+    if not _is_own_socket(socket_path()):
+        return []
+    with _client() as client:
+        try:
+            return client.models()
+        except TformerError:
+            return []
+
+
+def warm_client(model: str, *, device: str, beam_size: int) -> Client | None:
+    """A client of the daemon, if it has this very model and can do what is asked.
+
+    Raises:
+        ModelError: there is no such model.
+    """
+    path = socket_path()
+    if os.environ.get("TFORMER_DAEMON") == "0" or not _is_own_socket(path):
+        return None
+    directory = find_model(model).resolve()
+    if _changed(directory) > path.stat().st_mtime:
+        return None
+    for served in loaded():
+        fits = device in ("auto", served.device.partition(":")[0])
+        if served.name == str(directory) and fits and beam_size <= served.max_beam_size:
+            return _client(served.name)
+    return None
+
+
+def _client(model: str = "") -> Client:
+    from tformer.server.client import Client
+
+    return Client(f"unix:{socket_path()}", model=model, patience=1.0)
+
+
+def _is_own_socket(path: Path) -> bool:
+    """Whether there is a socket, and nobody else has put it there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return False
+    return stat.S_ISSOCK(found.st_mode) and found.st_uid == os.getuid()
+
+
+def _changed(directory: Path) -> float:
+    """When a file of the model was last written."""
+    return max((directory / name).stat().st_mtime for name in _MODEL_FILES)
+
+
+@contextmanager
+def _locked_folder() -> Iterator[None]:
+    """Keep others from starting a daemon too."""
+    folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder().chmod(0o700)
+    with (folder() / "daemon.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _await_start(process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not loaded():
+        if process.poll() is not None:
+            raise ServerError(f"the daemon did not start: {_last_words()}")
+        if time.monotonic() > deadline:
+            process.kill()
+            process.wait()
+            raise ServerError(f"the daemon did not answer in time; {log_path()} may say why")
+        time.sleep(0.05)
+
+
+def _last_words() -> str:
+    lines = log_path().read_text("utf-8", "replace").strip().splitlines() or ["it said nothing"]
+    return lines[-1].removeprefix("error: ")

@@ -1,0 +1,162 @@
+"""The warm daemon, a real process, and when a command makes use of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fake_translator import Tformer
+from serving import make_model
+
+from tformer.cli import loading
+from tformer.cli.exits import ExitStatus
+from tformer.model.errors import ModelError
+from tformer.server import daemon
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_model(tmp_path_factory.mktemp("models") / "en-de")
+
+
+@pytest.fixture(scope="module")
+def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("run")
+
+
+def call(runtime: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "XDG_RUNTIME_DIR": str(runtime), "TFORMER_DAEMON": "1"}
+    return subprocess.run(
+        [sys.executable, "-m", "tformer.cli", *map(str, arguments)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.fixture(scope="module")
+def started(model: Path, runtime: Path) -> Iterator[subprocess.CompletedProcess[str]]:
+    """The daemon with the model, started by the command."""
+    yield call(runtime, "daemon", "start", "-m", model, "--device", "cpu", "--beam-size", "2")
+    call(runtime, "daemon", "stop")
+
+
+@pytest.fixture
+def here(runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this process find the daemon."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
+    monkeypatch.setenv("TFORMER_DAEMON", "1")
+
+
+@pytest.fixture
+def cold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nobody load a model in this process."""
+
+    def refuse(model: str, device: str) -> None:
+        raise ModelError("loaded cold")
+
+    monkeypatch.setattr(loading, "load_translator", refuse)
+
+
+def test_it_starts_and_only_once(
+    started: subprocess.CompletedProcess[str], model: Path, tformer: Tformer, here: None
+) -> None:
+    assert (started.returncode, started.stdout) == (0, "")
+    pid = daemon.process_id()
+    assert f"process {pid};" in started.stderr
+    status = tformer("daemon", "status")
+    assert status == (0, f"running: process {pid}, {model.resolve()}, cpu, {loaded_dtype()}\n", "")
+    again = tformer("daemon", "start", "-m", model)
+    assert again.status == ExitStatus.SERVER
+    assert f"a daemon is running, process {pid}" in again.err
+
+
+def loaded_dtype() -> str:
+    (served,) = daemon.loaded()
+    return served.dtype
+
+
+@pytest.mark.usefixtures("started", "here")
+def test_only_the_user_can_reach_it() -> None:
+    assert stat.S_IMODE(daemon.folder().stat().st_mode) == 0o700
+    assert stat.S_IMODE(daemon.socket_path().stat().st_mode) == 0o600
+
+
+@pytest.mark.usefixtures("started", "here", "cold")
+def test_a_command_with_its_model_uses_it(tformer: Tformer, model: Path) -> None:
+    options = ["-m", model, "-t", "de", "--beam-size", "2"]
+    result = tformer("translate", *options, stdin=b"A dog.\n\n...")
+    assert (result.status, result.out.count("\n"), result.out[-5:]) == (0, 2, "\n\n...")
+    assert "loaded cold" not in result.err
+
+
+@pytest.mark.usefixtures("started", "here", "cold")
+@pytest.mark.parametrize(
+    "arguments", [["--beam-size", "3"], ["--device", "cuda"]], ids=["wider beam", "other device"]
+)
+def test_a_command_that_asks_for_more_loads_the_model(
+    tformer: Tformer, model: Path, arguments: list[str]
+) -> None:
+    result = tformer("translate", "-m", model, "-t", "de", *arguments, stdin=b"a\n")
+    assert "loaded cold" in result.err
+
+
+@pytest.mark.usefixtures("started", "here", "cold")
+def test_a_command_with_another_model_or_a_newer_one_loads_it(
+    tformer: Tformer, model: Path, tmp_path: Path
+) -> None:
+    other = shutil.copytree(model, tmp_path / "other")
+    assert "loaded cold" in tformer("translate", "-m", other, "-t", "de", stdin=b"a\n").err
+    config = model / "config.json"
+    before = config.stat()
+    os.utime(config, (before.st_atime, daemon.socket_path().stat().st_mtime + 1))
+    assert "loaded cold" in tformer("translate", "-m", model, "-t", "de", stdin=b"a\n").err
+    os.utime(config, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+@pytest.mark.usefixtures("started", "here", "cold")
+def test_a_command_can_pass_it_by(
+    tformer: Tformer, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TFORMER_DAEMON", "0")
+    options = ["-m", model, "-t", "de", "--beam-size", "2"]
+    assert "loaded cold" in tformer("translate", *options, stdin=b"a\n").err
+
+
+@pytest.mark.usefixtures("started", "here")
+def test_it_stops(tformer: Tformer) -> None:
+    pid = daemon.process_id()
+    assert tformer("daemon", "stop").err == f"note: the daemon has ended, process {pid}\n"
+    assert not daemon.socket_path().exists()
+    assert tformer("daemon", "stop").err == "note: no daemon was running\n"
+    assert tformer("daemon", "status") == (ExitStatus.SERVER, "not running\n", "")
+
+
+def test_one_that_cannot_start_says_why(runtime: Path, model: Path) -> None:
+    path = shutil.copytree(model, runtime / "damaged")
+    (path / "model.safetensors").write_bytes(b"garbage")
+    result = call(runtime, "daemon", "start", "-m", path)
+    assert result.returncode == ExitStatus.SERVER
+    assert result.stderr.startswith("error: the daemon did not start: ")
+    assert "damaged" in result.stderr and result.stderr.count("\n") == 1
+
+
+@pytest.mark.usefixtures("here", "cold")
+def test_a_socket_that_nobody_answers_is_passed_by(tformer: Tformer, model: Path) -> None:
+    daemon.folder().mkdir(exist_ok=True)
+    with socket.socket(socket.AF_UNIX) as abandoned:
+        abandoned.bind(str(daemon.socket_path()))
+    try:
+        assert daemon.process_id() is None
+        options = ["-m", model, "-t", "de", "--beam-size", "2"]
+        assert "loaded cold" in tformer("translate", *options, stdin=b"a\n").err
+    finally:
+        daemon.socket_path().unlink()
