@@ -9,7 +9,7 @@ from pathlib import Path
 import ctranslate2
 import pytest
 import torch
-from tiny_marian import SOURCE_SENTENCES, save_marian
+from tiny_marian import SOURCE_SENTENCES, decoded, random_sources, save_marian
 
 from tformer.model.checkpoint import load_model, save_model
 from tformer.model.config import TransformerConfig
@@ -99,6 +99,40 @@ def test_imported_models_decode_the_same_there(tmp_path: Path, separate: bool) -
     export_ctranslate2(tmp_path / "model", tmp_path / "out")
     assert_same_translations(tmp_path / "model", tmp_path / "out", "de")
     assert (tmp_path / "out" / "source.spm").is_file()
+
+
+@pytest.mark.parametrize("length_penalty", [0.0, 1.0])
+def test_beam_search_finds_the_same_there(tmp_path: Path, length_penalty: float) -> None:
+    """But for sentences that reach the limit, where ours have to end."""
+    limit = 30
+    save_marian(tmp_path / "marian", seed=4)
+    import_marian(tmp_path / "marian", tmp_path / "model")
+    export_ctranslate2(tmp_path / "model", tmp_path / "out")
+    network, vocabulary, _ = load_model(tmp_path / "model", CPU, torch.float32)
+    sources = random_sources(network.config, 25, seed=5)
+    options = DecodingOptions(
+        n_best=4,
+        length_penalty=length_penalty,
+        length_normalisation="average",
+        max_length=limit,
+    )
+    translator = ctranslate2.Translator(str(tmp_path / "out"), device="cpu", intra_threads=1)
+    found = translator.translate_batch(
+        [[vocabulary.source_tokens[token] for token in source] for source in sources],
+        beam_size=4,
+        num_hypotheses=4,
+        length_penalty=length_penalty,
+        min_decoding_length=0,
+        max_decoding_length=limit,
+    )
+    ours = [
+        [[vocabulary.target_tokens[token] for token in tokens] for tokens in n_best]
+        for n_best in decoded(network, sources, options)
+    ]
+    pairs = zip(ours, [result.hypotheses for result in found], strict=True)
+    ended = [pair for pair in pairs if max(map(len, pair[0] + pair[1])) < limit]
+    assert all(one == other for one, other in ended)
+    assert len({str(one) for one, _ in ended}) >= 8
 
 
 def test_weights_may_be_stored_in_int8(tmp_path: Path, vocabulary: Vocabulary) -> None:

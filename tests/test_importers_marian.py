@@ -12,13 +12,18 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny_marian import SOURCE_SENTENCES, TARGET_SENTENCES, save_marian
+from tiny_marian import (
+    SOURCE_SENTENCES,
+    TARGET_SENTENCES,
+    decoded,
+    random_sources,
+    save_marian,
+)
 from torch import Tensor
 from transformers import MarianMTModel, MarianTokenizer
 
 from tformer.model.checkpoint import load_model
 from tformer.model.directory import read_config
-from tformer.model.engine import Engine, Request
 from tformer.model.errors import ModelError, UsageError
 from tformer.model.importers.hub import fetch
 from tformer.model.importers.marian import import_marian
@@ -44,29 +49,11 @@ def imported(folder: Path, **languages: Any) -> tuple[Transformer, MarianVocabul
     return network, vocabulary
 
 
-def random_sources(model: MarianMTModel, count: int, seed: int) -> list[list[int]]:
-    draw = torch.Generator().manual_seed(seed)
-    size = model.config.vocab_size - 1
-    lengths = torch.randint(1, 12, (count,), generator=draw).tolist()
-    return [[*torch.randint(1, size, (n,), generator=draw).tolist(), 0] for n in lengths]
-
-
 def padded(sources: list[list[int]], pad_id: int) -> tuple[Tensor, Tensor]:
     lengths = torch.tensor([len(source) for source in sources])
     width = int(lengths.max())
     rows = [[*source, *[pad_id] * (width - len(source))] for source in sources]
     return torch.tensor(rows), lengths
-
-
-def decoded(
-    network: Transformer, sources: list[list[int]], options: DecodingOptions
-) -> list[list[list[int]]]:
-    engine = Engine(network, beam_size=options.beam_size)
-    numbers = [engine.submit(Request(source, options)) for source in sources]
-    found = {}
-    while engine.busy:
-        found.update({answer.number: answer.hypotheses for answer in engine.step()})
-    return [[list(hypothesis.tokens) for hypothesis in found[number]] for number in numbers]
 
 
 def generated(
@@ -93,7 +80,7 @@ def generated(
 def test_logits_are_theirs(tmp_path: Path, shape: dict[str, Any]) -> None:
     model = save_marian(tmp_path / "model", **shape)
     network, _ = imported(tmp_path / "model")
-    sources, lengths = padded(random_sources(model, 5, seed=1), model.config.pad_token_id)
+    sources, lengths = padded(random_sources(model.config, 5, seed=1), model.config.pad_token_id)
     start, end = model.config.decoder_start_token_id, model.config.decoder_vocab_size - 1
     target = torch.cat([torch.full((5, 1), start), torch.randint(1, end, (5, 7))], 1)
     mask = (torch.arange(sources.size(1)) < lengths[:, None]).long()
@@ -112,7 +99,7 @@ def test_greedy_search_finds_what_theirs_finds(tmp_path: Path, shape: dict[str, 
     for seed in range(2):
         model = save_marian(tmp_path / f"model{seed}", seed, **shape)
         network, _ = imported(tmp_path / f"model{seed}")
-        sources = random_sources(model, 16, seed)
+        sources = random_sources(model.config, 16, seed)
         options = DecodingOptions(beam_size=1, max_length=25)
         ours = decoded(network, sources, options)
         assert ours == generated(model, sources, num_beams=1, max_new_tokens=25)
@@ -141,7 +128,7 @@ def test_beam_search_finds_what_theirs_finds(
     else:
         model = save_marian(tmp_path / "model", seed=4, end_bias=2)
     network, _ = imported(tmp_path / "model")
-    sources = random_sources(model, 25, seed=5)
+    sources = random_sources(model.config, 25, seed=5)
     ours = decoded(network, sources, options)
     theirs = generated(
         model,

@@ -11,6 +11,11 @@ import torch
 from transformers import GenerationConfig, MarianConfig, MarianMTModel
 from transformers.utils import logging
 
+from tformer.model.config import TransformerConfig
+from tformer.model.engine import Engine, Request
+from tformer.model.options import DecodingOptions
+from tformer.model.transformer import Transformer
+
 logging.disable_progress_bar()  # it would write to the stderr that tests look at
 
 SOURCE_SENTENCES = ["a dog runs on the beach", "two men drink tea in a garden", "the cat sees it"]
@@ -101,3 +106,25 @@ def save_marian(
     )
     model.save_pretrained(folder)
     return model
+
+
+def random_sources(
+    config: MarianConfig | TransformerConfig, count: int, seed: int
+) -> list[list[int]]:
+    """Token ids, each sentence with its end."""
+    draw = torch.Generator().manual_seed(seed)
+    size = config.vocab_size - 1
+    lengths = torch.randint(1, 12, (count,), generator=draw).tolist()
+    return [[*torch.randint(1, size, (n,), generator=draw).tolist(), 0] for n in lengths]
+
+
+def decoded(
+    network: Transformer, sources: list[list[int]], options: DecodingOptions
+) -> list[list[list[int]]]:
+    """The n-best list of every sentence, by our search."""
+    engine = Engine(network, beam_size=options.beam_size)
+    numbers = [engine.submit(Request(source, options)) for source in sources]
+    found = {}
+    while engine.busy:
+        found.update({answer.number: answer.hypotheses for answer in engine.step()})
+    return [[list(hypothesis.tokens) for hypothesis in found[number]] for number in numbers]
