@@ -63,7 +63,7 @@ def evaluate(
     decoding = DecodingOptions(beam_size=beam_size, length_penalty=length_penalty)
     sources, references = _read_pair(source_file, reference_file, limit)
     translator = loading.load_translator(model, device)
-    direction = _direction(Choice(translator.languages, source, target))
+    direction = _direction(Choice.among(translator, source, target))
     evaluation = _evaluate(translator, direction, decoding, sources, references)
     with lines.open_output(None) as writer:
         writer.write(_as_json(evaluation) if as_json else _as_text(evaluation))

@@ -1,9 +1,12 @@
 """From what to what: the languages that the user named, the rest by detection and elimination."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tformer.cli import talk
+from tformer.cli.loading import AnyTranslator
 from tformer.model.errors import UsageError
 
 # The confidence below which a detected language is called uncertain.
@@ -25,6 +28,20 @@ class Choice:
     languages: Sequence[str]
     source: str | None = None
     target: str | None = None
+    sources: Sequence[str] | None = None
+    """Languages that the model reads; None is all."""
+    targets: Sequence[str] | None = None
+    """Languages that the model writes; None is all."""
+
+    @classmethod
+    def among(cls, translator: AnyTranslator, source: str | None, target: str | None) -> Choice:
+        """What the user named among the languages of a model.
+
+        Raises:
+            UsageError: the model does not have them.
+        """
+        sources, targets = translator.source_languages, translator.target_languages
+        return cls(translator.languages, source, target, sources, targets)
 
     def __post_init__(self) -> None:
         """Refuse languages that the model does not have, and one that is both."""
@@ -34,6 +51,8 @@ class Choice:
                     f"the model does not know the language {language!r}; "
                     f"it has {', '.join(self.languages)}"
                 )
+        self._refuse_unless_among(self.sources, "from", self.source)
+        self._refuse_unless_among(self.targets, "into", self.target)
         if self.source is not None and self.source == self.target:
             raise UsageError(f"source and target are both {self.source!r}; name two languages")
 
@@ -42,7 +61,8 @@ class Choice:
         """Languages that the text may be in."""
         if self.source is not None:
             return (self.source,)
-        return tuple(language for language in self.languages if language != self.target)
+        sources = self.languages if self.sources is None else self.sources
+        return tuple(language for language in sources if language != self.target)
 
     def toward(self, source: str) -> Direction:
         """The direction, given the source.
@@ -52,13 +72,22 @@ class Choice:
         """
         if self.target is not None:
             return Direction(source, self.target)
-        others = [language for language in self.languages if language != source]
+        targets = self.languages if self.targets is None else self.targets
+        others = [language for language in targets if language != source]
         if len(others) != 1:
             raise UsageError(
                 f"several target languages are possible ({', '.join(others)}); "
                 "name one with --target"
             )
         return Direction(source, others[0])
+
+    def _refuse_unless_among(
+        self, languages: Sequence[str] | None, way: str, language: str | None
+    ) -> None:
+        if languages is not None and language is not None and language not in languages:
+            raise UsageError(
+                f"the model does not translate {way} {language!r}, only {', '.join(languages)}"
+            )
 
 
 def direction_of(choice: Choice, name: str, sample: str) -> Direction | None:

@@ -30,7 +30,15 @@ class AnyTranslator(Protocol):
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """The languages that can be translated into, and from."""
+        """All languages."""
+
+    @property
+    def source_languages(self) -> tuple[str, ...]:
+        """The languages that can be translated from."""
+
+    @property
+    def target_languages(self) -> tuple[str, ...]:
+        """The languages that can be translated into."""
 
     def translate(
         self,

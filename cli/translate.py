@@ -82,14 +82,14 @@ def translate(
         reading = Reading.of(paths[0], kind, output)
         with lines.open_output(output) as writer:
             translator = loading.open_translator(model, device, remote, decoding)
-            choice = Choice(translator.languages, source, target)
+            choice = Choice.among(translator, source, target)
             writer.write_bytes(reading.translate(translator, choice, decoding))
         return
     if lines.STDIN in paths and talk.is_terminal(sys.stdin):
         talk.note("reading from the terminal, line by line; Ctrl-D ends")
     with lines.open_output(output) as writer:
         translator = loading.open_translator(model, device, remote, decoding)
-        choice = Choice(translator.languages, source, target)
+        choice = Choice.among(translator, source, target)
         job = Job(translator, choice, decoding, _format(as_json, n_best))
         size = lines.size_of(paths)
         with progress_bar("translating", size, data_on_stdout=output is None) as advance:

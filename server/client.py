@@ -274,6 +274,16 @@ class Client:
         response = self._ask(self._stub.ListSupportedLanguages, request)
         return tuple(language.language_code for language in response.languages)
 
+    @property
+    def source_languages(self) -> tuple[str, ...]:
+        """The same: the server alone knows of models that do not go both ways."""
+        return self.languages
+
+    @property
+    def target_languages(self) -> tuple[str, ...]:
+        """The same."""
+        return self.languages
+
     def models(self) -> list[pb.Model]:
         """The models that the server has, its default first.
 

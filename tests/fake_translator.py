@@ -52,6 +52,14 @@ class FakeTranslator:
     languages: tuple[str, ...] = ("en", "de")
     vocabulary = FakeVocabulary()
 
+    @property
+    def source_languages(self) -> tuple[str, ...]:
+        return self.languages
+
+    @property
+    def target_languages(self) -> tuple[str, ...]:
+        return self.languages
+
     def __init__(self, window: int = 7) -> None:
         self.window = window
         self.directions: list[tuple[str | None, str | None]] = []

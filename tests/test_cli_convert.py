@@ -25,6 +25,12 @@ def test_marian_to_tformer_to_ctranslate2(tformer: Tformer, marian: Path, tmp_pa
     assert result.err == f"note: the model is in {ours}: tformer translate --model {ours}\n"
     assert "languages   en, de\n" in tformer("info", ours).out
 
+    result = tformer("translate", "--model", ours, "-", stdin=b"a dog\n\n")
+    assert (result.status, result.err) == (ExitStatus.SUCCESS, "")
+    assert result.out.count("\n") == 2
+    result = tformer("translate", "--model", ours, "--target", "en", "-", stdin=b"a dog\n")
+    assert result.err == "error: the model does not translate into 'en', only de\n"
+
     result = tformer("convert", "ctranslate2", ours, theirs, "--quantization", "int8")
     assert (result.status, result.out) == (ExitStatus.SUCCESS, "")
     assert {"model.bin", "config.json", "source.spm"} <= {file.name for file in theirs.iterdir()}

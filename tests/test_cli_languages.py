@@ -43,3 +43,25 @@ def test_a_target_must_be_named_where_several_are_left() -> None:
 def test_wrong_languages_are_refused(source: str | None, target: str | None, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         Choice(PAIR, source, target)
+
+
+ONE_WAY = {"languages": ("en", "fr", "es"), "sources": ("en",), "targets": ("fr", "es")}
+
+
+def test_a_model_of_one_way_needs_no_detection() -> None:
+    assert Choice(**ONE_WAY).possible_sources == ("en",)
+    assert Choice(**ONE_WAY, target="es").toward("en") == Direction("en", "es")
+    with pytest.raises(UsageError, match=r"fr, es.*--target"):
+        Choice(**ONE_WAY).toward("en")
+
+
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        pytest.param({"source": "fr"}, "translate from 'fr', only en", id="source"),
+        pytest.param({"target": "en"}, "translate into 'en', only fr, es", id="target"),
+    ],
+)
+def test_the_wrong_way_is_refused(named: dict[str, str], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        Choice(**ONE_WAY, **named)
