@@ -58,7 +58,13 @@ def marian(
     from tformer.model.importers.hub import fetch
     from tformer.model.importers.marian import import_marian
 
-    import_marian(fetch(model), out, source_languages=source or (), target_languages=target or ())
+    import_marian(
+        fetch(model),
+        out,
+        name=Path(model).resolve().name,  # what is fetched lies in a folder of another name
+        source_languages=source or (),
+        target_languages=target or (),
+    )
     talk.note(f"the model is in {out}: tformer translate --model {out}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from fake_translator import Tformer
@@ -34,6 +35,16 @@ def test_marian_to_tformer_to_ctranslate2(tformer: Tformer, marian: Path, tmp_pa
     result = tformer("convert", "ctranslate2", ours, theirs, "--quantization", "int8")
     assert (result.status, result.out) == (ExitStatus.SUCCESS, "")
     assert {"model.bin", "config.json", "source.spm"} <= {file.name for file in theirs.iterdir()}
+
+
+def test_a_model_of_the_hub_is_fetched_and_has_its_name(
+    tformer: Tformer, marian: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot = marian.rename(tmp_path / "0a1b2c3d")
+    hub = SimpleNamespace(snapshot_download=lambda name, allow_patterns: snapshot)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", hub)  # type: ignore[arg-type]
+    assert tformer("convert", "marian", "Helsinki-NLP/opus-mt-en-de", tmp_path / "out").status == 0
+    assert "model       opus-mt-en-de\n" in tformer("info", tmp_path / "out").out
 
 
 def test_languages_can_be_named(tformer: Tformer, marian: Path, tmp_path: Path) -> None:

@@ -77,6 +77,7 @@ def import_marian(
     directory: Path,
     out: Path,
     *,
+    name: str | None = None,
     source_languages: Sequence[str] = (),
     target_languages: Sequence[str] = (),
 ) -> None:
@@ -85,6 +86,7 @@ def import_marian(
     Args:
         directory: in the layout above.
         out: where to; an existing model directory is replaced.
+        name: of the model; None is that of the directory.
         source_languages: what the model reads; none is what tokenizer_config.json says.
         target_languages: what it writes; none is every language that it has a token for, such as
             ``>>fr<<``, or else what tokenizer_config.json says.
@@ -101,7 +103,7 @@ def import_marian(
     vocabulary = _vocabulary(directory, source_languages, target_languages)
     _check_vocabulary(directory, vocabulary, config)
     facts = ModelFacts(
-        name=directory.resolve().name,
+        name=name or directory.resolve().name,
         languages=vocabulary.languages,
         licence=_licence(directory / "README.md"),
         training={"imported_from": "marian"},
