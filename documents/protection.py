@@ -75,7 +75,7 @@ _TAG = re.compile(
       <!--.{0,2000}?-->
     | \{\\[^{}\n]{1,200}\}                                  # {\an8} of subtitles
     | <(?P<closing>/?)(?P<name>[A-Za-z][A-Za-z0-9.:_-]{0,60})
-        (?P<rest>(?:\s[^<>]{0,2000})?)>
+        (?P<rest>(?:\s[^<>]{0,2000})?/?)>
     """,
     re.VERBOSE,
 )

@@ -50,7 +50,7 @@ def restore(segment: Segment, translation: str, alignment: Alignment | None = No
         translation: of `segment.plain`.
         alignment: which word became which; None to guess.
     """
-    if translation == segment.plain:
+    if translation == segment.plain or not segment.plain.strip():
         return Restored(segment.text)
     source = _lay_out(segment)
     target, cut = _cut_surplus(source, without_marks(translation).strip())

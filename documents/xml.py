@@ -99,6 +99,7 @@ class _Events:
         self._data = data
         self._name = name
         self._in_cdata = False
+        self._after_cdata = False
         # The text was decoded already: what the declaration says of its encoding is past.
         self._parser = parser = expat.ParserCreate("utf-8")
         parser.StartElementHandler = self._open
@@ -134,8 +135,12 @@ class _Events:
             self.found[-1] = replace(self.found[-1], kind=Kind.EMPTY)
 
     def _text(self, text: str) -> None:
-        if not self._in_cdata:
+        # Expat reports a text line by line and reference by reference.
+        if self._in_cdata:
+            return
+        if self._after_cdata or self.found[-1].kind is not Kind.TEXT:
             self._note(Kind.TEXT)
+        self._after_cdata = False
 
     def _start_cdata(self) -> None:
         self._note(Kind.TEXT)
@@ -143,6 +148,7 @@ class _Events:
 
     def _end_cdata(self) -> None:
         self._in_cdata = False
+        self._after_cdata = True
 
     def _other(self, *_: object) -> None:
         self._note(Kind.OTHER)
