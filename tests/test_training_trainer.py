@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from tiny_training import PAIRS, make_store, sample_pairs, write_recipe, write_tsv
@@ -212,6 +213,28 @@ def test_a_checkpoint_without_a_report_is_read(folder: Path, tmp_path: Path) -> 
 
 
 # -- what a step is -----------------------------------------------------------------------
+
+
+def test_decay_weights_take_over_when_the_learning_rate_falls(tmp_path: Path) -> None:
+    pairs = sample_pairs(40)
+    write_tsv(tmp_path / "early.tsv", pairs[:20])
+    write_tsv(tmp_path / "late.tsv", pairs[20:])
+    path = write_recipe(tmp_path, "early.tsv:1\ndecay_weight = 0", "late.tsv:0\ndecay_weight = 1")
+    store = make_store(tmp_path, Recipe.read(path))
+    changes = {"schedule": "trapezoid", "decay_steps": 3}
+
+    seen = []
+    for name, stops in (("whole", [8]), ("resumed", [6, 8])):
+        steps: list[set[int]] = []
+        for stop in stops:
+            trainer = new_trainer(tmp_path, tmp_path / name, max_steps=8, **changes)
+            while trainer.counters.step < stop:
+                examples = np.concatenate(trainer._next_batches())
+                steps.append(set(store.corpora[examples // 2].tolist()))
+                trainer.counters.step += 1
+            trainer._save()
+        seen.append(steps)
+    assert seen[0] == seen[1] == [{0}] * 5 + [{1}] * 3
 
 
 def test_dropout_acts_and_depends_on_the_seed_only(folder: Path, tmp_path: Path) -> None:

@@ -34,11 +34,13 @@ class CorpusSettings:
     """For paired files: the file with the second language, line by line."""
     weight: float = 1.0
     """How often each pair is seen in an epoch; 0.25 means a quarter of them, newly drawn."""
+    decay_weight: float | None = None
+    """The weight while the learning rate of ``trapezoid`` falls, when a model settles: best text
+    up, loose text down. None keeps ``weight``."""
 
     def __post_init__(self) -> None:
         """Refuse weights that no number of copies can have."""
-        if not 0 <= self.weight < math.inf:
-            raise TrainingError(f"corpus.weight must be at least 0, not {self.weight}")
+        _require_at_least(0, "corpus", weight=self.weight, decay_weight=self.decay_weight or 0.0)
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,8 @@ class Counters:
     epoch: int = 0
     batches: int = 0
     """Micro-batches of the epoch that all processes together have used."""
+    decaying: bool = False
+    """Whether the epoch is drawn by the corpora's decay weights."""
     tokens: int = 0
     best: float = -math.inf
     validations_without_better: int = 0
@@ -198,17 +200,37 @@ class Trainer:
     def _next_batches(self) -> list[Examples]:
         """The micro-batches of the next step, of all processes; begins epochs as needed."""
         size = self.world * self.settings.accumulate
-        if self.counters.epoch != self.planned_epoch:
+        if self.counters.decaying != self._decays():
+            self.counters.decaying = self._decays()
+            self._begin_epoch()
+        elif self.counters.epoch != self.planned_epoch:
             self._plan()
         if self.counters.batches + size > len(self.plan):
-            self.counters.epoch, self.counters.batches = self.counters.epoch + 1, 0
-            self._plan()
+            self._begin_epoch()
         start = self.counters.batches
         self.counters.batches += size
         return self.plan[start : start + size]
 
+    def _decays(self) -> bool:
+        """Whether the next step is drawn by decay weights, if the recipe has any."""
+        settings = self.settings
+        return (
+            settings.schedule == "trapezoid"
+            and self.counters.step >= settings.max_steps - settings.decay_steps
+            and any(corpus.decay_weight is not None for corpus in self.recipe.corpora)
+        )
+
+    def _begin_epoch(self) -> None:
+        self.counters.epoch, self.counters.batches = self.counters.epoch + 1, 0
+        self._plan()
+
     def _plan(self) -> None:
-        weights = [corpus.weight for corpus in self.recipe.corpora]
+        weights = [
+            corpus.weight
+            if corpus.decay_weight is None or not self.counters.decaying
+            else corpus.decay_weight
+            for corpus in self.recipe.corpora
+        ]
         settings = self.settings
         self.plan = plan_epoch(
             self.store, weights, settings.tokens_per_batch, settings.seed, self.counters.epoch
