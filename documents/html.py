@@ -41,6 +41,7 @@ _META = re.compile(r"(?:og:|twitter:)?(?:title|description)|keywords", re.IGNORE
 _ATTRIBUTE = re.compile(
     r"""(?<=[\s"'/])(?P<name>[^\s"'<>/=]+)\s*=\s*(?:"(?P<double>[^"]*)"|'(?P<single>[^']*)')"""
 )
+_UNFINISHED = re.compile(r"<[A-Za-z!/?]")
 _CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]+)", re.IGNORECASE)
 
 
@@ -107,6 +108,8 @@ class _Tokenizer(HTMLParser):
         self.close()
 
     def _note(self, kind: str, name: str = "") -> None:
+        if kind == "text" and self.found and self.found[-1][1] == "text":
+            return  # the parser reports a text reference by reference
         line, column = self.getpos()
         self.found.append((self._line_starts[line - 1] + column, kind, name))
 
@@ -146,10 +149,17 @@ def tokens(text: str) -> list[_Token]:
     found = [place for place in _Tokenizer(text).found if place[0] < len(text)]
     ends = [*(start for start, _, _ in found), len(text)][1:]
     return [
-        _Token(kind, name, text[start:end], start)
+        _token(kind, name, text[start:end], start)
         for (start, kind, name), end in zip(found, ends, strict=True)
         if start < end
     ]
+
+
+def _token(kind: str, name: str, raw: str, start: int) -> _Token:
+    if kind == "text" and _UNFINISHED.search(raw):
+        # A tag or comment that the file ends in: no text, though the parser takes it for one.
+        kind, name = "other", "comment"
+    return _Token(kind, name, raw, start)
 
 
 def _without_opaque(tokens: list[_Token]) -> Iterator[_Token]:

@@ -247,9 +247,16 @@ class _Body:
             content = _content(segment, place, text, escape)
             token = self._markdown.parseInline(content, self._references)[0]
             again = _build("", content, token.children or [], "")
-            if _meaning(again, again.text) == meaning:
+            is_same = _meaning(again, again.text) == meaning
+            if is_same and (not place.is_paragraph or self._is_paragraph(content)):
                 return self._in_lines(content, place)
         return self._text[place.start : place.end]
+
+    def _is_paragraph(self, content: str) -> bool:
+        """Whether text is one paragraph; HTML at its beginning can make it something else."""
+        lines = "\n".join(map(_guarded, content.split("\n")))
+        tokens = self._markdown.parse(lines, self._references)
+        return [token.type for token in tokens] == ["paragraph_open", "inline", "paragraph_close"]
 
     def _in_lines(self, content: str, place: _Place) -> str:
         if place.is_cell:
