@@ -116,23 +116,27 @@ class Calls:
         metadata = dict(context.invocation_metadata() or ())
         call = Call(_request_id(metadata), method, context.peer(), None)
         code = grpc.StatusCode.OK
+        failure: Exception | None = None
         started = time.monotonic()
         self._enter()
         try:
-            await context.send_initial_metadata(((REQUEST_ID, call.id),))
+            # Nothing is awaited before this: a call is refused, or will be finished.
             self._admit(call, str(metadata.get("authorization", "")))
+            await context.send_initial_metadata(((REQUEST_ID, call.id),))
             yield call
         except asyncio.CancelledError:
             code = _why_cancelled(context)
             raise
         except Exception as error:
+            failure = error
             code = code_of(error)
             if code is grpc.StatusCode.INTERNAL:
                 logger.exception("a call has failed", extra={"request_id": call.id})
-            await _abort(context, error)
         finally:
             self._leave()
             self._note(call, code, time.monotonic() - started)
+        if failure is not None:
+            await _abort(context, failure, call.id)
 
     def _admit(self, call: Call, authorization: str) -> None:
         """Let the caller in, before any work is done."""
@@ -200,10 +204,12 @@ class TokenNeeded(grpc.aio.ServerInterceptor):
         return grpc.stream_stream_rpc_method_handler(refuse)
 
 
-async def _abort(context: Context, error: BaseException) -> None:
+async def _abort(context: Context, error: BaseException, request_id: str = "") -> None:
     status = status_of(error)
-    details = ((DETAILS_KEY, status.SerializeToString()),)
-    await context.abort(code_of(error), status.message, details)
+    trailing: list[tuple[str, str | bytes]] = [(DETAILS_KEY, status.SerializeToString())]
+    if request_id:
+        trailing.append((REQUEST_ID, request_id))
+    await context.abort(code_of(error), status.message, tuple(trailing))
 
 
 def _why_cancelled(context: Context) -> grpc.StatusCode:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import subprocess
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+import grpc
+import pytest
 import torch
 from tiny import tiny_transformer
 
@@ -99,3 +103,35 @@ def serving(
         yield running
     finally:
         running.stop()
+
+
+def make_certificates(folder: Path) -> Path:
+    """ca, server, client (signed by ca) and stranger (signed by itself), each .pem and .key."""
+    if not shutil.which("openssl"):
+        pytest.skip("needs the program openssl to make certificates")
+
+    def make(name: str, *how: str) -> None:
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+             "-nodes", "-days", "2", "-subj", f"/CN={name}", "-keyout", f"{name}.key",
+             "-out", f"{name}.pem", *how],
+            cwd=folder, check=True, capture_output=True,
+        )  # fmt: skip
+
+    make("ca")
+    signed = ("-CA", "ca.pem", "-CAkey", "ca.key", "-addext", "basicConstraints=critical,CA:false")
+    make("server", *signed, "-addext", "subjectAltName=IP:127.0.0.1")
+    make("client", *signed)
+    make("stranger")
+    return folder
+
+
+def trusting(certificates: Path, name: str | None = None) -> grpc.ChannelCredentials:
+    """Credentials of a client that trusts the server, and shows a certificate or none."""
+
+    def read(file: str) -> bytes:
+        return (certificates / file).read_bytes()
+
+    if name is None:
+        return grpc.ssl_channel_credentials(read("ca.pem"))
+    return grpc.ssl_channel_credentials(read("ca.pem"), read(f"{name}.key"), read(f"{name}.pem"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import queue
-import shutil
 import signal
 import socket
 import stat
@@ -22,7 +21,14 @@ import pytest
 from google.rpc.status_pb2 import Status
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from serving import SENTENCES, RunningServer, make_model, serving
+from serving import (
+    SENTENCES,
+    RunningServer,
+    make_certificates,
+    make_model,
+    serving,
+    trusting,
+)
 
 from tformer.model.errors import ModelError, ServerError, UsageError
 from tformer.model.translator import Translator
@@ -212,34 +218,7 @@ def delay_of(error: Any) -> float:
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """ca, server, client (signed by ca), and stranger (signed by itself): .pem and .key."""
-    if not shutil.which("openssl"):
-        pytest.skip("needs the program openssl to make certificates")
-    folder = tmp_path_factory.mktemp("certificates")
-
-    def make(name: str, *how: str) -> None:
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-             "-nodes", "-days", "2", "-subj", f"/CN={name}", "-keyout", f"{name}.key",
-             "-out", f"{name}.pem", *how],
-            cwd=folder, check=True, capture_output=True,
-        )  # fmt: skip
-
-    make("ca")
-    signed = ("-CA", "ca.pem", "-CAkey", "ca.key", "-addext", "basicConstraints=critical,CA:false")
-    make("server", *signed, "-addext", "subjectAltName=IP:127.0.0.1")
-    make("client", *signed)
-    make("stranger")
-    return folder
-
-
-def trusting(certificates: Path, name: str | None = None) -> grpc.ChannelCredentials:
-    def read(file: str) -> bytes:
-        return (certificates / file).read_bytes()
-
-    if name is None:
-        return grpc.ssl_channel_credentials(read("ca.pem"))
-    return grpc.ssl_channel_credentials(read("ca.pem"), read(f"{name}.key"), read(f"{name}.pem"))
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
 
 
 def test_tls_is_spoken_and_plain_text_refused(model: Path, certificates: Path) -> None:

@@ -254,8 +254,9 @@ def test_the_impossible_is_refused(
         stub.TranslateText(asked, timeout=30)
     assert error_of(raised.value)[0].name == code
     assert message in error_of(raised.value)[1]
-    details = dict(raised.value.trailing_metadata())[DETAILS_KEY]
-    assert Status.FromString(details).message == error_of(raised.value)[1]
+    trailing = dict(raised.value.trailing_metadata())
+    assert Status.FromString(trailing[DETAILS_KEY]).message == error_of(raised.value)[1]
+    assert trailing["x-request-id"]
 
 
 @pytest.mark.parametrize("message", [b"\xff\xff", b"\x0a\x02\xff\xfe"], ids=["noise", "not UTF-8"])
