@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from tformer.documents.bitext import open_tsv
 from tformer.documents.document import Document
 from tformer.documents.gettext import open_po
 from tformer.documents.html import open_html
@@ -28,6 +29,7 @@ FORMATS: Mapping[str, Callable[[bytes, str], Document]] = MappingProxyType(
         "arb": open_arb,
         "properties": open_properties,
         "xliff": open_xliff,
+        "tsv": open_tsv,
         "docx": open_docx,
         "odt": open_odt,
     }
@@ -56,6 +58,7 @@ SUFFIXES: Mapping[str, str] = MappingProxyType(
         ".properties": "properties",
         ".xliff": "xliff",
         ".xlf": "xliff",
+        ".tsv": "tsv",
         ".docx": "docx",
         ".odt": "odt",
     }

@@ -17,9 +17,10 @@ from tformer.documents.segments import Segment, State, problem_with
 from tformer.documents.translation import TranslatedSegment, translate_segments
 from tformer.model.errors import InputError, UsageError
 
+DOCS = Path(__file__).parent.parent / "docs"
 DATA = Path(__file__).parent / "data" / "documents"
 FILES = sorted(path for path in DATA.rglob("*") if path.is_file())
-BILINGUAL = {"po", "xliff"}
+BILINGUAL = {"po", "xliff", "tsv"}
 
 # Markup, literals and hostile text, of which every kind of file is put together.
 SNIPPETS = [
@@ -207,7 +208,8 @@ def test_a_translation_keeps_the_structure(path: Path, model: object) -> None:
         assert [s.text for s in again.segments] == [s.text for s in document.segments]
         changed = {s.id for s in document.segments if texts[s.id] != s.current}
         assert changed or model is silent
-        assert all(s.state is State.REVIEW for s in again.segments if s.id in changed)
+        made = State.TRANSLATED if format_in(path) == "tsv" else State.REVIEW
+        assert all(s.state is made for s in again.segments if s.id in changed)
         return
     assert [s.id for s in again.segments] == [s.id for s in document.segments]
     assert markup(again.segments) == markup(document.segments)
@@ -298,6 +300,24 @@ def test_translations_must_fit() -> None:
         document.with_translations({id: "fett"})
     with pytest.raises(UsageError, match="<9/> is not in the source"):
         document.with_translations({id: "<1>fett</1> <9/>"})
+
+
+def test_the_formats_and_their_suffixes_are_documented() -> None:
+    text = (DOCS / "documents.md").read_text("utf-8")
+    rows = re.findall(r"(?m)^\| (\w+) \| (\.[\w. ]+) \|", text)
+    assert [name for name, _ in rows] == list(FORMATS)
+    assert {s: name for name, suffixes in rows for s in suffixes.split()} == SUFFIXES
+
+
+def test_the_example_in_the_documentation_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("report.md").write_text("a *b* `c`\n")
+    (program,) = re.findall(r"```python\n(.*?)```", (DOCS / "documents.md").read_text(), re.DOTALL)
+    names: dict[str, bytes] = {}
+    exec(program, names)
+    assert names["data"] == b"A *B* `c`\n"
 
 
 def test_every_suffix_names_a_format() -> None:
