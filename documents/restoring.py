@@ -170,8 +170,8 @@ _Ranges = Mapping[int, tuple[int, int]]
 
 
 def _is_findable(shown: str) -> bool:
-    """Whether a literal can be recognised in a translation; a blank cannot, a line break can."""
-    return bool(shown.strip()) or shown == "\n"
+    """Whether a literal can be recognised in a translation: a blank is nothing special there."""
+    return bool(shown.strip()) or shown in ("\n", "\t")
 
 
 def _pattern(shown: str) -> re.Pattern[str]:

@@ -55,6 +55,12 @@ def test_a_word_that_is_a_literal_once_is_found_where_it_is_expected() -> None:
     assert restored.text == "Der Operator <1/> wird in Python benutzt"
 
 
+def test_a_tab_is_used_again_or_put_back() -> None:
+    source = segment("Name:", "[\t]", "Miller")
+    assert restore(source, "Name:\tMüller").text == "Name:<1/>Müller"
+    assert restore(source, "Name: Müller").text == "Name: <1/>Müller"
+
+
 def test_line_breaks_are_kept() -> None:
     source = segment("First line", "[\n]", "second line")
     assert restore(source, "Erste Zeile\nzweite Zeile").text == "Erste Zeile<1/>zweite Zeile"
