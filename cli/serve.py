@@ -42,6 +42,12 @@ def serve(
     max_wait: Annotated[
         float, Option(metavar="SECONDS", help="Refuse what has waited so long for its turn.")
     ] = 30.0,
+    cache: Annotated[
+        int,
+        Option(
+            metavar="N", help="Keep translations, of so many characters together; 0 keeps none."
+        ),
+    ] = 0,
     max_message: Annotated[
         int, Option(metavar="BYTES", help="The largest message that is read.")
     ] = 4 << 20,
@@ -88,6 +94,7 @@ def serve(
         listen=Address.parse(listen),
         settings=Settings(device=device, threads=threads, beam_size=beam_size, max_wait=max_wait),
         queue_tokens=queue_tokens,
+        cache_characters=cache,
         max_message_bytes=max_message,
         grace=grace,
         metrics=Address.parse(metrics) if metrics else None,

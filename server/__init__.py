@@ -7,6 +7,7 @@
     models                        what is loaded, and how it is replaced
     worker · fairness · admission one thread around an engine; whose turn it is; how much is let in
     streams                       many items in work, a bounded number read ahead
+    cache                         translations that have been made before
     access · address              who may come in, and from where
     metrics · logs                what is seen from outside
     client · daemon               the other side; a server that keeps a model warm for its user

@@ -28,6 +28,7 @@ from tformer.server import address as addresses
 from tformer.server.access import Gate
 from tformer.server.address import Address
 from tformer.server.admission import Admission
+from tformer.server.cache import Cache
 from tformer.server.calls import Calls, TokenNeeded
 from tformer.server.metrics import Exporter, Metrics
 from tformer.server.models import Models, ModelSource, Settings
@@ -80,6 +81,8 @@ class ServerOptions:
     settings: Settings = field(default_factory=Settings)
     queue_tokens: int = 100_000
     """Tokens of source text that are accepted and not yet answered, at most."""
+    cache_characters: int = 0
+    """Characters of texts and translations that are kept, at most."""
     max_message_bytes: int = 4 << 20
     grace: float = 30.0
     """Seconds that accepted work has after SIGTERM."""
@@ -117,6 +120,7 @@ class Server:
             self._metrics,
             self._calls.draining,
             max_wait=options.settings.max_wait,
+            cache=Cache(options.cache_characters),
         )
         self._health = health.aio.HealthServicer()
         self._grpc = self._build()

@@ -33,7 +33,16 @@ class Metrics:
             registry=self.registry,
         )
         self.texts = Counter(
-            "tformer_texts", "Texts that were translated.", ("model",), registry=self.registry
+            "tformer_texts",
+            "Texts that were translated, cached ones not counted.",
+            ("model",),
+            registry=self.registry,
+        )
+        self.cache_hits = Counter(
+            "tformer_cache_hits",
+            "Texts whose translation was in the cache.",
+            ("model",),
+            registry=self.registry,
         )
         self.source_tokens = Counter(
             "tformer_source_tokens", "Tokens read.", ("model",), registry=self.registry

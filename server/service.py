@@ -16,6 +16,7 @@ from tformer.model.errors import TformerError, UsageError
 from tformer.model.sentences import detect
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.server.admission import Admission, Reservation, estimate
+from tformer.server.cache import Cache
 from tformer.server.calls import Call
 from tformer.server.messages import Order, total, translation_message
 from tformer.server.metrics import Metrics
@@ -43,6 +44,7 @@ class TranslationService:
         draining: asyncio.Event,
         *,
         max_wait: float,
+        cache: Cache,
     ) -> None:
         """A service.
 
@@ -52,12 +54,14 @@ class TranslationService:
             metrics: where to count.
             draining: once it is set, streams are read no further.
             max_wait: seconds that an item of a stream waits to be accepted, at most.
+            cache: of translations.
         """
         self._models = models
         self._admission = admission
         self._metrics = metrics
         self._draining = draining
         self._max_wait = max_wait
+        self._cache = cache
         # Cutting text is Python, so one thread is as fast as many, and keeps gRPC answering.
         self._cutting = ThreadPoolExecutor(1, "tformer-drafts")
 
@@ -168,23 +172,37 @@ class TranslationService:
         """The name of the model, and a translation or an error for each text."""
         async with self._models.use(order.model, (order.source, order.target)) as model:
             order = _route_languages(model, order)
-            cut = await self._aside(_drafts, model, texts, order)
-            drafts = [draft for draft in cut if isinstance(draft, Draft)]
-            room.resize(sum(draft.source_tokens for draft in drafts))
-            if call.caller and call.caller.tokens:
-                call.caller.tokens.take(room.tokens, "tokens")
-            timings = iter(await model.worker.translate(drafts, call.client))
+            known = [self._cache.get(_key(model, order, text)) for text in texts]
+            self._metrics.cache_hits.labels(model.name).inc(len(known) - known.count(None))
+            missing = [text for text, found in zip(texts, known, strict=True) if found is None]
+            new = iter(await self._translate_new(model, missing, order, call, room))
+        at_once = Timing.none()
         return model.name, [
-            self._answer(model, draft, order, next(timings))
+            translation_message(found, order, at_once) if found else next(new) for found in known
+        ]
+
+    async def _translate_new(
+        self, model: ServedModel, texts: Sequence[str], order: Order, call: Call, room: Reservation
+    ) -> list[pb.Translation]:
+        """A translation or an error for each text, by the model's worker."""
+        cut = await self._aside(_drafts, model, texts, order)
+        drafts = [draft for draft in cut if isinstance(draft, Draft)]
+        room.resize(sum(draft.source_tokens for draft in drafts))
+        if call.caller and call.caller.tokens:
+            call.caller.tokens.take(room.tokens, "tokens")
+        timings = iter(await model.worker.translate(drafts, call.client))
+        return [
+            self._answer(model, text, draft, order, next(timings))
             if isinstance(draft, Draft)
             else _failure(draft, call)
-            for draft in cut
+            for text, draft in zip(texts, cut, strict=True)
         ]
 
     def _answer(
-        self, model: ServedModel, draft: Draft, order: Order, timing: Timing
+        self, model: ServedModel, text: str, draft: Draft, order: Order, timing: Timing
     ) -> pb.Translation:
         translation = draft.translation(order.options.n_best)
+        self._cache.put(_key(model, order, text), translation, text)
         self._metrics.texts.labels(model.name).inc()
         self._metrics.source_tokens.labels(model.name).inc(translation.source_tokens)
         self._metrics.queue_seconds.labels(model.name).observe(timing.queue_seconds)
@@ -195,6 +213,11 @@ class TranslationService:
         """Call a function in the thread that cuts texts."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._cutting, function, *arguments)
+
+
+def _key(model: ServedModel, order: Order, text: str) -> tuple[object, ...]:
+    """Everything on which a translation depends."""
+    return model.fingerprint, order.source, order.target, order.options, text
 
 
 def _route_languages(model: ServedModel, order: Order) -> Order:

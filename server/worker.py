@@ -39,6 +39,12 @@ class Timing:
     """When its last sentence was given to the engine."""
     finished: float
 
+    @classmethod
+    def none(cls) -> Timing:
+        """Of what was there at once."""
+        now = time.monotonic()
+        return cls(now, now, now)
+
     @property
     def queue_seconds(self) -> float:
         """How long it waited."""
@@ -76,8 +82,7 @@ class _Job:
     """Nobody waits any more."""
 
     def __post_init__(self) -> None:
-        now = time.monotonic()
-        self.timings = [Timing(now, now, now) for _ in self.drafts]
+        self.timings = [Timing.none() for _ in self.drafts]
         self.unfinished = sum(len(draft.waiting) for draft in self.drafts)
 
     def close(self, error: Exception | None = None) -> None:
