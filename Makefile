@@ -6,6 +6,7 @@
 #   make types       mypy, on the installed package
 #   make check       all of these and the slow tests, as .ci/run does
 #   make docs        write docs/commands.md anew from the commands' help
+#   make protos      generate the code of the gRPC contract anew
 #   make clean       remove the environments and caches
 #
 #   make PYTHON=python3.12 ...         choose the interpreter
@@ -23,7 +24,7 @@ INSTALL := $(PIP) install $(if $(TORCH),"$(TORCH)",--constraint constraints.txt)
 # checkers do not follow; in this one tformer is installed as a user would have it.
 TYPES := $(VENV)-types
 
-.PHONY: translate test slow-test lint format types check docs clean
+.PHONY: translate test slow-test lint format types check docs protos clean
 .DELETE_ON_ERROR:
 
 translate: $(VENV)/installed
@@ -49,6 +50,9 @@ types: $(VENV)/installed-dev
 	cd $(TYPES) && MYPYPATH=. $(abspath $(BIN))/mypy --config-file $(CURDIR)/pyproject.toml \
 	    --python-executable $(abspath $(BIN))/python --explicit-package-bases \
 	    $(addprefix tformer/,cli documents model server protos)
+
+protos: $(VENV)/installed-dev
+	$(BIN)/python -m tformer.protos.generate
 
 check: test lint types slow-test
 

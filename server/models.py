@@ -116,7 +116,8 @@ class Models:
         self._settings = settings
         self._watch = watch
         self._served: dict[str, ServedModel] = {}
-        self._retiring: set[asyncio.Task[None]] = set()
+        self._retiring: dict[asyncio.Task[None], ServedModel] = {}
+        self._reloading = asyncio.Lock()
 
     def __iter__(self) -> Iterator[ServedModel]:
         return iter(self._served.values())
@@ -138,14 +139,14 @@ class Models:
         log says why. Calls that are under way finish with the model that they began with.
         """
         replaced = []
-        for source in self._sources:
-            try:
-                if await self._reload(source):
-                    replaced.append(source.name)
-            except Exception as error:
-                logger.error(
-                    "the model was not replaced", extra={"model": source.name, "error": str(error)}
-                )
+        async with self._reloading:
+            for source in self._sources:
+                try:
+                    if await self._reload(source):
+                        replaced.append(source.name)
+                except Exception as error:
+                    facts = {"model": source.name, "error": str(error)}
+                    logger.error("the model was not replaced", extra=facts)
         return replaced
 
     async def _reload(self, source: ModelSource) -> bool:
@@ -158,16 +159,17 @@ class Models:
             raise ModelError(f"{source.directory}: has lost the languages {sorted(missing)}")
         self._served[source.name] = new
         retiring = asyncio.create_task(old.close())
-        self._retiring.add(retiring)
-        retiring.add_done_callback(self._retiring.discard)
+        self._retiring[retiring] = old
+        retiring.add_done_callback(self._retiring.pop)
         return True
 
     async def close(self, patience: float | None = None) -> None:
         """End all workers, those of replaced models too."""
-        for model in self._served.values():
-            await model.worker.close(patience)
-        for task in self._retiring:
+        retiring = list(self._retiring.items())
+        for task, _ in retiring:
             task.cancel()
+        for model in (*self._served.values(), *(model for _, model in retiring)):
+            await model.worker.close(patience)
 
     def _start(self, source: ModelSource) -> ServedModel:
         """Load a model, see that it translates, and give it a worker."""

@@ -8,6 +8,7 @@ import socket
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -129,6 +130,23 @@ def test_a_command_can_pass_it_by(
     monkeypatch.setenv("TFORMER_DAEMON", "0")
     options = ["-m", model, "-t", "de", "--beam-size", "2"]
     assert "loaded cold" in tformer("translate", *options, stdin=b"a\n").err
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("started")
+def test_a_warm_call_takes_a_fifth_of_a_cold_one(runtime: Path, model: Path) -> None:
+    command = [sys.executable, "-m", "tformer.cli", "translate", "-m", str(model), "-t", "de"]
+
+    def seconds(daemon: str) -> float:
+        environment = {**os.environ, "XDG_RUNTIME_DIR": str(runtime), "TFORMER_DAEMON": daemon}
+        started = time.perf_counter()
+        options = [*command, "--beam-size", "2", "--device", "cpu"]
+        subprocess.run(options, env=environment, input=b"hello\n", capture_output=True, check=True)
+        return time.perf_counter() - started
+
+    pairs = [(seconds("1"), seconds("0")) for _ in range(3)]
+    warm, cold = (min(times) for times in zip(*pairs, strict=True))
+    assert warm < cold / 5
 
 
 @pytest.mark.usefixtures("started", "here")

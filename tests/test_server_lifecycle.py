@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import queue
 import signal
@@ -9,6 +10,7 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -349,6 +351,27 @@ def test_a_model_is_replaced_while_calls_go_on(tmp_path: Path) -> None:
         (path / "model.safetensors").write_bytes(b"garbage")
         assert reload() == []
         assert translate() == new
+
+
+def test_a_replaced_model_ends_with_the_server(tmp_path: Path) -> None:
+    path = make_model(tmp_path / "en-de", seed=3)
+    with serving(path) as running, connected(running) as stub:
+        call = stub.TranslateText.future(long_request(), timeout=60)
+        wait_until(lambda: running.server._calls._active == 1)
+        make_model(path, seed=5)
+        assert running.do(running.server.reload) == ["en-de"]
+        assert sum(thread.name == "tformer en-de" for thread in threading.enumerate()) == 2
+        running.stop(grace=0.0)
+        assert call.exception() is not None
+    assert not any(thread.name == "tformer en-de" for thread in threading.enumerate())
+
+
+def test_two_reloads_at_once_replace_a_model_once(tmp_path: Path) -> None:
+    path = make_model(tmp_path / "en-de", seed=3)
+    with serving(path) as running:
+        make_model(path, seed=5)
+        reload = running.server.reload
+        assert running.do(lambda: asyncio.gather(reload(), reload())) == [["en-de"], []]
 
 
 def test_a_model_that_computes_nonsense_is_not_taken(
