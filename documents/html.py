@@ -221,13 +221,41 @@ def _run_slot(run: list[_Token], offset: int, id: str) -> Iterator[Slot]:
 
 
 def _trimmed(run: list[_Token]) -> list[_Token]:
-    """Leave out blank text, comments, and breaks at both ends."""
+    """Leave out at both ends blank text, comments, breaks, and tags around all or nothing of it."""
+    partners = _partners(run)
     start, end = 0, len(run)
-    while start < end and _is_blank(run[start]):
-        start += 1
-    while start < end and _is_blank(run[end - 1]):
-        end -= 1
+    while start < end:
+        if _is_blank(run[start]) or _is_single(run[start], partners.get(start)):
+            start += 1
+        elif _is_blank(run[end - 1]) or _is_single(run[end - 1], partners.get(end - 1)):
+            end -= 1
+        elif partners.get(start) == end - 1:
+            start, end = start + 1, end - 1
+        else:
+            break
     return run[start:end]
+
+
+def _partners(run: list[_Token]) -> dict[int, int]:
+    """The tags that belong together, by their places in the run."""
+    partners: dict[int, int] = {}
+    opened: dict[str, list[int]] = {}
+    for place, token in enumerate(run):
+        if token.kind == "open":
+            opened.setdefault(token.name, []).append(place)
+        elif token.kind == "close" and opened.get(token.name):
+            begin = opened[token.name].pop()
+            partners |= {begin: place, place: begin}
+    return partners
+
+
+def _is_single(token: _Token, partner: int | None) -> bool:
+    """Whether a tag is left open, or closes nothing."""
+    return partner is None and token.kind in ("open", "close") and not _is_void(token)
+
+
+def _is_void(token: _Token) -> bool:
+    return token.name in VOID or token.raw.endswith("/>")
 
 
 def _is_blank(token: _Token) -> bool:
@@ -237,27 +265,36 @@ def _is_blank(token: _Token) -> bool:
 def _segment(id: str, run: list[_Token]) -> Segment:
     builder = Builder(_escape)
     space = True
-    for token in run:
+    for place, token in enumerate(run):
+        raw = token.raw
+        opens = place == 0 and token.kind == "open" and not _is_void(token)
+        if opens and len(run) > 1 and run[1].kind == "text":
+            # Where HTML is in Markdown, a line break behind its first tag makes it a block.
+            raw += _leading_space(run[1].raw)
         if token.kind == "text":
             text = html.unescape(re.sub(r"[ \t\r\n\f]+", " ", token.raw))
             builder.text(text.lstrip(" ") if space else text)
             space = text.endswith(" ") or (space and not text)
             continue
         if token.kind == "literal":
-            builder.alone(token.raw, _shown(token))
+            builder.alone(raw, _shown(token))
             space = False
         elif token.name == "br":
-            builder.alone(token.raw, "\n")
+            builder.alone(raw, "\n")
             space = True
-        elif token.kind == "other" or token.name in VOID or token.raw.endswith("/>"):
-            builder.alone(token.raw)
+        elif token.kind == "other" or _is_void(token):
+            builder.alone(raw)
             space = False
         elif token.kind == "open":
-            builder.open(token.name, token.raw)
+            builder.open(token.name, raw)
         else:
-            builder.close(token.name, token.raw)
+            builder.close(token.name, raw)
     segment = builder.build(id)
     return replace(segment, text=segment.text.rstrip(" "))
+
+
+def _leading_space(text: str) -> str:
+    return text[: len(text) - len(text.lstrip())]
 
 
 def _shown(token: _Token) -> str:

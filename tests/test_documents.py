@@ -154,6 +154,10 @@ def markup(segments: Sequence[Segment]) -> Counter[str]:
     )
 
 
+def tags(data: bytes) -> Counter[bytes]:
+    return Counter(re.findall(rb"</?[a-zA-Z][^\s>]*", data))
+
+
 def _without_segments(raw: str) -> str:
     """Markup without the attributes and the paragraphs in it that are segments of their own."""
     if re.search(r"<(?:w|text):p\b", raw):
@@ -203,7 +207,12 @@ def test_ids_are_unique_and_placeholders_fit(path: Path) -> None:
 def test_a_translation_keeps_the_structure(path: Path, model: object) -> None:
     document = open_document(path)
     texts = translated(document, model)
-    again = open_document(document.with_translations(texts), format_in(path))
+    data = document.with_translations(texts)
+    again = open_document(data, format_in(path))
+    if format_in(path) == "html":
+        # An unclosed tag may move to the end of its sentence, which is then shorter.
+        assert tags(data) == tags(path.read_bytes())
+        return
     if format_in(path) in BILINGUAL:
         assert [s.text for s in again.segments] == [s.text for s in document.segments]
         changed = {s.id for s in document.segments if texts[s.id] != s.current}
