@@ -162,7 +162,8 @@ def test_properties(texts: list[str], model: object) -> None:
     open_document(rewritten(document, model), "properties")
 
 
-@pytest.mark.parametrize("name", ["text", "markdown", "html", "tsv"])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["text", "markdown", "html"])
 def test_a_line_of_a_megabyte(name: str) -> None:
     data = ("word **bold** <b>more</b> %s " * 35_000).encode()
     assert len(data) > 900_000
