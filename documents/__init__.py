@@ -1,8 +1,8 @@
 """Documents: files go in, the same files come out translated. No torch here.
 
     document = open_document(Path("report.md"))
-    translations = {s.id: translate(s.plain) for s in document.segments}
-    data = document.with_translations({id: restore(...).text ...})
+    results = translate_segments(document.segments, translate)  # texts to their translations
+    data = document.with_translations({result.segment.id: result.text for result in results})
 
 A format finds the places in a file where text stands and leaves all else alone: a translated file
 is the bytes of the original with these places written anew, and a segment whose translation is what
