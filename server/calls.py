@@ -43,7 +43,7 @@ class Call:
     client: str
     """Whose share of the queue it takes: the name of the token, or else the connection."""
     caller: Caller | None
-    notes: dict[str, object] = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict)
     """What the log is to say besides."""
 
 

@@ -263,26 +263,29 @@ class Client:
         """End the connection."""
         self._channel.close()
 
-    @cached_property
+    @property
     def languages(self) -> tuple[str, ...]:
-        """The languages that can be translated into, and from.
+        """All languages of the server's models.
 
         Raises:
             TformerError: the server does not tell.
         """
-        request = pb.ListSupportedLanguagesRequest(model=self._model)
-        response = self._ask(self._stub.ListSupportedLanguages, request)
-        return tuple(language.language_code for language in response.languages)
+        return tuple(language.language_code for language in self._languages)
 
     @property
     def source_languages(self) -> tuple[str, ...]:
-        """The same: the server alone knows of models that do not go both ways."""
-        return self.languages
+        """Those of them that can be translated from."""
+        return tuple(each.language_code for each in self._languages if each.support_source)
 
     @property
     def target_languages(self) -> tuple[str, ...]:
-        """The same."""
-        return self.languages
+        """Those of them that can be translated into."""
+        return tuple(each.language_code for each in self._languages if each.support_target)
+
+    @cached_property
+    def _languages(self) -> list[pb.SupportedLanguage]:
+        request = pb.ListSupportedLanguagesRequest(model=self._model)
+        return list(self._ask(self._stub.ListSupportedLanguages, request).languages)
 
     def models(self) -> list[pb.Model]:
         """The models that the server has, its default first.

@@ -34,8 +34,6 @@ START_SECONDS = 120.0
 STOP_SECONDS = 60.0
 """More than the time in which a server finishes what it has accepted."""
 
-_MODEL_FILES = ("config.json", "model.safetensors", "sentencepiece.model")
-
 
 def folder() -> Path:
     """Where the socket and the log are, `$XDG_RUNTIME_DIR/tformer` or `~/.cache/tformer`."""
@@ -161,7 +159,7 @@ def _is_own_socket(path: Path) -> bool:
 
 def _changed(directory: Path) -> float:
     """When a file of the model was last written."""
-    return max((directory / name).stat().st_mtime for name in _MODEL_FILES)
+    return max(path.stat().st_mtime for path in directory.iterdir())
 
 
 @contextmanager

@@ -70,17 +70,21 @@ class ServedModel:
     """Calls that hold it; it is not closed before they have gone."""
     unused: asyncio.Event = field(default_factory=asyncio.Event)
 
-    @property
-    def languages(self) -> tuple[str, ...]:
-        """The languages that it translates between."""
-        return self.translator.languages
+    def knows(self, source: str, target: str) -> bool:
+        """Whether it translates from one language to the other; "" is any."""
+        sources, targets = self.translator.source_languages, self.translator.target_languages
+        return all(
+            not code or match_language(code, languages)
+            for code, languages in ((source, sources), (target, targets))
+        )
 
     def describe(self) -> pb.Model:
         """What clients are told about it."""
         parameter = next(self.translator.transformer.parameters())
         return pb.Model(
             name=self.name,
-            language_codes=self.languages,
+            source_language_codes=self.translator.source_languages,
+            target_language_codes=self.translator.target_languages,
             max_beam_size=self.max_beam_size,
             max_source_tokens=self.translator.longest_source,
             fingerprint=self.fingerprint,
@@ -154,7 +158,7 @@ class Models:
         if await asyncio.to_thread(fingerprint, source.directory) == old.fingerprint:
             return False
         new = await asyncio.to_thread(self._start, source)
-        if missing := set(old.languages) - set(new.languages):
+        if missing := set(old.translator.languages) - set(new.translator.languages):
             await new.close()
             raise ModelError(f"{source.directory}: has lost the languages {sorted(missing)}")
         self._served[source.name] = new
@@ -192,14 +196,16 @@ class Models:
         return ServedModel(source.name, translator, worker, mark, settings.beam_size)
 
     @asynccontextmanager
-    async def use(self, name: str, languages: Sequence[str] = ()) -> AsyncIterator[ServedModel]:
+    async def use(
+        self, name: str, source: str = "", target: str = ""
+    ) -> AsyncIterator[ServedModel]:
         """Hold a model: that of the name, or if it is empty the first that has the languages.
 
         Raises:
             UnknownModel: there is none of the name.
             UsageError: there is none with the languages.
         """
-        model = self.find(name, languages)
+        model = self.find(name, source, target)
         model.users += 1
         model.unused.clear()
         try:
@@ -209,17 +215,19 @@ class Models:
             if not model.users:
                 model.unused.set()
 
-    def find(self, name: str, languages: Sequence[str] = ()) -> ServedModel:
+    def find(self, name: str, source: str = "", target: str = "") -> ServedModel:
         """As `use`, without holding it."""
         if name:
             if name not in self._served:
                 raise UnknownModel(f"no model {name!r}; there are {', '.join(self._served)}")
             return self._served[name]
         for model in self._served.values():
-            if all(match_language(code, model.languages) for code in languages if code):
+            if model.knows(source, target):
                 return model
-        wanted = " and ".join(repr(code) for code in languages if code)
-        raise UsageError(f"no model knows {wanted}; ListSupportedLanguages tells what there is")
+        wanted = f"from {source or 'any language'!r} to {target or 'any language'!r}"
+        raise UsageError(
+            f"no model translates {wanted}; ListSupportedLanguages tells what there is"
+        )
 
 
 def match_language(code: str, languages: Sequence[str]) -> str | None:

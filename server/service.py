@@ -91,29 +91,34 @@ class TranslationService:
         self, requests: AsyncIterator[pb.StreamTranslateTextRequest], call: Call
     ) -> AsyncGenerator[pb.StreamTranslateTextResponse, None]:
         """Translate texts as they come."""
-        first = await anext(requests, None)
-        if first is None or not first.HasField("config"):
-            raise UsageError("the first message of a stream must have the config")
-        order = Order.of(first.config)
-        # What is wrong with the order is found now, and not again with every item.
-        self._check(order)
-        conveyor = Conveyor(
-            partial(self._translate_item, order, call),
-            places=READ_AHEAD,
-            as_ready=first.config.as_ready,
-        )
-        async with aclosing(conveyor.answers(self._items(requests))) as answers:
-            async for answer in answers:
-                yield answer
+        async with aclosing(until(self._draining, requests)) as coming:
+            first = await anext(coming, None)
+            if self._draining.is_set():
+                raise ShuttingDown("the server is shutting down")
+            if first is None or not first.HasField("config"):
+                raise UsageError("the first message of a stream must have the config")
+            order = Order.of(first.config)
+            # What is wrong with the order is found now, and not again with every item.
+            model = self._models.find(order.model, order.source, order.target)
+            _route_languages(model, order)
+            call.notes |= {"model": model.name, "texts": 0}
+            conveyor = Conveyor(
+                partial(self._translate_item, order, call),
+                places=READ_AHEAD,
+                as_ready=first.config.as_ready,
+            )
+            async with aclosing(conveyor.answers(self._items(coming))) as answers:
+                async for answer in answers:
+                    yield answer
+                    call.notes["texts"] += 1
 
     async def _items(
         self, requests: AsyncIterator[pb.StreamTranslateTextRequest]
     ) -> AsyncIterator[pb.StreamItem]:
-        async with aclosing(until(self._draining, requests)) as coming:
-            async for request in coming:
-                if not request.HasField("item"):
-                    raise UsageError("every message of a stream but the first must have an item")
-                yield request.item
+        async for request in requests:
+            if not request.HasField("item"):
+                raise UsageError("every message of a stream but the first must have an item")
+            yield request.item
         if self._draining.is_set():
             raise ShuttingDown("the server is shutting down; what was answered is done")
 
@@ -132,11 +137,11 @@ class TranslationService:
         self, request: pb.DetectLanguageRequest, call: Call
     ) -> pb.DetectLanguageResponse:
         """Tell the language of a text."""
-        languages = sorted(self._languages(request.model))
+        sources, _ = self._languages(request.model)
         if not any(character.isalpha() for character in request.content):
             return pb.DetectLanguageResponse()
         with self._admission.reserve(estimate([request.content])):
-            found = await self._aside(detect, request.content, languages)
+            found = await self._aside(detect, request.content, sorted(sources))
         language = pb.DetectedLanguage(language_code=found.language, confidence=found.confidence)
         return pb.DetectLanguageResponse(languages=[language])
 
@@ -144,9 +149,12 @@ class TranslationService:
         self, request: pb.ListSupportedLanguagesRequest, call: Call
     ) -> pb.ListSupportedLanguagesResponse:
         """List the languages of one model or of all."""
+        sources, targets = self._languages(request.model)
         languages = [
-            pb.SupportedLanguage(language_code=code, support_source=True, support_target=True)
-            for code in sorted(self._languages(request.model))
+            pb.SupportedLanguage(
+                language_code=code, support_source=code in sources, support_target=code in targets
+            )
+            for code in sorted(sources | targets)
         ]
         return pb.ListSupportedLanguagesResponse(languages=languages)
 
@@ -158,19 +166,19 @@ class TranslationService:
         """Describe a model."""
         return self._models.find(request.name).describe()
 
-    def _languages(self, model: str) -> set[str]:
-        models = [self._models.find(model)] if model else self._models
-        return {language for model in models for language in model.languages}
-
-    def _check(self, order: Order) -> None:
-        model = self._models.find(order.model, (order.source, order.target))
-        _route_languages(model, order)
+    def _languages(self, name: str) -> tuple[set[str], set[str]]:
+        """Languages that a model, or any if the name is empty, translates from, and to."""
+        models = [self._models.find(name)] if name else list(self._models)
+        return (
+            {code for model in models for code in model.translator.source_languages},
+            {code for model in models for code in model.translator.target_languages},
+        )
 
     async def _translate(
         self, texts: Sequence[str], order: Order, call: Call, room: Reservation
     ) -> tuple[str, list[pb.Translation]]:
         """The name of the model, and a translation or an error for each text."""
-        async with self._models.use(order.model, (order.source, order.target)) as model:
+        async with self._models.use(order.model, order.source, order.target) as model:
             order = _route_languages(model, order)
             known = [self._cache.get(_key(model, order, text)) for text in texts]
             self._metrics.cache_hits.labels(model.name).inc(len(known) - known.count(None))
@@ -231,7 +239,8 @@ def _route_languages(model: ServedModel, order: Order) -> Order:
             f"beam_size must be at most {model.max_beam_size}, not {order.options.beam_size}"
         )
     source, target = (
-        match_language(code, model.languages) or code for code in (order.source, order.target)
+        match_language(code, model.translator.languages) or code
+        for code in (order.source, order.target)
     )
     model.translator.route(source or None, target or None)
     return replace(order, source=source, target=target)

@@ -45,9 +45,11 @@ class Conveyor(Generic[Item, Answer]):
                 self._places.release()
             await reader
         finally:
-            reader.cancel()
-            for working in self._tasks:
-                working.cancel()
+            unfinished = [reader, *self._tasks]
+            for each in unfinished:
+                each.cancel()
+            # Whoever closes this may then close what was read from.
+            await asyncio.gather(*unfinished, return_exceptions=True)
 
     async def _read(self, items: AsyncIterator[Item]) -> None:
         try:

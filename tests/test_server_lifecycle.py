@@ -435,6 +435,20 @@ def test_draining_finishes_what_was_accepted_and_refuses_what_is_new(model: Path
         assert code_of(stub.TranslateText, request("x")) == UNAVAILABLE
 
 
+def test_a_stream_that_says_nothing_does_not_hold_up_draining(model: Path) -> None:
+    messages: queue.SimpleQueue[pb.StreamTranslateTextRequest | None] = queue.SimpleQueue()
+    with serving(model) as running, connected(running) as stub:
+        answers = stub.StreamTranslateText(iter(messages.get, None), timeout=60)
+        wait_until(lambda: running.server._calls._active == 1)
+        started = time.monotonic()
+        running.stop(grace=30)
+        assert time.monotonic() - started < 5
+        with pytest.raises(grpc.RpcError) as raised:
+            next(answers)
+        assert raised.value.code() == UNAVAILABLE
+        messages.put(None)
+
+
 def test_grace_has_an_end(model: Path) -> None:
     with serving(model) as running, connected(running) as stub:
         call = stub.TranslateText.future(long_request(), timeout=60)

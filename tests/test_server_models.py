@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from serving import make_model, serving
 from tiny_marian import save_marian
 
-from tformer.model.errors import ModelError
+from tformer.model.errors import ModelError, UsageError
 from tformer.model.importers.marian import import_marian
 from tformer.model.translator import Translator
+from tformer.server.client import Client
 from tformer.server.models import check, fingerprint
 
 
@@ -44,3 +46,19 @@ def test_the_fingerprint_is_of_every_file_that_counts(imported: Path, name: str)
 def test_a_missing_model_has_none(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="none: cannot be read"):
         fingerprint(tmp_path / "none")
+
+
+def test_a_client_learns_which_way_models_go(imported: Path, tmp_path: Path) -> None:
+    with (
+        serving(imported, make_model(tmp_path / "en-de")) as running,
+        Client(running.address) as client,
+        Client(running.address, model="model") as one_way,
+    ):
+        assert client.languages == ("da", "de", "en", "fi", "sv")
+        assert client.source_languages == ("da", "de", "en", "sv")
+        assert client.target_languages == ("de", "en", "fi")
+        assert (one_way.source_languages, one_way.target_languages) == (("da", "sv"), ("fi",))
+        (translation,) = client.translate(["..."], source="sv")
+        assert translation.target_language == "fi"
+        with pytest.raises(UsageError, match="from 'fi'"):
+            list(client.translate(["..."], source="fi", target="sv"))

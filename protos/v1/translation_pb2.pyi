@@ -202,19 +202,21 @@ class GetModelRequest(_message.Message):
     def __init__(self, name: _Optional[str] = ...) -> None: ...
 
 class Model(_message.Message):
-    __slots__ = ("name", "language_codes", "max_beam_size", "max_source_tokens", "fingerprint", "device", "dtype")
+    __slots__ = ("name", "source_language_codes", "target_language_codes", "max_beam_size", "max_source_tokens", "fingerprint", "device", "dtype")
     NAME_FIELD_NUMBER: _ClassVar[int]
-    LANGUAGE_CODES_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_LANGUAGE_CODES_FIELD_NUMBER: _ClassVar[int]
+    TARGET_LANGUAGE_CODES_FIELD_NUMBER: _ClassVar[int]
     MAX_BEAM_SIZE_FIELD_NUMBER: _ClassVar[int]
     MAX_SOURCE_TOKENS_FIELD_NUMBER: _ClassVar[int]
     FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
     DEVICE_FIELD_NUMBER: _ClassVar[int]
     DTYPE_FIELD_NUMBER: _ClassVar[int]
     name: str
-    language_codes: _containers.RepeatedScalarFieldContainer[str]
+    source_language_codes: _containers.RepeatedScalarFieldContainer[str]
+    target_language_codes: _containers.RepeatedScalarFieldContainer[str]
     max_beam_size: int
     max_source_tokens: int
     fingerprint: str
     device: str
     dtype: str
-    def __init__(self, name: _Optional[str] = ..., language_codes: _Optional[_Iterable[str]] = ..., max_beam_size: _Optional[int] = ..., max_source_tokens: _Optional[int] = ..., fingerprint: _Optional[str] = ..., device: _Optional[str] = ..., dtype: _Optional[str] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., source_language_codes: _Optional[_Iterable[str]] = ..., target_language_codes: _Optional[_Iterable[str]] = ..., max_beam_size: _Optional[int] = ..., max_source_tokens: _Optional[int] = ..., fingerprint: _Optional[str] = ..., device: _Optional[str] = ..., dtype: _Optional[str] = ...) -> None: ...
