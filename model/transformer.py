@@ -73,6 +73,30 @@ def sinusoidal_positions(
     return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1).float()
 
 
+ROWS = 4
+"""Rows that the CPU's float32 kernels take at a time. Those left over are computed by others, whose
+results differ in the last bits: from row to row, and from thread to thread."""
+
+
+def _whole_rows(states: Tensor) -> Tensor:
+    """(..., rows, d) with zeros up to a multiple of ``ROWS``."""
+    missing = -states.size(-2) % ROWS
+    return F.pad(states, (0, 0, 0, missing)) if missing else states
+
+
+def linear(states: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """statesWᵀ + b, of which no row depends on how many rows there are.
+
+    So a sentence decoded alone gets the very numbers that it gets in a batch. Training has no use
+    for that.
+    """
+    rows = states.shape[:-1].numel()
+    if rows % ROWS == 0 or torch.is_grad_enabled():
+        return F.linear(states, weight, bias)
+    filled = _whole_rows(states.reshape(rows, -1))
+    return F.linear(filled, weight, bias)[:rows].unflatten(0, states.shape[:-1])
+
+
 def attention(
     query: Tensor,
     key: Tensor,
@@ -96,7 +120,12 @@ def attention(
     # ten times as long as that of the plain products at the lengths of sentences.
     training_on_cpu = query.requires_grad and query.device.type == "cpu"
     if record is None and not training_on_cpu:
-        return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        if (
+            mask is None or mask.size(-2) == 1
+        ):  # the same for all rows, of which some may be missing
+            rows = _whole_rows(query)
+            return F.scaled_dot_product_attention(rows, key, value, mask)[..., : query.size(-2), :]
+        return F.scaled_dot_product_attention(query, key, value, mask)
     scores = (query * query.size(-1) ** -0.5) @ key.transpose(-2, -1)  # (..., T, S)
     if mask is not None:
         scores = scores + mask
@@ -104,23 +133,6 @@ def attention(
     if record is not None:
         record.append(weights)
     return weights @ value  # (..., T, D)
-
-
-FEWEST_ROWS = 8
-"""Rows below which the CPU has other float32 kernels, whose results differ in the last bits."""
-
-
-def linear(states: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """statesWᵀ + b, of which no row depends on how many rows there are.
-
-    So a sentence decoded alone gets the very numbers that it gets in a batch: few rows are filled
-    up to ``FEWEST_ROWS``. Training has no use for that.
-    """
-    rows = states.shape[:-1].numel()
-    if rows >= FEWEST_ROWS or torch.is_grad_enabled():
-        return F.linear(states, weight, bias)
-    filled = F.pad(states.reshape(rows, -1), (0, 0, 0, FEWEST_ROWS - rows))  # (8, d_in)
-    return F.linear(filled, weight, bias)[:rows].unflatten(0, states.shape[:-1])
 
 
 class Linear(nn.Linear):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -112,8 +113,18 @@ def test_neighbours_change_nothing(seed: int) -> None:
         assert_same(answer, alone(transformer, requests[number]))
 
 
+@pytest.fixture(params=[1, 2])
+def threads(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Another number of threads, which share the rows of a product in another way."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("beam_size", [1, 3, 4])
+@pytest.mark.usefixtures("threads")
 def test_neighbours_do_not_change_a_bit(dtype: torch.dtype, beam_size: int) -> None:
     """Where float64 hides the order of a sum, these do not: tokens and scores are the very same."""
     draw = random.Random(beam_size)
