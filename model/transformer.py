@@ -120,12 +120,9 @@ def attention(
     # ten times as long as that of the plain products at the lengths of sentences.
     training_on_cpu = query.requires_grad and query.device.type == "cpu"
     if record is None and not training_on_cpu:
-        if (
-            mask is None or mask.size(-2) == 1
-        ):  # the same for all rows, of which some may be missing
-            rows = _whole_rows(query)
-            return F.scaled_dot_product_attention(rows, key, value, mask)[..., : query.size(-2), :]
-        return F.scaled_dot_product_attention(query, key, value, mask)
+        one_mask = mask is None or mask.size(-2) == 1  # so that rows can be added
+        rows = _whole_rows(query) if one_mask else query
+        return F.scaled_dot_product_attention(rows, key, value, mask)[..., : query.size(-2), :]
     scores = (query * query.size(-1) ** -0.5) @ key.transpose(-2, -1)  # (..., T, S)
     if mask is not None:
         scores = scores + mask
