@@ -300,6 +300,8 @@ def test_two_processes_are_one_with_twice_the_micro_batches(tmp_path: Path) -> N
     two, one = Run(tmp_path / "two").load(), Run(tmp_path / "one").load()
     assert two is not None and one is not None
     for name, master in one["parameters"]["masters"].items():
+        if name.endswith("key.bias"):
+            continue  # moves all scores of a query alike: its gradient is noise, which Adam scales
         # Muon rounds to bfloat16, which turns the last bits of a sum into the eighth.
         torch.testing.assert_close(two["parameters"]["masters"][name], master, rtol=0.01, atol=2e-3)
     assert (tmp_path / "two" / "model" / "config.json").is_file()

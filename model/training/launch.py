@@ -45,7 +45,10 @@ def train(recipe: Recipe, data: Path, run: Path, *, device: str = "auto") -> Out
 
         validator = Validator(store, recipe.model, place)
         trainer = Trainer(recipe, store, folder, device=place, validate=validator, export=export)
-        return trainer.train()
+        outcome = trainer.train()
+        if distributed:
+            dist.barrier()  # the first process writes when the others have nothing left to do
+        return outcome
     finally:
         if distributed:
             dist.destroy_process_group()
