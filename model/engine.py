@@ -1,6 +1,6 @@
 """Continuous batching: many sentences through one network, each on its own clock.
 
-    engine = Engine(transformer, beam_size=4)
+    engine = Engine(Eager(transformer), beam_size=4)
     number = engine.submit(Request(source, DecodingOptions()))
     while engine.busy:
         for finished in engine.step():
@@ -35,11 +35,10 @@ from itertools import count
 import torch
 from torch import Tensor
 
-from tformer.model.cache import DecoderCache, in_blocks
+from tformer.model.decoding import Network
 from tformer.model.errors import ModelError, UsageError
 from tformer.model.options import DecodingOptions
 from tformer.model.search import Beam, FinishedHypothesis
-from tformer.model.transformer import Transformer
 
 MAX_TOKENS = 8192
 """Default budget: 64 sentences of 32 tokens with a beam of 4."""
@@ -82,30 +81,28 @@ class Engine:
     """Translates requests, many at a time, none waiting for another to finish."""
 
     def __init__(
-        self, transformer: Transformer, *, beam_size: int = 4, max_tokens: int = MAX_TOKENS
+        self, network: Network, *, beam_size: int = 4, max_tokens: int = MAX_TOKENS
     ) -> None:
         """An idle engine.
 
         Args:
-            transformer: switched to evaluation mode; decodes on the device and in the dtype it has.
+            network: what decodes.
             beam_size: the widest beam that a request may ask for; every sentence occupies so many
                 rows of a batch.
             max_tokens: budget of a batch, rows times source tokens.
         """
-        config = transformer.config
-        parameter = next(transformer.parameters())
-        self._transformer = transformer.eval()
-        self._device = parameter.device
+        self._config = network.config
+        self._device = network.device
         self._beam_size = beam_size
         self._max_tokens = max_tokens
         self._beam = Beam(
             beam_size,
-            bos_id=config.bos_id,
-            eos_id=config.eos_id,
-            device=parameter.device,
-            dtype=torch.promote_types(parameter.dtype, torch.float32),
+            bos_id=network.config.bos_id,
+            eos_id=network.config.eos_id,
+            device=network.device,
+            dtype=network.score_dtype,
         )
-        self._cache: DecoderCache | None = None
+        self._decoding = network.start(beam_size)
         self._running: list[_Sentence] = []
         self._waiting: deque[_Sentence] = deque()
         self._numbers = count()
@@ -132,7 +129,7 @@ class Engine:
             UsageError: when the source is empty or longer than the network can read, or the beam
                 is wider than the engine's.
         """
-        longest = self._transformer.config.max_length
+        longest = self._config.max_length
         if not 1 <= len(request.source) <= longest:
             raise UsageError(
                 f"a source must have 1 to {longest} tokens, not {len(request.source)}: split it"
@@ -167,10 +164,9 @@ class Engine:
             ModelError: when the network computes nothing but NaN.
         """
         self._admit(self._next_to_enter())
-        if self._cache is None:
+        if not self._running:
             return []
-        logits = self._transformer.decode(self._beam.tokens, self._cache)  # (R, V)
-        rows = self._beam.advance(logits.log_softmax(-1))
+        rows = self._beam.advance(self._decoding.step(self._beam.tokens))
         finished, remaining = self._beam.take()
         staying = set(remaining)
         leaving = [s for i, s in enumerate(self._running) if i not in staying]
@@ -203,49 +199,27 @@ class Engine:
         """Encode the sentences together and put them behind those that run."""
         if not sentences:
             return
-        source, lengths = self._padded([sentence.request.source for sentence in sentences])
-        memory = self._transformer.encode(source, lengths)
-        cache = self._transformer.start_cache(memory, self._beam_size)
-        if self._cache is None:
-            self._cache = cache
-        else:
-            self._cache.extend(cache)
+        self._decoding.admit([sentence.request.source for sentence in sentences])
         self._beam.extend(
             [sentence.request.options for sentence in sentences],
             [self._target_limit(sentence) for sentence in sentences],
         )
         self._running += sentences
 
-    def _padded(self, sources: list[Sequence[int]]) -> tuple[Tensor, Tensor]:
-        """Token ids (G, S), padded on the right to whole blocks, and lengths (G,)."""
-        lengths = [len(source) for source in sources]
-        config = self._transformer.config
-        width = min(in_blocks(max(lengths)), config.max_length)
-        pad_id = config.pad_id
-        padded = [[*source, *[pad_id] * (width - len(source))] for source in sources]
-        return (
-            torch.tensor(padded, dtype=torch.int64, device=self._device),
-            torch.tensor(lengths, dtype=torch.int64, device=self._device),
-        )
-
     def _target_limit(self, sentence: _Sentence) -> int:
         """Most tokens of the translation; the network has positions for no more, and the end."""
         limit = sentence.request.options.target_limit(sentence.length)
-        return min(limit, self._transformer.config.max_length - 1)
+        return min(limit, self._config.max_length - 1)
 
     def _keep(self, sentences: list[int], rows: Tensor) -> None:
-        """Let the cache follow the beam: of old rows (R,), those of the remaining ``sentences``."""
-        assert self._cache is not None
+        """Let the network follow the beam: of ``rows`` (R,), those of ``sentences`` remain."""
         if len(sentences) == self.num_running:
-            self._cache.select(rows)
+            self._decoding.select(rows)
             return
         self._running = [self._running[i] for i in sentences]
-        if not sentences:
-            self._cache = None
-            return
         index = torch.tensor(sentences, dtype=torch.int64, device=self._device)
         rows = rows.to(self._device).view(-1, self._beam_size).index_select(0, index).flatten()
-        self._cache.select(rows, index)
+        self._decoding.select(rows, index)
 
     def _answer(self, sentence: _Sentence, hypotheses: list[FinishedHypothesis]) -> Finished:
         if not hypotheses:

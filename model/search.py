@@ -7,7 +7,7 @@ log-probabilities of the next token and says which row every surviving hypothesi
     beam = Beam(beam_size=4, bos_id=1, eos_id=2)
     beam.extend([options], [max_length])
     while beam.num_sentences:
-        rows = beam.advance(log_probs)      # (R, V), computed from beam.tokens
+        rows = beam.advance(scores)         # of R rows, computed from beam.tokens
         ...                                 # row r now continues what was row rows[r]
         finished, remaining = beam.take()
 
@@ -28,6 +28,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from tformer.model.options import DecodingOptions, LengthNormalisation
+from tformer.model.scores import Scores
 
 _OFFSETS: dict[LengthNormalisation, int] = {"paper": 5, "average": 0}
 """Of the length penalty; see :func:`length_penalty`."""
@@ -190,17 +191,16 @@ class Beam:
             raise ValueError(f"this batch has {self.beam_size} places a sentence")
         self._state = self._state.join(self._start(options, max_lengths))
 
-    def advance(self, log_probs: Tensor) -> Tensor:
+    def advance(self, scores: Scores) -> Tensor:
         """Take one step in every sentence; those that are ``done`` must have been taken.
 
         Args:
-            log_probs: (R, V), of the token that follows each hypothesis; V at least 2.
+            scores: of the token that follows each of R hypotheses; V at least 2.
 
         Returns:
             (R,) int64: the row whose continuation each row now is.
         """
-        groups = log_probs.view(self.num_sentences, self.beam_size, -1)  # (G, K, V)
-        candidates = self._candidates(groups)
+        candidates = self._candidates(scores)
         self._bank(candidates)
         parents = self._continue(candidates)  # (G, K)
         first = torch.arange(self.num_sentences, device=parents.device) * self.beam_size
@@ -263,14 +263,14 @@ class Beam:
     def _integers(self, values: Sequence[int]) -> Tensor:
         return torch.tensor(values, dtype=torch.int64, device=self._device)
 
-    def _candidates(self, log_probs: Tensor) -> _Candidates:
-        """The best 2K continuations, from log-probabilities (G, K, V)."""
+    def _candidates(self, scores: Scores) -> _Candidates:
+        """The best 2K continuations of every sentence."""
         state, places = self._state, self.beam_size
-        endings = state.log_probs + log_probs[:, :, self.eos_id]  # (G, K)
-        # No hypothesis contributes more than 2K, and one more where its end does not count yet;
-        # so the whole vocabulary is read once and never written.
-        width = min(2 * places + 1, log_probs.shape[2])
-        best, tokens = log_probs.topk(width)  # (G, K, width)
+        shape = (self.num_sentences, places)
+        endings = state.log_probs + scores.of(self.eos_id).view(shape)  # (G, K)
+        # No hypothesis contributes more than 2K, and one more where its end does not count yet.
+        width = min(2 * places + 1, scores.vocab_size)
+        best, tokens = (part.view(*shape, width) for part in scores.best(width))
         too_short = (state.step < state.min_length)[:, None, None]
         best = best.masked_fill(too_short & (tokens == self.eos_id), -math.inf)
         totals = (state.log_probs[:, :, None] + best).flatten(1)  # (G, K * width)

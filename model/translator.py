@@ -18,13 +18,13 @@ from itertools import islice
 from pathlib import Path
 
 from tformer.model.checkpoint import load_model
+from tformer.model.decoding import Eager, Network
 from tformer.model.device import choose_device, choose_dtype, set_threads
 from tformer.model.directory import find_model
 from tformer.model.drafts import Draft, Route, Sentence
 from tformer.model.engine import MAX_TOKENS, Engine, Finished, Request
 from tformer.model.options import DecodingOptions
 from tformer.model.sentences import Piece, split
-from tformer.model.transformer import Transformer
 from tformer.model.translation import Hypothesis, Translation
 from tformer.model.vocabulary import AnyVocabulary
 
@@ -44,7 +44,7 @@ class Translator:
 
     def __init__(
         self,
-        transformer: Transformer,
+        network: Network,
         vocabulary: AnyVocabulary,
         *,
         window: int = WINDOW,
@@ -54,18 +54,18 @@ class Translator:
         """A translator around a network and its vocabulary.
 
         Args:
-            transformer: the network, on the device and in the dtype to use.
+            network: what decodes, on the device and in the dtype to use.
             vocabulary: what it was trained with.
             window: texts read ahead, at least 1.
             max_tokens: budget of a batch, see `tformer.model.engine`.
             longest_source: a sentence of more tokens is cut at a clause.
         """
-        self.transformer = transformer
+        self.network = network
         self.vocabulary = vocabulary
         self._window = window
         self.max_tokens = max_tokens
         # A translation may be longer than its source and needs positions of its own.
-        positions = transformer.config.max_length
+        positions = network.config.max_length
         self.longest_source = min(longest_source, max(1, positions * 2 // 3 - 2))
 
     @classmethod
@@ -96,7 +96,7 @@ class Translator:
         transformer, vocabulary, _ = load_model(
             find_model(model), place, choose_dtype(dtype, place)
         )
-        return cls(transformer, vocabulary)
+        return cls(Eager(transformer), vocabulary)
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -166,7 +166,7 @@ class Translator:
 
     def start_work(self, beam_size: int) -> Work:
         """An idle engine for sentences that come and go; no beam may be over ``beam_size``."""
-        engine = Engine(self.transformer, beam_size=beam_size, max_tokens=self.max_tokens)
+        engine = Engine(self.network, beam_size=beam_size, max_tokens=self.max_tokens)
         return Work(engine, self.vocabulary)
 
     def _translate(

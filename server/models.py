@@ -80,7 +80,7 @@ class ServedModel:
 
     def describe(self) -> pb.Model:
         """What clients are told about it."""
-        parameter = next(self.translator.transformer.parameters())
+        network = self.translator.network
         return pb.Model(
             name=self.name,
             source_language_codes=self.translator.source_languages,
@@ -88,8 +88,8 @@ class ServedModel:
             max_beam_size=self.max_beam_size,
             max_source_tokens=self.translator.longest_source,
             fingerprint=self.fingerprint,
-            device=str(parameter.device),
-            dtype=str(parameter.dtype).removeprefix("torch."),
+            device=str(network.device),
+            dtype=network.dtype,
         )
 
     async def close(self, patience: float | None = None) -> None:

@@ -23,9 +23,9 @@ MAY_IMPORT = {
 # Layers of tformer.model, the lowest first: a module imports from its own layer or below.
 LAYERS = (
     {"errors", "config", "options", "device", "translation"},
-    {"cache", "directory", "sentences", "metrics"},
+    {"cache", "directory", "scores", "sentences", "metrics"},
     {"transformer", "vocabulary", "drafts"},
-    {"search", "marian_vocabulary"},
+    {"decoding", "search", "marian_vocabulary"},
     {"checkpoint"},
     {"engine", "training", "importers"},
     {"translator"},

@@ -10,6 +10,7 @@ import torch
 from reference_search import reference_search
 from tiny import tiny_transformer, wide_transformer
 
+from tformer.model.decoding import Eager
 from tformer.model.engine import Engine, Finished, Request
 from tformer.model.errors import ModelError, UsageError
 from tformer.model.options import DecodingOptions
@@ -45,7 +46,7 @@ def drain(engine: Engine) -> dict[int, Finished]:
 
 
 def alone(transformer: Transformer, request: Request) -> Finished:
-    engine = Engine(transformer, beam_size=request.options.beam_size)
+    engine = Engine(Eager(transformer), beam_size=request.options.beam_size)
     number = engine.submit(request)
     return drain(engine)[number]
 
@@ -91,7 +92,7 @@ def test_neighbours_change_nothing(seed: int) -> None:
     """Requests that come at any time, in any company, under any budget, some taken back."""
     draw = random.Random(seed)
     transformer = tiny_transformer(seed)
-    engine = Engine(transformer, beam_size=4, max_tokens=draw.choice([1, 200, 1000]))
+    engine = Engine(Eager(transformer), beam_size=4, max_tokens=draw.choice([1, 200, 1000]))
     requests = {}
     finished: dict[int, Finished] = {}
     cancelled = set()
@@ -136,7 +137,7 @@ def test_neighbours_do_not_change_a_bit(dtype: torch.dtype, beam_size: int) -> N
     ]
     expected = [alone(transformer, request).hypotheses for request in requests]
     for budget in (16384, 600):
-        engine = Engine(transformer, beam_size=beam_size, max_tokens=budget)
+        engine = Engine(Eager(transformer), beam_size=beam_size, max_tokens=budget)
         order = draw.sample(range(len(requests)), len(requests))
         numbers = {engine.submit(requests[index]): index for index in order}
         for number, answer in drain(engine).items():
@@ -145,20 +146,20 @@ def test_neighbours_do_not_change_a_bit(dtype: torch.dtype, beam_size: int) -> N
 
 def test_nothing_is_left_behind_after_a_drain() -> None:
     transformer = tiny_transformer(1)
-    engine = Engine(transformer, beam_size=3)
+    engine = Engine(Eager(transformer), beam_size=3)
     draw = random.Random(1)
     for _ in range(20):
         engine.submit(random_request(draw, widest=3))
     assert len(drain(engine)) == 20
     assert not engine.busy
     assert engine.num_running == engine.num_waiting == 0
-    assert engine._cache is None
+    assert engine._decoding._cache is None
     assert engine._beam.num_sentences == 0
     assert engine._beam._state.tokens.shape == (0, 3, 1)
 
 
 def test_short_sentences_do_not_wait_for_long_ones() -> None:
-    engine = Engine(tiny_transformer(1), beam_size=1)
+    engine = Engine(Eager(tiny_transformer(1)), beam_size=1)
     long = engine.submit(
         Request((5, EOS), DecodingOptions(beam_size=1, min_length=30, max_length=30))
     )
@@ -169,7 +170,7 @@ def test_short_sentences_do_not_wait_for_long_ones() -> None:
 
 
 def test_the_batch_stays_within_its_budget() -> None:
-    engine = Engine(tiny_transformer(1), beam_size=2, max_tokens=80)
+    engine = Engine(Eager(tiny_transformer(1)), beam_size=2, max_tokens=80)
     for length in (5, 5, 40, 5, 20, 5, 5, 5, 5, 5):
         options = DecodingOptions(beam_size=2, min_length=8, max_length=8)
         engine.submit(Request((*[5] * (length - 1), EOS), options))
@@ -183,7 +184,7 @@ def test_the_batch_stays_within_its_budget() -> None:
 
 
 def test_a_sentence_over_the_budget_runs_alone() -> None:
-    engine = Engine(tiny_transformer(1), beam_size=2, max_tokens=10)
+    engine = Engine(Eager(tiny_transformer(1)), beam_size=2, max_tokens=10)
     for _ in range(2):
         engine.submit(Request((*[5] * 30, EOS), DecodingOptions(beam_size=2, max_length=3)))
     engine.step()
@@ -192,7 +193,7 @@ def test_a_sentence_over_the_budget_runs_alone() -> None:
 
 
 def test_requests_enter_in_the_order_in_which_they_came() -> None:
-    engine = Engine(tiny_transformer(1), beam_size=1, max_tokens=20)
+    engine = Engine(Eager(tiny_transformer(1)), beam_size=1, max_tokens=20)
     one_token = DecodingOptions(beam_size=1, min_length=1, max_length=1)
     for length in (20, 2, 20, 2):
         engine.submit(Request((*[5] * (length - 1), EOS), one_token))
@@ -217,7 +218,7 @@ def test_the_network_is_not_asked_for_positions_it_does_not_have() -> None:
     ],
 )
 def test_wrong_requests_are_refused(request_: Request, message: str) -> None:
-    engine = Engine(tiny_transformer(1), beam_size=4)
+    engine = Engine(Eager(tiny_transformer(1)), beam_size=4)
     with pytest.raises(UsageError, match=message):
         engine.submit(request_)
     assert not engine.busy
@@ -227,13 +228,13 @@ def test_a_damaged_model_is_an_error_and_not_an_endless_loop() -> None:
     transformer = tiny_transformer(1)
     with torch.no_grad():
         transformer.embedding.weight.fill_(float("nan"))
-    engine = Engine(transformer, beam_size=2)
+    engine = Engine(Eager(transformer), beam_size=2)
     engine.submit(Request((5, EOS), DecodingOptions(beam_size=2, max_length=3)))
     with pytest.raises(ModelError, match="NaN"):
         drain(engine)
 
 
 def test_an_idle_engine_has_nothing_to_do() -> None:
-    engine = Engine(tiny_transformer(1))
+    engine = Engine(Eager(tiny_transformer(1)))
     assert engine.step() == []
     assert not engine.cancel(0)

@@ -13,6 +13,7 @@ from tiny_marian import SOURCE_SENTENCES, decoded, random_sources, save_marian
 
 from tformer.model.checkpoint import load_model, save_model
 from tformer.model.config import TransformerConfig
+from tformer.model.decoding import Eager
 from tformer.model.directory import ModelFacts
 from tformer.model.engine import Engine, Request
 from tformer.model.errors import OutputError, UsageError
@@ -61,7 +62,7 @@ def assert_same_translations(model: Path, exported: Path, target_language: str) 
         return_scores=True,
         length_penalty=0,
     )
-    engine = Engine(network, beam_size=1)
+    engine = Engine(Eager(network), beam_size=1)
     options = DecodingOptions(beam_size=1, max_length=12, length_penalty=0)
     numbers = [engine.submit(Request(ids, options)) for ids in encoded]
     ours = {}

@@ -10,9 +10,18 @@ import torch
 from reference_search import reference_search
 
 from tformer.model.options import DecodingOptions
+from tformer.model.scores import LogProbs
 from tformer.model.search import Beam, FinishedHypothesis, SearchState, length_penalty, stopped
 
 BOS, EOS = 1, 2
+
+
+class Given(LogProbs):
+    """Log-probabilities (R, V) as they are, even if they do not add up to one."""
+
+    def __init__(self, log_probs: torch.Tensor) -> None:
+        super().__init__(log_probs)
+        self._total = torch.zeros_like(self._total)
 
 
 class Table:
@@ -71,7 +80,7 @@ class Walk:
         last = [prefix[-1] if prefix else BOS for prefix in self.prefixes]
         assert self.beam.tokens.tolist() == last
         log_probs = [self.tables[r // self.widest](p) for r, p in enumerate(self.prefixes)]
-        rows = self.beam.advance(torch.tensor(log_probs, dtype=torch.float64))
+        rows = self.beam.advance(Given(torch.tensor(log_probs, dtype=torch.float64)))
         tokens = self.beam.tokens.tolist()
         self.prefixes = [
             (*self.prefixes[parent], token)
@@ -120,7 +129,7 @@ def test_a_finished_hypothesis_gives_its_place_to_the_next_best() -> None:
     beam = Beam(2, BOS, EOS, dtype=torch.float64)
     beam.extend([DecodingOptions(beam_size=2)], [5])
     log_probs = torch.tensor([[-9, -9, -0.9, -1, -2.0]] * 2, dtype=torch.float64)
-    beam.advance(log_probs)
+    beam.advance(Given(log_probs))
     assert beam.tokens.tolist() == [3, 4]
     assert not beam.done.any()
 
@@ -130,7 +139,7 @@ def test_an_end_outside_the_best_k_is_not_banked() -> None:
     beam.extend([DecodingOptions(beam_size=2)], [0])
     beam.extend([DecodingOptions(beam_size=2)], [5])
     log_probs = torch.tensor([[-9, -9, -3, -1, -2.0]] * 4, dtype=torch.float64)
-    beam.advance(log_probs)
+    beam.advance(Given(log_probs))
     finished, remaining = beam.take()  # at its limit the first one had to end, however unlikely
     assert finished == [[FinishedHypothesis((), -3.0)]]
     assert remaining == [1]
@@ -154,7 +163,7 @@ def test_a_model_that_computes_nonsense_ends_at_the_limit() -> None:
     beam.extend([DecodingOptions(beam_size=2)], [3])
     for _ in range(4):
         assert not beam.done.any()
-        beam.advance(torch.full((2, 6), math.nan))
+        beam.advance(Given(torch.full((2, 6), math.nan)))
     finished, _ = beam.take()
     assert finished == [[]]
 
@@ -163,7 +172,8 @@ def test_keep_drops_sentences_that_still_run() -> None:
     beam = Beam(1, BOS, EOS)
     greedy = DecodingOptions(beam_size=1)
     beam.extend([greedy] * 3, [90, 4, 4])
-    beam.advance(torch.tensor([[0, 0, 0, 9.0, 0], [0, 0, 0, 0, 9.0], [9.0, 0, 0, 0, 0]]))
+    logits = torch.tensor([[0, 0, 0, 9.0, 0], [0, 0, 0, 0, 9.0], [9.0, 0, 0, 0, 0]])
+    beam.advance(Given(logits))
     beam.keep([2, 1])
     assert beam.tokens.tolist() == [0, 4]
 

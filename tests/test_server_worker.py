@@ -13,6 +13,7 @@ import torch
 from serving import SENTENCES
 from tiny import tiny_transformer
 
+from tformer.model.decoding import Eager
 from tformer.model.drafts import Draft
 from tformer.model.errors import ModelError
 from tformer.model.options import DecodingOptions
@@ -33,7 +34,7 @@ def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Vocabulary:
 
 def make_translator(vocabulary: Vocabulary, max_tokens: int = 8192) -> Translator:
     transformer = tiny_transformer(3, vocab_size=len(vocabulary), max_length=128)
-    return Translator(transformer, vocabulary, max_tokens=max_tokens)
+    return Translator(Eager(transformer), vocabulary, max_tokens=max_tokens)
 
 
 def draft(translator: Translator, text: str = "the dog", options: DecodingOptions = SHORT) -> Draft:
@@ -181,7 +182,9 @@ def test_a_step_that_fails_is_an_error_for_those_in_it_only(
         async with working(translator) as worker:
             with monkeypatch.context() as patch:
                 patch.setattr(
-                    translator.transformer, "decode", lambda *_: torch.full((2, 330), torch.nan)
+                    translator.network.transformer,
+                    "decode",
+                    lambda *_: torch.full((2, 330), torch.nan),
                 )
                 with pytest.raises(ModelError):
                     await worker.translate([draft(translator)], "a")

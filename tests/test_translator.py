@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tiny import tiny_transformer
 
 from tformer.model.checkpoint import save_model
+from tformer.model.decoding import Eager
 from tformer.model.directory import ModelFacts
 from tformer.model.errors import UsageError
 from tformer.model.options import DecodingOptions
@@ -45,7 +46,7 @@ def make_translator(
     vocabulary: Vocabulary, window: int = 64, longest_source: int = 40
 ) -> Translator:
     transformer = tiny_transformer(3, vocab_size=len(vocabulary), max_length=128)
-    return Translator(transformer, vocabulary, window=window, longest_source=longest_source)
+    return Translator(Eager(transformer), vocabulary, window=window, longest_source=longest_source)
 
 
 def translate(translator: Translator, *texts: str, **how: object) -> list[Translation]:
@@ -220,8 +221,8 @@ def test_a_model_of_many_languages_wants_a_target(tmp_path: Path) -> None:
 def test_a_saved_model_translates_as_before(translator: Translator, tmp_path: Path) -> None:
     save_model(
         tmp_path / "tiny",
-        translator.transformer.state_dict(),
-        translator.transformer.config,
+        translator.network.transformer.state_dict(),
+        translator.network.transformer.config,
         translator.vocabulary,
         ModelFacts("tiny", translator.languages),
     )

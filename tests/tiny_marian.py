@@ -12,6 +12,7 @@ from transformers import GenerationConfig, MarianConfig, MarianMTModel
 from transformers.utils import logging
 
 from tformer.model.config import TransformerConfig
+from tformer.model.decoding import Eager
 from tformer.model.engine import Engine, Request
 from tformer.model.options import DecodingOptions
 from tformer.model.transformer import Transformer
@@ -122,7 +123,7 @@ def decoded(
     network: Transformer, sources: list[list[int]], options: DecodingOptions
 ) -> list[list[list[int]]]:
     """The n-best list of every sentence, by our search."""
-    engine = Engine(network, beam_size=options.beam_size)
+    engine = Engine(Eager(network), beam_size=options.beam_size)
     numbers = [engine.submit(Request(source, options)) for source in sources]
     found = {}
     while engine.busy:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from tformer.model.config import TransformerConfig
+from tformer.model.decoding import Eager
 from tformer.model.engine import Engine, Request
 from tformer.model.metrics import score
 from tformer.model.options import DecodingOptions
@@ -58,7 +59,7 @@ def translate(
     network: Transformer, vocabulary: Vocabulary, sentences: Sequence[str], target_language: str
 ) -> list[str]:
     """Greedy translations of single sentences, in order; a sentence over the window is cut."""
-    engine = Engine(network, beam_size=1)
+    engine = Engine(Eager(network), beam_size=1)
     longest = network.config.max_length
     sources = [vocabulary.encode(sentence, target_language)[:longest] for sentence in sentences]
     order = sorted(range(len(sources)), key=lambda index: len(sources[index]))

@@ -1,0 +1,166 @@
+"""What the engine asks of a network, and the plain answer to it.
+
+    decoding = network.start(beam_size=4)
+    decoding.admit([source, ...])           # encode sentences and put them behind those here
+    scores = decoding.step(tokens)          # one token of every hypothesis in, the next one's out
+    decoding.select(rows, sentences)        # follow the beam, drop who has left
+
+A :class:`Network` is weights that can decode; a :class:`Decoding` is one batch under way. The
+engine drives it and knows neither the device nor the arithmetic. :class:`Eager` is the network as
+it was written down, on any device and in any dtype; faster ones are held to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from tformer.model.cache import DecoderCache, in_blocks
+from tformer.model.config import TransformerConfig
+from tformer.model.scores import LogProbs, Scores
+from tformer.model.transformer import Transformer
+
+
+class Decoding(Protocol):
+    """G sentences with K hypotheses each, of which row r = g * K + k is hypothesis k of g."""
+
+    def admit(self, sources: Sequence[Sequence[int]]) -> None:
+        """Encode sentences, and put them behind those that are here.
+
+        Args:
+            sources: token ids of each, at least one and at most ``config.max_length``.
+        """
+        ...
+
+    def step(self, tokens: Tensor) -> Scores:
+        """Append the newest token of every hypothesis, and score those that may follow.
+
+        Args:
+            tokens: (R,) int64.
+
+        Returns:
+            Scores of R rows, which hold until the next call of any method.
+        """
+        ...
+
+    def select(self, rows: Tensor, sentences: Tensor | None = None) -> None:
+        """Let row r continue what was row ``rows[r]``.
+
+        Args:
+            rows: (R',) int64; a row stays within its sentence.
+            sentences: (G',) int64, the former index of every sentence that remains, R' = G' * K;
+                None when none leaves.
+        """
+        ...
+
+
+class Network(Protocol):
+    """Weights that can decode."""
+
+    @property
+    def config(self) -> TransformerConfig:
+        """The shape."""
+        ...
+
+    @property
+    def device(self) -> torch.device:
+        """Where ``Decoding.step`` wants its tokens and leaves its scores."""
+        ...
+
+    @property
+    def dtype(self) -> str:
+        """The arithmetic, for users: float32, bfloat16, int8, ..."""
+        ...
+
+    @property
+    def score_dtype(self) -> torch.dtype:
+        """Of the log-probabilities; float32 or wider."""
+        ...
+
+    def start(self, beam_size: int) -> Decoding:
+        """An empty batch of ``beam_size`` hypotheses a sentence."""
+        ...
+
+
+class Eager:
+    """A Transformer, operation by operation."""
+
+    def __init__(self, transformer: Transformer) -> None:
+        """The network of ``transformer``, which is switched to evaluation mode."""
+        self.transformer = transformer.eval()
+
+    @property
+    def config(self) -> TransformerConfig:
+        """The shape."""
+        return self.transformer.config
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self._parameter.device
+
+    @property
+    def dtype(self) -> str:
+        """That of the weights."""
+        return str(self._parameter.dtype).removeprefix("torch.")
+
+    @property
+    def score_dtype(self) -> torch.dtype:
+        """float32, or float64 if the weights are."""
+        return torch.promote_types(self._parameter.dtype, torch.float32)
+
+    def start(self, beam_size: int) -> EagerDecoding:
+        """An empty batch."""
+        return EagerDecoding(self.transformer, self.device, beam_size)
+
+    @property
+    def _parameter(self) -> Tensor:
+        return next(self.transformer.parameters())
+
+
+class EagerDecoding:
+    """A batch over a :class:`~tformer.model.cache.DecoderCache`."""
+
+    def __init__(self, transformer: Transformer, device: torch.device, beam_size: int) -> None:
+        """An empty batch."""
+        self._transformer = transformer
+        self._device = device
+        self._beam_size = beam_size
+        self._cache: DecoderCache | None = None
+
+    def admit(self, sources: Sequence[Sequence[int]]) -> None:
+        """Encode sentences together; see :meth:`Decoding.admit`."""
+        source, lengths = self._padded(sources)
+        memory = self._transformer.encode(source, lengths)
+        cache = self._transformer.start_cache(memory, self._beam_size)
+        if self._cache is None:
+            self._cache = cache
+        else:
+            self._cache.extend(cache)
+
+    def step(self, tokens: Tensor) -> LogProbs:
+        """One token further; see :meth:`Decoding.step`."""
+        assert self._cache is not None
+        return LogProbs(self._transformer.decode(tokens, self._cache))
+
+    def select(self, rows: Tensor, sentences: Tensor | None = None) -> None:
+        """Follow the beam; see :meth:`Decoding.select`."""
+        assert self._cache is not None
+        if sentences is not None and not len(sentences):
+            self._cache = None
+        else:
+            self._cache.select(rows, sentences)
+
+    def _padded(self, sources: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+        """Token ids (G, S), padded on the right to whole blocks, and lengths (G,)."""
+        lengths = [len(source) for source in sources]
+        config = self._transformer.config
+        width = min(in_blocks(max(lengths)), config.max_length)
+        padded = [[*source, *[config.pad_id] * (width - len(source))] for source in sources]
+        return (
+            torch.tensor(padded, dtype=torch.int64, device=self._device),
+            torch.tensor(lengths, dtype=torch.int64, device=self._device),
+        )
