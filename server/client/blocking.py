@@ -1,0 +1,159 @@
+"""The client for programs that wait for what they ask for."""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from functools import cached_property
+from types import TracebackType
+from typing import Any
+
+import grpc
+from google.protobuf.message import Message
+
+from tformer.model.options import DecodingOptions
+from tformer.model.translation import Translation
+from tformer.protos.v1 import translation_pb2 as pb
+from tformer.server.client.connection import Connection
+from tformer.server.client.exchange import Exchange
+from tformer.server.client.retries import Failure
+
+
+class Client(Connection):
+    """A server, as a translator."""
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connection."""
+        self._channel.close()
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """All languages of the server's models.
+
+        Raises:
+            TformerError: the server does not tell.
+        """
+        return tuple(language.language_code for language in self._languages)
+
+    @property
+    def source_languages(self) -> tuple[str, ...]:
+        """Those of them that can be translated from."""
+        return tuple(each.language_code for each in self._languages if each.support_source)
+
+    @property
+    def target_languages(self) -> tuple[str, ...]:
+        """Those of them that can be translated into."""
+        return tuple(each.language_code for each in self._languages if each.support_target)
+
+    @cached_property
+    def _languages(self) -> list[pb.SupportedLanguage]:
+        request = pb.ListSupportedLanguagesRequest(model=self._model)
+        return list(self._ask(self._stub.ListSupportedLanguages, request).languages)
+
+    def models(self) -> list[pb.Model]:
+        """The models that the server has, its default first.
+
+        Raises:
+            TformerError: the server does not tell.
+        """
+        return list(self._ask(self._stub.ListModels, pb.ListModelsRequest()).models)
+
+    def translate(
+        self,
+        texts: Iterable[str],
+        *,
+        source: str | None = None,
+        target: str | None = None,
+        options: DecodingOptions | None = None,
+    ) -> Iterator[Translation]:
+        """Translate texts; as many translations come out, in the same order.
+
+        ``texts`` is read as translations are taken, in the same thread.
+
+        Raises:
+            UsageError: the server does not know a language, a model, or so wide a beam.
+            ServerError: it cannot be reached, refuses, or has been busy for too long.
+        """
+        exchange = self._exchange(source, target, options)
+        remaining = iter(texts)
+        stream = self._open(exchange)
+        try:
+            while True:
+                while exchange.has_room and (text := next(remaining, None)) is not None:
+                    stream.send(exchange.add(text))
+                if exchange.all_answered:
+                    stream.finish()
+                    return
+                try:
+                    translation = exchange.take(stream.receive())
+                except Failure as failure:
+                    stream.close()
+                    time.sleep(exchange.delay(failure))
+                    stream = self._open(exchange)
+                else:
+                    yield translation
+        finally:
+            stream.close()
+
+    def _open(self, exchange: Exchange) -> _Stream:
+        return _Stream(self._stub, self._metadata, exchange.opening())
+
+    def _ask(self, method: Callable[..., Any], request: Message) -> Any:
+        """The answer to a question that may be asked again."""
+        retries = self._retries()
+        while True:
+            try:
+                return method(request, timeout=self._patience, metadata=self._metadata)
+            except grpc.RpcError as error:
+                time.sleep(retries.delay(Failure.of(error)))
+
+
+class _Stream:
+    """A call of StreamTranslateText; gRPC reads what is sent in a thread of its own."""
+
+    def __init__(
+        self,
+        stub: Any,
+        metadata: tuple[tuple[str, str], ...],
+        opening: list[pb.StreamTranslateTextRequest],
+    ) -> None:
+        self._requests: queue.SimpleQueue[pb.StreamTranslateTextRequest | None]
+        self._requests = queue.SimpleQueue()
+        for request in opening:
+            self.send(request)
+        requests = iter(self._requests.get, None)
+        self._call = stub.StreamTranslateText(requests, metadata=metadata)
+
+    def send(self, request: pb.StreamTranslateTextRequest) -> None:
+        self._requests.put(request)
+
+    def receive(self) -> pb.StreamTranslateTextResponse:
+        try:
+            return next(self._call)
+        except grpc.RpcError as error:
+            raise Failure.of(error) from None
+        except StopIteration:
+            raise Failure.ended_early() from None
+
+    def finish(self) -> None:
+        """Tell the server that all is well; everything has been answered."""
+        self._requests.put(None)
+        with suppress(grpc.RpcError):
+            next(self._call, None)
+
+    def close(self) -> None:
+        self._requests.put(None)
+        self._call.cancel()

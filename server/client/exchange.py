@@ -1,0 +1,102 @@
+"""What is said in one call of `translate`, without the sending and the waiting.
+
+The clients differ in how they send and wait; all else is here, once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from dataclasses import dataclass
+
+from tformer.model.options import DecodingOptions
+from tformer.model.translation import Translation
+from tformer.protos.v1 import translation_pb2 as pb
+from tformer.server.client.retries import Failure, Retries
+from tformer.server.messages import options_message, translation_from
+from tformer.server.status import code_from
+
+IN_FLIGHT_CHARACTERS = 1 << 20
+"""Characters of the texts that are in flight, at most; a single text may have more."""
+
+# A lone surrogate has no UTF-8; a local translator takes it as U+FFFD too.
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is asked of the server about every text of one call."""
+
+    model: str
+    source: str | None
+    target: str | None
+    options: DecodingOptions | None
+
+    def config(self) -> pb.StreamTranslateTextRequest:
+        """The first message of every stream."""
+        return pb.StreamTranslateTextRequest(
+            config=pb.StreamConfig(
+                source_language_code=self.source or "",
+                target_language_code=self.target or "",
+                model=self.model,
+                options=options_message(self.options or DecodingOptions()),
+            )
+        )
+
+
+class Exchange:
+    """The texts that have been sent and not answered, the oldest first, and how to go on."""
+
+    def __init__(self, order: Order, retries: Retries, in_flight: int) -> None:
+        """Nothing has been sent; at most ``in_flight`` texts will be unanswered."""
+        self._order = order
+        self._retries = retries
+        self._in_flight = in_flight
+        self._texts: deque[str] = deque()
+        self._characters = 0
+
+    @property
+    def all_answered(self) -> bool:
+        """Whether nothing is in flight."""
+        return not self._texts
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more text may be sent."""
+        return len(self._texts) < self._in_flight and self._characters < IN_FLIGHT_CHARACTERS
+
+    def add(self, text: str) -> pb.StreamTranslateTextRequest:
+        """The message that sends a text."""
+        self._texts.append(text)
+        self._characters += len(text)
+        return _item(text)
+
+    def opening(self) -> list[pb.StreamTranslateTextRequest]:
+        """What a new stream begins with: how to translate, and all that was not answered."""
+        return [self._order.config(), *map(_item, self._texts)]
+
+    def take(self, response: pb.StreamTranslateTextResponse) -> Translation:
+        """The translation of the oldest text, which is then answered.
+
+        Raises:
+            Failure: there is an error in its place.
+        """
+        message = response.translation
+        if message.HasField("error"):
+            raise Failure(code_from(message.error), message.error)
+        self._characters -= len(self._texts.popleft())
+        self._retries.reset()
+        return translation_from(message, self._order.source or "")
+
+    def delay(self, failure: Failure) -> float:
+        """Seconds after which to open a new stream.
+
+        Raises:
+            TformerError: trying again is of no use, or has been for too long.
+        """
+        return self._retries.delay(failure)
+
+
+def _item(text: str) -> pb.StreamTranslateTextRequest:
+    content = _SURROGATE.sub("\ufffd", text)
+    return pb.StreamTranslateTextRequest(item=pb.StreamItem(content=content))
