@@ -50,8 +50,8 @@ class Reading:
     document: Document
 
     @classmethod
-    def of(cls, path: Path, format: str, output: Path | None) -> Reading:
-        """Read the document.
+    def of(cls, path: Path, format: str, output: Path | None, target: str | None) -> Reading:
+        """Read the document, to translate it into a language, if one is named.
 
         Raises:
             InputError: it cannot be read, or is malformed.
@@ -61,7 +61,7 @@ class Reading:
             raise UsageError(f"{path}: a {format} file is not text: name a file with --output")
         name = lines.name_of(path)
         file = lines.read_all(path) if path == lines.STDIN else path
-        return cls(name, open_document(file, format, name=name))
+        return cls(name, open_document(file, format, name=name, target=target))
 
     def translate(
         self, translator: AnyTranslator, choice: Choice, options: DecodingOptions

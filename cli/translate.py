@@ -79,7 +79,7 @@ def translate(
     if kind := document_format(paths, format):
         if n_best > 1 or as_json:
             raise UsageError("--n-best and --json are for lines: add --format text")
-        reading = Reading.of(paths[0], kind, output)
+        reading = Reading.of(paths[0], kind, output, target)
         with lines.open_output(output) as writer:
             translator = loading.open_translator(model, device, remote, decoding)
             choice = Choice.among(translator, source, target)

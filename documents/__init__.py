@@ -9,7 +9,8 @@ is the bytes of the original with these places written anew, and a segment whose
 stands there already is not written at all.
 
     formats                         a file to a document: by suffix, by content, by name
-    text · markdown · html · subtitles · gettext · strings · xliff · bitext · word · opendocument
+    text · markdown · html · subtitles · gettext · strings · xliff · tmx · bitext
+    word · opendocument
     packages · xml                  what several of them share
     translation                     segments through a translator, nothing lost
     restoring                       placeholders back into a translation

@@ -13,6 +13,7 @@ from tformer.documents.opendocument import open_odt
 from tformer.documents.strings import open_arb, open_json, open_properties
 from tformer.documents.subtitles import open_subrip, open_webvtt
 from tformer.documents.text import open_text
+from tformer.documents.tmx import open_tmx
 from tformer.documents.word import open_docx
 from tformer.documents.xliff import open_xliff
 from tformer.model.errors import InputError, UsageError
@@ -29,6 +30,7 @@ FORMATS: Mapping[str, Callable[[bytes, str], Document]] = MappingProxyType(
         "arb": open_arb,
         "properties": open_properties,
         "xliff": open_xliff,
+        "tmx": open_tmx,
         "tsv": open_tsv,
         "docx": open_docx,
         "odt": open_odt,
@@ -58,6 +60,7 @@ SUFFIXES: Mapping[str, str] = MappingProxyType(
         ".properties": "properties",
         ".xliff": "xliff",
         ".xlf": "xliff",
+        ".tmx": "tmx",
         ".tsv": "tsv",
         ".docx": "docx",
         ".odt": "odt",
@@ -70,7 +73,11 @@ LARGEST = 1 << 28
 
 
 def open_document(
-    file: Path | bytes, format: str | None = None, *, name: str | None = None
+    file: Path | bytes,
+    format: str | None = None,
+    *,
+    name: str | None = None,
+    target: str | None = None,
 ) -> Document:
     """Read a document.
 
@@ -78,6 +85,8 @@ def open_document(
         file: a path, or the content of a file.
         format: one of `FORMATS`; None to tell by the name and the content.
         name: what to call the file in messages, where it is no path.
+        target: the language to translate into, for TMX, which may hold several; None for the one
+            that it holds.
 
     Raises:
         UsageError: there is no such format.
@@ -86,8 +95,11 @@ def open_document(
     if format is not None and format not in FORMATS:
         raise UsageError(f"no format is called {format!r}; there are {', '.join(FORMATS)}")
     name = name or (str(file) if isinstance(file, Path) else "document")
-    data = _read(file) if isinstance(file, Path) else file
-    return FORMATS[format or format_of(Path(name), data)](data, name)
+    data = read_bytes(file) if isinstance(file, Path) else file
+    format = format or format_of(Path(name), data)
+    if format == "tmx":
+        return open_tmx(data, name, target)
+    return FORMATS[format](data, name)
 
 
 def format_of(path: Path, data: bytes = b"") -> str:
@@ -106,6 +118,8 @@ def _by_content(head: bytes) -> str:
         return "html"
     if start.startswith((b"<?xml", b"<xliff")) and b"<xliff" in head:
         return "xliff"
+    if start.startswith((b"<?xml", b"<!doctype tmx", b"<tmx")) and b"<tmx" in head:
+        return "tmx"
     if b"-->" in head and head.lstrip()[:1].isdigit():
         return "srt"
     if start.startswith((b"msgid ", b"#")) and b'\nmsgstr "' in head:
@@ -113,7 +127,12 @@ def _by_content(head: bytes) -> str:
     return "text"
 
 
-def _read(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """A file that is held in memory.
+
+    Raises:
+        InputError: it cannot be read, or is too large.
+    """
     try:
         if path.stat().st_size > LARGEST:
             raise InputError(f"{path}: is larger than {LARGEST >> 20} MiB; split it")

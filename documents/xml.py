@@ -128,11 +128,12 @@ class _Events:
         self._note(Kind.OPEN, _local(name), attributes)
 
     def _close(self, name: str) -> None:
+        # For `<x/>` Expat reports the end behind the tag, where that of another may begin.
         start = self._parser.CurrentByteIndex
-        if self._data[start : start + 2] == b"</":
-            self._note(Kind.CLOSE, _local(name))
-        else:
+        if self.found[-1].kind is Kind.OPEN and self._data[start - 2 : start] == b"/>":
             self.found[-1] = replace(self.found[-1], kind=Kind.EMPTY)
+        else:
+            self._note(Kind.CLOSE, _local(name))
 
     def _text(self, text: str) -> None:
         # Expat reports a text line by line and reference by reference.

@@ -51,6 +51,15 @@ def test_existing_translations_are_kept(
     )
 
 
+def test_a_memory_is_filled_in_for_the_language_that_is_asked_for(
+    tformer: Tformer, tmp_path: Path
+) -> None:
+    unit = '<tu><tuv xml:lang="en"><seg>Close</seg></tuv></tu>'
+    (tmp_path / "a.tmx").write_text(f'<tmx><header srclang="en"/><body>{unit}</body></tmx>')
+    result = tformer("translate", tmp_path / "a.tmx", "-t", "de")
+    assert '<tuv xml:lang="de" creationid="tformer"><seg>CLOSE</seg></tuv></tu>' in result.out
+
+
 def test_the_language_is_that_of_the_document(
     tformer: Tformer, translator: FakeTranslator, tmp_path: Path
 ) -> None:

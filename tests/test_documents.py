@@ -20,7 +20,7 @@ from tformer.model.errors import InputError, UsageError
 DOCS = Path(__file__).parent.parent / "docs"
 DATA = Path(__file__).parent / "data" / "documents"
 FILES = sorted(path for path in DATA.rglob("*") if path.is_file())
-BILINGUAL = {"po", "xliff", "tsv"}
+BILINGUAL = {"po", "xliff", "tmx", "tsv"}
 
 # Markup, literals and hostile text, of which every kind of file is put together.
 SNIPPETS = [
@@ -251,6 +251,8 @@ def test_markdown_blocks_stay_the_blocks_they_are(text: str, model: object) -> N
 
 # --- what is not a document ----------------------------------------------------------------------
 
+TMX = b"<tmx><header srclang='en'/><body>\n<tu>%s</tu></body></tmx>"
+
 
 @pytest.mark.parametrize(
     ("data", "name", "message"),
@@ -275,6 +277,17 @@ def test_markdown_blocks_stay_the_blocks_they_are(text: str, model: object) -> N
             "xliff",
             "x:2: not XLIFF: a trans-unit without a source",
             id="xliff unit",
+        ),
+        pytest.param(b"<tmx/>", "tmx", "x: not TMX: no header that names", id="tmx header"),
+        pytest.param(b"<html/>", "tmx", "x: not TMX: the first element is '<html/>'", id="tmx"),
+        pytest.param(TMX % b"<tuv xml:lang='en'/>", "tmx", "x:2: not TMX: a tuv without", id="seg"),
+        pytest.param(TMX % b"<tuv><seg/></tuv>", "tmx", "x:2: not TMX: a tuv wi", id="language"),
+        pytest.param(TMX % b"<note>a</note>", "tmx", "x:2: not TMX: a tu without a tuv", id="tuv"),
+        pytest.param(
+            TMX % b"<tuv xml:lang='en'><seg>a</seg></tuv>",
+            "tmx",
+            "x: is all in en: name the language to translate into",
+            id="tmx target",
         ),
         pytest.param(b"PK\x03\x04", "docx", "x: not a Word document: the archive", id="docx"),
         pytest.param(b"", "odt", "x: not OpenDocument: the archive is damaged", id="odt"),

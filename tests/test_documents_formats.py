@@ -207,6 +207,55 @@ def test_xliff_tells_how_far_a_translation_is() -> None:
     ]  # fmt: skip
 
 
+def test_tmx_fills_in_what_is_missing_and_says_who_did() -> None:
+    data = (DATA / "tmx" / "app.tmx").read_text("utf-8")
+    new = {"Please wait, <1/>.": "Bitte warten & <1/>.", "The door is open.": "Die Tür ist offen."}
+    made = (
+        '</tuv>\n      <tuv xml:lang="de-DE" creationid="tformer">'
+        '<seg>Bitte warten &amp; {name}.</seg></tuv>\n    </tu>\n    <tu tuid="empty">'
+    )
+    expected = data.replace('</tuv>\n    </tu>\n    <tu tuid="empty">', made).replace(
+        '<tuv xml:lang="de-DE"><seg/>',
+        '<tuv xml:lang="de-DE" changeid="tformer"><seg>Die Tür ist offen.</seg>',
+    )
+    assert written(data, "tmx", new) == expected
+
+
+def test_tmx_tells_how_far_a_translation_is() -> None:
+    segments = open_document(DATA / "tmx" / "app.tmx").segments
+    assert [(s.id, s.state.value) for s in segments] == [
+        ("title", "translated"), ("wait", "new"), ("empty", "new"), ("guess", "review"),
+    ]  # fmt: skip
+
+
+def test_tmx_keeps_native_code_around_words() -> None:
+    segments = open_document(DATA / "tmx" / "inline.tmx").segments
+    assert [s.text for s in segments] == [
+        "Read the <1>manual</1> of <2/> first.",
+        "A <1>turbine</1> is <2><3>fast</3></2>.",
+        "Unpaired <1/>tags, <2/> and <3/> codes.",
+        "<1/>",
+        "Crossing <1>one<2/>two</1>three<3/>.",
+    ]
+    assert segments[0].target == "Lies erst das Handbuch."
+
+
+@pytest.mark.parametrize(
+    ("target", "language"), [("fr", "fr"), ("de", "de-AT"), ("de-AT", "de-AT"), ("de-DE", "de-DE")]
+)
+def test_tmx_of_many_languages_is_translated_into_the_one_that_is_named(
+    target: str, language: str
+) -> None:
+    unit = '<tuv xml:lang="{}"><seg>{}</seg></tuv>'
+    rest = unit.format("de-AT", "Servus") + unit.format("it", "Ciao")
+    body = f"<tu>{unit.format('en', 'Hello')}{rest}</tu><tu>{unit.format('en', 'Bye')}</tu>"
+    data = f'<tmx><header srclang="en"/><body>{body}</body></tmx>'.encode()
+    document = open_document(data, "tmx", target=target)
+    assert [s.text for s in document.segments] == ["Hello", "Bye"]
+    made = document.with_translations({"2": "X"}).decode()
+    assert f'<tuv xml:lang="{language}" creationid="tformer"><seg>X</seg></tuv>' in made
+
+
 def test_word_keeps_the_formats_of_words() -> None:
     document = open_document(DATA / "docx" / "runs.docx")
     assert [segment.text for segment in document.segments] == [

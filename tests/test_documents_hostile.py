@@ -111,6 +111,21 @@ def test_xliff(texts: list[str], model: object) -> None:
 
 @settings(deadline=None)
 @given(TEXTS, MODELS)
+def test_tmx(texts: list[str], model: object) -> None:
+    units = (
+        f'<tu><tuv xml:lang="en"><seg>{escape(text)}<bpt i="1">b</bpt>{escape(text[:9])}'
+        '<ept i="1">b</ept><ph/></seg></tuv></tu>'
+        for text in texts
+    )
+    data = f'<tmx><header srclang="en"/><body>{"".join(units)}</body></tmx>'.encode()
+    document = open_document(data, "tmx", target="de")
+    assert document.with_translations({}) == data
+    again = open_document(rewritten(document, model), "tmx", target="de")
+    assert [(s.id, s.text) for s in again.segments] == [(s.id, s.text) for s in document.segments]
+
+
+@settings(deadline=None)
+@given(TEXTS, MODELS)
 def test_word(texts: list[str], model: object) -> None:
     formats = ["", "<w:rPr><w:b/></w:rPr>", "<w:rPr><w:i/></w:rPr>"]
     runs = "".join(

@@ -1,6 +1,7 @@
 """Hostile files: refused with one sentence, nothing read from outside, no memory filled."""
 
 import io
+import re
 import tracemalloc
 import zipfile
 from pathlib import Path
@@ -34,7 +35,7 @@ def word(text: str = "text", prolog: str = "") -> tuple[str, bytes]:
 
 
 @pytest.mark.parametrize("entities", [LAUGHS, OUTSIDE, '<!DOCTYPE l [<!ENTITY % p "x">]>'])
-@pytest.mark.parametrize("name", ["xliff", "docx", "odt"])
+@pytest.mark.parametrize("name", ["xliff", "tmx", "docx", "odt"])
 def test_entities_are_refused(name: str, entities: str) -> None:
     body = f"{entities}<xliff version='1.2'><source>&amp;</source></xliff>".encode()
     part = {"docx": "word/document.xml", "odt": "content.xml"}.get(name)
@@ -132,6 +133,14 @@ def test_tokens_are_the_text_again(inner: str) -> None:
         return
     assert "".join(token.raw for token in tokens) == text
     assert [token.start for token in tokens[1:]] == [token.end for token in tokens[:-1]]
+
+
+@pytest.mark.parametrize("text", ["<r><a/></r>", "<r><b><a x='/'/></b><a/></r>", "<r>/></r>"])
+def test_an_empty_element_is_one_token_wherever_it_stands(text: str) -> None:
+    tokens = xml.scan(text, "x")
+    assert {token.raw for token in tokens if token.kind is xml.Kind.EMPTY} == set(
+        re.findall(r"<\w[^>]*/>", text)
+    )
 
 
 def test_a_bomb_does_not_fill_the_memory() -> None:
