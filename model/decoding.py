@@ -20,6 +20,7 @@ from torch import Tensor
 
 from tformer.model.cache import DecoderCache, in_blocks
 from tformer.model.config import TransformerConfig
+from tformer.model.device import on_device
 from tformer.model.scores import LogProbs, Scores
 from tformer.model.transformer import Transformer
 
@@ -46,13 +47,13 @@ class Decoding(Protocol):
         """
         ...
 
-    def select(self, rows: Tensor, sentences: Tensor | None = None) -> None:
+    def select(self, rows: Tensor, sentences: Sequence[int] | None = None) -> None:
         """Let row r continue what was row ``rows[r]``.
 
         Args:
             rows: (R',) int64; a row stays within its sentence.
-            sentences: (G',) int64, the former index of every sentence that remains, R' = G' * K;
-                None when none leaves.
+            sentences: the former index of each of the G' sentences that remain, R' = G' * K; on
+                the host, so that nobody has to wait for the device. None when none leaves.
         """
         ...
 
@@ -146,13 +147,16 @@ class EagerDecoding:
         assert self._cache is not None
         return LogProbs(self._transformer.decode(tokens, self._cache))
 
-    def select(self, rows: Tensor, sentences: Tensor | None = None) -> None:
+    def select(self, rows: Tensor, sentences: Sequence[int] | None = None) -> None:
         """Follow the beam; see :meth:`Decoding.select`."""
         assert self._cache is not None
-        if sentences is not None and not len(sentences):
-            self._cache = None
+        if sentences is None:
+            self._cache.select(rows)
+        elif sentences:
+            index = on_device(torch.tensor(sentences, dtype=torch.int64), self._device)
+            self._cache.select(rows, index)
         else:
-            self._cache.select(rows, sentences)
+            self._cache = None
 
     def _padded(self, sources: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
         """Token ids (G, S), padded on the right to whole blocks, and lengths (G,)."""
@@ -161,6 +165,6 @@ class EagerDecoding:
         width = min(in_blocks(max(lengths)), config.max_length)
         padded = [[*source, *[config.pad_id] * (width - len(source))] for source in sources]
         return (
-            torch.tensor(padded, dtype=torch.int64, device=self._device),
-            torch.tensor(lengths, dtype=torch.int64, device=self._device),
+            on_device(torch.tensor(padded, dtype=torch.int64), self._device),
+            on_device(torch.tensor(lengths, dtype=torch.int64), self._device),
         )

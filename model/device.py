@@ -9,6 +9,7 @@ when torch is imported.
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from tformer.model.errors import DeviceError, UsageError
 
@@ -78,3 +79,23 @@ def set_threads(threads: int) -> None:
     if threads < 1:
         raise UsageError(f"threads must be at least 1, not {threads}")
     torch.set_num_threads(threads)
+
+
+def on_device(tensor: Tensor, device: torch.device | str) -> Tensor:
+    """A tensor of the host on ``device``, without waiting for a GPU to catch up.
+
+    Only a copy from page-locked memory is asynchronous; torch waits for any other
+    (``torch.tensor([...], device="cuda")`` among them). Its allocator does not hand the memory out
+    again before the copy is done.
+    """
+    if torch.device(device).type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
+
+
+def on_host(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """Tensors of one device on the host, for which a GPU is waited for once."""
+    copies = tuple(tensor.to("cpu", non_blocking=True) for tensor in tensors)
+    if tensors[0].is_cuda:
+        torch.cuda.current_stream(tensors[0].device).synchronize()
+    return copies

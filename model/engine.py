@@ -36,6 +36,7 @@ import torch
 from torch import Tensor
 
 from tformer.model.decoding import Network
+from tformer.model.device import on_device
 from tformer.model.errors import ModelError, UsageError
 from tformer.model.options import DecodingOptions
 from tformer.model.search import Beam, FinishedHypothesis
@@ -153,7 +154,8 @@ class Engine:
         if len(remaining) == len(self._running):
             return False
         self._beam.keep(remaining)
-        self._keep(remaining, torch.arange(self.num_running * self._beam_size))
+        rows = torch.arange(self.num_running * self._beam_size, device=self._device)
+        self._keep(remaining, rows)
         return True
 
     @torch.inference_mode()
@@ -217,9 +219,9 @@ class Engine:
             self._decoding.select(rows)
             return
         self._running = [self._running[i] for i in sentences]
-        index = torch.tensor(sentences, dtype=torch.int64, device=self._device)
-        rows = rows.to(self._device).view(-1, self._beam_size).index_select(0, index).flatten()
-        self._decoding.select(rows, index)
+        by_sentence = rows.view(-1, self._beam_size)
+        index = on_device(torch.tensor(sentences, dtype=torch.int64), self._device)
+        self._decoding.select(by_sentence.index_select(0, index).flatten(), sentences)
 
     def _answer(self, sentence: _Sentence, hypotheses: list[FinishedHypothesis]) -> Finished:
         if not hypotheses:

@@ -27,6 +27,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from tformer.model.device import on_device, on_host
 from tformer.model.options import DecodingOptions, LengthNormalisation
 from tformer.model.scores import Scores
 
@@ -158,6 +159,9 @@ class Beam:
         self._device = device
         self._dtype = dtype
         self._state = self._start([], [])
+        # What the host knows of every sentence, so that it need not ask the device.
+        self._n_best: list[int] = []
+        self._max_lengths: list[int] = []
 
     @property
     def num_sentences(self) -> int:
@@ -190,6 +194,8 @@ class Beam:
         if any(wanted.beam_size > self.beam_size for wanted in options):
             raise ValueError(f"this batch has {self.beam_size} places a sentence")
         self._state = self._state.join(self._start(options, max_lengths))
+        self._n_best += [wanted.n_best for wanted in options]
+        self._max_lengths += max_lengths
 
     def advance(self, scores: Scores) -> Tensor:
         """Take one step in every sentence; those that are ``done`` must have been taken.
@@ -213,20 +219,25 @@ class Beam:
             Their n-best lists, the best first, in the order of the batch; and the indices that
             the remaining sentences had.
         """
-        done = self.done.tolist()
+        state, most = self._state, max(self._n_best, default=0)
+        bank = (state.bank_scores, state.bank_lengths, state.bank_tokens)
+        stops, *best = on_host(self.done, *(part[:, :most] for part in bank))
+        done = stops.tolist()
         remaining = [index for index, is_done in enumerate(done) if not is_done]
         if len(remaining) == len(done):
             return [], remaining
         leaving = [index for index, is_done in enumerate(done) if is_done]
-        finished = _n_best_lists(self._state.select(self._integers(leaving)))
+        wanted = [self._n_best[index] for index in leaving]
+        finished = _n_best_lists(wanted, *(part[leaving] for part in best))
         self.keep(remaining)
         return finished, remaining
 
     def keep(self, sentences: Sequence[int]) -> None:
         """Drop every sentence whose index is not in ``sentences``, done or not."""
+        self._n_best = [self._n_best[index] for index in sentences]
+        self._max_lengths = [self._max_lengths[index] for index in sentences]
         state = self._state.select(self._integers(sentences))
-        longest = int(state.max_length.max()) if sentences else 0
-        self._state = state.resized(longest + 1)
+        self._state = state.resized(max(self._max_lengths, default=0) + 1)
 
     def _start(self, options: Sequence[DecodingOptions], max_lengths: Sequence[int]) -> SearchState:
         """Sentences before their first step: one empty hypothesis each, the other places void."""
@@ -253,15 +264,15 @@ class Beam:
             num_banked=self._integers([0] * sentences),
             beam_size=self._integers([wanted.beam_size for wanted in options]),
             n_best=self._integers([wanted.n_best for wanted in options]),
-            exponent=torch.tensor(exponents, dtype=self._dtype, device=self._device),
+            exponent=on_device(torch.tensor(exponents, dtype=self._dtype), self._device),
             offset=self._integers(offsets),
-            stops_early=torch.tensor(stops_early, dtype=torch.bool, device=self._device),
+            stops_early=on_device(torch.tensor(stops_early, dtype=torch.bool), self._device),
             min_length=self._integers([wanted.min_length for wanted in options]),
             max_length=self._integers(max_lengths),
         )
 
     def _integers(self, values: Sequence[int]) -> Tensor:
-        return torch.tensor(values, dtype=torch.int64, device=self._device)
+        return on_device(torch.tensor(values, dtype=torch.int64), self._device)
 
     def _candidates(self, scores: Scores) -> _Candidates:
         """The best 2K continuations of every sentence."""
@@ -334,14 +345,22 @@ def _rows_of(tokens: Tensor, index: Tensor) -> Tensor:
     return tokens.gather(1, index[:, :, None].expand(-1, -1, tokens.shape[2]))
 
 
-def _n_best_lists(state: SearchState) -> list[list[FinishedHypothesis]]:
-    """The banked hypotheses on the host, each sentence's best ``n_best``."""
-    columns = (state.n_best, state.bank_scores, state.bank_lengths, state.bank_tokens)
+def _n_best_lists(
+    wanted: Sequence[int], scores: Tensor, lengths: Tensor, tokens: Tensor
+) -> list[list[FinishedHypothesis]]:
+    """The best ``wanted`` of the hypotheses in the banks of some sentences, which are on the host.
+
+    Args:
+        wanted: of each sentence, at most N.
+        scores, lengths: (G, N).
+        tokens: (G, N, T).
+    """
+    columns = (part.tolist() for part in (scores, lengths, tokens))
     return [
         [
             FinishedHypothesis(tuple(ids[:length]), score)
-            for score, length, ids in zip(scores[:n], lengths[:n], tokens[:n], strict=True)
+            for score, length, ids in zip(*(column[:n] for column in bank), strict=True)
             if score > -math.inf
         ]
-        for n, scores, lengths, tokens in zip(*(c.tolist() for c in columns), strict=True)
+        for n, *bank in zip(wanted, *columns, strict=True)
     ]

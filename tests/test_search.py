@@ -9,6 +9,7 @@ import pytest
 import torch
 from reference_search import reference_search
 
+from tformer.model import search
 from tformer.model.options import DecodingOptions
 from tformer.model.scores import LogProbs
 from tformer.model.search import Beam, FinishedHypothesis, SearchState, length_penalty, stopped
@@ -176,6 +177,33 @@ def test_keep_drops_sentences_that_still_run() -> None:
     beam.advance(Given(logits))
     beam.keep([2, 1])
     assert beam.tokens.tolist() == [0, 4]
+
+
+def test_a_step_reads_the_device_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tensors on the device "meta" have no values: who reads one, or mixes in one of the host, is
+    told so by torch. That is where a GPU would have to be waited for."""
+    reads = 0
+
+    def every_third_is_done(*tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        nonlocal reads
+        reads += 1
+        assert all(tensor.is_meta for tensor in tensors)
+        copies = tuple(torch.zeros(tensor.shape, dtype=tensor.dtype) for tensor in tensors)
+        copies[0][::3] = True
+        return copies
+
+    monkeypatch.setattr(search, "on_host", every_third_is_done)
+    beam = Beam(3, bos_id=1, eos_id=EOS, device="meta")
+    beam.extend([DecodingOptions(beam_size=3, n_best=2)] * 7, list(range(4, 11)))
+    left = []
+    while beam.num_sentences:
+        assert beam.tokens.is_meta
+        logits = torch.empty(beam.num_sentences * 3, 20, device="meta")
+        assert beam.advance(LogProbs(logits)).is_meta
+        left.append(len(beam.take()[0]))
+        beam.extend([], [])
+    assert left == [3, 2, 1, 1]
+    assert reads == 4
 
 
 def test_a_wider_beam_than_the_batch_is_refused() -> None:
