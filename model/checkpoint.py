@@ -6,6 +6,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -117,6 +118,7 @@ def save_model(
         "target_languages": vocabulary.target_languages,
         "licence": facts.licence,
         "vocabulary": vocabulary.kind,
+        **({"alignment": asdict(facts.alignment)} if facts.alignment else {}),
         "transformer": config.to_dict(),
         "training": facts.training,
     }

@@ -102,6 +102,46 @@ class TransformerConfig:
             raise ModelError(f"incomplete model configuration: {error}") from error
 
 
+@dataclass(frozen=True)
+class AlignmentHeads:
+    """Which heads of the decoder's cross-attention tell which words became which."""
+
+    layer: int
+    """From 0, the lowest."""
+    heads: tuple[int, ...]
+    """From 0; their weights are averaged."""
+    reads: bool
+    """Whether a target piece is aligned by the position that reads it (Chen et al., 2020, "Accurate
+    Word Alignment Induction from Neural Machine Translation") rather than by the one before, which
+    predicts it."""
+
+    @classmethod
+    def default(cls, config: TransformerConfig) -> AlignmentHeads:
+        """Of a model of which nothing was measured: all heads of a layer, where they predict.
+
+        Of six layers it is the fifth, as in Garg et al. (2019), "Jointly Learning to Align and
+        Translate with Transformer Models"; of two the second.
+        """
+        return cls(config.num_decoder_layers * 2 // 3, tuple(range(config.num_heads)), reads=False)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any], config: TransformerConfig) -> AlignmentHeads:
+        """Read an entry of ``config.json``.
+
+        Raises:
+            ModelError: when the network has no such heads.
+        """
+        heads = cls(values["layer"], tuple(values["heads"]), values["reads"])
+        if not (
+            heads.heads
+            and isinstance(heads.reads, bool)
+            and heads.layer in range(config.num_decoder_layers)
+            and all(head in range(config.num_heads) for head in heads.heads)
+        ):
+            raise ModelError(f"alignment {values}: the network has no such heads")
+        return heads
+
+
 _COUNTS = (
     "vocab_size",
     "d_model",

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tformer.model.config import TransformerConfig
+from tformer.model.config import AlignmentHeads, TransformerConfig
 from tformer.model.errors import ModelError
 
 FORMAT = 1
@@ -40,6 +40,8 @@ class ModelFacts:
     """Those that can be translated from; None is all."""
     target_languages: tuple[str, ...] | None = None
     """Those that can be translated into; None is all."""
+    alignment: AlignmentHeads | None = None
+    """The heads that align words, if they were measured."""
 
 
 def shipped_models() -> list[str]:
@@ -74,6 +76,8 @@ def read_config(path: Path) -> tuple[TransformerConfig, ModelFacts]:
         table = json.loads(file.read_text(encoding="utf-8"))
         if table["format"] != FORMAT:
             raise ModelError(f"format {table['format']} is unknown; a newer tformer may read it")
+        config = TransformerConfig.from_dict(table["transformer"])
+        heads = table.get("alignment")
         facts = ModelFacts(
             name=table["name"],
             languages=tuple(table["languages"]),
@@ -82,8 +86,9 @@ def read_config(path: Path) -> tuple[TransformerConfig, ModelFacts]:
             vocabulary=table.get("vocabulary", "sentencepiece"),
             source_languages=_languages(table.get("source_languages")),
             target_languages=_languages(table.get("target_languages")),
+            alignment=AlignmentHeads.from_dict(heads, config) if heads else None,
         )
-        return TransformerConfig.from_dict(table["transformer"]), facts
+        return config, facts
     except ModelError as error:
         raise ModelError(f"{file}: {error}") from error
     except OSError as error:

@@ -12,7 +12,30 @@ from dataclasses import dataclass, field
 from tformer.model.errors import UsageError
 from tformer.model.options import DecodingOptions
 from tformer.model.sentences import Piece, detect
-from tformer.model.translation import FinishReason, Hypothesis, Translation
+from tformer.model.translation import (
+    FinishReason,
+    Hypothesis,
+    Link,
+    PieceScore,
+    Span,
+    Translation,
+)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a caller wants to know of hypotheses besides their text."""
+
+    alignments: bool = False
+    """Which words became which."""
+    scores: bool = False
+    """How sure the model was of every piece."""
+
+    def __bool__(self) -> bool:
+        return self.alignments or self.scores
+
+
+NO_EVIDENCE = Evidence()
 
 
 class Route:
@@ -66,14 +89,25 @@ class Sentence:
     options: DecodingOptions
     hypotheses: list[Hypothesis] = field(default_factory=list)
     """The best first; empty as long as the engine works on it."""
-    target_tokens: int = 0
-    """Tokens of the best hypothesis."""
+    target_ids: list[tuple[int, ...]] = field(default_factory=list)
+    """The tokens of each hypothesis, the end not counted."""
     limit: int | None = None
     """Most tokens of a hypothesis, if the best reached it."""
 
     def __post_init__(self) -> None:
         if not self.tokens:
             self.hypotheses = [Hypothesis(self.piece.text, 0.0)]
+
+    @property
+    def explained(self) -> bool:
+        """Whether more is known of the hypotheses than their text."""
+        best = self.hypotheses[0]
+        return best.alignment is not None or best.piece_scores is not None
+
+    @property
+    def target_tokens(self) -> int:
+        """Tokens of the best hypothesis."""
+        return len(self.target_ids[0]) if self.target_ids else 0
 
 
 @dataclass(eq=False)
@@ -84,6 +118,8 @@ class Draft:
     target_language: str
     sentences: list[Sentence]
     warnings: list[str]
+    evidence: Evidence = NO_EVIDENCE
+    """What is to be told of its hypotheses besides their text."""
 
     @property
     def waiting(self) -> list[Sentence]:
@@ -94,6 +130,11 @@ class Draft:
     def complete(self) -> bool:
         """Whether every sentence has been translated."""
         return all(sentence.hypotheses for sentence in self.sentences)
+
+    @property
+    def unexplained(self) -> list[Sentence]:
+        """The sentences that have a translation, but not what is to be told of it."""
+        return [s for s in self.sentences if s.hypotheses and not s.explained]
 
     @property
     def source_tokens(self) -> int:
@@ -115,16 +156,16 @@ class Draft:
         )
 
     def _combinations(self, n_best: int) -> list[Hypothesis]:
-        best = [Hypothesis("", 0.0)]
+        wanted = self.evidence
+        nothing = () if wanted.alignments else None, () if wanted.scores else None
+        best = [Hypothesis("", 0.0, *nothing)]
+        at = 0
         for sentence in self.sentences:
-            longer = [
-                Hypothesis(
-                    start.text + end.text + sentence.piece.separator, start.score + end.score
-                )
-                for start in best
-                for end in sentence.hypotheses
-            ]
-            best = sorted(longer, key=lambda hypothesis: -hypothesis.score)[:n_best]
+            longer = [(a.score + b.score, a, b) for a in best for b in sentence.hypotheses]
+            longer.sort(key=lambda pair: -pair[0])
+            space = sentence.piece.separator
+            best = [_joined(start, end, space, at) for _, start, end in longer[:n_best]]
+            at += len(sentence.piece.text + space)
         return best
 
     def _limit_warnings(self) -> list[str]:
@@ -140,3 +181,21 @@ class Draft:
         if any(sentence.limit is not None for sentence in self.sentences):
             return FinishReason.LENGTH
         return FinishReason.END_OF_SENTENCE
+
+
+def _joined(start: Hypothesis, end: Hypothesis, space: str, source_at: int) -> Hypothesis:
+    """Two hypotheses one behind the other; that which follows is of the source from a place on."""
+    at = len(start.text)
+    alignment = piece_scores = None
+    if start.alignment is not None and end.alignment is not None:
+        moved = (Link(_moved(a, source_at), _moved(b, at)) for a, b in end.alignment)
+        alignment = (*start.alignment, *moved)
+    if start.piece_scores is not None and end.piece_scores is not None:
+        scored = (PieceScore(_moved(span, at), p) for span, p in end.piece_scores)
+        piece_scores = (*start.piece_scores, *scored)
+    text = start.text + end.text + space
+    return Hypothesis(text, start.score + end.score, alignment, piece_scores)
+
+
+def _moved(span: Span, by: int) -> Span:
+    return span[0] + by, span[1] + by

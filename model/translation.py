@@ -4,6 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
+
+Span = tuple[int, int]
+"""(start, end) in characters, the end not included."""
+
+
+class Link(NamedTuple):
+    """A token of a source and one of its translation that mean the same."""
+
+    source: Span
+    """In the text that was translated."""
+    target: Span
+    """In the hypothesis."""
+
+
+class PieceScore(NamedTuple):
+    """How sure the model was of one piece of a hypothesis."""
+
+    span: Span
+    """In the hypothesis; empty for the end of a sentence, and for a piece that cannot be seen."""
+    log_prob: float
+    """log P(piece | source, pieces before it)."""
 
 
 class FinishReason(StrEnum):
@@ -25,6 +47,10 @@ class Hypothesis:
     score: float
     """log P / lp as in `DecodingOptions.length_penalty`, summed over the sentences of the text;
     0 for what was not translated."""
+    alignment: tuple[Link, ...] | None = None
+    """Which tokens became which, if it was asked for; see `tformer.model.alignment`."""
+    piece_scores: tuple[PieceScore, ...] | None = None
+    """Of every piece and the end of each sentence, if they were asked for. Their sum is log P."""
 
 
 @dataclass(frozen=True)

@@ -13,16 +13,19 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
+from tformer.model.alignment import Aligner
 from tformer.model.checkpoint import load_model
 from tformer.model.decoding import Eager, Network
 from tformer.model.device import choose_device, choose_dtype, set_threads
 from tformer.model.directory import find_model
-from tformer.model.drafts import Draft, Route, Sentence
+from tformer.model.drafts import NO_EVIDENCE, Draft, Evidence, Route, Sentence
 from tformer.model.engine import MAX_TOKENS, Engine, Finished, Request
+from tformer.model.errors import UsageError
 from tformer.model.options import DecodingOptions
 from tformer.model.sentences import Piece, split
 from tformer.model.translation import Hypothesis, Translation
@@ -50,6 +53,7 @@ class Translator:
         window: int = WINDOW,
         max_tokens: int = MAX_TOKENS,
         longest_source: int = LONGEST_SOURCE,
+        open_aligner: Callable[[], Aligner] | None = None,
     ) -> None:
         """A translator around a network and its vocabulary.
 
@@ -59,8 +63,11 @@ class Translator:
             window: texts read ahead, at least 1.
             max_tokens: budget of a batch, see `tformer.model.engine`.
             longest_source: a sentence of more tokens is cut at a clause.
+            open_aligner: gives, when it is first needed, what alignments and scores of pieces come
+                from; None is an aligner by the network itself, which must be `Eager`.
         """
         self.network = network
+        self._open_aligner = open_aligner
         self.vocabulary = vocabulary
         self._window = window
         self.max_tokens = max_tokens
@@ -93,10 +100,29 @@ class Translator:
         if threads is not None:
             set_threads(threads)
         place = choose_device(device)
-        transformer, vocabulary, _ = load_model(
+        transformer, vocabulary, facts = load_model(
             find_model(model), place, choose_dtype(dtype, place)
         )
-        return cls(Eager(transformer), vocabulary)
+        return cls(
+            Eager(transformer),
+            vocabulary,
+            open_aligner=lambda: Aligner(transformer, vocabulary, facts.alignment),
+        )
+
+    @cached_property
+    def aligner(self) -> Aligner:
+        """What alignments and scores of pieces come from.
+
+        Raises:
+            UsageError: when the network has no plain form here.
+        """
+        if self._open_aligner:
+            return self._open_aligner()
+        if isinstance(self.network, Eager):
+            return Aligner(self.network.transformer, self.vocabulary)
+        raise UsageError(
+            f"no alignments or scores of pieces from a network in {self.network.dtype}"
+        )
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -120,6 +146,8 @@ class Translator:
         source: str | None = None,
         target: str | None = None,
         options: DecodingOptions | None = None,
+        alignments: bool = False,
+        scores: bool = False,
     ) -> Iterator[Translation]:
         """Translate texts; as many translations come out, in the same order.
 
@@ -137,12 +165,15 @@ class Translator:
                 only one.
             target: the language to translate into; None is the other one of a model that has two.
             options: how to decode; None is the defaults.
+            alignments: whether to tell in `Hypothesis.alignment` which words became which.
+            scores: whether to tell in `Hypothesis.piece_scores` how sure the model was of each.
 
         Raises:
             UsageError: at once, when the model does not know a language or the choice is unclear.
         """
         route = self.route(source, target)
-        return self._translate(iter(texts), route, options or DecodingOptions())
+        evidence = Evidence(alignments, scores)
+        return self._translate(iter(texts), route, options or DecodingOptions(), evidence)
 
     def route(self, source: str | None, target: str | None) -> Route:
         """From which language to which; None for what is to be found out.
@@ -152,7 +183,13 @@ class Translator:
         """
         return Route(self.source_languages, self.target_languages, source, target)
 
-    def draft(self, text: str, route: Route, options: DecodingOptions) -> Draft:
+    def draft(
+        self,
+        text: str,
+        route: Route,
+        options: DecodingOptions,
+        evidence: Evidence = NO_EVIDENCE,
+    ) -> Draft:
         """Cut a text into sentences and these into tokens."""
         source, target = route.of(text)
         pieces = split(text, source, length=self._num_tokens, limit=self.longest_source)
@@ -162,15 +199,29 @@ class Translator:
             warnings.append(
                 f"cut in {num_cuts + 1} parts: no sentence may exceed {self.longest_source} tokens"
             )
-        return Draft(source, target, sentences, warnings)
+        return Draft(source, target, sentences, warnings, evidence)
 
     def start_work(self, beam_size: int) -> Work:
         """An idle engine for sentences that come and go; no beam may be over ``beam_size``."""
         engine = Engine(self.network, beam_size=beam_size, max_tokens=self.max_tokens)
         return Work(engine, self.vocabulary)
 
+    def explain(self, drafts: Iterable[Draft]) -> None:
+        """Find out what those who asked for these drafts want to know, together.
+
+        The hypotheses that a draft has are told of once, those that are still to come are not.
+        """
+        wanted = [draft for draft in drafts if draft.evidence]
+        for evidence in {draft.evidence for draft in wanted}:
+            sentences = [s for d in wanted if d.evidence == evidence for s in d.unexplained]
+            self.aligner.explain(sentences, evidence)
+
     def _translate(
-        self, texts: Iterator[str], route: Route, options: DecodingOptions
+        self,
+        texts: Iterator[str],
+        route: Route,
+        options: DecodingOptions,
+        evidence: Evidence,
     ) -> Iterator[Translation]:
         """Keep the engine busy with one half of the window while the other half fills up."""
         work = self.start_work(options.beam_size)
@@ -179,10 +230,13 @@ class Translator:
         exhausted = False
         while drafts or not exhausted:
             while not exhausted and len(drafts) <= self._window - chunk:
-                new = [self.draft(text, route, options) for text in islice(texts, chunk)]
+                lot = islice(texts, chunk)
+                new = [self.draft(text, route, options, evidence) for text in lot]
                 exhausted = len(new) < chunk
                 work.submit(sentence for draft in new for sentence in draft.waiting)
                 drafts.extend(new)
+            if drafts and drafts[0].complete:
+                self.explain(drafts)
             while drafts and drafts[0].complete:
                 yield drafts.popleft().translation(options.n_best)
             work.step()
@@ -258,7 +312,7 @@ class Work:
         sentence.hypotheses = [
             Hypothesis(self._text(found.tokens), found.score) for found in finished.hypotheses
         ]
-        sentence.target_tokens = len(finished.hypotheses[0].tokens)
+        sentence.target_ids = [found.tokens for found in finished.hypotheses]
         if sentence.target_tokens == finished.max_length:
             sentence.limit = finished.max_length
         return sentence

@@ -23,11 +23,11 @@ MAY_IMPORT = {
 # Layers of tformer.model, the lowest first: a module imports from its own layer or below.
 LAYERS = (
     {"errors", "config", "options", "device", "translation"},
-    {"cache", "directory", "scores", "sentences", "metrics"},
+    {"cache", "directory", "scores", "sentences", "spans", "metrics"},
     {"transformer", "vocabulary", "drafts"},
     {"decoding", "search", "marian_vocabulary"},
     {"checkpoint"},
-    {"engine", "training", "importers"},
+    {"engine", "alignment", "training", "importers"},
     {"translator"},
 )
 
@@ -40,6 +40,7 @@ WITHOUT_TORCH = (
     "translation",
     "drafts",
     "sentences",
+    "spans",
     "metrics",
     "vocabulary",
     "marian_vocabulary",

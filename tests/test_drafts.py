@@ -12,7 +12,7 @@ def sentence(tokens: int = 3, limit: int | None = None, separator: str = " ") ->
     done = Sentence(Piece("hund", separator), [7] * tokens, DecodingOptions())
     if tokens:
         done.hypotheses = [Hypothesis("dog", -0.5)]
-        done.target_tokens = 2
+        done.target_ids = [(8, 9)]
         done.limit = limit
     return done
 

@@ -1,0 +1,263 @@
+"""A forced pass tells what decoding computed, and its attention which words became which."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiny import tiny_transformer, wide_transformer
+
+from tformer.model.alignment import STRENGTH, Aligner, Pair, force, link, token_weights
+from tformer.model.config import AlignmentHeads, TransformerConfig
+from tformer.model.decoding import Eager
+from tformer.model.directory import SHIPPED, read_config
+from tformer.model.engine import Engine, Request
+from tformer.model.errors import ModelError, UsageError
+from tformer.model.options import DecodingOptions
+from tformer.model.spans import tokens
+from tformer.model.transformer import Transformer
+from tformer.model.translation import Hypothesis, Translation
+from tformer.model.translator import Translator
+from tformer.model.vocabulary import Vocabulary
+
+HEADS = AlignmentHeads(1, (0,), reads=False)
+
+
+def pairs_of(transformer: Transformer, count: int, seed: int = 0) -> list[Pair]:
+    generator = torch.Generator().manual_seed(seed)
+    size = transformer.config.vocab_size
+
+    def ids() -> list[int]:
+        length = int(torch.randint(1, 40, (), generator=generator))
+        return torch.randint(3, size, (length,), generator=generator).tolist()
+
+    return [Pair(ids(), ids()) for _ in range(count)]
+
+
+# --- the forced pass -----------------------------------------------------------------------------
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("reads", [False, True])
+def test_a_forced_pass_is_the_forward_pass(reads: bool) -> None:
+    transformer = tiny_transformer(5)
+    heads = AlignmentHeads(0, (0, 1), reads=reads)
+    pairs = pairs_of(transformer, 7)
+    for pair, forced in zip(pairs, force(transformer, pairs, heads), strict=True):
+        source, target = torch.tensor([pair.source]), torch.tensor([[1, *pair.target]])
+        wanted = transformer(source, None, target)[0].log_softmax(-1)
+        each = [float(wanted[t, token]) for t, token in enumerate([*pair.target, 2])]
+        assert forced.log_probs == pytest.approx(each, abs=1e-6)
+        weights = transformer.attention_weights(source, None, target).cross[0][0].mean(0)
+        rows = weights[1:] if reads else weights[:-1]
+        assert torch.allclose(forced.attention.double(), rows, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_company_changes_no_bit(dtype: torch.dtype) -> None:
+    transformer = wide_transformer(dtype)
+    pairs = pairs_of(transformer, 20)
+    together = force(transformer, pairs, HEADS)
+    for pair, forced in zip(pairs, together, strict=True):
+        (alone,) = force(transformer, [pair], HEADS)
+        assert alone.log_probs == forced.log_probs
+        assert torch.equal(alone.attention, forced.attention)
+
+
+def test_scores_cost_nothing_where_they_are_not_wanted() -> None:
+    (forced,) = force(tiny_transformer(1), [Pair([4, 2], [5])], HEADS, scores=False)
+    assert forced.log_probs == []
+
+
+@pytest.mark.parametrize("penalty", [0.0, 0.6])
+def test_scores_of_pieces_add_up_to_that_of_the_hypothesis(penalty: float) -> None:
+    transformer = tiny_transformer(4)
+    options = DecodingOptions(beam_size=3, n_best=3, length_penalty=penalty)
+    engine = Engine(Eager(transformer), beam_size=3)
+    source = [5, 6, 7, 2]
+    engine.submit(Request(source, options))
+    found = []
+    while engine.busy:
+        found += engine.step()
+    hypotheses = found[0].hypotheses
+    forced = force(transformer, [Pair(source, h.tokens) for h in hypotheses], HEADS)
+    for hypothesis, answer in zip(hypotheses, forced, strict=True):
+        divisor = ((5 + len(hypothesis.tokens) + 1) / 6) ** penalty
+        assert sum(answer.log_probs) / divisor == pytest.approx(hypothesis.score, abs=1e-9)
+
+
+# --- links ---------------------------------------------------------------------------------------
+
+
+def slow_link(weights: list[list[float]]) -> set[tuple[int, int]]:
+    linked = set()
+    columns = [[row[i] for row in weights] for i in range(len(weights[0]))]
+    for j, row in enumerate(weights):
+        for i, weight in enumerate(row):
+            column_shares = [w / sum(columns[k]) for k, w in enumerate(row)]
+            best = weight == max(row) and weight / sum(columns[i]) == max(columns[i]) / sum(
+                columns[i]
+            )
+            if best or (weight / sum(row) * column_shares[i]) ** 0.5 >= STRENGTH:
+                linked.add((i, j))
+    return linked
+
+
+@given(st.integers(1, 6), st.integers(1, 6), st.integers(0, 10_000))
+@settings(max_examples=60)
+def test_links_are_mutual_or_strong(height: int, width: int, seed: int) -> None:
+    torch.manual_seed(seed)
+    weights = torch.rand(height, width, dtype=torch.float64) ** 4 + 1e-3
+    weights /= weights.sum(1, keepdim=True)
+    assert set(link(weights)) == slow_link(weights.tolist())
+
+
+def test_weights_of_pieces_are_summed_over_the_source_and_averaged_over_the_target() -> None:
+    attention = torch.tensor([[0.5, 0.25, 0.25], [0.0, 0.0, 1.0]])
+    # Source "ab c" in pieces a, b, c; target "xy" in pieces x, y.
+    weights = token_weights(
+        attention, [(0, 1), (1, 2), (3, 4)], [(0, 1), (1, 2)], [(0, 2), (3, 4)], [(0, 2)]
+    )
+    assert weights.tolist() == [[0.375, 0.625]]
+
+
+def test_nothing_links_to_nothing() -> None:
+    assert link(torch.zeros(0, 3)) == link(torch.zeros(3, 0)) == []
+    assert link(torch.zeros(2, 2)) == []
+
+
+# --- text ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def translator(vocabulary: Vocabulary) -> Translator:
+    transformer = tiny_transformer(3, vocab_size=len(vocabulary), max_length=128)
+    return Translator(Eager(transformer), vocabulary, window=4)
+
+
+SHORT = DecodingOptions(beam_size=2, n_best=2, max_length=8)
+
+TEXTS = [
+    "A dog runs. The  house is old!",
+    "",
+    " ... ",
+    "Where is\tit?",
+    "a",
+    "北京 – 12,5 €\n\nb c",
+]
+
+
+def translate(translator: Translator, texts: list[str], **wanted: bool) -> list[Translation]:
+    return list(translator.translate(texts, source="en", target="de", options=SHORT, **wanted))
+
+
+def test_only_what_was_asked_for_is_told(translator: Translator) -> None:
+    plain = translate(translator, TEXTS)
+    assert all(h.alignment is h.piece_scores is None for t in plain for h in t.hypotheses)
+    aligned = translate(translator, TEXTS, alignments=True)
+    assert all(h.alignment is not None for t in aligned for h in t.hypotheses)
+    assert all(h.piece_scores is None for t in aligned for h in t.hypotheses)
+    scored = translate(translator, TEXTS, scores=True)
+    assert all(h.alignment is None for t in scored for h in t.hypotheses)
+    assert [t.text for t in plain] == [t.text for t in aligned] == [t.text for t in scored]
+
+
+def test_links_are_between_tokens_of_the_texts(translator: Translator) -> None:
+    for text, translation in zip(
+        TEXTS, translate(translator, TEXTS, alignments=True, scores=True), strict=True
+    ):
+        for hypothesis in translation.hypotheses:
+            assert {link.source for link in hypothesis.alignment or ()} <= set(tokens(text))
+            assert {link.target for link in hypothesis.alignment or ()} <= {
+                *tokens(hypothesis.text)
+            }
+            ends = [span for span, _ in hypothesis.piece_scores or ()]
+            assert ends == sorted(ends)
+            assert all(0 <= start <= end <= len(hypothesis.text) for start, end in ends)
+
+
+def test_what_is_copied_is_linked_to_itself(translator: Translator) -> None:
+    (translation,) = translate(translator, [" ... "], alignments=True, scores=True)
+    (hypothesis,) = translation.hypotheses
+    assert hypothesis.alignment == tuple(((i, i + 1), (i, i + 1)) for i in (1, 2, 3))
+    assert hypothesis.piece_scores == ()
+
+
+def test_links_and_scores_do_not_depend_on_neighbours(translator: Translator) -> None:
+    together = translate(translator, TEXTS, alignments=True, scores=True)
+    apart = [translate(translator, [text], alignments=True, scores=True)[0] for text in TEXTS]
+    assert together == apart
+
+
+def test_a_network_without_a_plain_form_is_refused(translator: Translator) -> None:
+    class Other:
+        dtype = "int8"
+        config = translator.network.config
+
+    other = Translator(Other(), translator.vocabulary)  # type: ignore[arg-type]
+    with pytest.raises(
+        UsageError, match="no alignments or scores of pieces from a network in int8"
+    ):
+        _ = other.aligner
+
+
+# --- the heads -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("layers", "expected"), [(1, 0), (2, 1), (3, 2), (6, 4), (12, 8)])
+def test_heads_of_a_model_that_was_not_measured(layers: int, expected: int) -> None:
+    config = TransformerConfig(vocab_size=10, num_decoder_layers=layers)
+    assert AlignmentHeads.default(config).layer == expected
+
+
+@pytest.mark.parametrize(
+    "change", [{"layer": 6}, {"layer": -1}, {"heads": []}, {"heads": [8]}, {"reads": 1}]
+)
+def test_heads_that_the_network_has_not_are_refused(change: dict[str, object]) -> None:
+    values = {"layer": 0, "heads": [0], "reads": True, **change}
+    with pytest.raises(ModelError, match="the network has no such heads"):
+        AlignmentHeads.from_dict(values, TransformerConfig(vocab_size=10))
+
+
+REAL = [
+    "On 14 March 2019 Anna Miller paid 350 euros to Mr. Tanaka in Hamburg.",
+    "Peter and Maria live in Berlin, but Thomas works in London.",
+    "The XR500 costs 1250 dollars, the XR700 only 80 more.",
+    "Microsoft bought the company from Oracle in 2011 for 45 million.",
+    "According to Angela Merkel, 27 countries signed it in Paris.",
+    "In 1998 Brazil lost 3 to 0 against France.",
+]
+
+
+def test_names_and_numbers_are_linked_to_each_other_by_the_shipped_model() -> None:
+    _, facts = read_config(SHIPPED / "en-de")
+    assert facts.alignment
+    translator = Translator.load("en-de", device="cpu", dtype="float32")
+    assert isinstance(translator.aligner, Aligner)
+    right = wrong = 0
+    for text, translation in zip(
+        REAL, translator.translate(REAL, source="en", alignments=True), strict=True
+    ):
+        best = translation.hypotheses[0]
+        linked = set(best.alignment or ())
+        for source, target in same_names(text, best):
+            right += (source, target) in linked
+            wrong += (source, target) not in linked
+    assert right >= 25
+    assert wrong <= 1
+
+
+def same_names(text: str, hypothesis: Hypothesis) -> list[tuple[tuple[int, int], ...]]:
+    """Names and numbers that are once in both."""
+    found = []
+    for name in re.findall(r"\b(?:[A-Z]\w+|\d+)\b", text):
+        places = [
+            [match.span() for match in re.finditer(rf"\b{name}\b", t)]
+            for t in (text, hypothesis.text)
+        ]
+        if all(len(place) == 1 for place in places):
+            found.append((places[0][0], places[1][0]))
+    return found
