@@ -122,7 +122,8 @@ class Calls:
         try:
             # Nothing is awaited before this: a call is refused, or will be finished.
             self._admit(call, str(metadata.get("authorization", "")))
-            await context.send_initial_metadata(((REQUEST_ID, call.id),))
+            # At the end of the answer: sent before it, it would be a message of its own.
+            context.set_trailing_metadata(((REQUEST_ID, call.id),))
             yield call
         except asyncio.CancelledError:
             code = _why_cancelled(context)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from tformer.model.errors import UsageError
@@ -58,6 +59,13 @@ def options_from(message: pb.DecodingOptions) -> DecodingOptions:
     Raises:
         UsageError: one is out of its range.
     """
+    return _options(message.SerializeToString(deterministic=True))
+
+
+# Checking options takes as long as all else of a small call, and most calls have the same.
+@lru_cache(maxsize=256)
+def _options(serialised: bytes) -> DecodingOptions:
+    message = pb.DecodingOptions.FromString(serialised)
     return DecodingOptions(
         **{name: getattr(message, name) for name in OPTIONS if message.HasField(name)}
     )

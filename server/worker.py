@@ -17,7 +17,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -72,7 +72,7 @@ class _Job:
 
     drafts: Sequence[Draft]
     client: str
-    deliver: Callable[[Exception | None], None]
+    answered: asyncio.Future[None]
     timings: list[Timing] = field(init=False)
     unfinished: int = field(init=False)
     """Sentences without a translation."""
@@ -80,16 +80,21 @@ class _Job:
     """Whether the engine has been given any of them."""
     closed: bool = False
     """Nobody waits any more."""
+    error: Exception | None = None
+    """Why the drafts are not complete."""
 
     def __post_init__(self) -> None:
         self.timings = [Timing.none() for _ in self.drafts]
         self.unfinished = sum(len(draft.waiting) for draft in self.drafts)
 
-    def close(self, error: Exception | None = None) -> None:
-        """Answer, once."""
-        if not self.closed:
-            self.closed = True
-            self.deliver(error)
+    def resolve(self) -> None:
+        """Tell who waits; in the event loop."""
+        if self.answered.done():  # cancelled meanwhile
+            return
+        if self.error is None:
+            self.answered.set_result(None)
+        else:
+            self.answered.set_exception(self.error)
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,6 +136,7 @@ class Worker:
         self._queue: FairQueue[_Place] = FairQueue()
         self._work = translator.start_work(beam_size)
         self._places: dict[Sentence, _Place] = {}
+        self._closed: list[_Job] = []  # of which the asyncio side has not been told
         self._is_open = True  # of the asyncio side: whether jobs are taken
         self._closing = False  # of the thread: whether it ends when all jobs are done
         self._thread = threading.Thread(target=self._run, name=f"tformer {name}", daemon=True)
@@ -149,19 +155,13 @@ class Worker:
         if not self._is_open:
             raise ShuttingDown("the server is shutting down")
         loop = asyncio.get_running_loop()
-        answered = loop.create_future()
-
-        def deliver(error: Exception | None) -> None:
-            with suppress(RuntimeError):  # the loop is closed, so nobody waits
-                loop.call_soon_threadsafe(_resolve, answered, error)
-
-        job = _Job(drafts, client, deliver)
+        job = _Job(drafts, client, loop.create_future())
         if not job.unfinished:
             return job.timings
         self._messages.put(partial(self._accept, job))
         expiry = loop.call_later(self._max_wait, self._messages.put, partial(self._expire, job))
         try:
-            await answered
+            await job.answered
         except asyncio.CancelledError:
             self._messages.put(partial(self._forget, job))
             raise
@@ -190,14 +190,32 @@ class Worker:
             except Exception as error:
                 logger.exception("a step has failed", extra={"model": self._name})
                 self._start_again(error)
+        self._answer()
 
     def _read_messages(self) -> bool:
         """Do what was asked for; without work, wait for it. False when all is done."""
         while True:
+            self._answer()
             try:
                 self._messages.get(block=self._is_idle and not self._closing)()
             except queue.Empty:
                 return not (self._is_idle and self._closing)
+
+    def _close(self, job: _Job, error: Exception | None = None) -> None:
+        """Answer a job, once, when next messages are read."""
+        if not job.closed:
+            job.closed = True
+            job.error = error
+            self._closed.append(job)
+
+    def _answer(self) -> None:
+        """Tell the asyncio side what has been closed: all at once, since waking it is not cheap."""
+        while self._closed:
+            loop = self._closed[0].answered.get_loop()
+            jobs = [job for job in self._closed if job.answered.get_loop() is loop]
+            self._closed = [job for job in self._closed if job.answered.get_loop() is not loop]
+            with suppress(RuntimeError):  # the loop is closed, so nobody waits
+                loop.call_soon_threadsafe(_resolve, jobs)
 
     @property
     def _is_idle(self) -> bool:
@@ -217,7 +235,7 @@ class Worker:
         self._drop(job, None)
 
     def _drop(self, job: _Job, error: Exception | None) -> None:
-        job.close(error)
+        self._close(job, error)
         unwanted = [sentence for sentence, place in self._places.items() if place.job is job]
         self._work.cancel(unwanted)
         for sentence in unwanted:
@@ -229,12 +247,12 @@ class Worker:
     def _abandon(self) -> None:
         self._start_again(ShuttingDown("the server was told to stop and could not wait longer"))
         while self._queue:
-            self._queue.pop().job.close(ShuttingDown("the server is shutting down"))
+            self._close(self._queue.pop().job, ShuttingDown("the server is shutting down"))
 
     def _start_again(self, error: Exception) -> None:
         """Answer everything in work with an error, and go on with a new engine."""
         for place in self._places.values():
-            place.job.close(error)
+            self._close(place.job, error)
         self._places.clear()
         self._work = self._translator.start_work(self._beam_size)
 
@@ -252,12 +270,15 @@ class Worker:
             else self._translator.max_tokens
         )
         if lot := self._next_lot(budget // self._beam_size):
-            self._work.submit(place.sentence for place in lot)
-            now = time.monotonic()
-            for place in lot:
-                self._places[place.sentence] = place
-                place.job.started = True
-                place.timing.entered = now
+            self._enter(lot)
+
+    def _enter(self, lot: list[_Place]) -> None:
+        self._work.submit(place.sentence for place in lot)
+        now = time.monotonic()
+        for place in lot:
+            self._places[place.sentence] = place
+            place.job.started = True
+            place.timing.entered = now
 
     def _next_lot(self, tokens: int) -> list[_Place]:
         """Those whose turn it is, at least one; padded to one length they have ``tokens``."""
@@ -283,16 +304,12 @@ class Worker:
             place.timing.finished = now
             place.job.unfinished -= 1
             if not place.job.unfinished:
-                place.job.close()
+                self._close(place.job)
         running = self._work.num_running
         target_tokens = sum(sentence.target_tokens for sentence in finished)
         self._watch(Batch(running, running * self._beam_size, target_tokens))
 
 
-def _resolve(answered: asyncio.Future[None], error: Exception | None) -> None:
-    if answered.done():  # cancelled meanwhile
-        return
-    if error is None:
-        answered.set_result(None)
-    else:
-        answered.set_exception(error)
+def _resolve(jobs: Iterable[_Job]) -> None:
+    for job in jobs:
+        job.resolve()

@@ -337,7 +337,7 @@ def test_reflection_knows_the_service(channel: grpc.Channel) -> None:
 def test_a_request_id_comes_back(stub: TranslationServiceStub) -> None:
     def request_id(*given: tuple[str, str]) -> str:
         _, call = stub.ListModels.with_call(pb.ListModelsRequest(), metadata=given, timeout=30)
-        return str(dict(call.initial_metadata())["x-request-id"])
+        return str(dict(call.trailing_metadata())["x-request-id"])
 
     assert request_id(("x-request-id", "abc-1")) == "abc-1"
     assert request_id(("x-request-id", "not fit")) != "not fit"

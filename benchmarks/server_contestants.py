@@ -1,0 +1,148 @@
+"""The processes that `server_load.py` compares: one that translates offline, and servers.
+
+    python benchmarks/server_contestants.py MODE OPTIONS
+
+A server prints its address and serves until its stdin is closed. The offline one prints "ready",
+and for every line on its stdin translates the texts once and prints a line of JSON about it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from tformer.model.translator import Translator
+from tformer.server import logs, models
+from tformer.server.address import Address
+from tformer.server.lifecycle import Server, ServerOptions
+from tformer.server.models import ModelSource, Settings
+from tformer.server.worker import Worker, _Job, _Place
+
+WINDOW_SECONDS = 0.05
+"""How long a static batch waits for others from its first sentence on."""
+
+WINDOW_SENTENCES = 64
+"""A static batch that has so many does not wait any longer."""
+
+
+@dataclass
+class _Pending:
+    """Jobs that came, the oldest first, each with its sentences."""
+
+    places: dict[_Job, list[_Place]] = field(default_factory=dict)
+
+    def take(self, jobs: int) -> list[_Place]:
+        chosen = list(self.places)[:jobs]
+        return [place for job in chosen for place in self.places.pop(job) if not job.closed]
+
+
+class BatchWorker(Worker):
+    """Gives the engine nothing before all that it was given is done: no continuous batching."""
+
+    jobs = 1
+    seconds = 0.0
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        """As a Worker."""
+        self._pending = _Pending()
+        self._since: float | None = None
+        super().__init__(*arguments, **options)
+
+    @property
+    def _is_idle(self) -> bool:
+        return super()._is_idle and not self._pending.places
+
+    def _feed(self) -> None:
+        while self._queue:
+            place = self._queue.pop()
+            self._pending.places.setdefault(place.job, []).append(place)
+        waiting = self._pending.places
+        if self._work.busy or not waiting:
+            return
+        self._since = self._since or time.monotonic()
+        if len(waiting) >= self.jobs or time.monotonic() - self._since >= self.seconds:
+            self._since = None
+            self._enter(self._pending.take(self.jobs))
+        else:
+            time.sleep(0.001)
+
+
+class StaticWorker(BatchWorker):
+    """A window is open for a while, then its requests are translated together, to the last."""
+
+    jobs = WINDOW_SENTENCES
+    seconds = WINDOW_SECONDS
+
+
+WORKERS = {"continuous": Worker, "one at a time": BatchWorker, "static windows": StaticWorker}
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What all contestants have in common."""
+
+    model: str
+    texts: Path
+    source: str
+    target: str
+    settings: Settings
+
+
+def serve(mode: str, setup: Setup) -> None:
+    """Serve until stdin is closed."""
+    models.Worker = WORKERS[mode]  # type: ignore[attr-defined,misc]
+    logs.log_to_stderr()
+    asyncio.run(_serve(setup))
+
+
+async def _serve(setup: Setup) -> None:
+    options = ServerOptions(
+        (ModelSource.parse(setup.model),), listen=Address("127.0.0.1", 0), settings=setup.settings
+    )
+    server = await Server.start(options)
+    print(server.address, flush=True)
+    await asyncio.to_thread(sys.stdin.read)
+    await server.drain(5)
+
+
+def translate(setup: Setup) -> None:
+    """Translate the texts once for every line that comes in."""
+    settings = setup.settings
+    translator = Translator.load(
+        setup.model, device=settings.device, dtype=settings.dtype, threads=settings.threads
+    )
+    texts = setup.texts.read_text("utf-8").splitlines()
+    once = partial(translator.translate, source=setup.source, target=setup.target)
+    list(once(texts[:8]))
+    print("ready", flush=True)
+    for _ in sys.stdin:
+        started, cpu = time.perf_counter(), time.process_time()
+        found = list(once(texts))
+        result = {
+            "seconds": time.perf_counter() - started,
+            "cpu_seconds": time.process_time() - cpu,
+            "target_tokens": sum(translation.target_tokens for translation in found),
+            "texts": [translation.text for translation in found],
+        }
+        print(json.dumps(result), flush=True)
+
+
+def main() -> None:
+    """Be one of them."""
+    mode, given = sys.argv[1], json.loads(sys.argv[2])
+    settings = Settings(**given.pop("settings"))
+    setup = Setup(texts=Path(given.pop("texts")), settings=settings, **given)
+    if mode == "offline":
+        translate(setup)
+    else:
+        serve(mode, setup)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,336 @@
+"""Load a server as many clients do, and compare it with the offline engine.
+
+    python benchmarks/server_load.py newstest2014.en
+
+Each of 64 clients has a connection of its own and sends one line at a time, the next when the last
+is answered. The same lines go to
+
+    offline          `Translator.translate`, all lines at hand: the engine without a server
+    continuous       `tformer serve`
+    static windows   a server that collects requests for a while and then translates them together
+    one at a time    a server that translates one request after the other
+
+one after the other in every round, with the same model, beam, arithmetic and threads; each is a
+process that lives from the first round to the last. Servers share the cores with the clients. Every
+translation must be the one made offline, or the benchmark fails. Medians over the rounds go to
+RESULTS/server_load.md and .json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median, quantiles
+from tempfile import TemporaryDirectory, TemporaryFile
+from typing import Any
+
+import grpc
+
+from tformer.model.errors import TformerError, UsageError
+from tformer.protos.v1 import translation_pb2 as pb
+from tformer.protos.v1.translation_pb2_grpc import TranslationServiceStub
+
+CONTESTANTS = Path(__file__).with_name("server_contestants.py")
+SERVERS = ("continuous", "static windows", "one at a time")
+RESULTS = Path(__file__).with_name("results")
+SLOW_SHARE = 8
+"""A server that takes one at a time gets a part of the lines, one in so many."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one contestant did in one round."""
+
+    seconds: float
+    cpu_seconds: float
+    """Of its process; that of the clients comes on top."""
+    target_tokens: int
+    latencies: tuple[float, ...] = ()
+    """Seconds, of every request."""
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Target tokens in a second of the wall clock."""
+        return self.target_tokens / self.seconds
+
+
+@dataclass(frozen=True)
+class Row:
+    """Medians over the rounds of a contestant."""
+
+    name: str
+    ratio: float
+    """Of its tokens per second to those of the offline engine in the same round."""
+    tokens_per_second: float
+    cpu_ms_per_token: float
+    latency_ms: tuple[float, float, float] | None
+    """p50, p95, p99 over all requests of all rounds."""
+    requests: int
+
+
+class Contestant:
+    """A process to be measured."""
+
+    def __init__(self, mode: str, setup: dict[str, Any], lines: Sequence[str]) -> None:
+        self.mode = mode
+        self.lines = lines
+        self._log = TemporaryFile("w+")  # noqa: SIM115 (closed by `end`)
+        self._process = subprocess.Popen(
+            [sys.executable, CONTESTANTS, mode, json.dumps(setup)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True,
+        )  # fmt: skip
+        self._greeting = self._read()
+
+    def _read(self) -> str:
+        assert self._process.stdout
+        line = self._process.stdout.readline()
+        if not line:
+            self._log.seek(0)
+            sys.stderr.write(self._log.read())
+            raise SystemExit(f"error: the contestant {self.mode!r} has ended early")
+        return line.strip()
+
+    def end(self) -> None:
+        """Let it end."""
+        assert self._process.stdin
+        self._process.stdin.close()
+        self._process.wait(60)
+        self._log.close()
+
+    def translate(self) -> tuple[Round, list[str]]:
+        """A round of the offline one, and its translations."""
+        assert self._process.stdin
+        self._process.stdin.write("go\n")
+        self._process.stdin.flush()
+        result = json.loads(self._read())
+        texts = result.pop("texts")
+        return Round(**result), texts
+
+    def load(self, clients: int, request: pb.TranslateTextRequest) -> tuple[Round, list[str]]:
+        """A round of a server, and its translations."""
+        cpu = cpu_seconds(self._process.pid)
+        load = Load(self.lines, request)
+        started = time.perf_counter()
+        asyncio.run(load.run(self._greeting, clients))
+        seconds = time.perf_counter() - started
+        spent = cpu_seconds(self._process.pid) - cpu
+        found = Round(seconds, spent, load.target_tokens, tuple(load.latencies))
+        return found, load.translations
+
+
+class Load:
+    """Clients that take lines from one list until it is empty."""
+
+    def __init__(self, lines: Sequence[str], request: pb.TranslateTextRequest) -> None:
+        self._lines = list(enumerate(lines))[::-1]
+        self._request = request
+        self.translations = [""] * len(lines)
+        self.latencies: list[float] = []
+        self.target_tokens = 0
+
+    async def run(self, address: str, clients: int) -> None:
+        """Send every line."""
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(clients):
+                tasks.create_task(self._client(address))
+
+    async def _client(self, address: str) -> None:
+        options = [("grpc.use_local_subchannel_pool", 1)]  # or all would share a connection
+        async with grpc.aio.insecure_channel(address, options) as channel:
+            stub = TranslationServiceStub(channel)  # type: ignore[no-untyped-call]
+            while self._lines:
+                number, line = self._lines.pop()
+                request = pb.TranslateTextRequest(contents=[line])
+                request.MergeFrom(self._request)
+                started = time.perf_counter()
+                response = await stub.TranslateText(request)
+                self.latencies.append(time.perf_counter() - started)
+                self.translations[number] = response.translations[0].translated_text
+                self.target_tokens += response.usage.target_tokens
+
+
+def cpu_seconds(process: int) -> float:
+    """User and system time of a process."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def contestants(arguments: argparse.Namespace) -> Iterator[list[Contestant]]:
+    """The processes, the offline one first."""
+    lines = arguments.texts.read_text("utf-8").splitlines()[: arguments.lines]
+    settings = {"device": arguments.device, "dtype": arguments.dtype, "threads": arguments.threads}
+    with TemporaryDirectory() as folder, ExitStack() as stack:
+        texts = Path(folder) / "texts"
+        texts.write_text("\n".join(lines) + "\n", "utf-8")
+        setup = {
+            "model": arguments.model,
+            "texts": str(texts),
+            "source": arguments.source,
+            "target": arguments.target,
+            "settings": settings,
+        }
+        found = []
+        for mode in ("offline", *arguments.servers):
+            share = SLOW_SHARE if mode == "one at a time" else 1
+            found.append(Contestant(mode, setup, lines[: max(1, len(lines) // share)]))
+            stack.callback(found[-1].end)
+        yield found
+
+
+def measure(arguments: argparse.Namespace) -> dict[str, list[Round]]:
+    """Rounds of all contestants; the first of each warms up and does not count."""
+    request = pb.TranslateTextRequest(
+        source_language_code=arguments.source, target_language_code=arguments.target
+    )
+    with contestants(arguments) as (offline, *servers):
+        rounds: dict[str, list[Round]] = {each.mode: [] for each in (offline, *servers)}
+        for number in range(arguments.rounds + 1):
+            found, expected = offline.translate()
+            rounds[offline.mode].append(found)
+            for server in servers:
+                found, translations = server.load(arguments.clients, request)
+                if translations != expected[: len(translations)]:
+                    raise SystemExit(f"error: {server.mode} does not translate as offline does")
+                rounds[server.mode].append(found)
+            talk(number, rounds)
+    return {mode: found[1:] for mode, found in rounds.items()}
+
+
+def talk(number: int, rounds: dict[str, list[Round]]) -> None:
+    """Tell how a round went."""
+    speeds = ", ".join(f"{name} {r[-1].tokens_per_second:.0f}" for name, r in rounds.items())
+    print(f"round {number}{'' if number else ' (warming up)'}: {speeds} tokens/s", file=sys.stderr)
+
+
+def summary(rounds: dict[str, list[Round]]) -> list[Row]:
+    """A row for each contestant."""
+    offline = rounds["offline"]
+    rows = []
+    for name, found in rounds.items():
+        ratios = [
+            r.tokens_per_second / o.tokens_per_second for r, o in zip(found, offline, strict=True)
+        ]
+        row = Row(
+            name=name,
+            ratio=median(ratios),
+            tokens_per_second=median(r.tokens_per_second for r in found),
+            cpu_ms_per_token=median(1000 * r.cpu_seconds / r.target_tokens for r in found),
+            latency_ms=percentiles([s for r in found for s in r.latencies]),
+            requests=sum(len(r.latencies) for r in found),
+        )
+        rows.append(row)
+    return rows
+
+
+def percentiles(latencies: list[float]) -> tuple[float, float, float] | None:
+    """p50, p95 and p99 in milliseconds."""
+    if len(latencies) < 2:
+        return None
+    cuts = quantiles(latencies, n=100, method="inclusive")
+    return 1000 * cuts[49], 1000 * cuts[94], 1000 * cuts[98]
+
+
+def as_markdown(rows: list[Row], facts: dict[str, Any]) -> str:
+    """The table and how it was made."""
+    lines = [
+        "| | of offline | tokens/s | CPU ms/token | p50 ms | p95 ms | p99 ms |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        p50, p95, p99 = (f"{ms:,.0f}" for ms in row.latency_ms) if row.latency_ms else "---"
+        lines.append(
+            f"| {row.name} | {row.ratio:.3f} | {row.tokens_per_second:,.0f} | "
+            f"{row.cpu_ms_per_token:.3f} | {p50} | {p95} | {p99} |"
+        )
+    made = ", ".join(f"{name} {value}" for name, value in facts.items())
+    return "\n".join(
+        [
+            "# A server under load",
+            "",
+            "Target tokens per second of the offline engine, and of servers to which clients send "
+            "one line at a time. Medians over interleaved rounds; a ratio is taken within a round. "
+            "Servers share the cores with the clients.",
+            "",
+            *lines,
+            "",
+            f"Made by `python benchmarks/server_load.py` with {made}.",
+            "",
+        ]
+    )
+
+
+def processor() -> str:
+    """What the machine calls its processor."""
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def facts(arguments: argparse.Namespace) -> dict[str, Any]:
+    """How it was measured."""
+    return {
+        "text": arguments.texts.name,
+        "lines": arguments.lines,
+        "clients": arguments.clients,
+        "rounds": arguments.rounds,
+        "model": Path(arguments.model).name,
+        "dtype": arguments.dtype,
+        "threads": arguments.threads or "auto",
+        "cores": len(os.sched_getaffinity(0)),
+        "processor": processor(),
+        "torch": version("torch"),
+        "grpcio": version("grpcio"),
+    }
+
+
+def read_arguments() -> argparse.Namespace:
+    """What is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("texts", type=Path, help="a sentence a line")
+    parser.add_argument("--model", default="en-de", help="name or directory")
+    parser.add_argument("--source", default="en")
+    parser.add_argument("--target", default="de")
+    parser.add_argument("--clients", type=int, default=64)
+    parser.add_argument("--lines", type=int, default=1024, help="so many of the text")
+    parser.add_argument("--rounds", type=int, default=5, help="that count; one more warms up")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--dtype", default="auto")
+    parser.add_argument("--threads", type=int, default=None)
+    parser.add_argument("--servers", nargs="*", default=SERVERS, choices=SERVERS)
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure and write."""
+    arguments = read_arguments()
+    if not arguments.texts.is_file():
+        raise UsageError(f"{arguments.texts}: no such file; name a text, a sentence a line")
+    rows = summary(measure(arguments))
+    found = facts(arguments)
+    arguments.results.mkdir(parents=True, exist_ok=True)
+    table = as_markdown(rows, found)
+    (arguments.results / "server_load.md").write_text(table, "utf-8")
+    result = {"facts": found, "rows": [asdict(row) for row in rows]}
+    (arguments.results / "server_load.json").write_text(json.dumps(result, indent=1) + "\n")
+    print(table)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except TformerError as error:
+        raise SystemExit(f"error: {error}") from None
