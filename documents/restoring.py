@@ -53,11 +53,14 @@ def restore(segment: Segment, translation: str, alignment: Alignment | None = No
     if translation == segment.plain or not segment.plain.strip():
         return Restored(segment.text)
     source = _lay_out(segment)
-    target, cut = _cut_surplus(source, without_marks(translation).strip())
+    unmarked = without_marks(translation)
+    target, cut = _cut_surplus(source, unmarked.strip())
     if not source.alone and not source.roots:
         return Restored(_with_outer_space(source.plain, target))
     found = _find_literals(source, target)
-    words = _Correspondence(source, target, found, None if cut else alignment)
+    # What was taken out of the translation leaves its words with other numbers.
+    renumbered = cut or unmarked != translation
+    words = _Correspondence(source, target, found, None if renumbered else alignment)
     placed = _place_pairs(source.roots, words, 0, len(words.target))
     lost = [f"<{pair.number}>" for pair in _all(placed) if pair.squeezed]
     lost += [spot.shown for spot in source.alone if spot.number not in found and spot.shown.strip()]

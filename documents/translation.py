@@ -10,11 +10,21 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from tformer.documents.restoring import fragments, joined, restore
+from tformer.documents.restoring import Alignment, fragments, joined, restore
 from tformer.documents.segments import Segment, problem_with
 
-Translate = Callable[[Sequence[str]], Iterable[str]]
-"""Texts to their translations: as many, in the same order."""
+
+@dataclass(frozen=True)
+class Answer:
+    """A translation, and which word became which."""
+
+    text: str
+    alignment: Alignment
+
+
+Translate = Callable[[Sequence[str]], Iterable[str | Answer]]
+"""Texts to their translations: as many, in the same order. Where there are alignments, markup goes
+to the words that they say, else to those that can be guessed."""
 
 WINDOW = 512
 """Segments that are translated together."""
@@ -58,11 +68,12 @@ def _translate_group(group: list[Segment], translate: Translate) -> Iterator[Tra
         yield _checked(result)
 
 
-def _restored(segment: Segment, answer: str) -> TranslatedSegment:
+def _restored(segment: Segment, answer: str | Answer) -> TranslatedSegment:
     """The translation; as warnings what it lost."""
     if len(segment.inlines) > MOST_PLACEHOLDERS:
         return TranslatedSegment(segment, segment.text, (f"{len(segment.inlines)} placeholders",))
-    restored = restore(segment, answer)
+    alignment = answer.alignment if isinstance(answer, Answer) else None
+    restored = restore(segment, _text(answer), alignment)
     return TranslatedSegment(segment, restored.text, restored.lost)
 
 
@@ -70,7 +81,11 @@ def _in_fragments(segments: Sequence[Segment], translate: Translate) -> Iterator
     pieces = [fragments(segment) for segment in segments]
     answers = iter(translate([piece for own in pieces for piece in own]))
     for segment, own in zip(segments, pieces, strict=True):
-        yield joined(segment, islice(answers, len(own)))
+        yield joined(segment, map(_text, islice(answers, len(own))))
+
+
+def _text(answer: str | Answer) -> str:
+    return answer.text if isinstance(answer, Answer) else answer
 
 
 def _checked(result: TranslatedSegment) -> TranslatedSegment:

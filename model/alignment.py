@@ -1,7 +1,7 @@
 """Which words became which, and how sure the model was: one forced pass over finished hypotheses.
 
     aligner = Aligner(transformer, vocabulary, facts.alignment)
-    aligner.explain(sentences, Evidence(alignments=True, scores=True))
+    aligner.explain(sentences)                # what their options ask for
 
 The network reads a source and the hypothesis that was found for it, all positions at once, as it
 does in training; so nothing that decodes has to keep its attention, whatever its arithmetic.
@@ -39,7 +39,8 @@ from torch import Tensor
 
 from tformer.model.cache import in_blocks
 from tformer.model.config import AlignmentHeads
-from tformer.model.drafts import Evidence, Sentence
+from tformer.model.drafts import Sentence
+from tformer.model.options import DecodingOptions
 from tformer.model.spans import piece_spans, tokens
 from tformer.model.transformer import AttentionWeights, Transformer
 from tformer.model.translation import Hypothesis, Link, PieceScore, Span
@@ -209,17 +210,22 @@ class Aligner:
         self.vocabulary = vocabulary
         self.heads = heads or AlignmentHeads.default(transformer.config)
 
-    def explain(self, sentences: Sequence[Sentence], evidence: Evidence) -> None:
-        """Add to every hypothesis what is wanted; the sentences must be translated."""
+    def explain(self, sentences: Sequence[Sentence]) -> None:
+        """Add to every hypothesis what its sentence's options ask for.
+
+        Args:
+            sentences: that have been translated.
+        """
         found = [(s, ids) for s in sentences if s.tokens for ids in s.target_ids]
         pairs = [Pair(sentence.tokens, ids) for sentence, ids in found]
-        answers = iter(force(self.transformer, pairs, self.heads, scores=evidence.scores))
+        scores = any(sentence.options.token_scores for sentence in sentences)
+        answers = iter(force(self.transformer, pairs, self.heads, scores=scores))
         for sentence in sentences:
             if not sentence.tokens:
-                sentence.hypotheses = [_copied(h, evidence) for h in sentence.hypotheses]
+                sentence.hypotheses = [_copied(h, sentence.options) for h in sentence.hypotheses]
                 continue
             sentence.hypotheses = [
-                self._explained(sentence, hypothesis, ids, next(answers), evidence)
+                self._explained(sentence, hypothesis, ids, next(answers))
                 for hypothesis, ids in zip(sentence.hypotheses, sentence.target_ids, strict=True)
             ]
 
@@ -245,13 +251,12 @@ class Aligner:
         hypothesis: Hypothesis,
         ids: Sequence[int],
         forced: Forced,
-        evidence: Evidence,
     ) -> Hypothesis:
         spans = self.target_pieces(ids, hypothesis.text)
         alignment = piece_scores = None
-        if evidence.alignments:
+        if sentence.options.alignments:
             alignment = self._links(sentence, hypothesis.text, spans, forced.attention)
-        if evidence.scores:
+        if sentence.options.token_scores:
             end = len(hypothesis.text), len(hypothesis.text)
             places = [*spans, end]
             piece_scores = tuple(map(PieceScore, places, forced.log_probs))
@@ -266,11 +271,11 @@ class Aligner:
         return tuple(Link(sources[i], targets[j]) for i, j in link(weights))
 
 
-def _copied(hypothesis: Hypothesis, evidence: Evidence) -> Hypothesis:
+def _copied(hypothesis: Hypothesis, options: DecodingOptions) -> Hypothesis:
     """What stays as it is: every token became itself, and no piece was predicted."""
     links = tuple(Link(span, span) for span in tokens(hypothesis.text))
     return replace(
         hypothesis,
-        alignment=links if evidence.alignments else None,
-        piece_scores=() if evidence.scores else None,
+        alignment=links if options.alignments else None,
+        piece_scores=() if options.token_scores else None,
     )

@@ -22,22 +22,6 @@ from tformer.model.translation import (
 )
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """What a caller wants to know of hypotheses besides their text."""
-
-    alignments: bool = False
-    """Which words became which."""
-    scores: bool = False
-    """How sure the model was of every piece."""
-
-    def __bool__(self) -> bool:
-        return self.alignments or self.scores
-
-
-NO_EVIDENCE = Evidence()
-
-
 class Route:
     """From which language to which, for every text of one call."""
 
@@ -99,10 +83,12 @@ class Sentence:
             self.hypotheses = [Hypothesis(self.piece.text, 0.0)]
 
     @property
-    def explained(self) -> bool:
-        """Whether more is known of the hypotheses than their text."""
-        best = self.hypotheses[0]
-        return best.alignment is not None or best.piece_scores is not None
+    def unexplained(self) -> bool:
+        """Whether it has hypotheses, and not all that is to be told of them."""
+        return bool(self.hypotheses) and (
+            (self.options.alignments and self.hypotheses[0].alignment is None)
+            or (self.options.token_scores and self.hypotheses[0].piece_scores is None)
+        )
 
     @property
     def target_tokens(self) -> int:
@@ -118,8 +104,8 @@ class Draft:
     target_language: str
     sentences: list[Sentence]
     warnings: list[str]
-    evidence: Evidence = NO_EVIDENCE
-    """What is to be told of its hypotheses besides their text."""
+    options: DecodingOptions = field(default_factory=DecodingOptions)
+    """Those of its sentences."""
 
     @property
     def waiting(self) -> list[Sentence]:
@@ -130,11 +116,6 @@ class Draft:
     def complete(self) -> bool:
         """Whether every sentence has been translated."""
         return all(sentence.hypotheses for sentence in self.sentences)
-
-    @property
-    def unexplained(self) -> list[Sentence]:
-        """The sentences that have a translation, but not what is to be told of it."""
-        return [s for s in self.sentences if s.hypotheses and not s.explained]
 
     @property
     def source_tokens(self) -> int:
@@ -156,9 +137,13 @@ class Draft:
         )
 
     def _combinations(self, n_best: int) -> list[Hypothesis]:
-        wanted = self.evidence
-        nothing = () if wanted.alignments else None, () if wanted.scores else None
-        best = [Hypothesis("", 0.0, *nothing)]
+        nothing = Hypothesis(
+            "",
+            0.0,
+            alignment=() if self.options.alignments else None,
+            piece_scores=() if self.options.token_scores else None,
+        )
+        best = [nothing]
         at = 0
         for sentence in self.sentences:
             longer = [(a.score + b.score, a, b) for a in best for b in sentence.hypotheses]

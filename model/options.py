@@ -43,6 +43,10 @@ class DecodingOptions:
     length of the source in tokens plus 50, as in section 6.1 of "Attention Is All You Need"."""
     min_length: int = 0
     """Fewest tokens of a translation, the end of the sentence not counted."""
+    alignments: bool = False
+    """Whether to tell in `Hypothesis.alignment` which words became which."""
+    token_scores: bool = False
+    """Whether to tell in `Hypothesis.piece_scores` how sure the model was of every piece."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be decoded."""

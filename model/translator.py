@@ -23,7 +23,7 @@ from tformer.model.checkpoint import load_model
 from tformer.model.decoding import Eager, Network
 from tformer.model.device import choose_device, choose_dtype, set_threads
 from tformer.model.directory import find_model
-from tformer.model.drafts import NO_EVIDENCE, Draft, Evidence, Route, Sentence
+from tformer.model.drafts import Draft, Route, Sentence
 from tformer.model.engine import MAX_TOKENS, Engine, Finished, Request
 from tformer.model.errors import UsageError
 from tformer.model.options import DecodingOptions
@@ -146,8 +146,6 @@ class Translator:
         source: str | None = None,
         target: str | None = None,
         options: DecodingOptions | None = None,
-        alignments: bool = False,
-        scores: bool = False,
     ) -> Iterator[Translation]:
         """Translate texts; as many translations come out, in the same order.
 
@@ -165,15 +163,12 @@ class Translator:
                 only one.
             target: the language to translate into; None is the other one of a model that has two.
             options: how to decode; None is the defaults.
-            alignments: whether to tell in `Hypothesis.alignment` which words became which.
-            scores: whether to tell in `Hypothesis.piece_scores` how sure the model was of each.
 
         Raises:
             UsageError: at once, when the model does not know a language or the choice is unclear.
         """
         route = self.route(source, target)
-        evidence = Evidence(alignments, scores)
-        return self._translate(iter(texts), route, options or DecodingOptions(), evidence)
+        return self._translate(iter(texts), route, options or DecodingOptions())
 
     def route(self, source: str | None, target: str | None) -> Route:
         """From which language to which; None for what is to be found out.
@@ -183,13 +178,7 @@ class Translator:
         """
         return Route(self.source_languages, self.target_languages, source, target)
 
-    def draft(
-        self,
-        text: str,
-        route: Route,
-        options: DecodingOptions,
-        evidence: Evidence = NO_EVIDENCE,
-    ) -> Draft:
+    def draft(self, text: str, route: Route, options: DecodingOptions) -> Draft:
         """Cut a text into sentences and these into tokens."""
         source, target = route.of(text)
         pieces = split(text, source, length=self._num_tokens, limit=self.longest_source)
@@ -199,7 +188,7 @@ class Translator:
             warnings.append(
                 f"cut in {num_cuts + 1} parts: no sentence may exceed {self.longest_source} tokens"
             )
-        return Draft(source, target, sentences, warnings, evidence)
+        return Draft(source, target, sentences, warnings, options)
 
     def start_work(self, beam_size: int) -> Work:
         """An idle engine for sentences that come and go; no beam may be over ``beam_size``."""
@@ -207,21 +196,16 @@ class Translator:
         return Work(engine, self.vocabulary)
 
     def explain(self, drafts: Iterable[Draft]) -> None:
-        """Find out what those who asked for these drafts want to know, together.
+        """Tell of the hypotheses that there are what `DecodingOptions` ask for, once.
 
-        The hypotheses that a draft has are told of once, those that are still to come are not.
+        Raises:
+            UsageError: when the network has no plain form here.
         """
-        wanted = [draft for draft in drafts if draft.evidence]
-        for evidence in {draft.evidence for draft in wanted}:
-            sentences = [s for d in wanted if d.evidence == evidence for s in d.unexplained]
-            self.aligner.explain(sentences, evidence)
+        if sentences := [s for draft in drafts for s in draft.sentences if s.unexplained]:
+            self.aligner.explain(sentences)
 
     def _translate(
-        self,
-        texts: Iterator[str],
-        route: Route,
-        options: DecodingOptions,
-        evidence: Evidence,
+        self, texts: Iterator[str], route: Route, options: DecodingOptions
     ) -> Iterator[Translation]:
         """Keep the engine busy with one half of the window while the other half fills up."""
         work = self.start_work(options.beam_size)
@@ -230,8 +214,7 @@ class Translator:
         exhausted = False
         while drafts or not exhausted:
             while not exhausted and len(drafts) <= self._window - chunk:
-                lot = islice(texts, chunk)
-                new = [self.draft(text, route, options, evidence) for text in lot]
+                new = [self.draft(text, route, options) for text in islice(texts, chunk)]
                 exhausted = len(new) < chunk
                 work.submit(sentence for draft in new for sentence in draft.waiting)
                 drafts.extend(new)

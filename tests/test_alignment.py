@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -151,7 +152,8 @@ TEXTS = [
 
 
 def translate(translator: Translator, texts: list[str], **wanted: bool) -> list[Translation]:
-    return list(translator.translate(texts, source="en", target="de", options=SHORT, **wanted))
+    options = replace(SHORT, **wanted)  # type: ignore[arg-type]
+    return list(translator.translate(texts, source="en", target="de", options=options))
 
 
 def test_only_what_was_asked_for_is_told(translator: Translator) -> None:
@@ -160,14 +162,14 @@ def test_only_what_was_asked_for_is_told(translator: Translator) -> None:
     aligned = translate(translator, TEXTS, alignments=True)
     assert all(h.alignment is not None for t in aligned for h in t.hypotheses)
     assert all(h.piece_scores is None for t in aligned for h in t.hypotheses)
-    scored = translate(translator, TEXTS, scores=True)
+    scored = translate(translator, TEXTS, token_scores=True)
     assert all(h.alignment is None for t in scored for h in t.hypotheses)
     assert [t.text for t in plain] == [t.text for t in aligned] == [t.text for t in scored]
 
 
 def test_links_are_between_tokens_of_the_texts(translator: Translator) -> None:
     for text, translation in zip(
-        TEXTS, translate(translator, TEXTS, alignments=True, scores=True), strict=True
+        TEXTS, translate(translator, TEXTS, alignments=True, token_scores=True), strict=True
     ):
         for hypothesis in translation.hypotheses:
             assert {link.source for link in hypothesis.alignment or ()} <= set(tokens(text))
@@ -180,15 +182,15 @@ def test_links_are_between_tokens_of_the_texts(translator: Translator) -> None:
 
 
 def test_what_is_copied_is_linked_to_itself(translator: Translator) -> None:
-    (translation,) = translate(translator, [" ... "], alignments=True, scores=True)
+    (translation,) = translate(translator, [" ... "], alignments=True, token_scores=True)
     (hypothesis,) = translation.hypotheses
     assert hypothesis.alignment == tuple(((i, i + 1), (i, i + 1)) for i in (1, 2, 3))
     assert hypothesis.piece_scores == ()
 
 
 def test_links_and_scores_do_not_depend_on_neighbours(translator: Translator) -> None:
-    together = translate(translator, TEXTS, alignments=True, scores=True)
-    apart = [translate(translator, [text], alignments=True, scores=True)[0] for text in TEXTS]
+    together = translate(translator, TEXTS, alignments=True, token_scores=True)
+    apart = [translate(translator, [text], alignments=True, token_scores=True)[0] for text in TEXTS]
     assert together == apart
 
 
@@ -222,6 +224,8 @@ def test_heads_that_the_network_has_not_are_refused(change: dict[str, object]) -
         AlignmentHeads.from_dict(values, TransformerConfig(vocab_size=10))
 
 
+ALIGNED = DecodingOptions(alignments=True)
+
 REAL = [
     "On 14 March 2019 Anna Miller paid 350 euros to Mr. Tanaka in Hamburg.",
     "Peter and Maria live in Berlin, but Thomas works in London.",
@@ -239,7 +243,7 @@ def test_names_and_numbers_are_linked_to_each_other_by_the_shipped_model() -> No
     assert isinstance(translator.aligner, Aligner)
     right = wrong = 0
     for text, translation in zip(
-        REAL, translator.translate(REAL, source="en", alignments=True), strict=True
+        REAL, translator.translate(REAL, source="en", options=ALIGNED), strict=True
     ):
         best = translation.hypotheses[0]
         linked = set(best.alignment or ())
