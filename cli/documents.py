@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tformer.cli import lines, talk
@@ -14,9 +14,11 @@ from tformer.cli.progress import progress_bar
 from tformer.documents.document import Document
 from tformer.documents.formats import PACKAGES, SUFFIXES, open_document
 from tformer.documents.segments import State
-from tformer.documents.translation import TranslatedSegment, translate_segments
+from tformer.documents.translation import Answer, TranslatedSegment, translate_segments
 from tformer.model.errors import UsageError
 from tformer.model.options import DecodingOptions
+from tformer.model.spans import word_pairs
+from tformer.model.translation import Translation
 
 LINES = "text"
 """The format whose files are translated line by line, as those of no known format are."""
@@ -92,17 +94,17 @@ class _Model:
     name: str
     _warnings: int = 0
 
-    def translate(self, texts: Sequence[str]) -> Iterator[str]:
+    def translate(self, texts: Sequence[str]) -> Iterator[str | Answer]:
         translations = self.translator.translate(
             texts,
             source=self.direction.source,
             target=self.direction.target,
-            options=self.options,
+            options=replace(self.options, alignments=True),
         )
         for text, translation in zip(texts, translations, strict=True):
             for warning in translation.warnings:
                 self._warn(text, warning)
-            yield translation.text
+            yield _answer(text, translation)
 
     def look_at(self, result: TranslatedSegment) -> None:
         for warning in result.warnings:
@@ -117,3 +119,10 @@ class _Model:
         self._warnings += 1
         if self._warnings <= MOST_WARNINGS:
             talk.warning(f"{self.name}: {text[:40]!r}: {warning}")
+
+
+def _answer(text: str, translation: Translation) -> str | Answer:
+    links = translation.hypotheses[0].alignment
+    if links is None:  # of a server that is older than alignments
+        return translation.text
+    return Answer(translation.text, word_pairs(text, translation.text, links))

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Hashable
 
-from tformer.model.translation import Translation
+from tformer.model.translation import Hypothesis, Translation
 
 OVERHEAD = 200
 """Characters that an entry counts for besides those of its texts."""
+
+_OF_LINK = 200
+"""Characters that a link, or the score of a piece, counts for: what its Python objects take."""
 
 
 class Cache:
@@ -37,7 +40,7 @@ class Cache:
         """Keep a translation of ``source``, and throw out those that were not asked for longest."""
         if key in self._entries:
             return
-        size = OVERHEAD + len(source) + sum(len(h.text) for h in translation.hypotheses)
+        size = OVERHEAD + len(source) + sum(map(_size, translation.hypotheses))
         if size > self._max_characters:
             return
         self._entries[key] = translation, size
@@ -45,3 +48,8 @@ class Cache:
         while self._characters > self._max_characters:
             _, (_, freed) = self._entries.popitem(last=False)
             self._characters -= freed
+
+
+def _size(hypothesis: Hypothesis) -> int:
+    told = len(hypothesis.alignment or ()) + len(hypothesis.piece_scores or ())
+    return len(hypothesis.text) + _OF_LINK * told

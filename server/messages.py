@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 
 from tformer.model.errors import UsageError
 from tformer.model.options import DecodingOptions
-from tformer.model.translation import FinishReason, Hypothesis, Translation
+from tformer.model.translation import (
+    FinishReason,
+    Hypothesis,
+    Link,
+    PieceScore,
+    Span,
+    Translation,
+)
 from tformer.protos.v1 import translation_pb2 as pb
 
 if TYPE_CHECKING:
@@ -17,7 +24,15 @@ if TYPE_CHECKING:
 
 PLAIN_TEXT = "text/plain"
 
-OPTIONS = ("beam_size", "length_penalty", "n_best", "max_length", "min_length")
+OPTIONS = (
+    "beam_size",
+    "length_penalty",
+    "n_best",
+    "max_length",
+    "min_length",
+    "alignments",
+    "token_scores",
+)
 
 _REASONS = {
     FinishReason.END_OF_SENTENCE: pb.FINISH_REASON_END_OF_SENTENCE,
@@ -79,13 +94,15 @@ def options_message(options: DecodingOptions) -> pb.DecodingOptions:
 
 def translation_message(translation: Translation, order: Order, timing: Timing) -> pb.Translation:
     """A translation as it is sent."""
-    hypotheses = translation.hypotheses if order.options.n_best > 1 else ()
+    wanted = order.options
+    told = wanted.n_best > 1 or wanted.alignments or wanted.token_scores
+    hypotheses = translation.hypotheses if told else ()
     return pb.Translation(
         translated_text=translation.text,
         detected_language_code="" if order.source else translation.source_language,
         target_language_code=translation.target_language,
         score=translation.hypotheses[0].score,
-        hypotheses=[pb.Hypothesis(text=h.text, score=h.score) for h in hypotheses],
+        hypotheses=map(_hypothesis_message, hypotheses),
         finish_reason=_REASONS[translation.finish_reason],
         warnings=translation.warnings,
         usage=pb.Usage(
@@ -97,9 +114,9 @@ def translation_message(translation: Translation, order: Order, timing: Timing) 
     )
 
 
-def translation_from(message: pb.Translation, source: str) -> Translation:
+def translation_from(message: pb.Translation, source: str, options: DecodingOptions) -> Translation:
     """A translation as it was sent; ``source`` is the language that was asked for, or ""."""
-    hypotheses = [Hypothesis(h.text, h.score) for h in message.hypotheses]
+    hypotheses = [_hypothesis_from(hypothesis, options) for hypothesis in message.hypotheses]
     return Translation(
         text=message.translated_text,
         source_language=message.detected_language_code or source,
@@ -110,6 +127,40 @@ def translation_from(message: pb.Translation, source: str) -> Translation:
         source_tokens=message.usage.source_tokens,
         target_tokens=message.usage.target_tokens,
     )
+
+
+def _hypothesis_message(hypothesis: Hypothesis) -> pb.Hypothesis:
+    return pb.Hypothesis(
+        text=hypothesis.text,
+        score=hypothesis.score,
+        alignment=[
+            pb.Link(source=_span_message(link.source), target=_span_message(link.target))
+            for link in hypothesis.alignment or ()
+        ],
+        piece_scores=[
+            pb.PieceScore(span=_span_message(span), log_prob=log_prob)
+            for span, log_prob in hypothesis.piece_scores or ()
+        ],
+    )
+
+
+def _hypothesis_from(message: pb.Hypothesis, options: DecodingOptions) -> Hypothesis:
+    links = (Link(_span_from(link.source), _span_from(link.target)) for link in message.alignment)
+    scores = (PieceScore(_span_from(piece.span), piece.log_prob) for piece in message.piece_scores)
+    return Hypothesis(
+        text=message.text,
+        score=message.score,
+        alignment=tuple(links) if options.alignments else None,
+        piece_scores=tuple(scores) if options.token_scores else None,
+    )
+
+
+def _span_message(span: Span) -> pb.Span:
+    return pb.Span(start=span[0], end=span[1])
+
+
+def _span_from(message: pb.Span) -> Span:
+    return message.start, message.end
 
 
 def total(usages: Iterable[pb.Usage]) -> pb.Usage:

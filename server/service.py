@@ -70,7 +70,7 @@ class TranslationService:
         self._cutting = ThreadPoolExecutor(1, "tformer-drafts")
 
     def close(self) -> None:
-        """End the thread that cuts texts."""
+        """End the thread that cuts texts and explains translations."""
         self._cutting.shutdown(cancel_futures=True)
 
     async def translate_text(
@@ -203,6 +203,8 @@ class TranslationService:
         if call.caller and call.caller.tokens:
             call.caller.tokens.take(room.tokens, "tokens")
         timings = iter(await model.worker.translate(drafts, call.client))
+        if order.options.alignments or order.options.token_scores:
+            await self._aside(model.translator.explain, drafts)
         return [
             self._answer(model, text, draft, order, next(timings))
             if isinstance(draft, Draft)
@@ -230,7 +232,7 @@ class TranslationService:
         return await self._aside(_drafts, model, texts, order)
 
     async def _aside(self, function: Callable[..., Result], *arguments: object) -> Result:
-        """Call a function in the thread that cuts texts."""
+        """Call a function in the thread that cuts texts and explains translations."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._cutting, function, *arguments)
 

@@ -30,6 +30,8 @@ Tformer = Callable[..., Result]
 class FakeHypothesis:
     text: str
     score: float
+    alignment: None = None
+    piece_scores: None = None
 
 
 @dataclass(frozen=True)

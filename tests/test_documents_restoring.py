@@ -198,3 +198,9 @@ def test_whatever_a_model_says_every_placeholder_is_there_once(
 @given(st.text("<>/123a", max_size=30))
 def test_nothing_that_looks_like_a_placeholder_stays(text: str) -> None:
     assert all(isinstance(part, str) for part in parts(without_marks(text)))
+
+
+def test_an_alignment_is_of_no_use_when_words_were_taken_out_of_the_translation() -> None:
+    source = segment("a ", "<b>", "Anna", "</b>")
+    moved = restore(source, "<9/> x Anna", [(0, 1), (1, 0)])
+    assert moved.text.endswith("x <1>Anna</1>")

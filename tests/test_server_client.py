@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent import futures
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,26 @@ def assert_same(found: list[Translation], wanted: list[Translation]) -> None:
         )
 
     assert [rest(t) for t in found] == [rest(t) for t in wanted]
+
+
+def test_alignments_and_scores_of_pieces_are_those_of_the_offline_engine(
+    server: RunningServer, model: Path
+) -> None:
+    options = replace(SHORT, alignments=True, token_scores=True)
+    translator = Translator.load(model, device="cpu", dtype="float32")
+    wanted = list(translator.translate(TEXTS, target="de", options=options))
+    with Client(server.address) as client:
+        found = list(client.translate(TEXTS, target="de", options=options))
+        plain = next(client.translate(TEXTS[1:2], target="de", options=SHORT))
+    assert_same(found, wanted)
+    for a, b in zip(found, wanted, strict=True):
+        for hypothesis, reference in zip(a.hypotheses, b.hypotheses, strict=True):
+            assert hypothesis.alignment == reference.alignment
+            scores, others = hypothesis.piece_scores or (), reference.piece_scores or ()
+            assert [span for span, _ in scores] == [span for span, _ in others]
+            assert [p for _, p in scores] == pytest.approx([p for _, p in others], rel=1e-4)
+    assert any(t.hypotheses[0].alignment for t in wanted)
+    assert plain.hypotheses[0].alignment is plain.hypotheses[0].piece_scores is None
 
 
 @pytest.mark.parametrize("in_flight", [1, 3, 1000])

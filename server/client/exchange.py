@@ -86,7 +86,8 @@ class Exchange:
             raise Failure(code_from(message.error), message.error)
         self._characters -= len(self._texts.popleft())
         self._retries.reset()
-        return translation_from(message, self._order.source or "")
+        order = self._order
+        return translation_from(message, order.source or "", order.options or DecodingOptions())
 
     def delay(self, failure: Failure) -> float:
         """Seconds after which to open a new stream.
