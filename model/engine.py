@@ -28,30 +28,22 @@ The engine knows token ids and no text.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from itertools import count
+from dataclasses import dataclass
+from itertools import chain, count
 
 import torch
 from torch import Tensor
 
+from tformer.model.constraints import Progress
 from tformer.model.decoding import Network
 from tformer.model.device import on_device
 from tformer.model.errors import ModelError, UsageError
-from tformer.model.options import DecodingOptions
-from tformer.model.search import Beam, FinishedHypothesis
+from tformer.model.hypotheses import FinishedHypothesis
+from tformer.model.request import Request
+from tformer.model.search import Beam
 
 MAX_TOKENS = 8192
 """Default budget: 64 sentences of 32 tokens with a beam of 4."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """One sentence to translate."""
-
-    source: Sequence[int]
-    """Token ids as the encoder reads them: target-language tag, pieces, end of sentence."""
-    options: DecodingOptions = field(default_factory=DecodingOptions)
 
 
 @dataclass(frozen=True)
@@ -101,7 +93,6 @@ class Engine:
             bos_id=network.config.bos_id,
             eos_id=network.config.eos_id,
             device=network.device,
-            dtype=network.score_dtype,
         )
         self._decoding = network.start(beam_size)
         self._running: list[_Sentence] = []
@@ -127,19 +118,11 @@ class Engine:
         """Queue a request; returns the number under which its answer will come.
 
         Raises:
-            UsageError: when the source is empty or longer than the network can read, or the beam
-                is wider than the engine's.
+            UsageError: when the source is empty or longer than the network can read, the beam is
+                wider than the engine's, or the prefix and the required terms are too long for the
+                translation or not made of tokens.
         """
-        longest = self._config.max_length
-        if not 1 <= len(request.source) <= longest:
-            raise UsageError(
-                f"a source must have 1 to {longest} tokens, not {len(request.source)}: split it"
-            )
-        if request.options.beam_size > self._beam_size:
-            raise UsageError(
-                f"beam_size must be at most the engine's {self._beam_size}, "
-                f"not {request.options.beam_size}"
-            )
+        self._check(request)
         sentence = _Sentence(next(self._numbers), request)
         self._waiting.append(sentence)
         return sentence.number
@@ -203,15 +186,44 @@ class Engine:
             return
         self._decoding.admit([sentence.request.source for sentence in sentences])
         self._beam.extend(
-            [sentence.request.options for sentence in sentences],
-            [self._target_limit(sentence) for sentence in sentences],
+            [sentence.request for sentence in sentences],
+            [self._target_limit(sentence.request) for sentence in sentences],
         )
         self._running += sentences
 
-    def _target_limit(self, sentence: _Sentence) -> int:
+    def _target_limit(self, request: Request) -> int:
         """Most tokens of the translation; the network has positions for no more, and the end."""
-        limit = sentence.request.options.target_limit(sentence.length)
+        limit = request.options.target_limit(len(request.source))
         return min(limit, self._config.max_length - 1)
+
+    def _check(self, request: Request) -> None:
+        longest = self._config.max_length
+        if not 1 <= len(request.source) <= longest:
+            raise UsageError(
+                f"a source must have 1 to {longest} tokens, not {len(request.source)}: split it"
+            )
+        if request.options.beam_size > self._beam_size:
+            raise UsageError(
+                f"beam_size must be at most the engine's {self._beam_size}, "
+                f"not {request.options.beam_size}"
+            )
+        if request.prefix or request.required:
+            self._check_target(request)
+
+    def _check_target(self, request: Request) -> None:
+        """Refuse a prefix and required terms that no translation can have."""
+        ways = chain.from_iterable(request.required)
+        vocab_size = self._config.target_vocab_size or self._config.vocab_size
+        for token in chain(request.prefix, *ways):
+            if not 0 <= token < vocab_size or token in (self._config.bos_id, self._config.eos_id):
+                raise UsageError(f"token {token} cannot be said within a translation")
+        limit = self._target_limit(request)
+        needed = Progress(request.required).after(request.prefix).needed
+        if len(request.prefix) + needed > limit:
+            raise UsageError(
+                f"prefix and required terms take {len(request.prefix) + needed} tokens, "
+                f"but max_length is {limit}"
+            )
 
     def _keep(self, sentences: list[int], rows: Tensor) -> None:
         """Let the network follow the beam: of ``rows`` (R,), those of ``sentences`` remain."""
@@ -226,4 +238,4 @@ class Engine:
     def _answer(self, sentence: _Sentence, hypotheses: list[FinishedHypothesis]) -> Finished:
         if not hypotheses:
             raise ModelError("the model computes no probabilities (NaN): its weights are damaged")
-        return Finished(sentence.number, tuple(hypotheses), self._target_limit(sentence))
+        return Finished(sentence.number, tuple(hypotheses), self._target_limit(sentence.request))

@@ -24,9 +24,10 @@ from tformer.model.decoding import Eager, Network
 from tformer.model.device import choose_device, choose_dtype, set_threads
 from tformer.model.directory import find_model
 from tformer.model.drafts import Draft, Route, Sentence
-from tformer.model.engine import MAX_TOKENS, Engine, Finished, Request
+from tformer.model.engine import MAX_TOKENS, Engine, Finished
 from tformer.model.errors import UsageError
 from tformer.model.options import DecodingOptions
+from tformer.model.request import Request
 from tformer.model.sentences import Piece, split
 from tformer.model.translation import Hypothesis, Translation
 from tformer.model.vocabulary import AnyVocabulary

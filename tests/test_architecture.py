@@ -22,9 +22,9 @@ MAY_IMPORT = {
 
 # Layers of tformer.model, the lowest first: a module imports from its own layer or below.
 LAYERS = (
-    {"errors", "config", "options", "device", "translation"},
-    {"cache", "directory", "scores", "sentences", "spans", "metrics"},
-    {"transformer", "vocabulary", "drafts"},
+    {"errors", "config", "options", "request", "device", "translation"},
+    {"cache", "directory", "scores", "candidates", "constraints", "sentences", "spans", "metrics"},
+    {"transformer", "vocabulary", "drafts", "hypotheses"},
     {"decoding", "search", "marian_vocabulary"},
     {"checkpoint"},
     {"engine", "alignment", "training", "importers"},
@@ -36,6 +36,7 @@ WITHOUT_TORCH = (
     "errors",
     "config",
     "options",
+    "request",
     "directory",
     "translation",
     "drafts",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,9 +12,10 @@ from reference_search import reference_search
 from tiny import tiny_transformer, wide_transformer
 
 from tformer.model.decoding import Eager
-from tformer.model.engine import Engine, Finished, Request
+from tformer.model.engine import Engine, Finished
 from tformer.model.errors import ModelError, UsageError
 from tformer.model.options import DecodingOptions
+from tformer.model.request import Request, Term
 from tformer.model.transformer import Transformer
 
 EOS = 2
@@ -33,7 +35,15 @@ def random_request(draw: random.Random, widest: int, vocab_size: int = 12) -> Re
     )
     length = draw.choice([1, 3, draw.randint(1, 30)])
     pieces = [draw.randrange(3, vocab_size) for _ in range(length - 1)]
-    return Request((*pieces, EOS), options)
+    prefix = tuple(draw.randrange(3, vocab_size) for _ in range(draw.choice([0, 0, 2])))
+    required = (((draw.randrange(3, vocab_size),) * 2, (3, 4, 5)),)
+    roomy = options.max_length is None or options.max_length >= 4
+    return Request(
+        (*pieces, EOS),
+        options,
+        prefix if roomy else (),
+        required if roomy and draw.random() < 0.3 else (),
+    )
 
 
 def drain(engine: Engine) -> dict[int, Finished]:
@@ -65,26 +75,17 @@ def test_equals_the_reference_search(seed: int) -> None:
     transformer = tiny_transformer(seed)
     request = random_request(draw, widest=4)
     limit = request.options.max_length or 8
-    options = request.options
 
     def next_log_probs(tokens: tuple[int, ...]) -> list[float]:
         with torch.inference_mode():
             logits = transformer(torch.tensor([request.source]), None, torch.tensor([[1, *tokens]]))
         return logits[0, -1].double().log_softmax(-1).tolist()
 
-    bounded = DecodingOptions(
-        beam_size=options.beam_size,
-        n_best=options.n_best,
-        length_penalty=options.length_penalty,
-        length_normalisation=options.length_normalisation,
-        early_stopping=options.early_stopping,
-        max_length=limit,
-        min_length=options.min_length,
-    )
+    bounded = replace(request, options=replace(request.options, max_length=limit))
     expected = reference_search(next_log_probs, bounded, limit, EOS)
-    found = alone(transformer, Request(request.source, bounded)).hypotheses
-    assert [h.tokens for h in found] == [tokens for tokens, _ in expected]
-    assert [h.score for h in found] == pytest.approx([score for _, score in expected], rel=1e-5)
+    found = alone(transformer, bounded).hypotheses
+    assert [h.tokens for h in found] == [h.tokens for h in expected]
+    assert [h.score for h in found] == pytest.approx([h.score for h in expected])
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -155,7 +156,6 @@ def test_nothing_is_left_behind_after_a_drain() -> None:
     assert engine.num_running == engine.num_waiting == 0
     assert engine._decoding._cache is None
     assert engine._beam.num_sentences == 0
-    assert engine._beam._state.tokens.shape == (0, 3, 1)
 
 
 def test_short_sentences_do_not_wait_for_long_ones() -> None:
@@ -215,6 +215,16 @@ def test_the_network_is_not_asked_for_positions_it_does_not_have() -> None:
         pytest.param(
             Request((5,), DecodingOptions(beam_size=5)), "beam_size must be at most", id="wide-beam"
         ),
+        pytest.param(Request((5,), prefix=(12,)), "token 12 cannot be said", id="no-such-token"),
+        pytest.param(Request((5,), prefix=(EOS,)), "token 2 cannot be said", id="prefix-ends"),
+        pytest.param(
+            Request((5,), required=(((-1,),),)), "token -1 cannot be said", id="negative-token"
+        ),
+        pytest.param(
+            Request((5,), DecodingOptions(max_length=4), (3, 4), (((4, 5),), ((6, 6), (7,) * 3))),
+            "take 5 tokens, but max_length is 4",
+            id="more-required-than-allowed",
+        ),
     ],
 )
 def test_wrong_requests_are_refused(request_: Request, message: str) -> None:
@@ -222,6 +232,12 @@ def test_wrong_requests_are_refused(request_: Request, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         engine.submit(request_)
     assert not engine.busy
+
+
+@pytest.mark.parametrize("required", [((),), (((),),), (((3,), ()),)], ids=str)
+def test_a_term_that_cannot_be_said_is_refused(required: tuple[Term, ...]) -> None:
+    with pytest.raises(UsageError, match="a required term must have an alternative"):
+        Request((5,), required=required)
 
 
 def test_a_damaged_model_is_an_error_and_not_an_endless_loop() -> None:

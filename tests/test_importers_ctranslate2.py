@@ -15,11 +15,12 @@ from tformer.model.checkpoint import load_model, save_model
 from tformer.model.config import TransformerConfig
 from tformer.model.decoding import Eager
 from tformer.model.directory import ModelFacts
-from tformer.model.engine import Engine, Request
+from tformer.model.engine import Engine
 from tformer.model.errors import OutputError, UsageError
 from tformer.model.importers.ctranslate2 import export_ctranslate2
 from tformer.model.importers.marian import import_marian
 from tformer.model.options import DecodingOptions
+from tformer.model.request import Request
 from tformer.model.transformer import Transformer
 from tformer.model.vocabulary import Vocabulary
 

@@ -9,12 +9,24 @@ import pytest
 import torch
 from reference_search import reference_search
 
-from tformer.model import search
-from tformer.model.options import DecodingOptions
+from tformer.model import candidates
+from tformer.model.candidates import Candidate
+from tformer.model.constraints import Progress, allocate
+from tformer.model.hypotheses import (
+    FinishedHypothesis,
+    Hypotheses,
+    Step,
+    length_penalty,
+    stopped,
+)
+from tformer.model.options import DecodingOptions, LengthNormalisation
+from tformer.model.request import Request
 from tformer.model.scores import LogProbs
-from tformer.model.search import Beam, FinishedHypothesis, SearchState, length_penalty, stopped
+from tformer.model.search import Beam
 
 BOS, EOS = 1, 2
+TWO = Request((5,), DecodingOptions(beam_size=2))
+GREEDY = Request((5,), DecodingOptions(beam_size=1))
 
 
 class Given(LogProbs):
@@ -44,8 +56,8 @@ class Table:
         return [logit - total for logit in logits]
 
 
-def random_options(draw: random.Random, widest: int) -> tuple[DecodingOptions, int]:
-    """Options, and the length limit that goes with them."""
+def random_request(draw: random.Random, widest: int, vocabulary: int) -> tuple[Request, int]:
+    """A request, and the length limit that goes with it."""
     beam_size = draw.randint(1, widest)
     limit = draw.randint(1, 9)
     options = DecodingOptions(
@@ -56,21 +68,32 @@ def random_options(draw: random.Random, widest: int) -> tuple[DecodingOptions, i
         early_stopping=draw.random() < 0.5,
         min_length=draw.choice([0, 0, draw.randint(0, limit)]),
     )
-    return options, limit
+
+    def tokens(count: int) -> tuple[int, ...]:
+        return tuple(draw.choice([EOS - 1, *range(EOS + 1, vocabulary)]) for _ in range(count))
+
+    prefix = tokens(draw.choice([0, 0, draw.randint(1, limit)]))
+    required = tuple(
+        tuple(tokens(draw.randint(1, 3)) for _ in range(draw.randint(1, 2)))
+        for _ in range(draw.choice([0, 0, 1, 2, 3]))
+    )
+    if len(prefix) + Progress(required).after(prefix).needed > limit:
+        required = ()
+    return Request((5,), options, prefix, required), limit
 
 
 class Walk:
     """Runs a beam over tables, following the rows it returns as a cache would."""
 
     def __init__(self, widest: int) -> None:
-        self.beam = Beam(widest, BOS, EOS, dtype=torch.float64)
+        self.beam = Beam(widest, BOS, EOS)
         self.widest = widest
         self.waiting_for: list[int] = []
         self.tables: list[Table] = []
         self.prefixes: list[tuple[int, ...]] = []  # of every row
         self.results: dict[int, list[FinishedHypothesis]] = {}
 
-    def admit(self, admitted: list[tuple[int, Table, DecodingOptions, int]]) -> None:
+    def admit(self, admitted: list[tuple[int, Table, Request, int]]) -> None:
         self.beam.extend([a[2] for a in admitted], [a[3] for a in admitted])
         for number, table, _, _ in admitted:
             self.waiting_for.append(number)
@@ -87,7 +110,7 @@ class Walk:
             (*self.prefixes[parent], token)
             for parent, token in zip(rows.tolist(), tokens, strict=True)
         ]
-        done = [self.waiting_for[g] for g in self.beam.done.nonzero()[:, 0].tolist()]
+        done = [self.waiting_for[g] for g in self.beam.done]
         finished, kept = self.beam.take()
         self.results.update(zip(done, finished, strict=True))
         self.waiting_for = [self.waiting_for[g] for g in kept]
@@ -107,7 +130,7 @@ def test_equals_the_reference_search(seed: int) -> None:
     for number in range(6):
         sharpness, impossible = draw.choice([0.5, 2, 4]), draw.choice([0, 0, 0.4])
         table = Table(1000 * seed + number, vocabulary, sharpness, impossible)
-        sentences.append((number, table, *random_options(draw, widest)))
+        sentences.append((number, table, *random_request(draw, widest, vocabulary)))
 
     walk = Walk(widest)
     waiting = list(sentences)
@@ -118,31 +141,34 @@ def test_equals_the_reference_search(seed: int) -> None:
         if walk.waiting_for:
             walk.step()
 
-    for number, table, options, limit in sentences:
-        expected = reference_search(table, options, limit, EOS)
+    for number, table, request, limit in sentences:
+        expected = reference_search(table, request, limit, EOS)
         found = walk.results[number]
-        assert [h.tokens for h in found] == [tokens for tokens, _ in expected]
-        assert [h.score for h in found] == pytest.approx([score for _, score in expected])
+        assert [h.tokens for h in found] == [h.tokens for h in expected]
+        assert [h.score for h in found] == pytest.approx([h.score for h in expected])
+        assert [len(h.token_scores) for h in found] == [len(h.tokens) + 1 for h in found]
+        log_probs = [sum(h.token_scores) for h in found]
+        assert log_probs == pytest.approx([h.log_prob for h in expected])
     assert walk.beam.num_sentences == 0
 
 
 def test_a_finished_hypothesis_gives_its_place_to_the_next_best() -> None:
-    beam = Beam(2, BOS, EOS, dtype=torch.float64)
-    beam.extend([DecodingOptions(beam_size=2)], [5])
+    beam = Beam(2, BOS, EOS)
+    beam.extend([TWO], [5])
     log_probs = torch.tensor([[-9, -9, -0.9, -1, -2.0]] * 2, dtype=torch.float64)
     beam.advance(Given(log_probs))
     assert beam.tokens.tolist() == [3, 4]
-    assert not beam.done.any()
+    assert not beam.done
 
 
 def test_an_end_outside_the_best_k_is_not_banked() -> None:
-    beam = Beam(2, BOS, EOS, dtype=torch.float64)
-    beam.extend([DecodingOptions(beam_size=2)], [0])
-    beam.extend([DecodingOptions(beam_size=2)], [5])
+    beam = Beam(2, BOS, EOS)
+    beam.extend([TWO], [0])
+    beam.extend([TWO], [5])
     log_probs = torch.tensor([[-9, -9, -3, -1, -2.0]] * 4, dtype=torch.float64)
     beam.advance(Given(log_probs))
     finished, remaining = beam.take()  # at its limit the first one had to end, however unlikely
-    assert finished == [[FinishedHypothesis((), -3.0)]]
+    assert finished == [[FinishedHypothesis((), -3.0, (-3.0,))]]
     assert remaining == [1]
     assert beam.tokens.tolist() == [3, 4]
 
@@ -150,7 +176,7 @@ def test_an_end_outside_the_best_k_is_not_banked() -> None:
 def test_greedy_search_is_a_beam_of_one() -> None:
     table = Table(seed=7, vocabulary=8, sharpness=1, impossible=0)
     walk = Walk(1)
-    walk.admit([(0, table, DecodingOptions(beam_size=1), 20)])
+    walk.admit([(0, table, GREEDY, 20)])
     while walk.waiting_for:
         walk.step()
     tokens: tuple[int, ...] = ()
@@ -161,9 +187,9 @@ def test_greedy_search_is_a_beam_of_one() -> None:
 
 def test_a_model_that_computes_nonsense_ends_at_the_limit() -> None:
     beam = Beam(2, BOS, EOS)
-    beam.extend([DecodingOptions(beam_size=2)], [3])
+    beam.extend([TWO], [3])
     for _ in range(4):
-        assert not beam.done.any()
+        assert not beam.done
         beam.advance(Given(torch.full((2, 6), math.nan)))
     finished, _ = beam.take()
     assert finished == [[]]
@@ -171,8 +197,7 @@ def test_a_model_that_computes_nonsense_ends_at_the_limit() -> None:
 
 def test_keep_drops_sentences_that_still_run() -> None:
     beam = Beam(1, BOS, EOS)
-    greedy = DecodingOptions(beam_size=1)
-    beam.extend([greedy] * 3, [90, 4, 4])
+    beam.extend([GREEDY] * 3, [90, 4, 4])
     logits = torch.tensor([[0, 0, 0, 9.0, 0], [0, 0, 0, 0, 9.0], [9.0, 0, 0, 0, 0]])
     beam.advance(Given(logits))
     beam.keep([2, 1])
@@ -184,55 +209,64 @@ def test_a_step_reads_the_device_once(monkeypatch: pytest.MonkeyPatch) -> None:
     told so by torch. That is where a GPU would have to be waited for."""
     reads = 0
 
-    def every_third_is_done(*tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    def guess(*tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
         nonlocal reads
         reads += 1
         assert all(tensor.is_meta for tensor in tensors)
-        copies = tuple(torch.zeros(tensor.shape, dtype=tensor.dtype) for tensor in tensors)
-        copies[0][::3] = True
-        return copies
+        return tuple(torch.zeros(tensor.shape, dtype=tensor.dtype) for tensor in tensors)
 
-    monkeypatch.setattr(search, "on_host", every_third_is_done)
+    monkeypatch.setattr(candidates, "on_host", guess)
+    options = DecodingOptions(beam_size=3, n_best=2)
+    kinds = [Request((5,), options), Request((5,), options, prefix=(3, 4))]
+    kinds.append(Request((5,), options, required=(((6,),), ((7, 8),))))
     beam = Beam(3, bos_id=1, eos_id=EOS, device="meta")
-    beam.extend([DecodingOptions(beam_size=3, n_best=2)] * 7, list(range(4, 11)))
-    left = []
+    beam.extend([*kinds, *kinds], list(range(4, 10)))
+    steps = 0
     while beam.num_sentences:
         assert beam.tokens.is_meta
         logits = torch.empty(beam.num_sentences * 3, 20, device="meta")
         assert beam.advance(LogProbs(logits)).is_meta
-        left.append(len(beam.take()[0]))
-        beam.extend([], [])
-    assert left == [3, 2, 1, 1]
-    assert reads == 4
+        beam.take()
+        steps += 1
+    assert steps == reads == 10
 
 
 def test_a_wider_beam_than_the_batch_is_refused() -> None:
     with pytest.raises(ValueError, match="2 places"):
-        Beam(2, BOS, EOS).extend([DecodingOptions(beam_size=3)], [5])
+        Beam(2, BOS, EOS).extend([Request((5,), DecodingOptions(beam_size=3))], [5])
 
 
-def test_length_penalty_is_that_of_wu_et_al_or_a_power_of_the_length() -> None:
-    exponent = torch.tensor([0.6, 1.0, 1.0, 0.5], dtype=torch.float64)
-    offset = torch.tensor([5, 5, 0, 0])
-    found = length_penalty(torch.tensor([1, 7, 7, 9]), exponent, offset)
-    assert found.tolist() == pytest.approx([1, 2, 7, 3])
+@pytest.mark.parametrize(
+    ("length", "alpha", "normalisation", "expected"),
+    [
+        pytest.param(1, 0.6, "paper", 1, id="one-token"),
+        pytest.param(7, 1.0, "paper", 2, id="wu-et-al"),
+        pytest.param(7, 1.0, "average", 7, id="the-length"),
+        pytest.param(9, 0.5, "average", 3, id="a-power-of-the-length"),
+    ],
+)
+def test_length_penalty(
+    length: int, alpha: float, normalisation: LengthNormalisation, expected: float
+) -> None:
+    options = DecodingOptions(length_penalty=alpha, length_normalisation=normalisation)
+    assert length_penalty(length, options) == pytest.approx(expected)
 
 
 NONE = -math.inf
 
 
 @pytest.mark.parametrize(
-    ("bank_scores", "best_running", "step", "n_best", "exponent", "early", "expected"),
+    ("finished", "best_running", "step", "n_best", "exponent", "early", "expected"),
     [
-        pytest.param([NONE, NONE], -1.0, 3, 1, 0.6, True, False, id="nothing-banked"),
+        pytest.param([], -1.0, 3, 1, 0.6, True, False, id="nothing-banked"),
         pytest.param([-1.0, -2.0], -0.1, 3, 1, 0.6, True, True, id="beam-full"),
-        pytest.param([-1.0, NONE], -0.1, 3, 1, 0.0, True, False, id="running-may-beat-the-best"),
-        pytest.param([-1.0, NONE], -1.5, 3, 1, 0.0, True, True, id="running-can-only-fall"),
-        pytest.param([-1.0, NONE], -1.5, 3, 1, 1.0, True, False, id="running-may-win-by-growing"),
-        pytest.param([-1.0, NONE], -2.5, 3, 1, 1.0, True, True, id="not-even-by-growing"),
-        pytest.param([-1.0, NONE], -9.0, 3, 2, 0.0, True, False, id="n-best-not-yet-complete"),
-        pytest.param([NONE, NONE], NONE, 8, 1, 0.6, True, True, id="past-the-limit"),
-        pytest.param([-1.0, NONE], NONE, 3, 1, 0.6, True, True, id="nothing-runs-any-more"),
+        pytest.param([-1.0], -0.1, 3, 1, 0.0, True, False, id="running-may-beat-the-best"),
+        pytest.param([-1.0], -1.5, 3, 1, 0.0, True, True, id="running-can-only-fall"),
+        pytest.param([-1.0], -1.5, 3, 1, 1.0, True, False, id="running-may-win-by-growing"),
+        pytest.param([-1.0], -2.5, 3, 1, 1.0, True, True, id="not-even-by-growing"),
+        pytest.param([-1.0], -9.0, 3, 2, 0.0, True, False, id="n-best-not-yet-complete"),
+        pytest.param([], NONE, 8, 1, 0.6, True, True, id="past-the-limit"),
+        pytest.param([-1.0], NONE, 3, 1, 0.6, True, True, id="nothing-runs-any-more"),
         pytest.param(
             [-1.0, -2.0], -0.1, 3, 1, 0.6, False, False, id="full-but-running-is-better-now"
         ),
@@ -242,7 +276,7 @@ NONE = -math.inf
     ],
 )
 def test_stopping_rules(
-    bank_scores: list[float],
+    finished: list[float],
     best_running: float,
     step: int,
     n_best: int,
@@ -251,21 +285,54 @@ def test_stopping_rules(
     expected: bool,
 ) -> None:
     """max_length 6, so that lp of the longest hypothesis is 2 ^ exponent."""
-    tokens = torch.zeros(1, 2, 7, dtype=torch.int64)
-    state = SearchState(
-        step=torch.tensor([step]),
-        tokens=tokens,
-        log_probs=torch.tensor([[best_running, NONE]]),
-        bank_tokens=tokens,
-        bank_lengths=tokens[:, :, 0],
-        bank_scores=torch.tensor([bank_scores]),
-        num_banked=torch.tensor([sum(score > NONE for score in bank_scores)]),
-        beam_size=torch.tensor([2]),
-        n_best=torch.tensor([n_best]),
-        exponent=torch.tensor([exponent]),
-        offset=torch.tensor([5]),
-        stops_early=torch.tensor([early]),
-        min_length=torch.tensor([0]),
-        max_length=torch.tensor([6]),
+    options = DecodingOptions(
+        beam_size=2, n_best=n_best, length_penalty=exponent, early_stopping=early
     )
-    assert stopped(state).tolist() == [expected]
+    hypotheses = Hypotheses(
+        Request((5,), options),
+        max_length=6,
+        steps=[Step([0, 1], [3, 3], [best_running, NONE])] * step,
+        finished=[FinishedHypothesis((), score, ()) for score in finished],
+        num_finished=len(finished),
+    )
+    assert stopped(hypotheses, best_running) is expected
+
+
+def test_what_is_required_is_in_every_translation() -> None:
+    """However unlikely, and in any order; a phrase of four tokens, or the one of two."""
+    required = (((3, 4, 5, 6), (7, 7)), ((9,),))
+    options = DecodingOptions(beam_size=4, n_best=4)
+    walk = Walk(4)
+    tables = [Table(seed, 12, 3, 0) for seed in range(10)]
+    walk.admit([(n, t, Request((5,), options, (), required), 20) for n, t in enumerate(tables)])
+    while walk.waiting_for:
+        walk.step()
+    for number in range(10):
+        for hypothesis in walk.results[number]:
+            text = " ".join(map(str, hypothesis.tokens))
+            assert ("3 4 5 6" in text or "7 7" in text) and "9" in text
+
+
+def test_what_hypotheses_lack_decides_whose_turn_it_is() -> None:
+    a, b, c, d = (Candidate(-float(i), 0, i) for i in range(1, 5))
+    assert allocate({d: 0, a: 2, b: 2, c: 0}) == [c, a, d, b]
+    assert allocate({}) == []
+
+
+@pytest.mark.parametrize(
+    ("tokens", "expected"),
+    [
+        pytest.param((), 4, id="nothing-yet"),
+        pytest.param((3,), 3, id="begun"),
+        pytest.param((3, 3), 3, id="begun-again"),
+        pytest.param((3, 9), 4, id="broken-off"),
+        pytest.param((3, 4), 4, id="the-shorter-way-is-as-near"),
+        pytest.param((3, 4, 5), 3, id="the-longer-way-is-nearer"),
+        pytest.param((3, 4, 5, 3), 2, id="said-in-the-longer-way"),
+        pytest.param((3, 6, 8), 1, id="said-in-the-shorter-way"),
+        pytest.param((3, 6, 8, 8), 0, id="all-said"),
+    ],
+)
+def test_tokens_that_are_still_needed(tokens: tuple[int, ...], expected: int) -> None:
+    progress = Progress((((3, 4, 5, 3), (3, 6)), ((8, 8),)))
+    assert progress.after(tokens).needed == expected

@@ -13,8 +13,9 @@ from transformers.utils import logging
 
 from tformer.model.config import TransformerConfig
 from tformer.model.decoding import Eager
-from tformer.model.engine import Engine, Request
+from tformer.model.engine import Engine
 from tformer.model.options import DecodingOptions
+from tformer.model.request import Request
 from tformer.model.transformer import Transformer
 
 logging.disable_progress_bar()  # it would write to the stderr that tests look at

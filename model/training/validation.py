@@ -10,9 +10,10 @@ from torch import Tensor
 
 from tformer.model.config import TransformerConfig
 from tformer.model.decoding import Eager
-from tformer.model.engine import Engine, Request
+from tformer.model.engine import Engine
 from tformer.model.metrics import score
 from tformer.model.options import DecodingOptions
+from tformer.model.request import Request
 from tformer.model.training.corpora import Pair
 from tformer.model.training.store import TokenStore
 from tformer.model.transformer import Transformer

@@ -1,0 +1,38 @@
+"""What the engine is asked: one sentence, in token ids. Needs no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tformer.model.errors import UsageError
+from tformer.model.options import DecodingOptions
+
+Term = tuple[tuple[int, ...], ...]
+"""Something that must be said, and the ways in which it may be, each in token ids."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One sentence to translate.
+
+    Raises:
+        UsageError: when a required term can be said in no way, or in one without a token.
+    """
+
+    source: Sequence[int]
+    """Token ids as the encoder reads them: target-language tag, pieces, end of sentence."""
+    options: DecodingOptions = field(default_factory=DecodingOptions)
+    prefix: tuple[int, ...] = ()
+    """The first tokens of every translation. They are scored like any others, are part of what is
+    returned, and count in ``max_length`` and ``min_length``."""
+    required: tuple[Term, ...] = ()
+    """Terms that every translation contains, each in one of its ways: as these tokens, in this
+    order, with none in between. Terms may overlap, and the prefix may contain them; a term that is
+    named twice need only be said once. See `tformer.model.constraints`."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be said."""
+        for term in self.required:
+            if not term or not all(term):
+                raise UsageError("a required term must have an alternative, and that a token")
