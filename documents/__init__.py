@@ -12,6 +12,8 @@ stands there already is not written at all.
     text · markdown · html · subtitles · gettext · strings · xliff · tmx · bitext
     word · opendocument
     packages · xml                  what several of them share
+    glossaries · memories           terms and earlier translations in files
+    tables · xml_elements           what these share
     translation                     segments through a translator, nothing lost
     restoring                       placeholders back into a translation
     document · segments             what a document is

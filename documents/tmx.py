@@ -15,6 +15,7 @@ from tformer.documents.encoding import decode
 from tformer.documents.segments import Builder, Segment, State, render
 from tformer.documents.xml import Kind, Token
 from tformer.model.errors import InputError
+from tformer.model.normalisation import same_language
 
 MACHINE = "tformer"
 """Who made a variant that no person has seen."""
@@ -36,12 +37,6 @@ def open_tmx(data: bytes, name: str, target: str | None = None) -> TextDocument:
     """
     source = decode(data, name, xml.declared_encoding)
     return checked(TextDocument(source, lambda text: _slots(text, name, target), xml.reference))
-
-
-def same_language(code: str, other: str) -> bool:
-    """Whether two BCP-47 codes agree as far as both go: de and de-AT do, de-DE and de-AT do not."""
-    ours, theirs = (c.lower().replace("_", "-").split("-") for c in (code, other))
-    return all(a == b for a, b in zip(ours, theirs, strict=False))
 
 
 def _slots(text: str, name: str, target: str | None) -> Iterator[Slot]:

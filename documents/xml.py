@@ -155,11 +155,15 @@ class _Events:
         self._note(Kind.OTHER)
 
     def _refuse(self, entity: str, *_: object) -> None:
-        line = self._parser.CurrentLineNumber
-        raise InputError(
-            f"{self._name}:{line}: declares the entity {entity!r}; entities are not read, since "
-            "they can name files or fill the memory"
-        )
+        raise declares_entity(self._name, self._parser.CurrentLineNumber, entity)
+
+
+def declares_entity(name: str, line: int, entity: str) -> InputError:
+    """The error for a file that declares an entity."""
+    return InputError(
+        f"{name}:{line}: declares the entity {entity!r}; entities are not read, since "
+        "they can name files or fill the memory"
+    )
 
 
 def _local(name: str) -> str:

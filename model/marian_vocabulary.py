@@ -16,7 +16,7 @@ from pathlib import Path
 import sentencepiece
 
 from tformer.model.errors import ModelError
-from tformer.model.vocabulary import normalise
+from tformer.model.normalisation import normalise
 
 SOURCE_PIECES, TARGET_PIECES = "source.spm", "target.spm"
 TABLE, TARGET_TABLE = "vocab.json", "target_vocab.json"

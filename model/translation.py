@@ -54,6 +54,29 @@ class Hypothesis:
 
 
 @dataclass(frozen=True)
+class MemoryMatch:
+    """What a translation memory has for a text."""
+
+    source: str
+    target: str
+    score: float
+    """How much the sources are alike, 0 to 1; 1 is the same text."""
+    origin: str = ""
+    """Where it comes from, such as the name of a file."""
+
+
+@dataclass(frozen=True)
+class TermUse:
+    """What became of a glossary's term."""
+
+    source: str
+    target: str
+    """What was asked for; where there are alternatives, the first."""
+    honoured: bool
+    """Whether the translation says it, or one of the alternatives."""
+
+
+@dataclass(frozen=True)
 class Translation:
     """What became of one text."""
 
@@ -71,3 +94,12 @@ class Translation:
     """Tokens that the encoder read."""
     target_tokens: int = 0
     """Tokens of each sentence's best hypothesis together, the ends not counted."""
+    terms: tuple[TermUse, ...] = ()
+    """The terms of the glossary that were found in the source."""
+    matches: tuple[MemoryMatch, ...] = ()
+    """What the translation memory has, the most alike first."""
+
+    @property
+    def reused(self) -> bool:
+        """Whether the text is that of a translation memory."""
+        return any(match.score == 1 for match in self.matches)

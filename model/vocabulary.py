@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 import shutil
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -13,6 +12,7 @@ from typing import Protocol
 import sentencepiece
 
 from tformer.model.errors import ModelError, TrainingError
+from tformer.model.normalisation import normalise
 
 FILE = "sentencepiece.model"
 """The vocabulary's name in a model directory."""
@@ -20,25 +20,11 @@ FILE = "sentencepiece.model"
 PAD_ID, BOS_ID, EOS_ID, UNKNOWN_ID = 0, 1, 2, 3
 
 _TAG = re.compile(r"<2([a-z]{2,3}(?:-[A-Za-z0-9]+)*)>")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
-_SPACE_MARK = "\u2581"
 
 
 def tag(language: str) -> str:
     """The control symbol that asks for a translation into ``language`` (Johnson et al., 2017)."""
     return f"<2{language}>"
-
-
-def normalise(text: str) -> str:
-    """What of ``text`` the model sees.
-
-    Canonical composition (NFC) only: compatibility forms such as ½, ² or ﬁ keep their meaning.
-    Control characters and runs of white space become one space, lone surrogates U+FFFD. U+2581,
-    with which SentencePiece marks a space, is read as one.
-    """
-    text = _SURROGATE.sub("\ufffd", _CONTROL.sub(" ", text)).replace(_SPACE_MARK, " ")
-    return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 class AnyVocabulary(Protocol):

@@ -29,9 +29,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tformer.model.errors import InputError, ModelError, OutputError, TrainingError
+from tformer.model.normalisation import normalise
 from tformer.model.training.corpora import Pair, expand, read_pairs
 from tformer.model.training.recipe import CorpusSettings, Recipe
-from tformer.model.vocabulary import Vocabulary, normalise
+from tformer.model.vocabulary import Vocabulary
 
 CHUNK = 20_000
 """Pairs that are tokenised at once while a store is made."""

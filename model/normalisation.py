@@ -1,0 +1,25 @@
+"""Which texts are the same text, and which codes the same language. No torch here."""
+
+import re
+import unicodedata
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_SPACE_MARK = "\u2581"
+
+
+def normalise(text: str) -> str:
+    """What of ``text`` a model, a glossary and a translation memory see.
+
+    Canonical composition (NFC) only: compatibility forms such as ½, ² or ﬁ keep their meaning.
+    Control characters and runs of white space become one space, lone surrogates U+FFFD. U+2581,
+    with which SentencePiece marks a space, is read as one.
+    """
+    text = _SURROGATE.sub("\ufffd", _CONTROL.sub(" ", text)).replace(_SPACE_MARK, " ")
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def same_language(code: str, other: str) -> bool:
+    """Whether two BCP-47 codes agree as far as both go: de and de-AT do, de-DE and de-AT do not."""
+    ours, theirs = (c.lower().replace("_", "-").split("-") for c in (code, other))
+    return all(a == b for a, b in zip(ours, theirs, strict=False))
