@@ -69,14 +69,21 @@ class LogProbs:
 
 
 def largest(values: Tensor, width: int) -> tuple[Tensor, Tensor]:
-    """Like ``values.topk(width)`` for (R, V), but quick where V is large.
+    """Like ``values.topk(width)`` for (R, V), but on the CPU quick where V is large."""
+    if values.device.type != "cpu":
+        return values.topk(width)
+    return largest_by_chunks(values, width)
+
+
+def largest_by_chunks(values: Tensor, width: int) -> tuple[Tensor, Tensor]:
+    """The same, reading a row once on any device.
 
     The ``width`` largest values of a row lie in the ``width`` chunks whose maxima are largest; so
     the row is read once for the maxima, and only these chunks are sorted.
     """
     length = values.shape[1]
     whole = length // CHUNK * CHUNK
-    if values.device.type != "cpu" or whole < 2 * width * CHUNK:
+    if whole < 2 * width * CHUNK:
         return values.topk(width)
     chunks = values[:, :whole].unflatten(1, (-1, CHUNK))  # (R, V / CHUNK, CHUNK)
     promising = chunks.amax(2).topk(width).indices  # (R, width)

@@ -26,7 +26,7 @@ LAYERS = (
     {"cache", "directory", "scores", "candidates", "constraints", "sentences", "spans", "metrics"},
     {"glossary", "translation_memory"},
     {"transformer", "vocabulary", "drafts", "hypotheses", "remembering"},
-    {"decoding", "search", "marian_vocabulary"},
+    {"decoding", "graphed", "search", "marian_vocabulary"},
     {"checkpoint"},
     {"engine", "alignment", "training", "importers"},
     {"translator"},
