@@ -15,12 +15,13 @@ from tape import TapeRecorder
 from test_engine import alone, assert_same, drain, random_request
 from tiny import tiny_transformer, wide_transformer
 
-from tformer.model import search
+from tformer.model import candidates
 from tformer.model.decoding import Eager
-from tformer.model.engine import Engine, Finished, Request
+from tformer.model.engine import Engine, Finished
 from tformer.model.graphed import Buckets, Graphed, GraphedDecoding, Shape
 from tformer.model.graphed.pool import Pool
 from tformer.model.options import DecodingOptions
+from tformer.model.request import Request
 from tformer.model.transformer import Transformer
 
 EOS = 2
@@ -239,18 +240,19 @@ def test_nothing_waits_for_the_device(beam_size: int, monkeypatch: pytest.Monkey
     draw = random.Random(beam_size)
     reads = 0
 
-    def some_are_done(*tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    def made_up(best: torch.Tensor, tokens: torch.Tensor, *named: Any) -> tuple[Any, ...]:
+        """Scores that let a hypothesis end now and then."""
         nonlocal reads
         reads += 1
-        assert all(tensor.is_meta for tensor in tensors)
-        copies = tuple(torch.zeros(tensor.shape, dtype=tensor.dtype) for tensor in tensors)
-        copies[0][draw.randrange(len(copies[0]))] = True
-        return copies
+        assert all(tensor.is_meta for tensor in (best, tokens, *named))
+        some = torch.stack([torch.randperm(12)[: tokens.shape[1]] for _ in tokens])
+        falling = -torch.rand(best.shape, dtype=best.dtype).cumsum(1)
+        return falling, some, *(torch.full(column.shape, -9.0) for column in named)
 
-    monkeypatch.setattr(search, "on_host", some_are_done)
+    monkeypatch.setattr(candidates, "on_host", made_up)
     engine = Engine(Graphed(tiny_transformer(1).to("meta"), buckets=FEW), beam_size=beam_size)
     steps = answers = 0
-    for arrivals in (4, 2, 0, 0, 3, 9, 0, *[0] * 30):
+    for arrivals in (4, 2, 0, 0, 3, 9, 0, *[0] * 70):
         for _ in range(arrivals):
             engine.submit(Request([5] * draw.randint(1, 40), DecodingOptions(beam_size=beam_size)))
         steps += engine.busy
