@@ -12,6 +12,7 @@ import typer
 from typer.exceptions import TyperException
 
 from tformer.cli import lines, talk
+from tformer.cli.bench import bench
 from tformer.cli.convert import convert
 from tformer.cli.daemon import daemon
 from tformer.cli.evaluate import evaluate
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 app.command()(translate)
 app.command()(evaluate)
+app.command()(bench)
 app.command()(info)
 app.command()(prepare)
 app.command()(train)

@@ -17,9 +17,9 @@ from torch import Tensor
 from tformer.model.config import TransformerConfig
 from tformer.model.directory import FORMAT, ModelFacts, read_config
 from tformer.model.errors import ModelError, OutputError
-from tformer.model.marian_vocabulary import MarianVocabulary
 from tformer.model.transformer import Transformer, sinusoidal_positions
-from tformer.model.vocabulary import FILE, AnyVocabulary, Vocabulary
+from tformer.model.vocabularies import open_vocabulary
+from tformer.model.vocabulary import AnyVocabulary
 
 
 def load_model(
@@ -31,7 +31,7 @@ def load_model(
         ModelError: when a part is missing, damaged, or does not fit the others.
     """
     config, facts = read_config(path)
-    vocabulary = _open_vocabulary(path, facts)
+    vocabulary = open_vocabulary(path, facts)
     target_size = config.target_vocab_size or config.vocab_size
     for found, wanted in (
         (len(vocabulary), config.vocab_size),
@@ -64,18 +64,6 @@ def assemble(
         detail = str(error).splitlines()[1].strip()
         raise ModelError(f"{path}: the parameters do not fit config.json: {detail}") from error
     return network.eval().requires_grad_(False)
-
-
-def _open_vocabulary(path: Path, facts: ModelFacts) -> AnyVocabulary:
-    if facts.vocabulary == "sentencepiece":
-        return Vocabulary(path / FILE)
-    if facts.vocabulary == "marian":
-        sources = facts.source_languages or facts.languages
-        return MarianVocabulary(path, sources, facts.target_languages or facts.languages)
-    raise ModelError(
-        f"{path / 'config.json'}: vocabulary {facts.vocabulary!r} is unknown; "
-        "a newer tformer may read it"
-    )
 
 
 def _read_parameters(file: Path, device: torch.device, dtype: torch.dtype) -> dict[str, Tensor]:

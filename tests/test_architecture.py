@@ -27,9 +27,10 @@ LAYERS = (
     {"glossary", "translation_memory"},
     {"transformer", "vocabulary", "drafts", "hypotheses", "remembering"},
     {"decoding", "graphed", "search", "marian_vocabulary"},
-    {"checkpoint"},
+    {"checkpoint", "vocabularies"},
     {"engine", "alignment", "training", "importers"},
     {"translator"},
+    {"benchmark"},
 )
 
 # These must not cost the import of torch, at any depth.
@@ -50,6 +51,7 @@ WITHOUT_TORCH = (
     "glossary",
     "translation_memory",
     "remembering",
+    "vocabularies",
 )
 
 SOURCES = sorted(path for room in ROOMS for path in (REPOSITORY / room).rglob("*.py"))

@@ -1,0 +1,255 @@
+"""`tformer bench`: how fast a model translates here, beside other systems with the same weights."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from typer import Argument, Option
+
+from tformer.cli import lines, options, talk
+from tformer.model.errors import InputError, ModelError, UsageError
+
+if TYPE_CHECKING:
+    from tformer.model.benchmark.figures import Cell, System
+    from tformer.model.benchmark.report import Table
+    from tformer.model.benchmark.task import Task
+
+
+def bench(
+    model: Annotated[
+        str, Argument(metavar="[MODEL]", help="A shipped model, or a model directory.")
+    ] = options.DEFAULT_MODEL,
+    text: Annotated[
+        Path | None,
+        Option(metavar="FILE", help="Text to translate, one sentence a line; else a sample."),
+    ] = None,
+    reference: Annotated[
+        Path | None, Option(metavar="FILE", help="Its translation by a person, for BLEU and chrF.")
+    ] = None,
+    source: options.Source = None,
+    target: options.Target = None,
+    system: Annotated[
+        list[str] | None,
+        Option(
+            metavar="PROGRAM:DTYPE",
+            help="What to measure, such as tformer:int8, ctranslate2:int8 or transformers:float32; "
+            "repeatable. Without it, everything that is installed.",
+        ),
+    ] = None,
+    batch: Annotated[
+        list[int] | None,
+        Option(
+            metavar="N",
+            min=0,
+            help="Lines handed over at a time, 0 for all; repeatable. Without it, 1, 32, 128, all.",
+        ),
+    ] = None,
+    beam_size: Annotated[
+        list[int] | None,
+        Option(metavar="N", min=1, help="Width of the search; repeatable. Without it, 1 and 4."),
+    ] = None,
+    sentences: Annotated[
+        int, Option(metavar="N", min=1, help="Most lines of the text, taken from all over it.")
+    ] = 512,
+    shape: Annotated[
+        str | None,
+        Option(
+            metavar="E+DxWIDTH",
+            help="Instead of MODEL, random weights of a shape such as 6+2x512, and translations "
+            "of a forced length.",
+        ),
+    ] = None,
+    length: Annotated[
+        int, Option(metavar="N", min=2, help="With --shape, tokens of each source and target.")
+    ] = 25,
+    rounds: Annotated[int, Option(metavar="N", min=1, help="Most measurements of each.")] = 3,
+    seconds: Annotated[
+        float,
+        Option(metavar="S", min=0, help="Begin no measurement after that, but of the first round."),
+    ] = 420.0,
+    threads: Annotated[
+        int | None, Option(metavar="N", min=1, help="Threads of each system; else every core.")
+    ] = None,
+    device: options.DeviceOption = options.Device.CPU,
+    output: Annotated[
+        Path | None,
+        Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write the result as JSON after every round, and its tables beside it as .md.",
+        ),
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Measure how fast MODEL translates, beside CTranslate2 and transformers if they are installed.
+
+    All get the same weights, the same lines and the same beam. Each runs in a process of its own,
+    with its best settings of several that are tried first; they take turns, round after round, and
+    what is told first is how their figures of the same round compare. A speed counts target tokens
+    a second, from lines of text to lines of text.
+    """
+    from tformer.model.benchmark.comparison import Comparison, Limits
+
+    chosen, cells = _systems(system), _cells(batch, beam_size)
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="tformer-bench-"))
+        if shape is not None:
+            _refuse_text_of_no_use(text, reference)
+            path, task, about = _random(shape, length, sentences, cells, Path(folder))
+        else:
+            path, task, about = _text(model, text, reference, source, target, sentences)
+        limits = Limits(rounds, seconds)
+        comparison = Comparison(
+            path, task, chosen, cells, limits, device=device, cores=threads, note=talk.note
+        )
+        found = _run(comparison, about, output)
+    with lines.open_output(None) as writer:
+        writer.write(json.dumps(found, ensure_ascii=False) + "\n" if as_json else _as_text(found))
+
+
+# -- what is asked for ------------------------------------------------------------------------
+
+
+def _systems(names: Sequence[str] | None) -> list[System]:
+    from tformer.model.benchmark.figures import System
+    from tformer.model.benchmark.systems import installed_systems
+
+    if names:
+        return list(dict.fromkeys(System.parse(name) for name in names))
+    return installed_systems()
+
+
+def _cells(batches: Sequence[int] | None, beam_sizes: Sequence[int] | None) -> list[Cell]:
+    from tformer.model.benchmark.figures import Cell
+
+    sizes = [batch or None for batch in batches or (1, 32, 128, 0)]
+    cells = [Cell(size, beam_size) for beam_size in beam_sizes or (1, 4) for size in sizes]
+    return list(dict.fromkeys(cells))
+
+
+def _refuse_text_of_no_use(text: Path | None, reference: Path | None) -> None:
+    if text is not None or reference is not None:
+        raise UsageError(
+            "--text and --reference are of no use with --shape: its weights are random"
+        )
+
+
+def _random(
+    shape: str, length: int, sentences: int, cells: Sequence[Cell], folder: Path
+) -> tuple[Path, Task, dict[str, Any]]:
+    """A model of random weights and what it has to translate."""
+    from tformer.model.benchmark.shape import parse_shape
+    from tformer.model.benchmark.task import ForcedTask
+
+    config = parse_shape(shape)
+    if length >= config.max_length:
+        raise UsageError(f"--length must be below {config.max_length}, not {length}")
+    from tformer.model.benchmark.random_model import save_random_model
+
+    path = folder / "model"
+    save_random_model(path, config)
+    task = ForcedTask.random(config, sentences, length)
+    about = f"random weights, beam search forced to {length} tokens"
+    return path, task, {"model": f"{shape}, vocabulary of {config.vocab_size}", "task": about}
+
+
+def _text(
+    model: str,
+    text: Path | None,
+    reference: Path | None,
+    source: str | None,
+    target: str | None,
+    sentences: int,
+) -> tuple[Path, Task, dict[str, Any]]:
+    """A model and the lines that it has to translate."""
+    from tformer.model.benchmark.task import SAMPLE, TextTask, spread
+    from tformer.model.directory import find_model, read_config
+    from tformer.model.drafts import Route
+    from tformer.model.vocabularies import open_vocabulary
+
+    if text is None and reference is not None:
+        raise UsageError("--reference needs --text, of which it is the translation")
+    path = find_model(model)
+    _, facts = read_config(path)
+    vocabulary = open_vocabulary(path, facts)
+    possible = vocabulary.source_languages
+    if source is None:
+        source = next((language for language in possible if language != target), None)
+    if text is None and source != "en":
+        raise UsageError("the sample is English: name a text in another language with --text")
+    route = Route(possible, vocabulary.target_languages, source, target)
+    sources = _lines(text or SAMPLE)
+    references = _lines(reference) if reference else None
+    if references is not None and len(references) != len(sources):
+        raise InputError(
+            f"{text} has {len(sources)} lines but {reference} has {len(references)}: "
+            "each line needs its reference"
+        )
+    count = min(sentences, len(sources))
+    task = TextTask(
+        spread(sources, count),
+        references and spread(references, count),
+        *route.of(sources[0]),
+        vocabulary,
+    )
+    about = f"{count} of {len(sources)} lines of {(text or SAMPLE).name}"
+    direction = f"{task.source} to {task.target}"
+    return path, task, {"model": facts.name, "task": f"{about}, {direction}"}
+
+
+def _lines(path: Path) -> list[str]:
+    if path == lines.STDIN:
+        raise UsageError("bench reads files; stdin cannot be one of them")
+    lines.check_inputs([path])
+    found = [line.text for run in lines.read_runs(path) for line in run]
+    if not found:
+        raise InputError(f"{path}: is empty, there is nothing to translate")
+    return found
+
+
+# -- what is found ----------------------------------------------------------------------------
+
+
+def _run(comparison: Any, about: dict[str, Any], output: Path | None) -> dict[str, Any]:
+    """The record of all rounds; written after each."""
+    from tformer.model.benchmark.machine import hardware
+    from tformer.model.benchmark.report import record, write
+
+    facts = {**about, "hardware": hardware()}
+    found: dict[str, Any] = {}
+    for outcome in comparison.run():
+        found = record(outcome, facts)
+        if output is not None:
+            write(found, output)
+    if not found or not found["systems"]:
+        reasons = "; ".join(f"{s}: {why}" for s, why in comparison.outcome.failures.items())
+        raise ModelError(f"nothing could be measured: {reasons}")
+    return found
+
+
+def _as_text(found: dict[str, Any]) -> str:
+    from tformer.model.benchmark.report import remarks, tables
+
+    return "\n".join(["", *map(_drawn, tables(found)), *remarks(found), ""])
+
+
+def _drawn(table: Table) -> str:
+    """A table as Rich draws it, on a page that is wide enough for it."""
+    from rich.console import Console
+    from rich.table import Table as Drawing
+
+    drawing = Drawing(title=table.title, title_justify="left")
+    for number, name in enumerate(table.header):
+        drawing.add_column(name, justify="right" if number else "left")
+    for row in table.rows:
+        drawing.add_row(*row)
+    console = Console(width=160)
+    with console.capture() as capture:
+        console.print(drawing)
+    return capture.get()

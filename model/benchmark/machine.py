@@ -1,0 +1,74 @@
+"""What a benchmark ran on."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from pathlib import Path
+from typing import Any
+
+FLAGS = (
+    "avx2",
+    "avx512f",
+    "avx512_vnni",
+    "avx512_bf16",
+    "avx512_fp16",
+    "avx_vnni",
+    "amx_int8",
+    "amx_bf16",
+    "asimddp",
+    "bf16",
+    "i8mm",
+    "sve",
+)
+"""Of the instruction sets that Linux lists, those that the speed of a translation depends on."""
+
+
+def hardware() -> dict[str, Any]:
+    """The processor, its cores and instruction sets, memory and operating system."""
+    facts = _read("/proc/cpuinfo")
+    name = re.search(r"^model name\s*:\s*(.+)$", facts, re.MULTILINE)
+    listed = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", facts, re.MULTILINE)
+    present = set(listed[1].split()) if listed else set()
+    return {
+        "cpu": name[1] if name else platform.processor() or platform.machine(),
+        "cores": num_cores(),
+        "flags": [flag for flag in FLAGS if flag in present],
+        "memory_gib": _memory_gib(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+    }
+
+
+def num_cores() -> int:
+    """Cores that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS and Windows
+        return os.cpu_count() or 1
+
+
+def peak_memory(process: int) -> int | None:
+    """The most bytes that a process and those it started have held in memory; None if unknown.
+
+    That of a process is its high-water mark; pages that several share are counted for each.
+    """
+    status = _read(f"/proc/{process}/status")
+    mark = re.search(r"^VmHWM:\s*(\d+) kB$", status, re.MULTILINE)
+    if mark is None:
+        return None
+    children = _read(f"/proc/{process}/task/{process}/children").split()
+    return int(mark[1]) * 1024 + sum(peak_memory(int(child)) or 0 for child in children)
+
+
+def _memory_gib() -> float | None:
+    total = re.search(r"^MemTotal:\s*(\d+) kB$", _read("/proc/meminfo"), re.MULTILINE)
+    return round(int(total[1]) / 2**20, 1) if total else None
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
