@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from tformer.model.device import on_host
 from tformer.model.scores import Scores
@@ -53,21 +54,52 @@ class Candidates(NamedTuple):
                 part[sentence, place] = value
 
 
+class Drawn(NamedTuple):
+    """The outcome of sampling."""
+
+    rows: Sequence[int]
+    """N of them."""
+    log_probs: Tensor
+    """(N,)"""
+    tokens: Tensor
+    """(N,) int64"""
+
+
 class Continuations:
     """The tokens that may follow each of R hypotheses."""
 
-    def __init__(self, scores: Scores, width: int, named: Iterable[int] = ()) -> None:
+    def __init__(
+        self,
+        scores: Scores,
+        width: int,
+        named: Iterable[int] = (),
+        drawn: Drawn | None = None,
+        attention: Tensor | None = None,
+    ) -> None:
         """Read what will be asked for, all at once, which is where a GPU is waited for.
 
         Args:
             scores: of R rows.
             width: how many of the best of every row; all when there are fewer.
             named: tokens of which :meth:`of` will be asked.
+            drawn: the one token that follows in some rows.
+            attention: (R, S) to the source in saying the token that follows.
         """
         self.width = min(width, scores.vocab_size)
         named = list(named)
-        read = on_host(*scores.best(self.width), *(scores.of(token) for token in named))
-        self.best, self.tokens, *columns = (part.numpy() for part in read)
+        wanted = [*scores.best(self.width), *(scores.of(token) for token in named)]
+        if drawn is not None:
+            wanted += [drawn.log_probs, drawn.tokens]
+        if attention is not None:
+            wanted.append(attention)
+        read = [part.numpy() for part in on_host(*wanted)]
+        self.attention = read.pop() if attention is not None else None
+        self.drawn: dict[int, tuple[float, int]] = {}
+        """Log-probability and token, by row."""
+        if drawn is not None:
+            tokens, log_probs = read.pop().tolist(), read.pop().tolist()
+            self.drawn = dict(zip(drawn.rows, zip(log_probs, tokens, strict=True), strict=True))
+        self.best, self.tokens, *columns = read
         """Log-probabilities, falling, and tokens, each (R, width)."""
         self._named = dict(zip(named, columns, strict=True))
 
@@ -97,6 +129,14 @@ class Outlook:
     def only(self, token: int) -> list[Candidate]:
         """All hypotheses with the same token, the best first."""
         candidates = [self.candidate(place, token) for place in range(len(self.log_probs))]
+        return sorted(candidates, key=lambda candidate: -candidate.log_prob)
+
+    def drawn(self) -> list[Candidate]:
+        """All hypotheses, each with the token that was drawn for it, the best first."""
+        candidates = []
+        for place, before in enumerate(self.log_probs):
+            log_prob, token = self.following.drawn[self.first_row + place]
+            candidates.append(Candidate(before + log_prob, place, token))
         return sorted(candidates, key=lambda candidate: -candidate.log_prob)
 
     def best(self, place: int) -> list[Candidate]:

@@ -13,7 +13,7 @@ it was written down, on any device and in any dtype; faster ones are held to it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -54,6 +54,20 @@ class Decoding(Protocol):
             rows: (R',) int64; a row stays within its sentence.
             sentences: the former index of each of the G' sentences that remain, R' = G' * K; on
                 the host, so that nobody has to wait for the device. None when none leaves.
+        """
+        ...
+
+
+@runtime_checkable
+class AttentiveDecoding(Decoding, Protocol):
+    """A decoding that can tell what it attends to."""
+
+    def step_with_attention(self, tokens: Tensor) -> tuple[Scores, Tensor]:
+        """Like :meth:`Decoding.step`, whose very scores it gives.
+
+        Returns:
+            The scores; and the attention (R, S) of the position to the source, in the last decoder
+            layer, averaged over its heads, 0 beyond the end of a source.
         """
         ...
 
@@ -146,6 +160,13 @@ class EagerDecoding:
         """One token further; see :meth:`Decoding.step`."""
         assert self._cache is not None
         return LogProbs(self._transformer.decode(tokens, self._cache))
+
+    def step_with_attention(self, tokens: Tensor) -> tuple[LogProbs, Tensor]:
+        """One token further; see :meth:`AttentiveDecoding.step_with_attention`."""
+        assert self._cache is not None
+        weights: list[Tensor] = []
+        scores = LogProbs(self._transformer.decode(tokens, self._cache, weights))
+        return scores, weights[-1].mean(1).flatten(0, 1)  # (G, H, K, S) to (R, S)
 
     def select(self, rows: Tensor, sentences: Sequence[int] | None = None) -> None:
         """Follow the beam; see :meth:`Decoding.select`."""

@@ -35,11 +35,12 @@ import torch
 from torch import Tensor
 
 from tformer.model.constraints import Progress
-from tformer.model.decoding import Network
+from tformer.model.decoding import AttentiveDecoding, Network
 from tformer.model.device import on_device
 from tformer.model.errors import ModelError, UsageError
 from tformer.model.hypotheses import FinishedHypothesis
 from tformer.model.request import Request
+from tformer.model.scores import Scores
 from tformer.model.search import Beam
 
 MAX_TOKENS = 8192
@@ -120,7 +121,7 @@ class Engine:
         Raises:
             UsageError: when the source is empty or longer than the network can read, the beam is
                 wider than the engine's, or the prefix and the required terms are too long for the
-                translation or not made of tokens.
+                translation or not made of tokens, or the network cannot tell what an option needs.
         """
         self._check(request)
         sentence = _Sentence(next(self._numbers), request)
@@ -151,12 +152,19 @@ class Engine:
         self._admit(self._next_to_enter())
         if not self._running:
             return []
-        rows = self._beam.advance(self._decoding.step(self._beam.tokens))
+        rows = self._beam.advance(*self._scores())
         finished, remaining = self._beam.take()
         staying = set(remaining)
         leaving = [s for i, s in enumerate(self._running) if i not in staying]
         self._keep(remaining, rows)
         return [self._answer(s, found) for s, found in zip(leaving, finished, strict=True)]
+
+    def _scores(self) -> tuple[Scores, Tensor | None]:
+        """Of the next token of every hypothesis; and what they attend to, if it matters."""
+        if not self._beam.wants_attention:
+            return self._decoding.step(self._beam.tokens), None
+        assert isinstance(self._decoding, AttentiveDecoding)
+        return self._decoding.step_with_attention(self._beam.tokens)
 
     def _next_to_enter(self) -> list[_Sentence]:
         """Take from the queue those that enter now."""
@@ -206,6 +214,11 @@ class Engine:
             raise UsageError(
                 f"beam_size must be at most the engine's {self._beam_size}, "
                 f"not {request.options.beam_size}"
+            )
+        if request.options.coverage_penalty and not isinstance(self._decoding, AttentiveDecoding):
+            raise UsageError(
+                "coverage_penalty needs to know what the network attends to, which it does not "
+                "tell in fast arithmetic: load it in float32"
             )
         if request.prefix or request.required:
             self._check_target(request)

@@ -6,6 +6,9 @@ import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import numpy as np
+
+from tformer.model.candidates import Floats
 from tformer.model.constraints import Progress
 from tformer.model.options import DecodingOptions, LengthNormalisation
 from tformer.model.request import Request
@@ -21,10 +24,10 @@ class FinishedHypothesis:
     tokens: tuple[int, ...]
     """Without the beginning and the end of the sentence."""
     score: float
-    """log P(Y|X) / lp(Y), by which hypotheses are ranked."""
+    """log P(Y|X) / lp(Y) + cp(X; Y), by which hypotheses are ranked."""
     token_scores: tuple[float, ...]
-    """The log-probability of every token and of the end of the sentence; their sum is
-    log P(Y|X)."""
+    """The log-probability of every token and of the end of the sentence, as the search had it;
+    their sum is log P(Y|X)."""
 
 
 class Step(NamedTuple):
@@ -53,21 +56,36 @@ class Hypotheses:
     progress: list[Progress] = field(default_factory=list)
     """Of every running hypothesis toward the required terms; empty when there are none."""
 
+    _coverage: Floats | None = None
+    """How much attention every source token has had from every hypothesis, (K, S)."""
+
     def __post_init__(self) -> None:
         if self.request.required:
             self.progress = [Progress(self.request.required)]
 
     @property
+    def num_running(self) -> int:
+        """Hypotheses that go on; they have the first places."""
+        if not self.steps:
+            options = self.request.options
+            return options.beam_size if options.sampling else 1
+        return sum(log_prob > -math.inf for log_prob in self.steps[-1].log_probs)
+
+    @property
     def chooses(self) -> bool:
         """Whether not simply the best continuations are its candidates."""
-        return bool(self.request.required) or len(self.steps) < len(self.request.prefix)
+        return bool(self.forces_prefix or self.request.required or self.request.options.sampling)
+
+    @property
+    def forces_prefix(self) -> bool:
+        """Whether the next token is one of the prefix."""
+        return not self.request.options.prefix_bias and len(self.steps) < len(self.request.prefix)
 
     def forced(self, eos_id: int) -> int | None:
         """The one token that may come next: of the prefix, or the end at the limit; or None."""
-        step = len(self.steps)
-        if step < len(self.request.prefix):
-            return self.request.prefix[step]
-        return eos_id if step >= self.max_length else None
+        if self.forces_prefix:
+            return self.request.prefix[len(self.steps)]
+        return eos_id if len(self.steps) >= self.max_length else None
 
     def named(self, eos_id: int) -> set[int]:
         """Tokens that are candidates however improbable they are."""
@@ -76,9 +94,16 @@ class Hypotheses:
             return {forced}
         return {token for progress in self.progress for token in progress.next_tokens}
 
+    def attend(self, attention: Floats) -> None:
+        """Count what the hypotheses (K, S) attend to in saying the token that comes next."""
+        attention = attention[:, : len(self.request.source)]
+        self._coverage = attention if self._coverage is None else self._coverage + attention
+
     def append(self, step: Step) -> None:
         """Let the running hypotheses be those after ``step``."""
         self.steps.append(step)
+        if self._coverage is not None:
+            self._coverage = self._coverage[step.parents]
         if self.progress:
             self.progress = [
                 self.progress[parent].after([token])
@@ -91,6 +116,8 @@ class Hypotheses:
         self.num_finished += 1
         options = self.request.options
         score = log_prob / length_penalty(len(self.steps) + 1, options)
+        if self._coverage is not None:
+            score += coverage_penalty(self._coverage[place], options.coverage_penalty)
         tokens, log_probs = self._past(place)
         log_probs.append(log_prob)
         token_scores = (b - a for a, b in zip([0.0, *log_probs], log_probs, strict=False))
@@ -121,28 +148,39 @@ def length_penalty(length: int, options: DecodingOptions) -> float:
     return float(((offset + length) / (offset + 1)) ** options.length_penalty)
 
 
+def coverage_penalty(coverage: Floats, weight: float) -> float:
+    """cp(X; Y) = weight * sum_i log(min(coverage_i, 1)), equation 14 of Wu et al. (2016).
+
+    Args:
+        coverage: (S,), the attention that every source token has had. None counts as 1e-12.
+        weight: beta.
+    """
+    return weight * float(np.log(np.clip(coverage, 1e-12, 1)).sum())
+
+
 def stopped(hypotheses: Hypotheses, running: float) -> bool:
     """Whether a sentence needs no further step; ``running`` is log P of the best that runs.
 
     A sentence stops as soon as one of these holds:
 
-    1. It has as many finished hypotheses as its beam is wide; and, unless it may stop early, its
-       best running hypothesis would not beat the worst of the kept ones if it ended at its present
-       length: log P / lp(step).
+    1. It has as many finished hypotheses as its beam is wide, times its patience; and, unless it
+       may stop early, its best running hypothesis would not beat the worst of the kept ones if it
+       ended at its present length: log P / lp(step).
     2. It has ``n_best`` finished hypotheses, and nothing that still runs can beat the worst of
-       these. A running hypothesis can at best gain no further cost and be as long as the limit
-       allows: log P / lp(max_length + 1). This saves steps and changes no result.
-    3. It has passed its length limit, where every running hypothesis had to end.
+       these. A running hypothesis can at best gain no further cost, be as long as the limit allows,
+       and cover the whole source: log P / lp(max_length + 1). This saves steps and changes no
+       result.
+    3. Nothing runs any more, or it has passed its length limit, where everything had to end.
     """
     step, finished = len(hypotheses.steps), hypotheses.finished
-    options = hypotheses.request.options
-    if step > hypotheses.max_length:
+    if running == -math.inf or step > hypotheses.max_length:
         return True
+    options = hypotheses.request.options
     if len(finished) < options.n_best:
         return False
     bound = running / length_penalty(hypotheses.max_length + 1, options)
     if finished[options.n_best - 1].score >= bound:
         return True
-    if hypotheses.num_finished < options.beam_size:
+    if hypotheses.num_finished < options.enough:
         return False
     return options.early_stopping or (finished[-1].score >= running / length_penalty(step, options))

@@ -38,11 +38,50 @@ class DecodingOptions:
     worst of the finished ones that are kept, as transformers does by default."""
     n_best: int = 1
     """Hypotheses returned, the best first; at most ``beam_size``."""
+    patience: float = 1.0
+    """A sentence has as many finished hypotheses as it waits for when they are ``beam_size`` x
+    ``patience``, rounded and at least ``n_best`` (Kasai et al., 2022, "A Call for Clarity in Beam
+    Search: How It Works and When It Stops"). 1 is the usual rule; more looks longer, less gives up
+    sooner."""
     max_length: int | None = None
-    """Most tokens of a translation, the end of the sentence not counted; None stands for the
-    length of the source in tokens plus 50, as in section 6.1 of "Attention Is All You Need"."""
+    """Most tokens of a translation, the end of the sentence not counted; None stands for
+    ``length_ratio`` x tokens of the source + ``length_offset``."""
+    length_ratio: float = 1.0
+    """See ``max_length``; 1, and an offset of 50, are those of section 6.1 of "Attention Is All You
+    Need"."""
+    length_offset: int = 50
+    """See ``max_length``."""
     min_length: int = 0
     """Fewest tokens of a translation, the end of the sentence not counted."""
+    coverage_penalty: float = 0.0
+    """beta of cp(X; Y) = beta * sum_i log(min(sum_j p_ij, 1)), which is added to the score of a
+    finished hypothesis (Wu et al., 2016, equation 14): how much of the source was attended to. p_ij
+    is the attention of target token j, the end included, to source token i, in the last decoder
+    layer, averaged over its heads. Only networks in plain arithmetic tell."""
+    no_repeat_ngram_size: int = 0
+    """No n tokens in a row are said twice in a translation (Paulus et al., 2018); 0 allows it."""
+    repetition_penalty: float = 1.0
+    """theta of Keskar et al. (2019, CTRL, section 4.1): the log-probability of every token that a
+    hypothesis has said is multiplied by theta, as transformers does in beam search, that is without
+    normalising again. 1 changes nothing, more discourages."""
+    prefix_bias: float = 0.0
+    """beta of biased decoding (Arivazhagan et al., 2020, section 3.2), ``prefix_bias_beta`` of
+    CTranslate2: the prefix of a request is not forced but recommended. As long as a hypothesis
+    follows it, P' = (1 - beta) P + beta [token is the prefix's next]. 0 forces it."""
+    sampling: bool = False
+    """Draw every token instead of searching for the best: the beam is ``beam_size`` independent
+    samples, and ``n_best`` of them are returned, the most probable first. Scores are those of the
+    model, at a temperature of 1."""
+    temperature: float = 1.0
+    """Of sampling: tokens are drawn with probabilities proportional to P^(1/temperature). Below 1
+    the probable become more so."""
+    top_k: int = 0
+    """Of sampling: draw among the k most probable tokens (Fan et al., 2018); 0 is all."""
+    top_p: float = 1.0
+    """Of sampling: draw among the fewest most probable tokens that together have this probability
+    (Holtzman et al., 2020, nucleus sampling), after temperature and ``top_k``."""
+    seed: int = 0
+    """Of sampling: the same request with the same seed gives the same translation, in any batch."""
     alignments: bool = False
     """Whether to tell in `Hypothesis.alignment` which words became which."""
     token_scores: bool = False
@@ -54,9 +93,17 @@ class DecodingOptions:
         self._check_range("beam_size", 1, MAX_BEAM_SIZE)
         self._check_range("length_penalty", 0, math.inf)
         self._check_range("n_best", 1, self.beam_size, "beam_size")
+        self._check_above("patience", 0)
         self._check_range("min_length", 0, math.inf)
         if self.max_length is not None:
             self._check_range("max_length", max(1, self.min_length), math.inf)
+        for name in ("length_ratio", "length_offset", "coverage_penalty", "no_repeat_ngram_size"):
+            self._check_range(name, 0, math.inf)
+        self._check_above("repetition_penalty", 0)
+        self._check_range("prefix_bias", 0, 1)
+        if self.prefix_bias == 1:
+            raise UsageError("prefix_bias must be less than 1: 0 forces the prefix")
+        self._check_sampling()
 
     def target_limit(self, source_length: int) -> int:
         """Most tokens a translation of ``source_length`` tokens may have.
@@ -65,7 +112,28 @@ class DecodingOptions:
         """
         if self.max_length is not None:
             return self.max_length
-        return max(source_length + 50, self.min_length)
+        limit = math.floor(self.length_ratio * source_length) + self.length_offset
+        return max(limit, self.min_length, 1)
+
+    @property
+    def enough(self) -> int:
+        """Finished hypotheses for which a sentence waits."""
+        return max(self.n_best, math.floor(self.beam_size * self.patience + 0.5))
+
+    def _check_sampling(self) -> None:
+        self._check_above("temperature", 0)
+        self._check_range("top_k", 0, math.inf)
+        self._check_above("top_p", 0)
+        self._check_range("top_p", 0, 1)
+        self._check_range("seed", 0, 2**64 - 1)
+        for name, default in (("temperature", 1), ("top_k", 0), ("top_p", 1)):
+            if getattr(self, name) != default and not self.sampling:
+                raise UsageError(f"{name} does nothing without sampling")
+
+    def _check_above(self, name: str, low: float) -> None:
+        value = getattr(self, name)
+        if not low < value < math.inf:
+            raise UsageError(f"{name} must be a number above {low}, not {value}")
 
     def _check_types(self) -> None:
         for name, kind in get_type_hints(type(self)).items():

@@ -17,7 +17,8 @@ class Request:
     """One sentence to translate.
 
     Raises:
-        UsageError: when a required term can be said in no way, or in one without a token.
+        UsageError: when a required term can be said in no way, or in one without a token; or when
+            terms are required of samples.
     """
 
     source: Sequence[int]
@@ -25,7 +26,8 @@ class Request:
     options: DecodingOptions = field(default_factory=DecodingOptions)
     prefix: tuple[int, ...] = ()
     """The first tokens of every translation. They are scored like any others, are part of what is
-    returned, and count in ``max_length`` and ``min_length``."""
+    returned, and count in ``max_length`` and ``min_length``. With ``prefix_bias`` they are
+    recommended and not forced."""
     required: tuple[Term, ...] = ()
     """Terms that every translation contains, each in one of its ways: as these tokens, in this
     order, with none in between. Terms may overlap, and the prefix may contain them; a term that is
@@ -36,3 +38,5 @@ class Request:
         for term in self.required:
             if not term or not all(term):
                 raise UsageError("a required term must have an alternative, and that a token")
+        if self.required and self.options.sampling:
+            raise UsageError("sampling cannot promise required terms: search for them with a beam")

@@ -36,6 +36,7 @@ from tformer.model.candidates import (
     Candidate,
     Candidates,
     Continuations,
+    Drawn,
     Floats,
     Integers,
     Outlook,
@@ -43,7 +44,10 @@ from tformer.model.candidates import (
 from tformer.model.constraints import constrained
 from tformer.model.device import on_device
 from tformer.model.hypotheses import FinishedHypothesis, Hypotheses, Step, stopped
+from tformer.model.options import DecodingOptions
+from tformer.model.processors import Changed, change, changes
 from tformer.model.request import Request
+from tformer.model.sampling import draw, uniform
 from tformer.model.scores import Scores
 
 
@@ -76,11 +80,11 @@ class Beam:
     @property
     def done(self) -> list[int]:
         """Indices of the sentences for which `hypotheses.stopped` holds."""
+        best = self._log_probs.max(axis=1, initial=-math.inf).tolist()
         return [
             index
-            for index, sentence in enumerate(self._sentences)
-            if (sentence.finished or len(sentence.steps) > sentence.max_length)
-            and stopped(sentence, float(self._log_probs[index].max()))
+            for index, (sentence, running) in enumerate(zip(self._sentences, best, strict=True))
+            if stopped(sentence, running)
         ]
 
     def extend(self, requests: Sequence[Request], max_lengths: Sequence[int]) -> None:
@@ -98,22 +102,31 @@ class Beam:
             raise ValueError(f"this batch has {self.beam_size} places a sentence")
         shape = (len(requests), self.beam_size)
         log_probs = np.full(shape, -math.inf)
-        log_probs[:, 0] = 0  # one empty hypothesis each, the other places void
-        self._sentences += map(Hypotheses, requests, max_lengths)
+        sentences = list(map(Hypotheses, requests, max_lengths))
+        for index, sentence in enumerate(sentences):
+            log_probs[index, : sentence.num_running] = 0
+        self._sentences += sentences
         self._log_probs = np.concatenate([self._log_probs, log_probs])
         self._tokens = np.concatenate([self._tokens, np.full(shape, self.bos_id)])
         self._compose()
 
-    def advance(self, scores: Scores) -> Tensor:
+    @property
+    def wants_attention(self) -> bool:
+        """Whether the next step needs to know what the network attends to."""
+        return bool(self._covering)
+
+    def advance(self, scores: Scores, attention: Tensor | None = None) -> Tensor:
         """Take one step in every sentence; those that are ``done`` must have been taken.
 
         Args:
             scores: of the token that follows each of R hypotheses; V at least 2.
+            attention: (R, S), of every hypothesis to its source in saying that token, if it is
+                wanted.
 
         Returns:
             (R,) int64: the row whose continuation each row now is.
         """
-        parents = self._continue(self._candidates(scores))  # (G, K)
+        parents = self._continue(self._candidates(scores, attention))  # (G, K)
         return self._on_device((self._first_row + parents).reshape(-1))
 
     def take(self) -> tuple[list[list[FinishedHypothesis]], list[int]]:
@@ -153,21 +166,68 @@ class Beam:
         self._some_outside = bool(self._outside.any())
         self._some_too_short = bool((self._steps < self._min_lengths).any())
         self._choosing = [i for i, sentence in enumerate(sentences) if sentence.chooses]
+        self._changing = [i for i, sentence in enumerate(sentences) if changes(sentence.request)]
+        self._sampling = [i for i, wanted in enumerate(options) if wanted.sampling]
+        self._covering = [i for i, wanted in enumerate(options) if wanted.coverage_penalty]
         index = np.arange(len(sentences))[:, None]
         self._first_row = index * places  # (G, 1)
 
-    def _candidates(self, scores: Scores) -> Candidates:
+    def _candidates(self, scores: Scores, attention: Tensor | None) -> Candidates:
         """The best 2K continuations of every sentence."""
+        if self._changing:
+            scores = self._change(scores)
+        drawn = self._draw(scores) if self._sampling else None
         # No hypothesis contributes more than 2K, and one more where its end does not count yet.
+        width = 2 * self.beam_size + 1
         choosing = [*self._choosing, *(self._steps >= self._max_lengths).nonzero()[0].tolist()]
         named = {token for index in choosing for token in self._sentences[index].named(self.eos_id)}
-        following = Continuations(scores, 2 * self.beam_size + 1, named)
+        following = Continuations(scores, width, named, drawn, attention)
+        if following.attention is not None:
+            self._attend(following.attention)
         candidates = self._best(following)
         for index in choosing:
             own = self._own_candidates(index, following)
             if own is not None:
                 candidates.replace(index, own)
         return candidates
+
+    def _change(self, scores: Scores) -> Scores:
+        """Scores in which the options that change probabilities are taken into account."""
+        rows = self._rows(self._changing)
+        index = self._on_device(_integers(rows))
+        log_probs = scores.all().index_select(0, index)
+        of_sentence = log_probs.split([self._sentences[i].num_running for i in self._changing])
+        for i, part in zip(self._changing, of_sentence, strict=True):
+            change(part, self._sentences[i])
+        return Changed(scores, index, log_probs)
+
+    def _draw(self, scores: Scores) -> Drawn:
+        """A token for every running hypothesis of the sentences that are sampled."""
+        rows = self._rows(self._sampling)
+        options: list[DecodingOptions] = []
+        uniforms: list[float] = []
+        log_probs = scores.all().index_select(0, self._on_device(_integers(rows)))
+        for index in self._sampling:
+            sentence = self._sentences[index]
+            wanted, count = sentence.request.options, sentence.num_running
+            if len(sentence.steps) < wanted.min_length:
+                log_probs[len(options) : len(options) + count, self.eos_id] = -math.inf
+            options += [wanted] * count
+            uniforms += uniform(sentence.request, len(sentence.steps))[:count]
+        return Drawn(rows, *draw(log_probs, options, uniforms))
+
+    def _rows(self, sentences: Iterable[int]) -> list[int]:
+        """Of the running hypotheses of some sentences."""
+        return [
+            index * self.beam_size + place
+            for index in sentences
+            for place in range(self._sentences[index].num_running)
+        ]
+
+    def _attend(self, attention: Floats) -> None:
+        by_sentence = attention.reshape(self.num_sentences, self.beam_size, -1)
+        for index in self._covering:
+            self._sentences[index].attend(by_sentence[index])
 
     def _best(self, following: Continuations) -> Candidates:
         """The best continuations by log P alone."""
@@ -197,6 +257,8 @@ class Beam:
         )
         if (token := sentence.forced(self.eos_id)) is not None:
             return outlook.only(token)
+        if request.options.sampling:
+            return outlook.drawn()
         if request.required:
             remaining = sentence.max_length - step - 1
             return constrained(outlook, sentence.progress, request.options.beam_size, remaining)

@@ -123,13 +123,16 @@ def attention(
         one_mask = mask is None or mask.size(-2) == 1  # so that rows can be added
         rows = _whole_rows(query) if one_mask else query
         return F.scaled_dot_product_attention(rows, key, value, mask)[..., : query.size(-2), :]
-    scores = (query * query.size(-1) ** -0.5) @ key.transpose(-2, -1)  # (..., T, S)
-    if mask is not None:
-        scores = scores + mask
-    weights = scores.softmax(-1)  # (..., T, S)
+    weights = attention_weights(query, key, mask)
     if record is not None:
         record.append(weights)
     return weights @ value  # (..., T, D)
+
+
+def attention_weights(query: Tensor, key: Tensor, mask: Tensor | None = None) -> Tensor:
+    """softmax(QKᵀ/√d_k), (..., T, S); arguments as of :func:`attention`."""
+    scores = (query * query.size(-1) ** -0.5) @ key.transpose(-2, -1)  # (..., T, S)
+    return (scores if mask is None else scores + mask).softmax(-1)
 
 
 class Linear(nn.Linear):
@@ -294,6 +297,7 @@ class DecoderLayer(nn.Module):
         cache: DecoderCache,
         self_mask: Tensor,
         memory_mask: Tensor | None,
+        weights: list[Tensor] | None = None,
     ) -> Tensor:
         """One target position of every hypothesis, (R, 1, d_model) to (R, 1, d_model)."""
         entered = self.around_self_attention.enter(states)
@@ -308,6 +312,8 @@ class DecoderLayer(nn.Module):
         queries = self.cross_attention.queries(entered)  # (G, H, K, D)
         keys, values = cache.cross_keys[layer], cache.cross_values[layer]  # (G, H, S, D)
         update = self.cross_attention.attend(queries, keys, values, memory_mask)
+        if weights is not None:  # beside the fused kernel, so that states do not change by a bit
+            weights.append(attention_weights(queries, keys, memory_mask))
         states = self.around_cross_attention.leave(states, update.view_as(states))
 
         update = self.feed_forward(self.around_feed_forward.enter(states))
@@ -446,12 +452,16 @@ class Transformer(nn.Module):
             beam_size=beam_size,
         )
 
-    def decode(self, tokens: Tensor, cache: DecoderCache) -> Tensor:
+    def decode(
+        self, tokens: Tensor, cache: DecoderCache, weights: list[Tensor] | None = None
+    ) -> Tensor:
         """Logits of the token after each of ``tokens``; adds one position to ``cache``.
 
         Args:
             tokens: (R,) int64, the newest token of every hypothesis.
             cache: of the positions before; row r belongs to sentence r // beam_size.
+            weights: when given, the encoder-decoder attention (G, H, K, S) of every layer is
+                appended to it.
 
         Returns:
             (R, V) float32.
@@ -462,7 +472,7 @@ class Transformer(nn.Module):
         assert self_mask is not None
         memory_mask = padding_mask(cache.memory_mask, states.dtype)
         for index, layer in enumerate(self._decoder_layers()):
-            states = layer.step(states, index, cache, self_mask, memory_mask)
+            states = layer.step(states, index, cache, self_mask, memory_mask, weights)
         cache.advance()
         return self.project(self.decoder_norm(states[:, 0]))
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from tformer.model.options import DecodingOptions
 from tformer.model.request import Request, Term
+from tformer.model.sampling import uniform
 
 Tokens = tuple[int, ...]
 
@@ -37,58 +38,119 @@ def length_penalty(length: int, options: DecodingOptions) -> float:
     return ((5 + length) / 6) ** options.length_penalty
 
 
+def no_attention(tokens: Tokens) -> Sequence[float]:
+    return ()
+
+
 def reference_search(
-    next_log_probs: NextLogProbs, request: Request, max_length: int, eos_id: int
+    next_log_probs: NextLogProbs,
+    request: Request,
+    max_length: int,
+    eos_id: int,
+    attention: NextLogProbs = no_attention,
 ) -> list[Reference]:
     """The n-best list, the best first.
 
-    It stops at ``beam_size`` finished hypotheses or at the length limit, without looking at what
+    It stops when enough hypotheses have finished or at the length limit, without looking at what
     could still be beaten: the shortcut of the fast search may not change a result. Without early
     stopping it goes on while its best hypothesis would beat the worst finished one right now.
+
+    ``attention`` says how much of it every source token has in choosing the token that comes next.
     """
     options = request.options
-    running: dict[Tokens, float] = {(): 0.0}
+    running: list[tuple[Tokens, float]] = [((), 0.0)]
+    if options.sampling:
+        running *= options.beam_size
     finished: list[Reference] = []
     while running and not is_done(running, finished, options):
+        length = len(running[0][0])
+        forced = length < len(request.prefix) and not options.prefix_bias
         candidates = []
-        for tokens, log_prob in running.items():
-            for token, log_prob_of_token in enumerate(next_log_probs(tokens)):
-                is_end = token == eos_id
-                if len(tokens) < len(request.prefix):
-                    if token != request.prefix[len(tokens)]:
-                        continue
-                elif (
-                    is_end
-                    and (len(tokens) < options.min_length or needed(tokens, request.required))
-                ) or (not is_end and len(tokens) == max_length):
-                    continue
-                candidates.append(Candidate(log_prob + log_prob_of_token, tokens, token))
+        for place, (tokens, log_prob) in enumerate(running):
+            log_probs = list(next_log_probs(tokens))
+            if forced:
+                possible = [request.prefix[length]]
+            else:
+                log_probs = processed(log_probs, tokens, request)
+                possible = list(range(len(log_probs)))
+                if length == max_length:
+                    possible = [eos_id]
+                elif length < options.min_length or needed(tokens, request.required):
+                    possible.remove(eos_id)
+                if options.sampling and length < max_length:
+                    chance = uniform(request, length)[place]
+                    possible = [drawn(log_probs, possible, options, chance)]
+            candidates += [Candidate(log_prob + log_probs[t], tokens, t) for t in possible]
         candidates = [c for c in candidates if c.log_prob > -math.inf]
         candidates.sort(key=lambda candidate: -candidate.log_prob)
-        length = len(next(iter(running)))
-        if request.required and len(request.prefix) <= length < max_length:
+        if request.required and length < max_length and not forced:
             candidates = constrained(candidates, request, max_length, eos_id)
 
         for log_prob, tokens, token in candidates[: options.beam_size]:
             if token == eos_id:
                 score = log_prob / length_penalty(len(tokens) + 1, options)
+                if options.coverage_penalty:
+                    score += coverage_penalty(tokens, attention, options)
                 finished.append(Reference(tokens, score, log_prob))
         going_on = [c for c in candidates[: 2 * options.beam_size] if c.token != eos_id]
-        running = {(*c.tokens, c.token): c.log_prob for c in going_on[: options.beam_size]}
+        running = [((*c.tokens, c.token), c.log_prob) for c in going_on[: options.beam_size]]
     finished.sort(key=lambda hypothesis: -hypothesis.score)
     return finished[: options.n_best]
 
 
 def is_done(
-    running: dict[Tokens, float], finished: list[Reference], options: DecodingOptions
+    running: list[tuple[Tokens, float]], finished: list[Reference], options: DecodingOptions
 ) -> bool:
-    if len(finished) < options.beam_size:
+    if len(finished) < max(options.n_best, math.floor(options.beam_size * options.patience + 0.5)):
         return False
     if options.early_stopping:
         return True
-    length, log_prob = len(next(iter(running))), max(running.values())
+    length, log_prob = len(running[0][0]), max(log_prob for _, log_prob in running)
     kept = sorted((h.score for h in finished), reverse=True)[: options.beam_size]
     return log_prob / length_penalty(length, options) <= kept[-1]
+
+
+def coverage_penalty(tokens: Tokens, attention: NextLogProbs, options: DecodingOptions) -> float:
+    rows = [attention(tokens[:length]) for length in range(len(tokens) + 1)]
+    columns = [sum(column) for column in zip(*rows, strict=True)]
+    return options.coverage_penalty * sum(math.log(min(column, 1)) for column in columns)
+
+
+# --- changed probabilities -----------------------------------------------------------------------
+
+
+def processed(log_probs: list[float], tokens: Tokens, request: Request) -> list[float]:
+    options = request.options
+    for token in set(tokens):
+        log_probs[token] *= options.repetition_penalty
+    n = options.no_repeat_ngram_size
+    grams = [tokens[i : i + n] for i in range(len(tokens) - n + 1)] if n else []
+    for token in range(len(log_probs)):
+        if n and (*tokens, token)[-n:] in grams:
+            log_probs[token] = -math.inf
+    beta, length = options.prefix_bias, len(tokens)
+    if beta and length < len(request.prefix) and tokens == request.prefix[:length]:
+        probabilities = [(1 - beta) * math.exp(log_prob) for log_prob in log_probs]
+        probabilities[request.prefix[length]] += beta
+        log_probs = [math.log(p) if p else -math.inf for p in probabilities]
+    return log_probs
+
+
+def drawn(
+    log_probs: list[float], possible: list[int], options: DecodingOptions, chance: float
+) -> int:
+    weights = {token: math.exp(log_probs[token] / options.temperature) for token in possible}
+    ranked = sorted(possible, key=lambda token: -weights[token])[: options.top_k or None]
+    wanted = options.top_p * sum(weights[token] for token in ranked)
+    nucleus: list[int] = []
+    while len(nucleus) < len(ranked) and sum(weights[t] for t in nucleus) < wanted:
+        nucleus.append(ranked[len(nucleus)])
+    left = chance * sum(weights[token] for token in nucleus)
+    for token in nucleus:
+        left -= weights[token]
+        if left < 0:
+            return token
+    return ranked[-1]
 
 
 # --- required terms ------------------------------------------------------------------------------

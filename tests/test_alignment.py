@@ -15,9 +15,10 @@ from tformer.model.alignment import STRENGTH, Aligner, Pair, force, link, token_
 from tformer.model.config import AlignmentHeads, TransformerConfig
 from tformer.model.decoding import Eager
 from tformer.model.directory import SHIPPED, read_config
-from tformer.model.engine import Engine, Request
+from tformer.model.engine import Engine
 from tformer.model.errors import ModelError, UsageError
 from tformer.model.options import DecodingOptions
+from tformer.model.request import Request
 from tformer.model.spans import tokens
 from tformer.model.transformer import Transformer
 from tformer.model.translation import Hypothesis, Translation

@@ -25,7 +25,7 @@ LAYERS = (
     {"normalisation", "errors", "config", "options", "request", "device", "translation"},
     {"cache", "directory", "scores", "candidates", "constraints", "sentences", "spans", "metrics"},
     {"glossary", "translation_memory"},
-    {"transformer", "vocabulary", "drafts", "hypotheses", "remembering"},
+    {"transformer", "vocabulary", "drafts", "hypotheses", "processors", "sampling", "remembering"},
     {"decoding", "graphed", "search", "marian_vocabulary"},
     {"checkpoint", "vocabularies"},
     {"engine", "alignment", "training", "importers"},

@@ -8,10 +8,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from reference_search import reference_search
+from random_requests import random_options
+from reference_search import Reference, reference_search
 from tiny import tiny_transformer, wide_transformer
 
-from tformer.model.decoding import Eager
+from tformer.model.decoding import Decoding, Eager
 from tformer.model.engine import Engine, Finished
 from tformer.model.errors import ModelError, UsageError
 from tformer.model.options import DecodingOptions
@@ -23,27 +24,16 @@ GREEDY = DecodingOptions(beam_size=1)
 
 
 def random_request(draw: random.Random, widest: int, vocab_size: int = 12) -> Request:
-    beam_size = draw.randint(1, widest)
-    options = DecodingOptions(
-        beam_size=beam_size,
-        n_best=draw.randint(1, beam_size),
-        length_penalty=draw.choice([0, 0.6, 1.5]),
-        length_normalisation=draw.choice(["paper", "average"]),
-        early_stopping=draw.random() < 0.5,
-        max_length=draw.choice([None, draw.randint(2, 12)]),
-        min_length=draw.randint(0, 2),
-    )
-    length = draw.choice([1, 3, draw.randint(1, 30)])
-    pieces = [draw.randrange(3, vocab_size) for _ in range(length - 1)]
-    prefix = tuple(draw.randrange(3, vocab_size) for _ in range(draw.choice([0, 0, 2])))
-    required = (((draw.randrange(3, vocab_size),) * 2, (3, 4, 5)),)
-    roomy = options.max_length is None or options.max_length >= 4
-    return Request(
-        (*pieces, EOS),
-        options,
-        prefix if roomy else (),
-        required if roomy and draw.random() < 0.3 else (),
-    )
+    limit = draw.randint(4, 12)
+    options = replace(random_options(draw, widest, 2), max_length=draw.choice([None, limit]))
+
+    def tokens(count: int) -> tuple[int, ...]:
+        return tuple(draw.randrange(3, vocab_size) for _ in range(count))
+
+    prefix = tokens(draw.choice([0, 0, 0, 2]))
+    required = ((tokens(2), tokens(1)),) if draw.random() < 0.3 and not options.sampling else ()
+    pieces = tokens(draw.choice([0, 2, draw.randint(0, 29)]))
+    return Request((*pieces, EOS), options, prefix, required)
 
 
 def drain(engine: Engine) -> dict[int, Finished]:
@@ -68,24 +58,67 @@ def assert_same(found: Finished, expected: Finished) -> None:
     )
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_equals_the_reference_search(seed: int) -> None:
-    """Full re-decoding of every prefix, sentence by sentence, without cache or padding."""
+class Plain:
+    """Decoding by running the whole network over every prefix: no cache, no batch, no padding."""
+
+    def __init__(self, transformer: Transformer, request: Request) -> None:
+        self.transformer = transformer
+        self.source = torch.tensor([request.source])
+
+    @torch.inference_mode()
+    def log_probs(self, tokens: tuple[int, ...]) -> list[float]:
+        logits = self.transformer(self.source, None, torch.tensor([[1, *tokens]]))
+        return logits[0, -1].log_softmax(-1).tolist()
+
+    @torch.inference_mode()
+    def attention(self, tokens: tuple[int, ...]) -> list[float]:
+        target = torch.tensor([[1, *tokens]])
+        weights = self.transformer.attention_weights(self.source, None, target)
+        return weights.cross[-1][0, :, -1].mean(0).tolist()
+
+
+def expected_hypotheses(transformer: Transformer, request: Request) -> list[Reference]:
+    limit = request.options.target_limit(len(request.source))
+    plain = Plain(transformer, request)
+    return reference_search(plain.log_probs, request, limit, EOS, plain.attention)
+
+
+def check_against_the_reference(seed: int) -> None:
+    """One random network; requests with options of their own that come, and are taken back."""
     draw = random.Random(seed)
-    transformer = tiny_transformer(seed)
-    request = random_request(draw, widest=4)
-    limit = request.options.max_length or 8
+    transformer = tiny_transformer(seed, vocab_size=draw.choice([6, 12]))
+    vocab_size = transformer.config.vocab_size
+    engine = Engine(Eager(transformer), beam_size=4, max_tokens=draw.choice([1, 100, 1000]))
+    requests, finished = {}, {}
+    for _ in range(4):
+        for _ in range(draw.randint(0, 2)):
+            request = random_request(draw, 4, vocab_size)
+            request = replace(request, options=replace(request.options, max_length=6))
+            requests[engine.submit(request)] = request
+        if requests and draw.random() < 0.2:
+            number = draw.choice(sorted(requests))
+            if engine.cancel(number):
+                del requests[number]
+        finished.update((answer.number, answer) for answer in engine.step())
+    finished.update(drain(engine))
+    assert finished.keys() == requests.keys()
+    for number, request in requests.items():
+        expected = expected_hypotheses(transformer, request)
+        found = finished[number].hypotheses
+        assert [h.tokens for h in found] == [h.tokens for h in expected]
+        assert [h.score for h in found] == pytest.approx([h.score for h in expected], rel=1e-9)
+        assert [sum(h.token_scores) for h in found] == pytest.approx([h.log_prob for h in expected])
 
-    def next_log_probs(tokens: tuple[int, ...]) -> list[float]:
-        with torch.inference_mode():
-            logits = transformer(torch.tensor([request.source]), None, torch.tensor([[1, *tokens]]))
-        return logits[0, -1].double().log_softmax(-1).tolist()
 
-    bounded = replace(request, options=replace(request.options, max_length=limit))
-    expected = reference_search(next_log_probs, bounded, limit, EOS)
-    found = alone(transformer, bounded).hypotheses
-    assert [h.tokens for h in found] == [h.tokens for h in expected]
-    assert [h.score for h in found] == pytest.approx([h.score for h in expected])
+@pytest.mark.parametrize("seed", range(100))
+def test_equals_the_reference_search(seed: int) -> None:
+    check_against_the_reference(seed)
+
+
+@pytest.mark.slow
+def test_equals_the_reference_search_on_a_thousand_models() -> None:
+    for seed in range(1000, 2000):
+        check_against_the_reference(seed)
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -238,6 +271,24 @@ def test_wrong_requests_are_refused(request_: Request, message: str) -> None:
 def test_a_term_that_cannot_be_said_is_refused(required: tuple[Term, ...]) -> None:
     with pytest.raises(UsageError, match="a required term must have an alternative"):
         Request((5,), required=required)
+
+
+def test_samples_promise_no_terms() -> None:
+    with pytest.raises(UsageError, match="sampling cannot promise"):
+        Request((5,), DecodingOptions(sampling=True), required=(((3,),),))
+
+
+def test_a_network_that_does_not_tell_its_attention_says_so() -> None:
+    class Silent(Eager):
+        def start(self, beam_size: int) -> Decoding:  # type: ignore[override]
+            class Silenced:
+                admit = step = select = None
+
+            return Silenced()  # type: ignore[return-value]
+
+    engine = Engine(Silent(tiny_transformer(1)))
+    with pytest.raises(UsageError, match="coverage_penalty needs to know"):
+        engine.submit(Request((5,), DecodingOptions(coverage_penalty=0.1)))
 
 
 def test_a_damaged_model_is_an_error_and_not_an_endless_loop() -> None:

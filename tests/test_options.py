@@ -41,6 +41,24 @@ def test_defaults_are_those_of_the_paper() -> None:
         pytest.param(
             {"min_length": 9, "max_length": 8}, "max_length must be at least 9", id="min>max"
         ),
+        pytest.param({"patience": 0}, "patience must be a number above 0", id="no-patience"),
+        pytest.param({"length_ratio": -1}, "length_ratio must be at least 0", id="ratio"),
+        pytest.param({"length_offset": -1}, "length_offset must be at least 0", id="offset"),
+        pytest.param({"coverage_penalty": -1}, "coverage_penalty must be at least", id="coverage"),
+        pytest.param({"no_repeat_ngram_size": -1}, "no_repeat_ngram_size must be", id="n-gram"),
+        pytest.param({"repetition_penalty": 0}, "repetition_penalty must be a number", id="theta"),
+        pytest.param({"prefix_bias": 1.5}, "prefix_bias must be between 0 and 1", id="bias"),
+        pytest.param({"prefix_bias": 1}, "prefix_bias must be less than 1", id="all-bias"),
+        pytest.param({"temperature": 2}, "temperature does nothing without sampling", id="search"),
+        pytest.param({"top_k": 2}, "top_k does nothing without sampling", id="search-top-k"),
+        pytest.param({"top_p": 0.5}, "top_p does nothing without sampling", id="search-top-p"),
+        pytest.param(
+            {"sampling": True, "temperature": 0}, "temperature must be a number", id="frozen"
+        ),
+        pytest.param({"sampling": True, "top_k": -1}, "top_k must be at least 0", id="top-k"),
+        pytest.param({"sampling": True, "top_p": 0}, "top_p must be a number above 0", id="empty"),
+        pytest.param({"sampling": True, "top_p": 1.1}, "top_p must be between", id="too-much"),
+        pytest.param({"seed": -1}, "seed must be between 0 and", id="seed"),
     ],
 )
 def test_wrong_values_are_refused_by_name(values: dict[str, Any], message: str) -> None:
@@ -53,6 +71,8 @@ def test_wrong_values_are_refused_by_name(values: dict[str, Any], message: str) 
     [
         pytest.param(DecodingOptions(max_length=7), 7, id="given"),
         pytest.param(DecodingOptions(), 60, id="source-plus-50"),
+        pytest.param(DecodingOptions(length_ratio=2.55, length_offset=3), 28, id="ratio"),
+        pytest.param(DecodingOptions(length_ratio=0, length_offset=0), 1, id="at-least-one"),
         pytest.param(DecodingOptions(min_length=99), 99, id="minimum-above-the-formula"),
     ],
 )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Callable
 
 import pytest
 import torch
+from random_requests import random_options
 from reference_search import reference_search
 
 from tformer.model import candidates
@@ -58,28 +60,31 @@ class Table:
 
 def random_request(draw: random.Random, widest: int, vocabulary: int) -> tuple[Request, int]:
     """A request, and the length limit that goes with it."""
-    beam_size = draw.randint(1, widest)
     limit = draw.randint(1, 9)
-    options = DecodingOptions(
-        beam_size=beam_size,
-        n_best=draw.randint(1, beam_size),
-        length_penalty=draw.choice([0, 0.6, 1, 2.5]),
-        length_normalisation=draw.choice(["paper", "average"]),
-        early_stopping=draw.random() < 0.5,
-        min_length=draw.choice([0, 0, draw.randint(0, limit)]),
-    )
 
     def tokens(count: int) -> tuple[int, ...]:
         return tuple(draw.choice([EOS - 1, *range(EOS + 1, vocabulary)]) for _ in range(count))
 
+    options = random_options(draw, widest, limit)
     prefix = tokens(draw.choice([0, 0, draw.randint(1, limit)]))
     required = tuple(
         tuple(tokens(draw.randint(1, 3)) for _ in range(draw.randint(1, 2)))
         for _ in range(draw.choice([0, 0, 1, 2, 3]))
     )
-    if len(prefix) + Progress(required).after(prefix).needed > limit:
+    if len(prefix) + Progress(required).after(prefix).needed > limit or options.sampling:
         required = ()
-    return Request((5,), options, prefix, required), limit
+    return Request(tokens(draw.randint(1, 4)), options, prefix, required), limit
+
+
+def attention(request: Request) -> Callable[[tuple[int, ...]], list[float]]:
+    """To every token of the source, in choosing the token after a prefix."""
+
+    def attend(prefix: tuple[int, ...]) -> list[float]:
+        draw = random.Random(f"{request.source} {prefix}")
+        weights = [draw.random() for _ in request.source]
+        return [weight / sum(weights) for weight in weights]
+
+    return attend
 
 
 class Walk:
@@ -90,13 +95,15 @@ class Walk:
         self.widest = widest
         self.waiting_for: list[int] = []
         self.tables: list[Table] = []
+        self.attentions: list[Callable[[tuple[int, ...]], list[float]]] = []
         self.prefixes: list[tuple[int, ...]] = []  # of every row
         self.results: dict[int, list[FinishedHypothesis]] = {}
 
     def admit(self, admitted: list[tuple[int, Table, Request, int]]) -> None:
         self.beam.extend([a[2] for a in admitted], [a[3] for a in admitted])
-        for number, table, _, _ in admitted:
+        for number, table, request, _ in admitted:
             self.waiting_for.append(number)
+            self.attentions.append(attention(request))
             self.tables.append(table)
             self.prefixes += [()] * self.widest
 
@@ -104,7 +111,8 @@ class Walk:
         last = [prefix[-1] if prefix else BOS for prefix in self.prefixes]
         assert self.beam.tokens.tolist() == last
         log_probs = [self.tables[r // self.widest](p) for r, p in enumerate(self.prefixes)]
-        rows = self.beam.advance(Given(torch.tensor(log_probs, dtype=torch.float64)))
+        scores = Given(torch.tensor(log_probs, dtype=torch.float64))
+        rows = self.beam.advance(scores, self.attention() if self.beam.wants_attention else None)
         tokens = self.beam.tokens.tolist()
         self.prefixes = [
             (*self.prefixes[parent], token)
@@ -115,9 +123,17 @@ class Walk:
         self.results.update(zip(done, finished, strict=True))
         self.waiting_for = [self.waiting_for[g] for g in kept]
         self.tables = [self.tables[g] for g in kept]
+        self.attentions = [self.attentions[g] for g in kept]
         self.prefixes = [
             self.prefixes[g * self.widest + k] for g in kept for k in range(self.widest)
         ]
+
+    def attention(self) -> torch.Tensor:
+        """Of every row, with zeros beyond the end of a source."""
+        rows = [self.attentions[r // self.widest](p) for r, p in enumerate(self.prefixes)]
+        width = max(map(len, rows)) + 1
+        padded = [[*row, *[0.0] * (width - len(row))] for row in rows]
+        return torch.tensor(padded, dtype=torch.float64)
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -142,7 +158,7 @@ def test_equals_the_reference_search(seed: int) -> None:
             walk.step()
 
     for number, table, request, limit in sentences:
-        expected = reference_search(table, request, limit, EOS)
+        expected = reference_search(table, request, limit, EOS, attention(request))
         found = walk.results[number]
         assert [h.tokens for h in found] == [h.tokens for h in expected]
         assert [h.score for h in found] == pytest.approx([h.score for h in expected])
