@@ -97,8 +97,8 @@ class Setup:
 def serve(mode: str, setup: Setup) -> None:
     """Serve until stdin is closed."""
     models.Worker = WORKERS[mode]  # type: ignore[attr-defined,misc]
-    logs.log_to_stderr()
-    asyncio.run(_serve(setup))
+    with logs.logging_to_stderr():
+        asyncio.run(_serve(setup))
 
 
 async def _serve(setup: Setup) -> None:

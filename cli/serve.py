@@ -57,6 +57,9 @@ def serve(
     metrics: Annotated[
         str | None, Option(metavar="HOST:PORT", help="Where Prometheus may ask for metrics.")
     ] = None,
+    open_metrics: Annotated[
+        bool, Option("--open-metrics", help="Show metrics beyond this machine, to everybody.")
+    ] = False,
     tokens: Annotated[
         Path | None,
         Option(metavar="TOML", help="Let in only who has a token; `tformer token` makes them."),
@@ -72,12 +75,22 @@ def serve(
     insecure: Annotated[
         bool, Option("--insecure", help="Listen beyond this machine without TLS.")
     ] = False,
+    open_reflection: Annotated[
+        bool, Option("--open-reflection", help="Let reflection be asked without a token.")
+    ] = False,
+    open_admin: Annotated[
+        bool,
+        Option("--open-admin", help="Let everybody who may translate reload models too."),
+    ] = False,
+    log_text: Annotated[
+        bool, Option("--log-text", help="Log every text and its translation.")
+    ] = False,
 ) -> None:
     """Serve translations over gRPC, many clients at once.
 
     SIGTERM and Ctrl-C finish what was accepted, refuse what is new, and end; a second one ends at
     once. SIGHUP loads models again whose files have changed. What happens is logged on stderr, a
-    JSON object a line, and never a text.
+    JSON object a line, and no text unless --log-text is given.
     """
     tls = _tls(tls_certificate, tls_key, tls_client_ca)
     check_above_zero(
@@ -98,12 +111,16 @@ def serve(
         max_message_bytes=max_message,
         grace=grace,
         metrics=Address.parse(metrics) if metrics else None,
+        open_metrics=open_metrics,
         tokens=tokens,
         tls=tls,
         insecure=insecure,
+        open_reflection=open_reflection,
+        open_admin=open_admin,
+        log_text=log_text,
     )
-    logs.log_to_stderr()
-    run(chosen)
+    with logs.logging_to_stderr():
+        run(chosen)
 
 
 def check_above_zero(**values: float) -> None:

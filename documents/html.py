@@ -14,7 +14,7 @@ from html.parser import HTMLParser
 from itertools import count
 
 from tformer.documents.document import Slot, TextDocument, replacing
-from tformer.documents.encoding import decode
+from tformer.documents.encoding import Encoded, decode
 from tformer.documents.segments import Builder, Segment
 
 
@@ -67,6 +67,11 @@ def open_html(data: bytes, name: str) -> TextDocument:
     """Read HTML; see `tformer.documents.formats.open_document`."""
     source = decode(data, name, _declared)
     return TextDocument(source, html_slots, _reference)
+
+
+def html_of(text: str) -> TextDocument:
+    """HTML that is text already, whatever encoding it declares."""
+    return TextDocument(Encoded(text), html_slots, _reference)
 
 
 def html_slots(text: str, offset: int = 0, prefix: str = "") -> Iterator[Slot]:

@@ -6,7 +6,7 @@ translated again in fragments, the pieces between its placeholders, which cannot
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -25,6 +25,9 @@ class Answer:
 Translate = Callable[[Sequence[str]], Iterable[str | Answer]]
 """Texts to their translations: as many, in the same order. Where there are alignments, markup goes
 to the words that they say, else to those that can be guessed."""
+
+Conversation = Generator[list[str], Iterable[str | Answer], list["TranslatedSegment"]]
+"""Yields texts to be translated, is sent their translations, and returns what became of it all."""
 
 WINDOW = 512
 """Segments that are translated together."""
@@ -55,17 +58,30 @@ def translate_segments(
         yield from _translate_group(group, translate)
 
 
-def _translate_group(group: list[Segment], translate: Translate) -> Iterator[TranslatedSegment]:
-    wordy = [segment for segment in group if segment.has_words]
-    answers = translate([segment.plain for segment in wordy])
+def _translate_group(group: list[Segment], translate: Translate) -> list[TranslatedSegment]:
+    conversation = converse(group)
+    texts = next(conversation)
+    while True:
+        try:
+            texts = conversation.send(translate(texts))
+        except StopIteration as ended:
+            return ended.value
+
+
+def converse(segments: Sequence[Segment]) -> Conversation:
+    """As `translate_segments`, for one window and a translator that cannot be called from here."""
+    wordy = [segment for segment in segments if segment.has_words]
+    answers = yield [segment.plain for segment in wordy]
     done = {s.id: _restored(s, answer) for s, answer in zip(wordy, answers, strict=True)}
     lossy = [segment for segment in wordy if done[segment.id].warnings]
-    for segment, text in zip(lossy, _in_fragments(lossy, translate), strict=True):
+    pieces = [fragments(segment) for segment in lossy]
+    texts = map(_text, (yield [piece for own in pieces for piece in own]))
+    for segment, own in zip(lossy, pieces, strict=True):
         note = f"translated in fragments to keep {', '.join(done[segment.id].warnings)}"
+        text = joined(segment, islice(texts, len(own)))
         done[segment.id] = TranslatedSegment(segment, text, (note,))
-    for segment in group:
-        result = done.get(segment.id, TranslatedSegment(segment, segment.text))
-        yield _checked(result)
+    untouched = {s.id: TranslatedSegment(s, s.text) for s in segments}
+    return [_checked(done.get(segment.id, untouched[segment.id])) for segment in segments]
 
 
 def _restored(segment: Segment, answer: str | Answer) -> TranslatedSegment:
@@ -75,13 +91,6 @@ def _restored(segment: Segment, answer: str | Answer) -> TranslatedSegment:
     alignment = answer.alignment if isinstance(answer, Answer) else None
     restored = restore(segment, _text(answer), alignment)
     return TranslatedSegment(segment, restored.text, restored.lost)
-
-
-def _in_fragments(segments: Sequence[Segment], translate: Translate) -> Iterator[str]:
-    pieces = [fragments(segment) for segment in segments]
-    answers = iter(translate([piece for own in pieces for piece in own]))
-    for segment, own in zip(segments, pieces, strict=True):
-        yield joined(segment, map(_text, islice(answers, len(own))))
 
 
 def _text(answer: str | Answer) -> str:

@@ -16,9 +16,11 @@ from tformer.model.translation import (
     FinishReason,
     Hypothesis,
     Link,
+    Notice,
     PieceScore,
     Span,
     Translation,
+    WarningKind,
 )
 
 
@@ -153,9 +155,12 @@ class Draft:
             at += len(sentence.piece.text + space)
         return best
 
-    def _limit_warnings(self) -> list[str]:
+    def _limit_warnings(self) -> list[Notice]:
         return [
-            f"a translation reached its limit of {sentence.limit} tokens and may be incomplete"
+            Notice(
+                WarningKind.LIMIT,
+                f"a translation reached its limit of {sentence.limit} tokens and may be incomplete",
+            )
             for sentence in self.sentences
             if sentence.limit is not None
         ]

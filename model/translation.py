@@ -28,6 +28,37 @@ class PieceScore(NamedTuple):
     """log P(piece | source, pieces before it)."""
 
 
+class WarningKind(StrEnum):
+    """What a warning is about, for programs."""
+
+    CUT = "cut"
+    """A sentence was too long and was translated in parts."""
+    LIMIT = "limit"
+    """A translation reached its limit of tokens and may be incomplete."""
+    GUARD = "guard"
+    """A translation looked wrong and was made anew, or is doubtful."""
+    MARKUP = "markup"
+    """Markup, placeholders or numbers of a document are not all where they should be."""
+    OTHER = "other"
+
+
+class Notice(str):
+    """A warning: a sentence for people that knows what it is about."""
+
+    kind: WarningKind
+
+    def __new__(cls, kind: WarningKind, text: str) -> Notice:
+        """A warning of a kind."""
+        notice = super().__new__(cls, text)
+        notice.kind = kind
+        return notice
+
+
+def kind_of(warning: str) -> WarningKind:
+    """What a warning is about; OTHER if it does not know."""
+    return warning.kind if isinstance(warning, Notice) else WarningKind.OTHER
+
+
 class FinishReason(StrEnum):
     """Why a translation ends where it does."""
 
@@ -88,7 +119,7 @@ class Translation:
     """At most ``n_best``, the best first. Those of a text of many sentences are the best
     combinations of the sentences' own."""
     warnings: tuple[str, ...] = ()
-    """What the reader of this translation should know, a sentence each."""
+    """What the reader of this translation should know, a sentence each; see `Notice`."""
     finish_reason: FinishReason = FinishReason.END_OF_SENTENCE
     source_tokens: int = 0
     """Tokens that the encoder read."""

@@ -29,7 +29,7 @@ from tformer.model.errors import UsageError
 from tformer.model.options import DecodingOptions
 from tformer.model.request import Request
 from tformer.model.sentences import Piece, split
-from tformer.model.translation import Hypothesis, Translation
+from tformer.model.translation import Hypothesis, Notice, Translation, WarningKind
 from tformer.model.vocabulary import AnyVocabulary
 
 WINDOW = 1024
@@ -184,11 +184,10 @@ class Translator:
         source, target = route.of(text)
         pieces = split(text, source, length=self._num_tokens, limit=self.longest_source)
         sentences = [Sentence(piece, self._tokens(piece, target), options) for piece in pieces]
-        warnings = []
+        warnings: list[str] = []
         if num_cuts := sum(piece.cut for piece in pieces):
-            warnings.append(
-                f"cut in {num_cuts + 1} parts: no sentence may exceed {self.longest_source} tokens"
-            )
+            limit = f"no sentence may exceed {self.longest_source} tokens"
+            warnings.append(Notice(WarningKind.CUT, f"cut in {num_cuts + 1} parts: {limit}"))
         return Draft(source, target, sentences, warnings, options)
 
     def start_work(self, beam_size: int) -> Work:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOM = Path(__file__).parent
 
-SOURCES = ("v1/translation.proto",)
+SOURCES = ("v1/translation.proto", "v1/admin.proto")
 
 
 def generate(folder: Path) -> None:

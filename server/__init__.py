@@ -1,7 +1,8 @@
 """The gRPC server: gRPC in, engine out.
 
     lifecycle                     start, reload, drain, stop
-    service                       one method for each rpc
+    service · admin               one method for each rpc
+    markup                        HTML through a service of plain text
     calls                         what all calls share: who calls, in what words, with what result
     messages · status             messages <-> types, errors <-> status
     models                        what is loaded, and how it is replaced
@@ -9,7 +10,7 @@
     streams                       many items in work, a bounded number read ahead
     cache                         translations that have been made before
     access · address              who may come in, and from where
-    metrics · logs                what is seen from outside
+    metrics · logs · telemetry    what is seen from outside
     client · daemon               the other side; a server that keeps a model warm for its user
 
 The other side needs no torch.

@@ -6,6 +6,7 @@ The file is TOML, a table for each token:
     sha256 = "9f86d081884c7d65..."    # printed by `tformer token alice`
     calls_per_minute = 600            # optional; so many at once, then as they refill
     tokens_per_minute = 100000        # optional; tokens of source text
+    admin = true                      # optional; may also use tformer.v1.AdminService
 
 The tokens themselves are nowhere. A file that changes is read again; if it then has an error, the
 log says so and the old tokens stay.
@@ -73,6 +74,8 @@ class Caller:
     sha256: str = ""
     calls: Quota | None = None
     tokens: Quota | None = None
+    admin: bool = False
+    """Whether it may look after the server."""
 
 
 class Gate:
@@ -163,7 +166,7 @@ def read_tokens(file: Path) -> list[Caller]:
 
 def _caller(file: Path, name: str, entry: Any) -> Caller:
     where = f"{file}: [tokens.{name}]"
-    known = {"sha256", "calls_per_minute", "tokens_per_minute"}
+    known = {"admin", "sha256", "calls_per_minute", "tokens_per_minute"}
     if not isinstance(entry, dict) or not entry.keys() <= known:
         raise InputError(f"{where}: may have {', '.join(sorted(known))}, and nothing else")
     if not _HASH.fullmatch(str(entry.get("sha256"))):
@@ -177,7 +180,11 @@ def _caller(file: Path, name: str, entry: Any) -> Caller:
             raise InputError(f"{where}: {key} must be a number above 0")
         return Quota(value)
 
-    return Caller(name, entry["sha256"], quota("calls_per_minute"), quota("tokens_per_minute"))
+    admin = entry.get("admin", False)
+    if not isinstance(admin, bool):
+        raise InputError(f"{where}: admin must be true or false")
+    calls, tokens = quota("calls_per_minute"), quota("tokens_per_minute")
+    return Caller(name, entry["sha256"], calls, tokens, admin)
 
 
 def _keeping_quotas(new: list[Caller], old: list[Caller]) -> list[Caller]:

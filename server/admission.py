@@ -78,6 +78,10 @@ class Admission:
             self._waiters.remove(waiter)
             self.change(0)
 
+    def let_in(self, tokens: int) -> Reservation:
+        """Room for a part of a call that has been accepted, whether there is any or not."""
+        return self._accept(tokens)
+
     def _accept(self, tokens: int) -> Reservation:
         self.tokens += tokens
         return Reservation(self, tokens)

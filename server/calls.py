@@ -23,7 +23,15 @@ from google.protobuf.message_factory import GetMessageClass
 
 from tformer.server.access import Caller, Gate
 from tformer.server.metrics import Metrics
-from tformer.server.status import DETAILS_KEY, NoToken, ShuttingDown, code_of, status_of
+from tformer.server.status import (
+    DETAILS_KEY,
+    NotAllowed,
+    NoToken,
+    ShuttingDown,
+    code_of,
+    status_of,
+)
+from tformer.server.telemetry import span
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +55,27 @@ class Call:
     """What the log is to say besides."""
 
 
+Door = Callable[[Caller | None], None]
+"""Refuses a caller, or does nothing; None is a caller who needed no token."""
+
+
+def _everybody(caller: Caller | None) -> None:
+    """Refuse nobody."""
+
+
+def only_administrators(caller: Caller | None) -> None:
+    """Refuse who is no administrator.
+
+    Raises:
+        NoToken: nobody has a token here.
+        NotAllowed: the caller's is that of a user.
+    """
+    if caller is None:
+        raise NoToken("this server has no tokens, and so no administrators")
+    if not caller.admin:
+        raise NotAllowed(f"{caller.name} is no administrator")
+
+
 class Calls:
     """Wraps the methods of a service, and knows how many calls are under way."""
 
@@ -58,11 +87,18 @@ class Calls:
         """Set when no call is under way."""
         self.idle.set()
         self._active = 0
+        self._doors: dict[str, Door] = {}
         self._gate = gate
         self._metrics = metrics
 
-    def handlers(self, service: ServiceDescriptor, servicer: object) -> grpc.GenericRpcHandler:
-        """gRPC handlers for a service; its method TranslateText is ``servicer.translate_text``."""
+    def handlers(
+        self, service: ServiceDescriptor, servicer: object, *, door: Door | None = None
+    ) -> grpc.GenericRpcHandler:
+        """gRPC handlers for a service; its method TranslateText is ``servicer.translate_text``.
+
+        ``door`` tells who may come in; None lets everybody in whom the gate knows.
+        """
+        self._doors[service.full_name] = door or _everybody
         return grpc.method_handlers_generic_handler(
             service.full_name,
             {
@@ -119,29 +155,33 @@ class Calls:
         failure: Exception | None = None
         started = time.monotonic()
         self._enter()
-        try:
-            # Nothing is awaited before this: a call is refused, or will be finished.
-            self._admit(call, str(metadata.get("authorization", "")))
-            # At the end of the answer: sent before it, it would be a message of its own.
-            context.set_trailing_metadata(((REQUEST_ID, call.id),))
-            yield call
-        except asyncio.CancelledError:
-            code = _why_cancelled(context)
-            raise
-        except Exception as error:
-            failure = error
-            code = code_of(error)
-            if code is grpc.StatusCode.INTERNAL:
-                logger.exception("a call has failed", extra={"request_id": call.id})
-        finally:
-            self._leave()
-            self._note(call, code, time.monotonic() - started)
+        with span(method, metadata) as spanned:
+            call.notes |= spanned.notes
+            try:
+                # Nothing is awaited before this: a call is refused, or will be finished.
+                self._admit(call, str(metadata.get("authorization", "")))
+                # At the end of the answer: sent before it, it would be a message of its own.
+                context.set_trailing_metadata(((REQUEST_ID, call.id),))
+                yield call
+            except asyncio.CancelledError:
+                code = _why_cancelled(context)
+                raise
+            except Exception as error:
+                failure = error
+                code = code_of(error)
+                if code is grpc.StatusCode.INTERNAL:
+                    logger.exception("a call has failed", extra={"request_id": call.id})
+            finally:
+                self._leave()
+                self._note(call, code, time.monotonic() - started)
+                spanned.end(code, call.id)
         if failure is not None:
             await _abort(context, failure, call.id)
 
     def _admit(self, call: Call, authorization: str) -> None:
         """Let the caller in, before any work is done."""
         call.caller = self._gate.admit(authorization)
+        self._doors[call.method.rpartition(".")[0]](call.caller)
         if call.caller:
             call.client = call.caller.name
             if call.caller.calls:

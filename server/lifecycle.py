@@ -23,13 +23,14 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from tformer.model.errors import InputError, ServerError, UsageError
-from tformer.protos.v1 import translation_pb2
+from tformer.protos.v1 import admin_pb2, translation_pb2
 from tformer.server import address as addresses
 from tformer.server.access import Gate
 from tformer.server.address import Address
+from tformer.server.admin import AdminService
 from tformer.server.admission import Admission
 from tformer.server.cache import Cache
-from tformer.server.calls import Calls, TokenNeeded
+from tformer.server.calls import Calls, TokenNeeded, only_administrators
 from tformer.server.metrics import Exporter, Metrics
 from tformer.server.models import Models, ModelSource, Settings
 from tformer.server.service import TranslationService
@@ -37,6 +38,7 @@ from tformer.server.service import TranslationService
 logger = logging.getLogger(__name__)
 
 SERVICE = translation_pb2.DESCRIPTOR.services_by_name["TranslationService"]
+ADMIN = admin_pb2.DESCRIPTOR.services_by_name["AdminService"]
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 
@@ -93,9 +95,22 @@ class ServerOptions:
     tls: TlsFiles | None = None
     insecure: bool = False
     """Listen beyond this machine without TLS."""
+    open_metrics: bool = False
+    """Show metrics beyond this machine."""
+    open_reflection: bool = False
+    """Let reflection be asked without a token."""
+    open_admin: bool = False
+    """Let everybody who may translate use the AdminService too."""
+    log_text: bool = False
+    """Log every text and its translation."""
 
     def __post_init__(self) -> None:
         """Refuse to be open to the world by oversight."""
+        if self.metrics and not (self.metrics.is_local or self.open_metrics):
+            raise UsageError(
+                f"metrics at {self.metrics} can be read from other machines, and nothing protects "
+                "them: give --open-metrics if everybody may"
+            )
         if not (self.listen.is_local or self.tls or self.insecure):
             raise UsageError(
                 f"{self.listen} can be reached from other machines and has no TLS: give "
@@ -121,6 +136,7 @@ class Server:
             self._calls.draining,
             max_wait=options.settings.max_wait,
             cache=Cache(options.cache_characters),
+            log_text=options.log_text,
         )
         self._health = health.aio.HealthServicer()
         self._grpc = self._build()
@@ -151,7 +167,7 @@ class Server:
 
     async def reload(self) -> list[str]:
         """Load again the models whose files have changed; the names of those that were replaced."""
-        replaced = await self._models.reload()
+        replaced = [each.name for each in await self._models.reload() if each.replaced]
         logger.info("models were looked at again", extra={"replaced": replaced})
         return replaced
 
@@ -200,13 +216,24 @@ class Server:
         )
 
     def _build(self) -> grpc.aio.Server:
-        guard = TokenNeeded("/grpc.reflection.", self._gate, self._metrics)
-        server = grpc.aio.server(interceptors=(guard,), options=self._channel_options())
-        server.add_generic_rpc_handlers((self._calls.handlers(SERVICE, self._service),))
+        door = None if self._options.open_admin else only_administrators
+        server = grpc.aio.server(interceptors=self._guards(), options=self._channel_options())
+        server.add_generic_rpc_handlers(
+            (
+                self._calls.handlers(SERVICE, self._service),
+                self._calls.handlers(ADMIN, AdminService(self._models), door=door),
+            )
+        )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        names = (SERVICE.full_name, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        ours = (SERVICE.full_name, ADMIN.full_name)
+        names = (*ours, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, server)
         return server
+
+    def _guards(self) -> list[TokenNeeded]:
+        if self._options.open_reflection:
+            return []
+        return [TokenNeeded("/grpc.reflection.", self._gate, self._metrics)]
 
     def _channel_options(self) -> list[tuple[str, int]]:
         size = self._options.max_message_bytes

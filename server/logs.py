@@ -1,9 +1,11 @@
-"""What is logged: a JSON object a line, on stderr. Never a text, nor a token."""
+"""What is logged: a JSON object a line, on stderr. No text unless asked for, never a token."""
 
 from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 # What every record has; the rest was given as `extra`.
@@ -26,11 +28,16 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(entry, ensure_ascii=False, default=str)
 
 
-def log_to_stderr(level: str = "info") -> None:
-    """Send the log of tformer to stderr."""
+@contextmanager
+def logging_to_stderr(level: str = "info") -> Iterator[None]:
+    """Send the log of tformer to stderr meanwhile."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter())
     logger = logging.getLogger("tformer")
-    logger.handlers = [handler]
+    before = logger.handlers, logger.level, logger.propagate
+    logger.handlers, logger.propagate = [handler], False
     logger.setLevel(level.upper())
-    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.handlers, logger.level, logger.propagate = before

@@ -13,9 +13,12 @@ from tformer.model.translation import (
     FinishReason,
     Hypothesis,
     Link,
+    Notice,
     PieceScore,
     Span,
     Translation,
+    WarningKind,
+    kind_of,
 )
 from tformer.protos.v1 import translation_pb2 as pb
 
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from tformer.server.worker import Timing
 
 PLAIN_TEXT = "text/plain"
+HTML = "text/html"
 
 OPTIONS = (
     "beam_size",
@@ -41,6 +45,15 @@ _REASONS = {
 }
 _REASONS_BACK = {number: reason for reason, number in _REASONS.items()}
 
+_WARNINGS = {
+    WarningKind.CUT: pb.WARNING_CODE_CUT,
+    WarningKind.LIMIT: pb.WARNING_CODE_LIMIT,
+    WarningKind.GUARD: pb.WARNING_CODE_GUARD,
+    WarningKind.MARKUP: pb.WARNING_CODE_MARKUP,
+    WarningKind.OTHER: pb.WARNING_CODE_UNSPECIFIED,
+}
+_WARNINGS_BACK = {number: kind for kind, number in _WARNINGS.items()}
+
 
 @dataclass(frozen=True)
 class Order:
@@ -50,6 +63,7 @@ class Order:
     target: str
     model: str
     options: DecodingOptions
+    html: bool = False
 
     @classmethod
     def of(cls, message: pb.TranslateTextRequest | pb.StreamConfig) -> Order:
@@ -58,14 +72,24 @@ class Order:
         Raises:
             UsageError: it asks for the impossible.
         """
-        if message.mime_type not in ("", PLAIN_TEXT):
-            raise UsageError(f"mime_type must be {PLAIN_TEXT}, not {message.mime_type!r}")
-        return cls(
+        if message.mime_type not in ("", PLAIN_TEXT, HTML):
+            raise UsageError(f"mime_type must be {PLAIN_TEXT} or {HTML}, not {message.mime_type!r}")
+        order = cls(
             source=message.source_language_code,
             target=message.target_language_code,
             model=message.model,
             options=options_from(message.options),
+            html=message.mime_type == HTML,
         )
+        if order.html:
+            _check_html(order.options)
+        return order
+
+
+def _check_html(options: DecodingOptions) -> None:
+    """Refuse what only a text of one piece has."""
+    if options.n_best > 1 or options.alignments or options.token_scores:
+        raise UsageError(f"{HTML} has one translation, without alignments and scores of tokens")
 
 
 def options_from(message: pb.DecodingOptions) -> DecodingOptions:
@@ -105,6 +129,7 @@ def translation_message(translation: Translation, order: Order, timing: Timing) 
         hypotheses=map(_hypothesis_message, hypotheses),
         finish_reason=_REASONS[translation.finish_reason],
         warnings=translation.warnings,
+        warning_details=map(warning_message, translation.warnings),
         usage=pb.Usage(
             source_tokens=translation.source_tokens,
             target_tokens=translation.target_tokens,
@@ -122,11 +147,21 @@ def translation_from(message: pb.Translation, source: str, options: DecodingOpti
         source_language=message.detected_language_code or source,
         target_language=message.target_language_code,
         hypotheses=tuple(hypotheses) or (Hypothesis(message.translated_text, message.score),),
-        warnings=tuple(message.warnings),
+        warnings=tuple(map(_warning_from, message.warnings, message.warning_details))
+        or tuple(message.warnings),
         finish_reason=_REASONS_BACK[message.finish_reason],
         source_tokens=message.usage.source_tokens,
         target_tokens=message.usage.target_tokens,
     )
+
+
+def warning_message(warning: str) -> pb.Warning:
+    """A warning as it is sent to programs."""
+    return pb.Warning(code=_WARNINGS[kind_of(warning)], message=warning)
+
+
+def _warning_from(text: str, details: pb.Warning) -> Notice:
+    return Notice(_WARNINGS_BACK.get(details.code, WarningKind.OTHER), text)
 
 
 def _hypothesis_message(hypothesis: Hypothesis) -> pb.Hypothesis:
@@ -145,13 +180,19 @@ def _hypothesis_message(hypothesis: Hypothesis) -> pb.Hypothesis:
 
 
 def _hypothesis_from(message: pb.Hypothesis, options: DecodingOptions) -> Hypothesis:
-    links = (Link(_span_from(link.source), _span_from(link.target)) for link in message.alignment)
     scores = (PieceScore(_span_from(piece.span), piece.log_prob) for piece in message.piece_scores)
     return Hypothesis(
         text=message.text,
         score=message.score,
-        alignment=tuple(links) if options.alignments else None,
+        alignment=links_from(message) if options.alignments else None,
         piece_scores=tuple(scores) if options.token_scores else None,
+    )
+
+
+def links_from(message: pb.Hypothesis) -> tuple[Link, ...]:
+    """Which tokens became which, as it was sent."""
+    return tuple(
+        Link(_span_from(link.source), _span_from(link.target)) for link in message.alignment
     )
 
 

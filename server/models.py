@@ -99,6 +99,16 @@ class ServedModel:
         await self.worker.close(patience)
 
 
+@dataclass(frozen=True)
+class Reloaded:
+    """What became of one model when the files were looked at again."""
+
+    name: str
+    replaced: bool = False
+    error: Exception | None = None
+    """Why the old one stays although the files have changed."""
+
+
 class Models:
     """The models of a server, the default first."""
 
@@ -136,22 +146,22 @@ class Models:
         for source in self._sources:
             self._served[source.name] = await asyncio.to_thread(self._start, source)
 
-    async def reload(self) -> list[str]:
-        """Load again the models whose files have changed; the names of those that were replaced.
+    async def reload(self) -> list[Reloaded]:
+        """Load again the models whose files have changed.
 
         A new model first has to translate a sentence. Where it cannot, the old one stays, and the
         log says why. Calls that are under way finish with the model that they began with.
         """
-        replaced = []
         async with self._reloading:
-            for source in self._sources:
-                try:
-                    if await self._reload(source):
-                        replaced.append(source.name)
-                except Exception as error:
-                    facts = {"model": source.name, "error": str(error)}
-                    logger.error("the model was not replaced", extra=facts)
-        return replaced
+            return [await self._reloaded(source) for source in self._sources]
+
+    async def _reloaded(self, source: ModelSource) -> Reloaded:
+        try:
+            return Reloaded(source.name, await self._reload(source))
+        except Exception as error:
+            facts = {"model": source.name, "error": str(error)}
+            logger.error("the model was not replaced", extra=facts)
+            return Reloaded(source.name, error=error)
 
     async def _reload(self, source: ModelSource) -> bool:
         old = self._served[source.name]

@@ -18,6 +18,7 @@ from tformer.protos.v1 import translation_pb2 as pb
 from tformer.server.admission import Admission, Reservation, estimate
 from tformer.server.cache import Cache
 from tformer.server.calls import Call
+from tformer.server.markup import Page
 from tformer.server.messages import Order, total, translation_message
 from tformer.server.metrics import Metrics
 from tformer.server.models import Models, ServedModel, match_language
@@ -49,6 +50,7 @@ class TranslationService:
         *,
         max_wait: float,
         cache: Cache,
+        log_text: bool = False,
     ) -> None:
         """A service.
 
@@ -59,6 +61,7 @@ class TranslationService:
             draining: once it is set, streams are read no further.
             max_wait: seconds that an item of a stream waits to be accepted, at most.
             cache: of translations.
+            log_text: whether texts and translations are logged.
         """
         self._models = models
         self._admission = admission
@@ -66,6 +69,7 @@ class TranslationService:
         self._draining = draining
         self._max_wait = max_wait
         self._cache = cache
+        self._log_text = log_text
         # Cutting text is Python, so one thread is as fast as many, and keeps gRPC answering.
         self._cutting = ThreadPoolExecutor(1, "tformer-drafts")
 
@@ -79,7 +83,7 @@ class TranslationService:
         """Translate the texts of one message."""
         order = Order.of(request)
         with self._admission.reserve(estimate(request.contents)) as room:
-            model, translations = await self._translate(request.contents, order, call, room)
+            model, translations = await self._contents(request.contents, order, call, room)
         usage = total(translation.usage for translation in translations)
         call.notes |= {
             "model": model,
@@ -132,7 +136,7 @@ class TranslationService:
         try:
             tokens = estimate([item.content])
             with await self._admission.wait(tokens, self._max_wait) as room:
-                _, (translation,) = await self._translate([item.content], order, call, room)
+                _, (translation,) = await self._contents([item.content], order, call, room)
         except Exception as error:
             translation = _failure(error, call)
         return pb.StreamTranslateTextResponse(id=item.id, translation=translation)
@@ -178,18 +182,62 @@ class TranslationService:
             {code for model in models for code in model.translator.target_languages},
         )
 
-    async def _translate(
-        self, texts: Sequence[str], order: Order, call: Call, room: Reservation
+    async def _contents(
+        self, contents: Sequence[str], order: Order, call: Call, room: Reservation
     ) -> tuple[str, list[pb.Translation]]:
-        """The name of the model, and a translation or an error for each text."""
+        """The name of the model, and a translation or an error for each content."""
         async with self._models.use(order.model, order.source, order.target) as model:
             order = _route_languages(model, order)
-            known = [self._cache.get(_key(model, order, text)) for text in texts]
-            self._metrics.cache_hits.labels(model.name).inc(len(known) - known.count(None))
-            missing = [text for text, found in zip(texts, known, strict=True) if found is None]
-            new = iter(await self._translate_new(model, missing, order, call, room))
+            if order.html:
+                translations = await self._translate_pages(model, contents, order, call)
+            else:
+                translations = await self._translate(model, contents, order, call, room)
+        if self._log_text:
+            _log(contents, translations, call)
+        return model.name, translations
+
+    async def _translate_pages(
+        self, model: ServedModel, contents: Sequence[str], order: Order, call: Call
+    ) -> list[pb.Translation]:
+        async with asyncio.TaskGroup() as tasks:
+            pages = [
+                tasks.create_task(self._translate_page(model, content, order, call))
+                for content in contents
+            ]
+        return [page.result() for page in pages]
+
+    async def _translate_page(
+        self, model: ServedModel, content: str, order: Order, call: Call
+    ) -> pb.Translation:
+        """The translation of a page, or an error."""
+
+        async def translate(texts: list[str]) -> list[pb.Translation]:
+            # The call has been let in by its size; nothing that belongs to it waits again.
+            with self._admission.let_in(estimate(texts)) as room:
+                return await self._translate(model, texts, own, call, room)
+
+        try:
+            page, source, target = await self._aside(_open_page, model, content, order)
+            options = replace(order.options, alignments=page.has_tags)
+            own = replace(order, source=source, target=target, options=options)
+            translation = await page.translate(translate)
+        except Exception as error:
+            return _failure(error, call)
+        if not translation.HasField("error"):
+            translation.target_language_code = target
+            translation.detected_language_code = "" if order.source else source
+        return translation
+
+    async def _translate(
+        self, model: ServedModel, texts: Sequence[str], order: Order, call: Call, room: Reservation
+    ) -> list[pb.Translation]:
+        """A translation or an error for each text."""
+        known = [self._cache.get(_key(model, order, text)) for text in texts]
+        self._metrics.cache_hits.labels(model.name).inc(len(known) - known.count(None))
+        missing = [text for text, found in zip(texts, known, strict=True) if found is None]
+        new = iter(await self._translate_new(model, missing, order, call, room))
         at_once = Timing.none()
-        return model.name, [
+        return [
             translation_message(found, order, at_once) if found else next(new) for found in known
         ]
 
@@ -270,6 +318,19 @@ def _drafts(model: ServedModel, texts: Sequence[str], order: Order) -> list[Draf
         except Exception as error:
             drafts.append(error)
     return drafts
+
+
+def _open_page(model: ServedModel, content: str, order: Order) -> tuple[Page, str, str]:
+    """A page, and the languages of all of it."""
+    page = Page(content)
+    route = model.translator.route(order.source or None, order.target or None)
+    return page, *route.of(" ".join(page.plain))
+
+
+def _log(contents: Sequence[str], translations: Sequence[pb.Translation], call: Call) -> None:
+    for content, translation in zip(contents, translations, strict=True):
+        facts = {"content": content, "translated_text": translation.translated_text}
+        logger.info("text", extra={"request_id": call.id, **facts})
 
 
 def _failure(error: Exception, call: Call) -> pb.Translation:

@@ -155,6 +155,9 @@ def test_each_line_is_answered_before_the_next_and_without_torch(server: Running
         pytest.param(["--beam-size", "0"], ExitStatus.USAGE, "beam_size", id="no beam"),
         pytest.param(["--tokens", "none"], ExitStatus.INPUT, "none", id="no tokens"),
         pytest.param(["-m", "none"], ExitStatus.MODEL, "none", id="no model"),
+        pytest.param(
+            ["--metrics", "0.0.0.0:0"], ExitStatus.USAGE, "--open-metrics", id="public metrics"
+        ),
     ],
 )
 def test_a_server_that_cannot_start_says_why(

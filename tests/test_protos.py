@@ -9,16 +9,20 @@ from google.protobuf import descriptor_pb2
 from google.protobuf.json_format import MessageToDict
 
 from tformer.protos.generate import ROOM, SOURCES, generate
-from tformer.protos.v1 import translation_pb2
+from tformer.protos.v1 import admin_pb2, translation_pb2
 
 RELEASED = Path(__file__).parent / "released_contract.json"
 """The contract as it was last released; written anew by `python tests/test_protos.py`."""
 
 
 def contract() -> dict[str, object]:
-    found = descriptor_pb2.FileDescriptorProto()
-    translation_pb2.DESCRIPTOR.CopyToProto(found)
-    return MessageToDict(found)
+    """Every source as its descriptor says."""
+    found: dict[str, object] = {}
+    for source, module in zip(SOURCES, (translation_pb2, admin_pb2), strict=True):
+        descriptor = descriptor_pb2.FileDescriptorProto()
+        module.DESCRIPTOR.CopyToProto(descriptor)
+        found[source] = MessageToDict(descriptor)
+    return found
 
 
 def test_the_code_is_generated_from_the_contract(tmp_path: Path) -> None:
@@ -29,8 +33,8 @@ def test_the_code_is_generated_from_the_contract(tmp_path: Path) -> None:
         assert (ROOM / path).read_text() == text, "run python -m tformer.protos.generate"
 
 
-@pytest.mark.parametrize("source", SOURCES)
-def test_every_part_of_the_contract_is_documented(source: str) -> None:
+@pytest.mark.parametrize(("source", "parts"), [*zip(SOURCES, (90, 7), strict=True)])
+def test_every_part_of_the_contract_is_documented(source: str, parts: int) -> None:
     lines = (ROOM / source).read_text("utf-8").splitlines()
     part = re.compile(
         r"\s*(rpc \w+|service \w+|(optional |repeated )?[\w.]+ \w+ = \d+;|[A-Z_]+ = \d+;)"
@@ -40,7 +44,7 @@ def test_every_part_of_the_contract_is_documented(source: str) -> None:
         if part.match(line) and not line.startswith("syntax"):
             found += 1
             assert lines[number - 1].strip().startswith("//"), f"{source}:{number + 1}: {line}"
-    assert found > 60
+    assert found >= parts
 
 
 def test_nothing_that_was_released_has_changed() -> None:

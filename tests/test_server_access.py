@@ -86,9 +86,10 @@ def test_a_changed_file_refills_no_quota(file: Path, monkeypatch: pytest.MonkeyP
         pytest.param("[tokens]\nalice = 'x'", "tokens.alice", id="no table for a token"),
         pytest.param("[tokens.alice]", "sha256", id="no hash"),
         pytest.param("[tokens.alice]\nsha256 = 'secret'", "64", id="not a hash"),
-        pytest.param(table("alice", "x", "admin = true"), "nothing else", id="unknown key"),
+        pytest.param(table("alice", "x", "root = true"), "nothing else", id="unknown key"),
         pytest.param(table("alice", "x", "calls_per_minute = 0"), "above 0", id="no calls"),
         pytest.param(table("alice", "x", "tokens_per_minute = nan"), "above 0", id="NaN"),
+        pytest.param(table("alice", "x", "admin = 1"), "true or false", id="a number for a truth"),
         pytest.param("[tokens", "not TOML", id="not TOML"),
     ],
 )

@@ -26,7 +26,9 @@ from serving import (
 )
 
 from tformer.model.options import DecodingOptions
+from tformer.protos.v1 import admin_pb2
 from tformer.protos.v1 import translation_pb2 as pb
+from tformer.protos.v1.admin_pb2_grpc import AdminServiceStub
 from tformer.protos.v1.translation_pb2_grpc import TranslationServiceStub
 from tformer.server.access import hash_token
 from tformer.server.address import Address
@@ -138,8 +140,10 @@ def is_idle(running: RunningServer) -> bool:
     )
 
 
-def counted(running: RunningServer, method: str, code: str) -> float:
-    labels = {"method": f"tformer.v1.TranslationService.{method}", "code": code}
+def counted(
+    running: RunningServer, method: str, code: str, service: str = "TranslationService"
+) -> float:
+    labels = {"method": f"tformer.v1.{service}.{method}", "code": code}
     return running.server._metrics.registry.get_sample_value("tformer_calls_total", labels) or 0.0
 
 
@@ -189,6 +193,15 @@ def untrusted_certificate(scene: Scene) -> str:
         credentials = trusting(scene.folder, "stranger")
         with grpc.secure_channel(running.address, credentials) as channel:
             return status(TranslationServiceStub(channel).TranslateText, request("x"))
+
+
+@fault("user's token, admin service")
+def users_token(scene: Scene) -> str:
+    with scene.guarded_server() as (running, _), grpc.insecure_channel(running.address) as channel:
+        reload = AdminServiceStub(channel).ReloadModels
+        found = status(reload, admin_pb2.ReloadModelsRequest(), metadata=bearer("secret"))
+        assert counted(running, "ReloadModels", found, service="AdminService") == 1
+        return found
 
 
 @fault("unknown language")

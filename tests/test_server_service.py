@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import grpc
@@ -12,11 +12,15 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from serving import SENTENCES, RunningServer, make_model, serving
 
+from tformer.documents.html import html_of
+from tformer.documents.translation import Answer, translate_segments
 from tformer.model.options import DecodingOptions
+from tformer.model.spans import word_pairs
 from tformer.model.translation import Translation
 from tformer.model.translator import Translator
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.protos.v1.translation_pb2_grpc import TranslationServiceStub
+from tformer.server.messages import options_message
 from tformer.server.status import DETAILS_KEY
 
 SHORT = pb.DecodingOptions(beam_size=2, max_length=8)
@@ -225,7 +229,7 @@ def test_a_stream_that_is_wrong_is_refused(
         ),
         pytest.param(request("x", model="none"), "NOT_FOUND", "en-de, romance", id="model"),
         pytest.param(
-            request("x", mime_type="text/html"), "INVALID_ARGUMENT", "text/plain", id="mime type"
+            request("x", mime_type="text/tlh"), "INVALID_ARGUMENT", "text/plain", id="mime type"
         ),
         pytest.param(
             request("x", options=pb.DecodingOptions(beam_size=0)),
@@ -342,3 +346,70 @@ def test_a_request_id_comes_back(stub: TranslationServiceStub) -> None:
     assert request_id(("x-request-id", "abc-1")) == "abc-1"
     assert request_id(("x-request-id", "not fit")) != "not fit"
     assert request_id() != request_id()
+
+
+# --- HTML ----------------------------------------------------------------------------------------
+
+PAGE = """<!DOCTYPE html>
+<h1 title="A dog runs on the beach.">Where is the <b>railway</b> station?</h1>
+<script>let text = "the house is old";</script>
+<p>The house is old, but the garden is <a href="/x?a=1&amp;b=2">beautiful</a>.<br>
+<!-- kept --><p translate="no">Wo ist der Bahnhof?</p>
+"""
+
+
+def test_a_page_keeps_its_tags_and_its_text_becomes_that_of_the_translator(
+    stub: TranslationServiceStub, offline: Translator
+) -> None:
+    asked = pb.TranslateTextRequest(
+        contents=[PAGE, "", "<p>1 &lt; 2", "A dog runs on the beach."],
+        target_language_code="de",
+        mime_type="text/html",
+        options=options_message(DecodingOptions(beam_size=2, max_length=9)),
+    )
+    page, empty, numbers, text = stub.TranslateText(asked, timeout=60).translations
+
+    options = DecodingOptions(beam_size=2, max_length=9, alignments=True)
+
+    def translate(texts: Sequence[str]) -> Iterator[Answer]:
+        for source, found in zip(
+            texts, offline.translate(texts, source="en", target="de", options=options), strict=True
+        ):
+            links = found.hypotheses[0].alignment
+            yield Answer(found.text, word_pairs(source, found.text, links or ()))
+
+    document = html_of(PAGE)
+    segments = translate_segments(document.segments, translate)
+    expected = document.with_translations({s.segment.id: s.text for s in segments})
+    assert page.translated_text == expected.decode()
+    for kept in ("<b>", 'href="/x?a=1&amp;b=2"', "<!-- kept -->", "<script>let text", "Bahnhof?"):
+        assert kept in page.translated_text
+    assert (page.detected_language_code, page.target_language_code) == ("en", "de")
+    assert page.usage.source_tokens > text.usage.source_tokens > 0
+    assert empty.translated_text == "" and numbers.translated_text == "<p>1 &lt; 2"
+    assert numbers.finish_reason == pb.FINISH_REASON_COPIED
+    assert text.translated_text not in ("", "A dog runs on the beach.")
+
+
+def test_pages_come_through_a_stream_too(stub: TranslationServiceStub) -> None:
+    items = [("1", "<p>A dog <i>runs</i> on the beach.")]
+    (answer,) = stub.StreamTranslateText(stream(items, mime_type="text/html"), timeout=60)
+    assert answer.translation.translated_text.startswith("<p>")
+    assert "<i>" in answer.translation.translated_text
+
+
+@pytest.mark.parametrize("option", ["alignments", "token_scores", "n_best"])
+def test_a_page_has_no_parts_of_a_sentence(stub: TranslationServiceStub, option: str) -> None:
+    options = pb.DecodingOptions(**{option: 2 if option == "n_best" else True})
+    with pytest.raises(grpc.RpcError) as raised:
+        stub.TranslateText(request("<p>dog", mime_type="text/html", options=options))
+    assert raised.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_warnings_are_for_programs_too(stub: TranslationServiceStub) -> None:
+    options = pb.DecodingOptions(max_length=2, beam_size=1)
+    asked = request("the old dog, " * 100, options=options)
+    (found,) = stub.TranslateText(asked, timeout=60).translations
+    codes = {details.code for details in found.warning_details}
+    assert codes == {pb.WARNING_CODE_CUT, pb.WARNING_CODE_LIMIT}
+    assert [details.message for details in found.warning_details] == list(found.warnings)

@@ -8,12 +8,25 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class WarningCode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    WARNING_CODE_UNSPECIFIED: _ClassVar[WarningCode]
+    WARNING_CODE_CUT: _ClassVar[WarningCode]
+    WARNING_CODE_LIMIT: _ClassVar[WarningCode]
+    WARNING_CODE_GUARD: _ClassVar[WarningCode]
+    WARNING_CODE_MARKUP: _ClassVar[WarningCode]
+
 class FinishReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     FINISH_REASON_UNSPECIFIED: _ClassVar[FinishReason]
     FINISH_REASON_END_OF_SENTENCE: _ClassVar[FinishReason]
     FINISH_REASON_LENGTH: _ClassVar[FinishReason]
     FINISH_REASON_COPIED: _ClassVar[FinishReason]
+WARNING_CODE_UNSPECIFIED: WarningCode
+WARNING_CODE_CUT: WarningCode
+WARNING_CODE_LIMIT: WarningCode
+WARNING_CODE_GUARD: WarningCode
+WARNING_CODE_MARKUP: WarningCode
 FINISH_REASON_UNSPECIFIED: FinishReason
 FINISH_REASON_END_OF_SENTENCE: FinishReason
 FINISH_REASON_LENGTH: FinishReason
@@ -64,7 +77,7 @@ class TranslateTextResponse(_message.Message):
     def __init__(self, translations: _Optional[_Iterable[_Union[Translation, _Mapping]]] = ..., model: _Optional[str] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ...) -> None: ...
 
 class Translation(_message.Message):
-    __slots__ = ("translated_text", "detected_language_code", "target_language_code", "score", "hypotheses", "finish_reason", "warnings", "usage", "error")
+    __slots__ = ("translated_text", "detected_language_code", "target_language_code", "score", "hypotheses", "finish_reason", "warnings", "usage", "error", "warning_details")
     TRANSLATED_TEXT_FIELD_NUMBER: _ClassVar[int]
     DETECTED_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
     TARGET_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
@@ -74,6 +87,7 @@ class Translation(_message.Message):
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
+    WARNING_DETAILS_FIELD_NUMBER: _ClassVar[int]
     translated_text: str
     detected_language_code: str
     target_language_code: str
@@ -83,7 +97,16 @@ class Translation(_message.Message):
     warnings: _containers.RepeatedScalarFieldContainer[str]
     usage: Usage
     error: _status_pb2.Status
-    def __init__(self, translated_text: _Optional[str] = ..., detected_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., score: _Optional[float] = ..., hypotheses: _Optional[_Iterable[_Union[Hypothesis, _Mapping]]] = ..., finish_reason: _Optional[_Union[FinishReason, str]] = ..., warnings: _Optional[_Iterable[str]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ...) -> None: ...
+    warning_details: _containers.RepeatedCompositeFieldContainer[Warning]
+    def __init__(self, translated_text: _Optional[str] = ..., detected_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., score: _Optional[float] = ..., hypotheses: _Optional[_Iterable[_Union[Hypothesis, _Mapping]]] = ..., finish_reason: _Optional[_Union[FinishReason, str]] = ..., warnings: _Optional[_Iterable[str]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., warning_details: _Optional[_Iterable[_Union[Warning, _Mapping]]] = ...) -> None: ...
+
+class Warning(_message.Message):
+    __slots__ = ("code", "message")
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    code: WarningCode
+    message: str
+    def __init__(self, code: _Optional[_Union[WarningCode, str]] = ..., message: _Optional[str] = ...) -> None: ...
 
 class Hypothesis(_message.Message):
     __slots__ = ("text", "score", "alignment", "piece_scores")
