@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -29,7 +30,7 @@ from tformer.model.benchmark.figures import (
     percentile,
     ratios,
 )
-from tformer.model.benchmark.machine import hardware, peak_memory
+from tformer.model.benchmark.machine import hardware, peak_memory, slug
 from tformer.model.benchmark.process import Process, SystemFailure
 from tformer.model.benchmark.random_model import save_random_model
 from tformer.model.benchmark.report import record, remarks, tables, write
@@ -245,6 +246,7 @@ def test_memory_and_hardware_are_told() -> None:
     assert (peak_memory(os.getpid()) or 0) > 10_000_000
     assert peak_memory(2**22 + 1) is None
     assert hardware()["cores"] >= 1
+    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*-cores", slug())
 
 
 # -- the systems themselves -------------------------------------------------------------------

@@ -41,6 +41,11 @@ def hardware() -> dict[str, Any]:
     }
 
 
+def slug() -> str:
+    """The machine in the name of a file, such as ``amd-epyc-2-cores``."""
+    return re.sub(r"[^a-z0-9]+", "-", f"{hardware()['cpu']} {num_cores()} cores".lower()).strip("-")
+
+
 def num_cores() -> int:
     """Cores that this process may use."""
     try:
