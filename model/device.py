@@ -8,10 +8,16 @@ when torch is imported.
 
 from __future__ import annotations
 
+import os
+from functools import cache
+
 import torch
 from torch import Tensor
 
 from tformer.model.errors import DeviceError, UsageError
+
+INT8 = "int8"
+"""Not a dtype of torch: a network of its own, `tformer.model.int8`, on the CPU."""
 
 DTYPES = {
     "float64": torch.float64,
@@ -55,6 +61,19 @@ def _check_cuda(device: torch.device) -> None:
         )
 
 
+def wants_int8(name: str, device: torch.device) -> bool:
+    """Whether the dtype called ``name`` is int8; "auto" is, on a CPU that is quick with it.
+
+    Raises:
+        UsageError: when int8 is asked for on a GPU.
+    """
+    if name == INT8 and device.type != "cpu":
+        raise UsageError(f"dtype int8 is for the CPU, not {device}; choose bfloat16 or float16")
+    if name != "auto" or device.type != "cpu":
+        return name == INT8
+    return has_vnni()
+
+
 def choose_dtype(name: str, device: torch.device) -> torch.dtype:
     """The dtype called ``name``; "auto" is float32 on a CPU, bfloat16 on a GPU that has it.
 
@@ -66,7 +85,7 @@ def choose_dtype(name: str, device: torch.device) -> torch.dtype:
             return torch.float32
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
     if name not in DTYPES:
-        raise UsageError(f"dtype must be auto, {', '.join(DTYPES)}, not {name!r}")
+        raise UsageError(f"dtype must be auto, {INT8}, {', '.join(DTYPES)}, not {name!r}")
     return DTYPES[name]
 
 
@@ -79,6 +98,21 @@ def set_threads(threads: int) -> None:
     if threads < 1:
         raise UsageError(f"threads must be at least 1, not {threads}")
     torch.set_num_threads(threads)
+
+
+@cache
+def has_vnni() -> bool:
+    """Whether this processor has the AVX-512 instructions that int8 is quick with."""
+    import llvmlite.binding as llvm
+
+    return bool(llvm.get_host_cpu_features().get("avx512vnni"))
+
+
+def num_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def on_device(tensor: Tensor, device: torch.device | str) -> Tensor:

@@ -123,7 +123,7 @@ class Engine:
                 wider than the engine's, or the prefix and the required terms are too long for the
                 translation or not made of tokens, or the network cannot tell what an option needs.
         """
-        self._check(request)
+        self.check(request)
         sentence = _Sentence(next(self._numbers), request)
         self._waiting.append(sentence)
         return sentence.number
@@ -204,7 +204,8 @@ class Engine:
         limit = request.options.target_limit(len(request.source))
         return min(limit, self._config.max_length - 1)
 
-    def _check(self, request: Request) -> None:
+    def check(self, request: Request) -> None:
+        """Refuse what cannot be decoded here; see :meth:`submit`."""
         longest = self._config.max_length
         if not 1 <= len(request.source) <= longest:
             raise UsageError(

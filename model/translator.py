@@ -18,17 +18,27 @@ from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
+import torch
+
 from tformer.model.alignment import Aligner
 from tformer.model.checkpoint import load_model
 from tformer.model.decoding import Eager, Network
-from tformer.model.device import choose_device, choose_dtype, set_threads
-from tformer.model.directory import find_model
+from tformer.model.device import (
+    choose_device,
+    choose_dtype,
+    num_cores,
+    set_threads,
+    wants_int8,
+)
+from tformer.model.directory import ModelFacts, find_model
 from tformer.model.drafts import Draft, Route, Sentence
 from tformer.model.engine import MAX_TOKENS, Engine, Finished
 from tformer.model.errors import UsageError
 from tformer.model.options import DecodingOptions
+from tformer.model.parallel import ParallelEngine
 from tformer.model.request import Request
 from tformer.model.sentences import Piece, split
+from tformer.model.transformer import Transformer
 from tformer.model.translation import Hypothesis, Notice, Translation, WarningKind
 from tformer.model.vocabulary import AnyVocabulary
 
@@ -54,6 +64,7 @@ class Translator:
         window: int = WINDOW,
         max_tokens: int = MAX_TOKENS,
         longest_source: int = LONGEST_SOURCE,
+        threads: int = 1,
         open_aligner: Callable[[], Aligner] | None = None,
     ) -> None:
         """A translator around a network and its vocabulary.
@@ -64,6 +75,8 @@ class Translator:
             window: texts read ahead, at least 1.
             max_tokens: budget of a batch, see `tformer.model.engine`.
             longest_source: a sentence of more tokens is cut at a clause.
+            threads: engines side by side, each with a batch of its own; more than one is for
+                networks that compute on one core.
             open_aligner: gives, when it is first needed, what alignments and scores of pieces come
                 from; None is an aligner by the network itself, which must be `Eager`.
         """
@@ -71,6 +84,7 @@ class Translator:
         self._open_aligner = open_aligner
         self.vocabulary = vocabulary
         self._window = window
+        self.threads = threads
         self.max_tokens = max_tokens
         # A translation may be longer than its source and needs positions of its own.
         positions = network.config.max_length
@@ -90,8 +104,10 @@ class Translator:
         Args:
             model: name or directory.
             device: auto, cpu or cuda.
-            dtype: auto, float32, bfloat16 or float16.
-            threads: CPU threads; None leaves torch's setting.
+            dtype: auto, int8, float32, bfloat16 or float16; auto is int8 on a CPU that is quick
+                with it, else float32; and on a GPU bfloat16 or, where that is missing, float16.
+            threads: CPU threads; None is all that the process may use, or torch's own setting
+                where torch's threads do the work.
 
         Raises:
             ModelError: when it is missing or damaged.
@@ -101,14 +117,30 @@ class Translator:
         if threads is not None:
             set_threads(threads)
         place = choose_device(device)
-        transformer, vocabulary, facts = load_model(
-            find_model(model), place, choose_dtype(dtype, place)
-        )
+        directory = find_model(model)
+        if wants_int8(dtype, place):
+            return cls._load_int8(directory, threads or num_cores())
+        transformer, vocabulary, facts = load_model(directory, place, choose_dtype(dtype, place))
         return cls(
             Eager(transformer),
             vocabulary,
             open_aligner=lambda: Aligner(transformer, vocabulary, facts.alignment),
         )
+
+    @classmethod
+    def _load_int8(cls, directory: Path, threads: int) -> Translator:
+        """In int8; what alignments come from is loaded again if they are asked for."""
+        from tformer.model.int8.network import Int8
+
+        def load() -> tuple[Transformer, AnyVocabulary, ModelFacts]:
+            return load_model(directory, torch.device("cpu"), torch.float32)
+
+        def open_aligner() -> Aligner:
+            transformer, vocabulary, facts = load()
+            return Aligner(transformer, vocabulary, facts.alignment)
+
+        transformer, vocabulary, _ = load()
+        return cls(Int8(transformer), vocabulary, threads=threads, open_aligner=open_aligner)
 
     @cached_property
     def aligner(self) -> Aligner:
@@ -192,7 +224,11 @@ class Translator:
 
     def start_work(self, beam_size: int) -> Work:
         """An idle engine for sentences that come and go; no beam may be over ``beam_size``."""
-        engine = Engine(self.network, beam_size=beam_size, max_tokens=self.max_tokens)
+
+        def start() -> Engine:
+            return Engine(self.network, beam_size=beam_size, max_tokens=self.max_tokens)
+
+        engine = start() if self.threads == 1 else ParallelEngine(start, self.threads)
         return Work(engine, self.vocabulary)
 
     def explain(self, drafts: Iterable[Draft]) -> None:
@@ -237,7 +273,7 @@ class Translator:
 class Work:
     """The sentences that an engine works on, by the numbers that it gave them."""
 
-    def __init__(self, engine: Engine, vocabulary: AnyVocabulary) -> None:
+    def __init__(self, engine: Engine | ParallelEngine, vocabulary: AnyVocabulary) -> None:
         """Work for an idle engine."""
         self._engine = engine
         self._vocabulary = vocabulary

@@ -27,9 +27,10 @@ LAYERS = (
     {"cache", "directory", "scores", "candidates", "constraints", "sentences", "spans", "metrics"},
     {"glossary", "translation_memory"},
     {"transformer", "vocabulary", "drafts", "hypotheses", "processors", "sampling", "remembering"},
-    {"decoding", "graphed", "search", "marian_vocabulary"},
+    {"decoding", "graphed", "int8", "search", "marian_vocabulary"},
     {"checkpoint", "vocabularies"},
     {"engine", "alignment", "training", "importers"},
+    {"parallel"},
     {"translator"},
     {"benchmark"},
 )

@@ -62,7 +62,7 @@ def test_dtypes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose_dtype("auto", cuda) == torch.bfloat16
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: False)
     assert choose_dtype("auto", cuda) == torch.float16
-    with pytest.raises(UsageError, match="dtype must be auto, float64"):
+    with pytest.raises(UsageError, match="dtype must be auto, int8, float64"):
         choose_dtype("int3", cpu)
 
 

@@ -1,0 +1,235 @@
+"""The int8 network against the plain one, whose products are given the same rounded numbers."""
+
+from __future__ import annotations
+
+import copy
+import math
+import random
+
+import numpy as np
+import pytest
+import torch
+from tiny import wide_transformer
+from torch import Tensor, nn
+
+from tformer.model.config import TransformerConfig
+from tformer.model.decoding import Eager
+from tformer.model.engine import Engine
+from tformer.model.errors import ModelError
+from tformer.model.int8 import kernels
+from tformer.model.int8.cache import KEPT_WHEN_EMPTY
+from tformer.model.int8.network import ENCODED_TOGETHER, Int8
+from tformer.model.int8.products import (
+    OFFSET,
+    PANEL,
+    filled,
+    product,
+    product_plain,
+    quantised,
+)
+from tformer.model.options import DecodingOptions
+from tformer.model.request import Request
+from tformer.model.transformer import Transformer
+
+EOS = 2
+
+
+def shaped(**changes: object) -> Transformer:
+    """A small random network of any shape, with biases that matter."""
+    torch.manual_seed(3)
+    shape = {
+        "vocab_size": 150,
+        "d_model": 64,
+        "num_heads": 4,
+        "d_ff": 100,
+        "num_encoder_layers": 2,
+        "num_decoder_layers": 2,
+        "norm": "pre",
+        "max_length": 100,
+    }
+    transformer = Transformer(TransformerConfig(**{**shape, **changes}))
+    with torch.no_grad():
+        for name, parameter in transformer.named_parameters():
+            if name.endswith("bias"):
+                parameter.normal_(std=0.1)
+    return transformer.eval()
+
+
+# -- products -----------------------------------------------------------------------------
+
+
+def rounded_weight(weight: Tensor) -> Tensor:
+    scale = weight.abs().amax(1, keepdim=True) / 127
+    return (weight / scale.clamp(min=1e-30)).round() * scale
+
+
+def rounded_rows(states: Tensor) -> Tensor:
+    scale = states.abs().amax(-1, keepdim=True).clamp(min=1e-30) / 127
+    return (states / scale).round() * scale
+
+
+@pytest.mark.parametrize("multiply", [product, product_plain], ids=["chosen", "plain"])
+@pytest.mark.parametrize("rows", [1, 3, 4, 9])
+@pytest.mark.parametrize(("width", "out"), [(64, 64), (100, 70), (8, 200)])
+def test_a_product_is_the_exact_sum_of_products(
+    multiply: object, rows: int, width: int, out: int
+) -> None:
+    draw = np.random.default_rng(rows)
+    weight = draw.integers(-127, 128, (out, width))
+    weight[:, 0] = 127  # so that every scale is one
+    linear = quantised((torch.from_numpy(weight).float(), None))
+    activations = draw.integers(0, 256, (rows + 2, filled(width)), dtype=np.uint8)
+    activations[0] = 255
+    sums = np.full((rows + 1) * filled(out), -1, np.int32)
+    multiply(activations, rows, linear, sums)
+    expected = (activations[:rows, :width].astype(int) - OFFSET) @ weight.T
+    found = sums[: rows * filled(out)].reshape(rows, -1)
+    assert (found[:, :out] == expected).all()
+    assert (found[:, out:] == 0).all()
+    assert (sums[rows * filled(out) :] == -1).all(), "nothing is written beyond the last row"
+
+
+def test_weights_have_a_scale_an_output_and_a_panel_a_projection() -> None:
+    first, second = torch.randn(10, 20), torch.randn(70, 20) * 100
+    linear = quantised((first, torch.ones(10)), (second, None))
+    assert linear.weight.shape == (1 + 2, PANEL // 4, PANEL, 4)
+    found = linear.weight.transpose(0, 2, 1, 3).reshape(3 * PANEL, -1) * linear.scale[:, None]
+    torch.testing.assert_close(torch.from_numpy(found[:10, :20]).float(), rounded_weight(first))
+    torch.testing.assert_close(
+        torch.from_numpy(found[PANEL : PANEL + 70, :20]).float(), rounded_weight(second)
+    )
+    assert linear.bias[:11].tolist() == [1.0] * 10 + [0.0]
+
+
+@pytest.mark.parametrize("damage", [math.nan, math.inf])
+def test_weights_that_are_no_numbers_are_refused(damage: float) -> None:
+    transformer = shaped()
+    with torch.no_grad():
+        transformer.decoder[0].feed_forward.inner.weight[3, 3] = damage
+    with pytest.raises(ModelError, match="damaged"):
+        Int8(transformer)
+
+
+# -- the network --------------------------------------------------------------------------
+
+
+def rounding(transformer: Transformer) -> Transformer:
+    """The plain network with int8's rounding before every product, in float64."""
+    reference = copy.deepcopy(transformer).double()
+    for module in reference.modules():
+        if isinstance(module, nn.Linear):
+            module.weight.data = rounded_weight(module.weight.data)
+            module.register_forward_pre_hook(lambda _, inputs: (rounded_rows(inputs[0]),))
+    output = rounded_weight(reference.target_embedding.weight.data)
+
+    def project(states: Tensor) -> Tensor:
+        return nn.functional.linear(rounded_rows(states), output, reference.logits_bias)
+
+    reference.project = project
+    return reference
+
+
+SHAPES = {
+    "pre": {},
+    "post": {"norm": "post"},
+    "gelu": {"activation": "gelu"},
+    "silu": {"activation": "silu"},
+    "narrow": {"d_model": 24, "num_heads": 3, "d_ff": 40, "vocab_size": 20},
+    "marian": {"logits_bias": True, "positions": "concatenated", "norm": "post"},
+    "two vocabularies": {"target_vocab_size": 90, "scale_embedding": False},
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
+def test_it_computes_what_the_plain_network_does_with_the_same_rounding(shape: dict) -> None:
+    transformer = shaped(**shape)
+    network, reference = Int8(transformer), Eager(rounding(transformer))
+    draw = random.Random(1)
+    vocab_size = transformer.config.vocab_size
+    sources = [[draw.randrange(3, vocab_size) for _ in range(n)] for n in (1, 7, 40)]
+    ours, theirs = network.start(2), reference.start(2)
+    with torch.inference_mode():
+        for batch in (sources[:2], sources[2:]):  # the last sentence comes a few steps later
+            ours.admit(batch)
+            theirs.admit(batch)
+            rows = 2 * (2 if len(batch) == 2 else 3)
+            for _ in range(5):
+                tokens = torch.tensor([draw.randrange(3, 20) for _ in range(rows)])
+                found, expected = ours.step(tokens), theirs.step(tokens)
+                # A number on the edge between two may be rounded to the other one.
+                torch.testing.assert_close(
+                    found.all().double(), expected.all(), atol=0.05, rtol=0.02
+                )
+                order = [r ^ draw.randrange(2) for r in range(rows)]
+                ours.select(torch.tensor(order))
+                theirs.select(torch.tensor(order))
+        ours.select(torch.tensor([4, 4, 1, 0]), [2, 0])
+        theirs.select(torch.tensor([4, 4, 1, 0]), [2, 0])
+        tokens = torch.tensor([5, 6, 7, 8])
+        torch.testing.assert_close(
+            ours.step(tokens).all().double(), theirs.step(tokens).all(), atol=0.05, rtol=0.02
+        )
+
+
+def test_the_best_tokens_are_those_of_all() -> None:
+    network = Int8(shaped(vocab_size=1000))
+    decoding = network.start(4)
+    decoding.admit([[5, 6, 7], [8, 9, 10, 11]])
+    scores = decoding.step(torch.tensor([1, 4, 5, 6, 7, 8, 9, 10]))
+    whole = scores.all()
+    torch.testing.assert_close(whole.exp().sum(1), torch.ones(8))
+    for width in (1, 9, 50):
+        log_probs, tokens = scores.best(width)
+        torch.testing.assert_close(log_probs, whole.topk(width).values)
+        torch.testing.assert_close(whole.gather(1, tokens), log_probs)
+        assert all(len(set(row)) == width for row in tokens.tolist())
+    for token in (EOS, 77):
+        torch.testing.assert_close(scores.of(token), whole[:, token])
+
+
+def test_the_exponential() -> None:
+    x = np.concatenate([np.linspace(-86, 0, 5001), [-0.0, -1e-9]]).astype(np.float32)
+    found = np.array([kernels._exp(value) for value in x])
+    np.testing.assert_allclose(found, np.exp(x.astype(float)), rtol=3e-7)
+    assert kernels._exp(np.float32(-1e30)) < 1e-37
+
+
+# -- in the engine ------------------------------------------------------------------------
+
+
+def answers(engine: Engine, requests: list[Request]) -> list[tuple]:
+    numbers = [engine.submit(request) for request in requests]
+    found = {}
+    while engine.busy:
+        found.update((answer.number, answer.hypotheses) for answer in engine.step())
+    return [found[number] for number in numbers]
+
+
+@pytest.mark.parametrize("beam_size", [1, 3, 4])
+def test_neighbours_do_not_change_a_bit(beam_size: int) -> None:
+    draw = random.Random(beam_size)
+    network = Int8(wide_transformer(torch.float32))
+    options = DecodingOptions(beam_size=beam_size, n_best=beam_size, max_length=40)
+    requests = [
+        Request((*(draw.randrange(3, 500) for _ in range(draw.randint(1, 90))), EOS), options)
+        for _ in range(20)
+    ]
+    assert sum(len(request.source) for request in requests) > ENCODED_TOGETHER
+    expected = [answers(Engine(network, beam_size=beam_size), [r])[0] for r in requests]
+    for budget in (16384, 900):
+        engine = Engine(network, beam_size=beam_size, max_tokens=budget)
+        order = draw.sample(range(len(requests)), len(requests))
+        found = answers(engine, [requests[index] for index in order])
+        assert found == [expected[index] for index in order]
+
+
+def test_memory_is_given_back() -> None:
+    network = Int8(wide_transformer(torch.float32))
+    engine = Engine(network, beam_size=4)
+    options = DecodingOptions(max_length=60, min_length=60)
+    answers(engine, [Request((*([5] * 60), EOS), options)] * 60)
+    cache = engine._decoding._cache
+    assert cache.num_sentences == 0
+    assert sum(past.keys.nbytes + past.memory_keys.nbytes for past in cache.layers) * 2 < (
+        KEPT_WHEN_EMPTY
+    )
