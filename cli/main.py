@@ -12,6 +12,7 @@ import typer
 from typer.exceptions import TyperException
 
 from tformer.cli import lines, talk
+from tformer.cli.attention import attention
 from tformer.cli.bench import bench
 from tformer.cli.convert import convert
 from tformer.cli.daemon import daemon
@@ -36,6 +37,7 @@ app.command()(translate)
 app.command()(evaluate)
 app.command()(bench)
 app.command()(info)
+app.command()(attention)
 app.command()(prepare)
 app.command()(train)
 app.add_typer(convert, name="convert")

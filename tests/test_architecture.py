@@ -32,7 +32,7 @@ LAYERS = (
     {"engine", "alignment", "training", "importers"},
     {"parallel"},
     {"translator"},
-    {"benchmark"},
+    {"benchmark", "inspection"},
 )
 
 # These must not cost the import of torch, at any depth.
