@@ -5,6 +5,8 @@
 #   make lint        ruff: rules and format
 #   make types       mypy, on the installed package
 #   make check       all of these and the slow tests, as .ci/run does
+#   make gpu-check   on a machine with a GPU: test, compare and measure decoding there
+#                    (TEXT=sentences.en.txt names a text to do it with)
 #   make docs        write docs/commands.md anew from the commands' help
 #   make protos      generate the code of the gRPC contract anew
 #   make clean       remove the environments and caches
@@ -24,7 +26,7 @@ INSTALL := $(PIP) install $(if $(TORCH),"$(TORCH)",--constraint constraints.txt)
 # checkers do not follow; in this one tformer is installed as a user would have it.
 TYPES := $(VENV)-types
 
-.PHONY: translate test slow-test lint format types check docs protos clean
+.PHONY: translate test slow-test lint format types check gpu-check docs protos clean
 .DELETE_ON_ERROR:
 
 translate: $(VENV)/installed
@@ -55,6 +57,9 @@ protos: $(VENV)/installed-dev
 	$(BIN)/python -m tformer.protos.generate
 
 check: test lint types slow-test
+
+gpu-check: $(VENV)/installed-dev
+	$(BIN)/python benchmarks/gpu_check.py $(if $(TEXT),--text "$(TEXT)")
 
 docs: $(VENV)/installed
 	$(BIN)/typer tformer.cli.main utils docs --name tformer --output docs/commands.md

@@ -22,7 +22,14 @@ from tformer.model.graphed.pool import Pool, Shape
 from tformer.model.scores import largest_by_chunks
 from tformer.model.transformer import DecoderLayer, Transformer, padding_mask
 
-_BACKENDS = threading.Lock()
+KERNELS = [SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
+"""Of attention on a GPU; the second stands in where the first does not know a dtype.
+
+Of the fused ones, flash attention takes no mask, and which version of cuDNN's is tried first has
+changed from release to release. The memory-efficient one takes any mask, and keys with any strides,
+so that slots are read where they lie."""
+
+_CHOOSING = threading.Lock()
 
 
 class Ranked(NamedTuple):
@@ -198,15 +205,12 @@ def rank(logits: Tensor, width: int) -> Ranked:
 def attention_kernels(device: torch.device) -> Iterator[None]:
     """Choose the kernel of ``scaled_dot_product_attention`` rather than let torch choose.
 
-    Of the fused ones, flash attention takes no mask, and which version of cuDNN's is tried first
-    has changed from release to release; the memory-efficient one takes any mask and keys with any
-    strides, so that slots are read where they lie. The choice belongs to the process, so two
-    threads must not make and undo it at once.
+    The choice belongs to the process, so two threads must not make and undo it at once.
     """
     if device.type != "cuda":
         yield
         return
-    with _BACKENDS, sdpa_kernel([SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]):
+    with _CHOOSING, sdpa_kernel(KERNELS):
         yield
 
 
