@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from tformer.model.errors import UsageError
-from tformer.model.options import DecodingOptions
+from tformer.model.options import DecodingOptions, LengthNormalisation
 from tformer.model.translation import (
     FinishReason,
     Hypothesis,
@@ -21,6 +21,7 @@ from tformer.model.translation import (
     kind_of,
 )
 from tformer.protos.v1 import translation_pb2 as pb
+from tformer.server.status import Unsupported
 
 if TYPE_CHECKING:
     from tformer.server.worker import Timing
@@ -28,15 +29,16 @@ if TYPE_CHECKING:
 PLAIN_TEXT = "text/plain"
 HTML = "text/html"
 
-OPTIONS = (
-    "beam_size",
-    "length_penalty",
-    "n_best",
-    "max_length",
-    "min_length",
-    "alignments",
-    "token_scores",
-)
+NO_PREFIX = "this server does not take target prefixes yet: leave target_prefix empty"
+
+OPTIONS = tuple(field.name for field in pb.DecodingOptions.DESCRIPTOR.fields)
+"""Every option of the contract; those of the library have the same names."""
+
+_NORMALISATIONS: dict[LengthNormalisation, pb.LengthNormalisation] = {
+    "paper": pb.LENGTH_NORMALISATION_PAPER,
+    "average": pb.LENGTH_NORMALISATION_AVERAGE,
+}
+_NORMALISATIONS_BACK = {number: name for name, number in _NORMALISATIONS.items()}
 
 _REASONS = {
     FinishReason.END_OF_SENTENCE: pb.FINISH_REASON_END_OF_SENTENCE,
@@ -71,7 +73,10 @@ class Order:
 
         Raises:
             UsageError: it asks for the impossible.
+            Unsupported: it asks for what is not built.
         """
+        if isinstance(message, pb.TranslateTextRequest) and any(message.target_prefixes):
+            raise Unsupported(NO_PREFIX)
         if message.mime_type not in ("", PLAIN_TEXT, HTML):
             raise UsageError(f"mime_type must be {PLAIN_TEXT} or {HTML}, not {message.mime_type!r}")
         order = cls(
@@ -105,15 +110,30 @@ def options_from(message: pb.DecodingOptions) -> DecodingOptions:
 @lru_cache(maxsize=256)
 def _options(serialised: bytes) -> DecodingOptions:
     message = pb.DecodingOptions.FromString(serialised)
-    return DecodingOptions(
-        **{name: getattr(message, name) for name in OPTIONS if message.HasField(name)}
-    )
+    values = {name: getattr(message, name) for name in OPTIONS if message.HasField(name)}
+    if number := values.pop("length_normalisation", pb.LENGTH_NORMALISATION_UNSPECIFIED):
+        if number not in _NORMALISATIONS_BACK:
+            raise UsageError(f"length_normalisation must be paper or average, not {number}")
+        values["length_normalisation"] = _NORMALISATIONS_BACK[number]
+    return DecodingOptions(**values)
 
 
 def options_message(options: DecodingOptions) -> pb.DecodingOptions:
-    """The options as a message: all of them, so that a server with other defaults obeys too."""
+    """The options as a message: all of them, so that a server with other defaults obeys too.
+
+    Raises:
+        UsageError: a number is too large to be sent.
+    """
     values = {name: getattr(options, name) for name in OPTIONS}
-    return pb.DecodingOptions(**{name: v for name, v in values.items() if v is not None})
+    values["length_normalisation"] = _NORMALISATIONS[options.length_normalisation]
+    message = pb.DecodingOptions()
+    for name, value in values.items():
+        if value is not None:
+            try:
+                setattr(message, name, value)
+            except ValueError as error:
+                raise UsageError(f"{name} is too large for a server: {value}") from error
+    return message
 
 
 def translation_message(translation: Translation, order: Order, timing: Timing) -> pb.Translation:

@@ -19,10 +19,10 @@ from tformer.server.admission import Admission, Reservation, estimate
 from tformer.server.cache import Cache
 from tformer.server.calls import Call
 from tformer.server.markup import Page
-from tformer.server.messages import Order, total, translation_message
+from tformer.server.messages import NO_PREFIX, Order, total, translation_message
 from tformer.server.metrics import Metrics
 from tformer.server.models import Models, ServedModel, match_language
-from tformer.server.status import ShuttingDown, status_of
+from tformer.server.status import ShuttingDown, Unsupported, status_of
 from tformer.server.streams import Conveyor, until
 from tformer.server.worker import Timing
 
@@ -134,6 +134,8 @@ class TranslationService:
         self, order: Order, call: Call, item: pb.StreamItem
     ) -> pb.StreamTranslateTextResponse:
         try:
+            if item.target_prefix:
+                raise Unsupported(NO_PREFIX)
             tokens = estimate([item.content])
             with await self._admission.wait(tokens, self._max_wait) as room:
                 _, (translation,) = await self._contents([item.content], order, call, room)

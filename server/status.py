@@ -7,7 +7,8 @@ TformerError
 │   ├── ShuttingDown    UNAVAILABLE
 │   ├── UnknownModel    NOT_FOUND
 │   ├── NoToken         UNAUTHENTICATED
-│   └── NotAllowed      PERMISSION_DENIED
+│   ├── NotAllowed      PERMISSION_DENIED
+│   └── Unsupported     UNIMPLEMENTED
 └── others              INTERNAL
 """
 
@@ -46,6 +47,10 @@ class NotAllowed(ServerError):
     """The caller is known, and may not do this."""
 
 
+class Unsupported(ServerError):
+    """The contract has it, and this server has not."""
+
+
 _CODES: dict[type[TformerError], grpc.StatusCode] = {
     UsageError: grpc.StatusCode.INVALID_ARGUMENT,
     Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
@@ -53,6 +58,7 @@ _CODES: dict[type[TformerError], grpc.StatusCode] = {
     UnknownModel: grpc.StatusCode.NOT_FOUND,
     NoToken: grpc.StatusCode.UNAUTHENTICATED,
     NotAllowed: grpc.StatusCode.PERMISSION_DENIED,
+    Unsupported: grpc.StatusCode.UNIMPLEMENTED,
 }
 
 _BY_NUMBER = {code.value[0]: code for code in grpc.StatusCode}

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from tformer.model.drafts import Draft, Sentence
+from tformer.model.errors import UsageError
 from tformer.model.translator import Translator
 from tformer.server.fairness import FairQueue
 from tformer.server.status import Overloaded, ShuttingDown
@@ -151,6 +152,7 @@ class Worker:
             Overloaded: none of them had come to its turn after ``max_wait`` seconds.
             ShuttingDown: the worker has been stopped.
             ModelError: the network computes nothing but NaN.
+            UsageError: an option asks for what the network cannot do.
         """
         if not self._is_open:
             raise ShuttingDown("the server is shutting down")
@@ -273,12 +275,27 @@ class Worker:
             self._enter(lot)
 
     def _enter(self, lot: list[_Place]) -> None:
-        self._work.submit(place.sentence for place in lot)
         now = time.monotonic()
         for place in lot:
             self._places[place.sentence] = place
             place.job.started = True
             place.timing.entered = now
+        sentences = [place.sentence for place in lot]
+        try:
+            self._work.submit(sentences)
+        except UsageError:
+            self._work.cancel(sentences)
+            self._enter_one_by_one(lot)
+
+    def _enter_one_by_one(self, lot: list[_Place]) -> None:
+        """Some sentence asks for what this network cannot do: its call is refused, no other."""
+        for place in lot:
+            if place.job.closed:
+                continue
+            try:
+                self._work.submit([place.sentence])
+            except UsageError as error:
+                self._drop(place.job, error)
 
     def _next_lot(self, tokens: int) -> list[_Place]:
         """Those whose turn it is, at least one; padded to one length they have ``tokens``."""

@@ -15,7 +15,7 @@ from tiny import tiny_transformer
 
 from tformer.model.decoding import Eager
 from tformer.model.drafts import Draft
-from tformer.model.errors import ModelError
+from tformer.model.errors import ModelError, UsageError
 from tformer.model.options import DecodingOptions
 from tformer.model.translator import Translator
 from tformer.model.vocabulary import Vocabulary
@@ -100,6 +100,35 @@ def test_drafts_are_completed_as_offline_and_timed(vocabulary: Vocabulary) -> No
         assert [d.translation(1) for d in drafts] == list(offline)
         assert all(t.submitted <= t.entered <= t.finished for t in timings)
         assert timings[1].compute_seconds > 0
+
+    run(test)
+
+
+def test_who_asks_for_what_the_network_cannot_do_is_refused_and_no_other(
+    vocabulary: Vocabulary,
+) -> None:
+    async def test() -> None:
+        translator = make_translator(vocabulary)
+        stepper = Stepper()
+        too_wide = DecodingOptions(beam_size=3, max_length=4)
+        async with working(translator, stepper) as worker:
+            first = asyncio.create_task(worker.translate([draft(translator)], "first"))
+            await stepper.first_step()
+            good = [draft(translator, text) for text in SENTENCES]
+            text = " ".join(SENTENCES)
+            bad = [draft(translator, text), draft(translator, text, too_wide)]
+            jobs = [
+                asyncio.create_task(worker.translate(drafts, "client"))
+                for drafts in (good[:3], bad, good[3:])
+            ]
+            await asyncio.sleep(0.05)  # all of them wait, and enter together
+            stepper.let_go()
+            found = await asyncio.gather(first, *jobs, return_exceptions=True)
+        assert isinstance(found[2], UsageError)
+        assert [isinstance(each, list) for each in found] == [True, True, False, True]
+        offline = translator.translate(SENTENCES, source="en", target="de", options=SHORT)
+        assert [d.translation(1).text for d in good] == [t.text for t in offline]
+        assert not worker._places and not worker._work.busy
 
     run(test)
 

@@ -8,6 +8,12 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class LengthNormalisation(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    LENGTH_NORMALISATION_UNSPECIFIED: _ClassVar[LengthNormalisation]
+    LENGTH_NORMALISATION_PAPER: _ClassVar[LengthNormalisation]
+    LENGTH_NORMALISATION_AVERAGE: _ClassVar[LengthNormalisation]
+
 class WarningCode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     WARNING_CODE_UNSPECIFIED: _ClassVar[WarningCode]
@@ -22,6 +28,9 @@ class FinishReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FINISH_REASON_END_OF_SENTENCE: _ClassVar[FinishReason]
     FINISH_REASON_LENGTH: _ClassVar[FinishReason]
     FINISH_REASON_COPIED: _ClassVar[FinishReason]
+LENGTH_NORMALISATION_UNSPECIFIED: LengthNormalisation
+LENGTH_NORMALISATION_PAPER: LengthNormalisation
+LENGTH_NORMALISATION_AVERAGE: LengthNormalisation
 WARNING_CODE_UNSPECIFIED: WarningCode
 WARNING_CODE_CUT: WarningCode
 WARNING_CODE_LIMIT: WarningCode
@@ -33,7 +42,7 @@ FINISH_REASON_LENGTH: FinishReason
 FINISH_REASON_COPIED: FinishReason
 
 class DecodingOptions(_message.Message):
-    __slots__ = ("beam_size", "length_penalty", "n_best", "max_length", "min_length", "alignments", "token_scores")
+    __slots__ = ("beam_size", "length_penalty", "n_best", "max_length", "min_length", "alignments", "token_scores", "length_normalisation", "early_stopping", "patience", "length_ratio", "length_offset", "coverage_penalty", "no_repeat_ngram_size", "repetition_penalty", "prefix_bias", "sampling", "temperature", "top_k", "top_p", "seed")
     BEAM_SIZE_FIELD_NUMBER: _ClassVar[int]
     LENGTH_PENALTY_FIELD_NUMBER: _ClassVar[int]
     N_BEST_FIELD_NUMBER: _ClassVar[int]
@@ -41,6 +50,20 @@ class DecodingOptions(_message.Message):
     MIN_LENGTH_FIELD_NUMBER: _ClassVar[int]
     ALIGNMENTS_FIELD_NUMBER: _ClassVar[int]
     TOKEN_SCORES_FIELD_NUMBER: _ClassVar[int]
+    LENGTH_NORMALISATION_FIELD_NUMBER: _ClassVar[int]
+    EARLY_STOPPING_FIELD_NUMBER: _ClassVar[int]
+    PATIENCE_FIELD_NUMBER: _ClassVar[int]
+    LENGTH_RATIO_FIELD_NUMBER: _ClassVar[int]
+    LENGTH_OFFSET_FIELD_NUMBER: _ClassVar[int]
+    COVERAGE_PENALTY_FIELD_NUMBER: _ClassVar[int]
+    NO_REPEAT_NGRAM_SIZE_FIELD_NUMBER: _ClassVar[int]
+    REPETITION_PENALTY_FIELD_NUMBER: _ClassVar[int]
+    PREFIX_BIAS_FIELD_NUMBER: _ClassVar[int]
+    SAMPLING_FIELD_NUMBER: _ClassVar[int]
+    TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
+    TOP_K_FIELD_NUMBER: _ClassVar[int]
+    TOP_P_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
     beam_size: int
     length_penalty: float
     n_best: int
@@ -48,23 +71,39 @@ class DecodingOptions(_message.Message):
     min_length: int
     alignments: bool
     token_scores: bool
-    def __init__(self, beam_size: _Optional[int] = ..., length_penalty: _Optional[float] = ..., n_best: _Optional[int] = ..., max_length: _Optional[int] = ..., min_length: _Optional[int] = ..., alignments: _Optional[bool] = ..., token_scores: _Optional[bool] = ...) -> None: ...
+    length_normalisation: LengthNormalisation
+    early_stopping: bool
+    patience: float
+    length_ratio: float
+    length_offset: int
+    coverage_penalty: float
+    no_repeat_ngram_size: int
+    repetition_penalty: float
+    prefix_bias: float
+    sampling: bool
+    temperature: float
+    top_k: int
+    top_p: float
+    seed: int
+    def __init__(self, beam_size: _Optional[int] = ..., length_penalty: _Optional[float] = ..., n_best: _Optional[int] = ..., max_length: _Optional[int] = ..., min_length: _Optional[int] = ..., alignments: _Optional[bool] = ..., token_scores: _Optional[bool] = ..., length_normalisation: _Optional[_Union[LengthNormalisation, str]] = ..., early_stopping: _Optional[bool] = ..., patience: _Optional[float] = ..., length_ratio: _Optional[float] = ..., length_offset: _Optional[int] = ..., coverage_penalty: _Optional[float] = ..., no_repeat_ngram_size: _Optional[int] = ..., repetition_penalty: _Optional[float] = ..., prefix_bias: _Optional[float] = ..., sampling: _Optional[bool] = ..., temperature: _Optional[float] = ..., top_k: _Optional[int] = ..., top_p: _Optional[float] = ..., seed: _Optional[int] = ...) -> None: ...
 
 class TranslateTextRequest(_message.Message):
-    __slots__ = ("contents", "source_language_code", "target_language_code", "model", "mime_type", "options")
+    __slots__ = ("contents", "source_language_code", "target_language_code", "model", "mime_type", "options", "target_prefixes")
     CONTENTS_FIELD_NUMBER: _ClassVar[int]
     SOURCE_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
     TARGET_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     MIME_TYPE_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    TARGET_PREFIXES_FIELD_NUMBER: _ClassVar[int]
     contents: _containers.RepeatedScalarFieldContainer[str]
     source_language_code: str
     target_language_code: str
     model: str
     mime_type: str
     options: DecodingOptions
-    def __init__(self, contents: _Optional[_Iterable[str]] = ..., source_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., model: _Optional[str] = ..., mime_type: _Optional[str] = ..., options: _Optional[_Union[DecodingOptions, _Mapping]] = ...) -> None: ...
+    target_prefixes: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, contents: _Optional[_Iterable[str]] = ..., source_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., model: _Optional[str] = ..., mime_type: _Optional[str] = ..., options: _Optional[_Union[DecodingOptions, _Mapping]] = ..., target_prefixes: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class TranslateTextResponse(_message.Message):
     __slots__ = ("translations", "model", "usage")
@@ -181,12 +220,14 @@ class StreamConfig(_message.Message):
     def __init__(self, source_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., model: _Optional[str] = ..., mime_type: _Optional[str] = ..., options: _Optional[_Union[DecodingOptions, _Mapping]] = ..., as_ready: _Optional[bool] = ...) -> None: ...
 
 class StreamItem(_message.Message):
-    __slots__ = ("id", "content")
+    __slots__ = ("id", "content", "target_prefix")
     ID_FIELD_NUMBER: _ClassVar[int]
     CONTENT_FIELD_NUMBER: _ClassVar[int]
+    TARGET_PREFIX_FIELD_NUMBER: _ClassVar[int]
     id: str
     content: str
-    def __init__(self, id: _Optional[str] = ..., content: _Optional[str] = ...) -> None: ...
+    target_prefix: str
+    def __init__(self, id: _Optional[str] = ..., content: _Optional[str] = ..., target_prefix: _Optional[str] = ...) -> None: ...
 
 class StreamTranslateTextResponse(_message.Message):
     __slots__ = ("id", "translation")

@@ -1,0 +1,71 @@
+"""Options as messages and back."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tformer.model.errors import UsageError
+from tformer.model.options import DecodingOptions
+from tformer.protos.v1 import translation_pb2 as pb
+from tformer.server.messages import OPTIONS, Order, options_from, options_message
+from tformer.server.status import Unsupported
+
+INT32 = st.integers(1, 2**31 - 1)
+
+
+def test_the_contract_has_every_option_of_the_library() -> None:
+    assert set(OPTIONS) == {field.name for field in fields(DecodingOptions)}
+
+
+def test_what_is_not_set_is_the_default() -> None:
+    assert options_from(pb.DecodingOptions()) == DecodingOptions()
+
+
+@given(
+    st.builds(
+        DecodingOptions,
+        beam_size=st.integers(4, 64),
+        n_best=st.integers(1, 4),
+        length_penalty=st.floats(0, 10),
+        length_normalisation=st.sampled_from(["paper", "average"]),
+        early_stopping=st.booleans(),
+        patience=st.floats(0.1, 10),
+        max_length=st.none() | INT32,
+        length_ratio=st.floats(0, 10),
+        length_offset=INT32,
+        min_length=st.just(0),
+        coverage_penalty=st.floats(0, 1),
+        no_repeat_ngram_size=INT32,
+        repetition_penalty=st.floats(0.5, 2),
+        prefix_bias=st.floats(0, 0.9),
+        sampling=st.just(True),
+        temperature=st.floats(0.1, 2),
+        top_k=INT32,
+        top_p=st.floats(0.1, 1),
+        seed=st.integers(0, 2**64 - 1),
+        alignments=st.booleans(),
+        token_scores=st.booleans(),
+    )
+)
+def test_options_come_back_as_they_were(options: DecodingOptions) -> None:
+    assert options_from(options_message(options)) == options
+
+
+def test_a_number_that_no_message_can_carry_is_refused() -> None:
+    with pytest.raises(UsageError, match="max_length"):
+        options_message(DecodingOptions(max_length=2**31))
+
+
+def test_an_unknown_normalisation_is_refused() -> None:
+    with pytest.raises(UsageError, match="length_normalisation"):
+        options_from(pb.DecodingOptions(length_normalisation=7))  # type: ignore[arg-type]
+
+
+def test_prefixes_are_in_the_contract_only() -> None:
+    with pytest.raises(Unsupported, match="target_prefix"):
+        Order.of(pb.TranslateTextRequest(contents=["a", "b"], target_prefixes=["", "x"]))
+    assert Order.of(pb.TranslateTextRequest(contents=["a"], target_prefixes=[""]))
