@@ -71,7 +71,7 @@ def bench(
     seconds: Annotated[
         float,
         Option(metavar="S", min=0, help="Begin no measurement after that, but of the first round."),
-    ] = 420.0,
+    ] = 450.0,
     threads: Annotated[
         int | None, Option(metavar="N", min=1, help="Threads of each system; else every core.")
     ] = None,

@@ -24,8 +24,11 @@ from tformer.model.benchmark.systems import Settings, candidates
 from tformer.model.benchmark.task import Task, sentences_of
 from tformer.model.metrics import Scores
 
-CALIBRATION = 128
+CALIBRATION = 96
 """Sentences, at most, on which settings are tried."""
+
+QUICK = 1.0
+"""Seconds under which a trial is repeated, lest chance decide."""
 
 PAUSE = 0.25
 """Seconds between two measurements, in which the threads of the last one stop spinning."""
@@ -37,9 +40,9 @@ class Limits:
 
     rounds: int = 3
     """Most rounds."""
-    seconds: float = 420.0
-    """After so many no further measurement begins, but of a first round. A system that has used
-    up twice its share of them is left out of later rounds."""
+    seconds: float = 450.0
+    """After so many, finding settings included, no further measurement begins, but of a first
+    round. A system that has used up twice its share of them is left out of later rounds."""
 
 
 @dataclass(frozen=True)
@@ -116,9 +119,9 @@ class Comparison:
     def run(self) -> Iterator[Outcome]:
         """Measure; the outcome so far, after every round."""
         with tempfile.TemporaryDirectory(prefix="tformer-bench-") as folder, ExitStack() as stack:
+            deadline = self._clock() + self._limits.seconds
             for system in list(self._systems):
                 self._trying(system, partial(self._set_up, system, Path(folder), stack))
-            deadline = self._clock() + self._limits.seconds
             for number in range(1, self._limits.rounds + 1):
                 if number > 1 and self._clock() >= deadline:
                     break
@@ -153,6 +156,7 @@ class Comparison:
                 if len(settings) == 1:
                     yield cell, settings[0]
                     continue
+                self._ask(process, cell, settings[0], min(self._task.size, 4))  # warm up
                 sentences = min(sentences_of(self._task, cell), cell.batch or CALIBRATION)
                 sentences = min(max(sentences, 8), CALIBRATION, self._task.size)
                 times = [self._seconds(process, cell, trial, sentences) for trial in settings]
@@ -161,10 +165,11 @@ class Comparison:
                 yield cell, best
 
     def _seconds(self, process: Process, cell: Cell, settings: Settings, sentences: int) -> float:
-        """The shorter of two runs; the first may have to load or to compile something."""
-        return min(
-            float(self._ask(process, cell, settings, sentences)["seconds"]) for _ in range(2)
-        )
+        """Of a trial; the shorter of two if they are quick."""
+        first = float(self._ask(process, cell, settings, sentences)["seconds"])
+        if first > QUICK:
+            return first
+        return min(first, float(self._ask(process, cell, settings, sentences)["seconds"]))
 
     def _ask(
         self, process: Process, cell: Cell, settings: Settings, sentences: int

@@ -18,7 +18,10 @@ SAMPLE = Path(__file__).parent / "sample.en.txt"
 """English sentences, for a text where none is named."""
 
 GROUPS = 4
-"""Batches that a system is handed in one measurement."""
+"""Batches that a system is handed in one measurement, at most."""
+
+ENOUGH = 256
+"""Sentences of a measurement, if that makes two batches; only all at once are more."""
 
 ONE_BY_ONE = 40
 """Sentences of a measurement in which they are handed over one at a time."""
@@ -116,7 +119,8 @@ def sentences_of(task: Task, cell: Cell) -> int:
     """How many sentences one measurement of a cell takes."""
     if cell.batch is None:
         return task.size
-    wanted = ONE_BY_ONE if cell.batch == 1 else GROUPS * cell.batch
+    several = min(GROUPS * cell.batch, max(2 * cell.batch, ENOUGH))
+    wanted = ONE_BY_ONE if cell.batch == 1 else several
     return min(wanted, task.size)
 
 
