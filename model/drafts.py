@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tformer.model.errors import UsageError
+from tformer.model.guard import Sign
 from tformer.model.options import DecodingOptions
 from tformer.model.sentences import Piece, detect
 from tformer.model.translation import (
@@ -73,12 +74,16 @@ class Sentence:
     tokens: list[int]
     """What the encoder reads; empty for a piece that stays as it is."""
     options: DecodingOptions
+    languages: tuple[str, str] | None = None
+    """Of the piece, and of what it is translated to; what has none is not guarded."""
     hypotheses: list[Hypothesis] = field(default_factory=list)
     """The best first; empty as long as the engine works on it."""
     target_ids: list[tuple[int, ...]] = field(default_factory=list)
     """The tokens of each hypothesis, the end not counted."""
     limit: int | None = None
     """Most tokens of a hypothesis, if the best reached it."""
+    signs: tuple[Sign, ...] = ()
+    """That the best hypothesis is no translation."""
 
     def __post_init__(self) -> None:
         if not self.tokens:
@@ -132,7 +137,7 @@ class Draft:
             source_language=self.source_language,
             target_language=self.target_language,
             hypotheses=tuple(best),
-            warnings=(*self.warnings, *self._limit_warnings()),
+            warnings=(*self.warnings, *self._limit_warnings(), *self._guard_warnings()),
             finish_reason=self._finish_reason(),
             source_tokens=self.source_tokens,
             target_tokens=sum(sentence.target_tokens for sentence in self.sentences),
@@ -163,6 +168,13 @@ class Draft:
             )
             for sentence in self.sentences
             if sentence.limit is not None
+        ]
+
+    def _guard_warnings(self) -> list[Notice]:
+        return [
+            Notice(WarningKind.GUARD, sign)
+            for sentence in self.sentences
+            for sign in sentence.signs
         ]
 
     def _finish_reason(self) -> FinishReason:

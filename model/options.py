@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from tformer.model.errors import UsageError
@@ -82,6 +83,9 @@ class DecodingOptions:
     (Holtzman et al., 2020, nucleus sampling), after temperature and ``top_k``."""
     seed: int = 0
     """Of sampling: the same request with the same seed gives the same translation, in any batch."""
+    guard: bool = True
+    """Whether a translation that repeats itself, is far too long or short, or is its source again
+    is decoded once more; see `tformer.model.guard`."""
     alignments: bool = False
     """Whether to tell in `Hypothesis.alignment` which words became which."""
     token_scores: bool = False
@@ -136,7 +140,7 @@ class DecodingOptions:
             raise UsageError(f"{name} must be a number above {low}, not {value}")
 
     def _check_types(self) -> None:
-        for name, kind in get_type_hints(type(self)).items():
+        for name, kind in _kinds().items():
             value = getattr(self, name)
             if get_origin(kind) is Literal:
                 if value not in get_args(kind):
@@ -159,3 +163,9 @@ def _is_of_type(value: object, kind: Any) -> bool:
     if isinstance(value, bool):
         return kind is bool
     return isinstance(value, kind | int if kind is float else kind)
+
+
+@cache
+def _kinds() -> dict[str, Any]:
+    """The types of the options, which take longer to find than to check."""
+    return get_type_hints(DecodingOptions)

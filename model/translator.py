@@ -34,9 +34,12 @@ from tformer.model.directory import ModelFacts, find_model
 from tformer.model.drafts import Draft, Route, Sentence
 from tformer.model.engine import MAX_TOKENS, Engine, Finished
 from tformer.model.errors import UsageError
+from tformer.model.guard import Attempt, Sign, is_guarded, wider
+from tformer.model.hypotheses import FinishedHypothesis
 from tformer.model.options import DecodingOptions
 from tformer.model.parallel import ParallelEngine
 from tformer.model.request import Request
+from tformer.model.second_look import Result, SecondLook
 from tformer.model.sentences import Piece, split
 from tformer.model.transformer import Transformer
 from tformer.model.translation import Hypothesis, Notice, Translation, WarningKind
@@ -215,7 +218,10 @@ class Translator:
         """Cut a text into sentences and these into tokens."""
         source, target = route.of(text)
         pieces = split(text, source, length=self._num_tokens, limit=self.longest_source)
-        sentences = [Sentence(piece, self._tokens(piece, target), options) for piece in pieces]
+        sentences = [
+            Sentence(piece, self._tokens(piece, target), options, languages=(source, target))
+            for piece in pieces
+        ]
         warnings: list[str] = []
         if num_cuts := sum(piece.cut for piece in pieces):
             limit = f"no sentence may exceed {self.longest_source} tokens"
@@ -226,10 +232,13 @@ class Translator:
         """An idle engine for sentences that come and go; no beam may be over ``beam_size``."""
 
         def start() -> Engine:
-            return Engine(self.network, beam_size=beam_size, max_tokens=self.max_tokens)
+            return self._start_engine(beam_size)
 
         engine = start() if self.threads == 1 else ParallelEngine(start, self.threads)
-        return Work(engine, self.vocabulary)
+        return Work(engine, self.vocabulary, lambda: self._start_engine(wider(beam_size)))
+
+    def _start_engine(self, beam_size: int) -> Engine:
+        return Engine(self.network, beam_size=beam_size, max_tokens=self.max_tokens)
 
     def explain(self, drafts: Iterable[Draft]) -> None:
         """Tell of the hypotheses that there are what `DecodingOptions` ask for, once.
@@ -273,17 +282,23 @@ class Translator:
 class Work:
     """The sentences that an engine works on, by the numbers that it gave them."""
 
-    def __init__(self, engine: Engine | ParallelEngine, vocabulary: AnyVocabulary) -> None:
-        """Work for an idle engine."""
+    def __init__(
+        self,
+        engine: Engine | ParallelEngine,
+        vocabulary: AnyVocabulary,
+        start_wider: Callable[[], Engine],
+    ) -> None:
+        """Work for an idle engine; what looks wrong is done again by ``start_wider()``."""
         self._engine = engine
         self._vocabulary = vocabulary
+        self._second_look = SecondLook(start_wider, self._signs)
         self._sentences: dict[int, Sentence] = {}
         self._longest_first = True
 
     @property
     def busy(self) -> bool:
         """Whether a step is to be taken."""
-        return self._engine.busy
+        return self._engine.busy or self._second_look.busy
 
     @property
     def num_waiting(self) -> int:
@@ -292,8 +307,8 @@ class Work:
 
     @property
     def num_running(self) -> int:
-        """Sentences in the batch."""
-        return self._engine.num_running
+        """Sentences in the batch, and in that of those that are decoded again."""
+        return self._engine.num_running + self._second_look.num_running
 
     def submit(self, sentences: Iterable[Sentence]) -> None:
         """Queue what is to be translated, sorted by length.
@@ -307,7 +322,7 @@ class Work:
         lot = sorted(sentences, key=lambda s: len(s.tokens), reverse=self._longest_first)
         self._longest_first = not self._longest_first
         for sentence in lot:
-            number = self._engine.submit(Request(sentence.tokens, sentence.options))
+            number = self._engine.submit(_request(sentence))
             self._sentences[number] = sentence
 
     def cancel(self, sentences: Iterable[Sentence]) -> None:
@@ -317,6 +332,7 @@ class Work:
         for number in numbers:
             self._engine.cancel(number)
             del self._sentences[number]
+        self._second_look.cancel(unwanted)
 
     def step(self) -> list[Sentence]:
         """Let the engine take a step; the sentences that it finished, with their hypotheses.
@@ -324,17 +340,47 @@ class Work:
         Raises:
             ModelError: when the network computes nothing but NaN.
         """
-        return [self._hand_out(finished) for finished in self._engine.step()]
+        finished = self._engine.step() if self._engine.busy else []
+        again = self._second_look.step()
+        done = [result for answer in finished if (result := self._judge(answer))]
+        return [self._hand_out(sentence, result) for sentence, result in (*done, *again)]
 
-    def _hand_out(self, finished: Finished) -> Sentence:
+    def _judge(self, finished: Finished) -> tuple[Sentence, Result] | None:
+        """A sentence and its translation; None if that looks wrong and is sought again."""
         sentence = self._sentences.pop(finished.number)
+        signs = self._signs(sentence, finished.hypotheses[0])
+        result = Result(finished.hypotheses, finished.max_length, signs)
+        if not signs:
+            return sentence, result
+        self._second_look.take(sentence, _request(sentence), result)
+        return None
+
+    def _signs(self, sentence: Sentence, best: FinishedHypothesis) -> tuple[Sign, ...]:
+        if sentence.languages is None or not is_guarded(sentence.options):
+            return ()
+        return Attempt(
+            source=sentence.piece.text,
+            target=self._text(best.tokens),
+            source_language=sentence.languages[0],
+            target_language=sentence.languages[1],
+            source_tokens=sentence.tokens,
+            target_tokens=best.tokens,
+            options=sentence.options,
+        ).signs
+
+    def _hand_out(self, sentence: Sentence, result: Result) -> Sentence:
         sentence.hypotheses = [
-            Hypothesis(self._text(found.tokens), found.score) for found in finished.hypotheses
+            Hypothesis(self._text(found.tokens), found.score) for found in result.hypotheses
         ]
-        sentence.target_ids = [found.tokens for found in finished.hypotheses]
-        if sentence.target_tokens == finished.max_length:
-            sentence.limit = finished.max_length
+        sentence.target_ids = [found.tokens for found in result.hypotheses]
+        sentence.signs = result.signs
+        if sentence.target_tokens == result.max_length:
+            sentence.limit = result.max_length
         return sentence
 
     def _text(self, tokens: Sequence[int]) -> str:
         return _CONTROL.sub(" ", self._vocabulary.decode(tokens)).strip()
+
+
+def _request(sentence: Sentence) -> Request:
+    return Request(sentence.tokens, sentence.options)

@@ -25,12 +25,12 @@ MAY_IMPORT = {
 LAYERS = (
     {"normalisation", "errors", "config", "options", "request", "device", "translation"},
     {"cache", "directory", "scores", "candidates", "constraints", "sentences", "spans", "metrics"},
-    {"glossary", "translation_memory"},
+    {"glossary", "translation_memory", "guard"},
     {"transformer", "vocabulary", "drafts", "hypotheses", "processors", "sampling", "remembering"},
     {"decoding", "graphed", "int8", "search", "marian_vocabulary"},
     {"checkpoint", "vocabularies"},
     {"engine", "alignment", "training", "importers"},
-    {"parallel"},
+    {"parallel", "second_look"},
     {"translator"},
     {"benchmark", "inspection"},
 )
@@ -44,6 +44,7 @@ WITHOUT_TORCH = (
     "directory",
     "translation",
     "drafts",
+    "guard",
     "sentences",
     "spans",
     "metrics",
