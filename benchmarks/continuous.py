@@ -1,6 +1,6 @@
 """Continuous against static batching, on the same requests arriving over time.
 
-    python benchmarks/continuous.py newstest2014.en-de.en --dtype float32
+    python benchmarks/continuous.py newstest2014.en-de.en
 
 Sentences of the text arrive at random, on average so many a second (a Poisson process), and are
 translated by one engine in two ways:
@@ -38,7 +38,7 @@ from tformer.model.options import DecodingOptions
 from tformer.model.translator import Translator
 
 HERE = Path(__file__).parent
-LOADS = (0.2, 0.4, 0.6, 0.8, 0.95)
+LOADS = (0.2, 0.4, 0.6, 0.8, 0.95, 1.1)
 
 Way = Literal["continuous", "static"]
 WAYS: tuple[Way, ...] = ("continuous", "static")
