@@ -61,11 +61,16 @@ class Remote:
 
 
 def open_translator(
-    model: str, device: str, remote: Remote | None, options: DecodingOptions
+    model: str,
+    device: str,
+    remote: Remote | None,
+    options: DecodingOptions,
+    *,
+    warm: bool = True,
 ) -> AnyTranslator:
     """The server's translator if there is one, else that of the daemon if it has the model.
 
-    Else the model is loaded.
+    Else, or if ``warm`` is False and so the daemon not asked, the model is loaded.
 
     Raises:
         UsageError: the options clash.
@@ -74,7 +79,8 @@ def open_translator(
         DeviceError: the device is not available.
     """
     if remote is None:
-        return warm_translator(model, device, options) or load_translator(model, device)
+        found = warm_translator(model, device, options) if warm else None
+        return found or load_translator(model, device)
     if device != Device.AUTO:
         raise UsageError("--device is of no use with --server: the server has its own")
     return connect(model, remote)

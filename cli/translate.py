@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import chain, tee
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +17,7 @@ from tformer.cli.documents import Reading, document_format
 from tformer.cli.languages import Choice, Direction, direction_of
 from tformer.cli.lines import Line
 from tformer.cli.progress import progress_bar
+from tformer.cli.terms import GlossaryFiles, MemoryFiles, Terms
 from tformer.documents.formats import FORMATS
 from tformer.model.errors import UsageError
 from tformer.model.options import DecodingOptions
@@ -49,6 +50,8 @@ def translate(
         int, Option(metavar="N", help="Hypotheses printed for each line, at most the beam size.")
     ] = DecodingOptions.n_best,
     device: options.DeviceOption = options.Device.AUTO,
+    glossary: GlossaryFiles = None,
+    memory: MemoryFiles = None,
     server: options.Server = None,
     server_ca: options.ServerCa = None,
     as_json: options.Json = False,
@@ -71,24 +74,34 @@ def translate(
 
     --n-best prints up to N lines for each line of input: its number, counted from 0, the
     hypothesis and its score, separated by " ||| ". --json prints one object for each line of input.
+
+    --glossary has terms translated as you say and warns where that fails. --memory reuses the
+    translation of a text that is in it; --json also shows near matches.
     """
     decoding = DecodingOptions(beam_size=beam_size, length_penalty=length_penalty, n_best=n_best)
     paths = files or [lines.STDIN]
     lines.check_inputs(paths)
     remote = loading.Remote(server, server_ca) if server else None
+    terms = Terms.read(glossary, memory, remote=remote is not None)
+
+    def open_translator() -> loading.AnyTranslator:
+        warm = terms.glossary is None  # the daemon takes none
+        opened = loading.open_translator(model, device, remote, decoding, warm=warm)
+        return terms.equip(opened, near=as_json)
+
     if kind := document_format(paths, format):
         if n_best > 1 or as_json:
             raise UsageError("--n-best and --json are for lines: add --format text")
         reading = Reading.of(paths[0], kind, output, target)
         with lines.open_output(output) as writer:
-            translator = loading.open_translator(model, device, remote, decoding)
+            translator = open_translator()
             choice = Choice.among(translator, source, target)
             writer.write_bytes(reading.translate(translator, choice, decoding))
         return
     if lines.STDIN in paths and talk.is_terminal(sys.stdin):
         talk.note("reading from the terminal, line by line; Ctrl-D ends")
     with lines.open_output(output) as writer:
-        translator = loading.open_translator(model, device, remote, decoding)
+        translator = open_translator()
         choice = Choice.among(translator, source, target)
         job = Job(translator, choice, decoding, _format(as_json, n_best))
         size = lines.size_of(paths)
@@ -206,6 +219,8 @@ def _json_line(index: int, line: Line, translation: Translation) -> str:
         "target_language": translation.target_language,
         "hypotheses": [{"text": h.text, "score": h.score} for h in translation.hypotheses],
         "warnings": list(translation.warnings),
+        "terms": list(map(asdict, translation.terms)),
+        "matches": list(map(asdict, translation.matches)),
     }
     return json.dumps(record, ensure_ascii=False) + "\n"
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from tformer.model.errors import UsageError
+from tformer.model.glossary import Found, Term, uses_of, warnings_about
 from tformer.model.guard import Sign
 from tformer.model.options import DecodingOptions
 from tformer.model.sentences import Piece, detect
@@ -84,6 +86,8 @@ class Sentence:
     """Most tokens of a hypothesis, if the best reached it."""
     signs: tuple[Sign, ...] = ()
     """That the best hypothesis is no translation."""
+    found: Sequence[Found] = ()
+    """Terms of the glossary that are in the piece."""
 
     def __post_init__(self) -> None:
         if not self.tokens:
@@ -96,6 +100,11 @@ class Sentence:
             (self.options.alignments and self.hypotheses[0].alignment is None)
             or (self.options.token_scores and self.hypotheses[0].piece_scores is None)
         )
+
+    @cached_property
+    def terms(self) -> tuple[Term, ...]:
+        """What the glossary asks for, each once."""
+        return tuple(dict.fromkeys(one.term for one in self.found))
 
     @property
     def target_tokens(self) -> int:
@@ -132,15 +141,18 @@ class Draft:
     def translation(self, n_best: int) -> Translation:
         """The sentences put together; they must be complete."""
         best = self._combinations(n_best)
+        terms = tuple(use for s in self.sentences for use in uses_of(s.terms, s.hypotheses[0].text))
+        lost = dict.fromkeys(warnings_about(terms))
         return Translation(
             text=best[0].text,
             source_language=self.source_language,
             target_language=self.target_language,
             hypotheses=tuple(best),
-            warnings=(*self.warnings, *self._limit_warnings(), *self._guard_warnings()),
+            warnings=(*self.warnings, *self._limit_warnings(), *self._guard_warnings(), *lost),
             finish_reason=self._finish_reason(),
             source_tokens=self.source_tokens,
             target_tokens=sum(sentence.target_tokens for sentence in self.sentences),
+            terms=terms,
         )
 
     def _combinations(self, n_best: int) -> list[Hypothesis]:

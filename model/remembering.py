@@ -45,17 +45,25 @@ class Remembering:
     """A translator with a memory; it translates as the translator does."""
 
     def __init__(
-        self, translator: _AnyTranslator, memory: TranslationMemory, *, num_near: int = 0
+        self,
+        translator: _AnyTranslator,
+        memory: TranslationMemory,
+        *,
+        glossary: Glossary | None = None,
+        num_near: int = 0,
     ) -> None:
         """Put a memory before a translator.
 
         Args:
             translator: asked for what the memory does not have.
             memory: what is reused.
+            glossary: what the translator is told; what is reused is checked for its terms.
             num_near: most near matches that are looked for, for every text that is not reused.
         """
         self._translator = translator
         self._memory = memory
+        self._settings = {"glossary": glossary} if glossary else {}
+        self._glossary = glossary
         self._num_near = num_near
 
     @property
@@ -96,9 +104,9 @@ class Remembering:
                 recalled.append(self._recall(text, source, target))
                 yield "" if recalled[-1].unit else text
 
-        glossary = settings.get("glossary")
+        settings |= self._settings
         answers = self._translator.translate(unknown(), source=source, target=target, **settings)
-        return (_with_memory(answer, recalled.popleft(), glossary) for answer in answers)
+        return (_with_memory(answer, recalled.popleft(), self._glossary) for answer in answers)
 
     def _recall(self, text: str, source: str | None, target: str | None) -> _Recalled:
         if not text.strip():

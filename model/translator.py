@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 
@@ -32,8 +32,10 @@ from tformer.model.device import (
 )
 from tformer.model.directory import ModelFacts, find_model
 from tformer.model.drafts import Draft, Route, Sentence
+from tformer.model.enforcing import Enforcement, Enforcer
 from tformer.model.engine import MAX_TOKENS, Engine, Finished
 from tformer.model.errors import UsageError
+from tformer.model.glossary import Glossary
 from tformer.model.guard import Attempt, Sign, is_guarded, wider
 from tformer.model.hypotheses import FinishedHypothesis
 from tformer.model.options import DecodingOptions
@@ -182,6 +184,7 @@ class Translator:
         source: str | None = None,
         target: str | None = None,
         options: DecodingOptions | None = None,
+        glossary: Glossary | None = None,
     ) -> Iterator[Translation]:
         """Translate texts; as many translations come out, in the same order.
 
@@ -199,12 +202,16 @@ class Translator:
                 only one.
             target: the language to translate into; None is the other one of a model that has two.
             options: how to decode; None is the defaults.
+            glossary: what terms of the source must become. `Translation.terms` says what became of
+                them, and a warning where one could not be honoured.
 
         Raises:
             UsageError: at once, when the model does not know a language or the choice is unclear.
         """
         route = self.route(source, target)
-        return self._translate(iter(texts), route, options or DecodingOptions())
+        options = options or DecodingOptions()
+        draft = partial(self.draft, route=route, options=options, glossary=glossary)
+        return self._translate(iter(texts), draft, options)
 
     def route(self, source: str | None, target: str | None) -> Route:
         """From which language to which; None for what is to be found out.
@@ -214,14 +221,23 @@ class Translator:
         """
         return Route(self.source_languages, self.target_languages, source, target)
 
-    def draft(self, text: str, route: Route, options: DecodingOptions) -> Draft:
-        """Cut a text into sentences and these into tokens."""
+    def draft(
+        self,
+        text: str,
+        route: Route,
+        options: DecodingOptions,
+        glossary: Glossary | None = None,
+    ) -> Draft:
+        """Cut a text into sentences and these into tokens, and look for terms in them."""
         source, target = route.of(text)
         pieces = split(text, source, length=self._num_tokens, limit=self.longest_source)
         sentences = [
             Sentence(piece, self._tokens(piece, target), options, languages=(source, target))
             for piece in pieces
         ]
+        for sentence in sentences:
+            if glossary and sentence.tokens:
+                sentence.found = glossary.find(sentence.piece.text, source, target)
         warnings: list[str] = []
         if num_cuts := sum(piece.cut for piece in pieces):
             limit = f"no sentence may exceed {self.longest_source} tokens"
@@ -235,7 +251,8 @@ class Translator:
             return self._start_engine(beam_size)
 
         engine = start() if self.threads == 1 else ParallelEngine(start, self.threads)
-        return Work(engine, self.vocabulary, lambda: self._start_engine(wider(beam_size)))
+        enforcer = Enforcer(self.vocabulary, lambda: self.aligner)
+        return Work(engine, self.vocabulary, lambda: self._start_engine(wider(beam_size)), enforcer)
 
     def _start_engine(self, beam_size: int) -> Engine:
         return Engine(self.network, beam_size=beam_size, max_tokens=self.max_tokens)
@@ -250,7 +267,7 @@ class Translator:
             self.aligner.explain(sentences)
 
     def _translate(
-        self, texts: Iterator[str], route: Route, options: DecodingOptions
+        self, texts: Iterator[str], draft: Callable[[str], Draft], options: DecodingOptions
     ) -> Iterator[Translation]:
         """Keep the engine busy with one half of the window while the other half fills up."""
         work = self.start_work(options.beam_size)
@@ -259,7 +276,7 @@ class Translator:
         exhausted = False
         while drafts or not exhausted:
             while not exhausted and len(drafts) <= self._window - chunk:
-                new = [self.draft(text, route, options) for text in islice(texts, chunk)]
+                new = [draft(text) for text in islice(texts, chunk)]
                 exhausted = len(new) < chunk
                 work.submit(sentence for draft in new for sentence in draft.waiting)
                 drafts.extend(new)
@@ -287,12 +304,18 @@ class Work:
         engine: Engine | ParallelEngine,
         vocabulary: AnyVocabulary,
         start_wider: Callable[[], Engine],
+        enforcer: Enforcer,
     ) -> None:
-        """Work for an idle engine; what looks wrong is done again by ``start_wider()``."""
+        """Work for an idle engine.
+
+        What looks wrong is done again by ``start_wider()``; then ``enforcer`` sees to the terms.
+        """
         self._engine = engine
         self._vocabulary = vocabulary
         self._second_look = SecondLook(start_wider, self._signs)
         self._sentences: dict[int, Sentence] = {}
+        self._enforcer = enforcer
+        self._enforced: dict[int, Enforcement] = {}
         self._longest_first = True
 
     @property
@@ -332,6 +355,9 @@ class Work:
         for number in numbers:
             self._engine.cancel(number)
             del self._sentences[number]
+        for number in [n for n, e in self._enforced.items() if e.sentence in unwanted]:
+            self._engine.cancel(number)
+            del self._enforced[number]
         self._second_look.cancel(unwanted)
 
     def step(self) -> list[Sentence]:
@@ -341,9 +367,45 @@ class Work:
             ModelError: when the network computes nothing but NaN.
         """
         finished = self._engine.step() if self._engine.busy else []
-        again = self._second_look.step()
-        done = [result for answer in finished if (result := self._judge(answer))]
-        return [self._hand_out(sentence, result) for sentence, result in (*done, *again)]
+        settled = self._second_look.step()
+        enforced = []
+        for answer in finished:
+            if answer.number in self._enforced:
+                enforced += self._take(answer)
+            elif judged := self._judge(answer):
+                settled.append(judged)
+        done = [self._hand_out(*result) for result in settled if not result[0].found]
+        enforced += [self._enforcement(*result) for result in settled if result[0].found]
+        return [*done, *self._enforce(enforced)]
+
+    def _enforcement(self, sentence: Sentence, result: Result) -> Enforcement:
+        """What is to be seen to in a translation that was made without regard to its terms."""
+        enforcement = Enforcement(sentence, result.max_length)
+        self._add(enforcement, result.hypotheses)
+        return enforcement
+
+    def _take(self, finished: Finished) -> list[Enforcement]:
+        """The enforcement that an answer belongs to, if it waits for no other."""
+        enforcement = self._enforced.pop(finished.number)
+        self._add(enforcement, finished.hypotheses)
+        enforcement.pending -= 1
+        return [] if enforcement.pending else [enforcement]
+
+    def _add(self, enforcement: Enforcement, found: Sequence[FinishedHypothesis]) -> None:
+        enforcement.add([self._text(hypothesis.tokens) for hypothesis in found], found)
+
+    def _enforce(self, enforcements: Sequence[Enforcement]) -> list[Sentence]:
+        """Ask for what is still to be tried; the sentences for which nothing is."""
+        done = []
+        for one, further in zip(enforcements, self._enforcer.requests(enforcements), strict=True):
+            one.begin(len(further))
+            for request in further:
+                self._enforced[self._engine.submit(request)] = one
+            if not further:
+                best = tuple(c.hypothesis for c in one.best(one.sentence.options.n_best))
+                signs = self._signs(one.sentence, best[0])
+                done.append(self._hand_out(one.sentence, Result(best, one.max_length, signs)))
+        return done
 
     def _judge(self, finished: Finished) -> tuple[Sentence, Result] | None:
         """A sentence and its translation; None if that looks wrong and is sought again."""

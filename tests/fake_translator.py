@@ -12,6 +12,7 @@ from typing import NamedTuple
 from tformer.cli import loading, main
 from tformer.model.errors import ModelError
 from tformer.model.options import DecodingOptions
+from tformer.model.translation import MemoryMatch, TermUse
 
 
 class Result(NamedTuple):
@@ -41,6 +42,8 @@ class FakeTranslation:
     target_language: str
     hypotheses: tuple[FakeHypothesis, ...]
     warnings: tuple[str, ...]
+    terms: tuple[TermUse, ...] = ()
+    matches: tuple[MemoryMatch, ...] = ()
 
 
 class FakeVocabulary:

@@ -30,7 +30,7 @@ LAYERS = (
     {"decoding", "graphed", "int8", "search", "marian_vocabulary"},
     {"checkpoint", "vocabularies"},
     {"engine", "alignment", "training", "importers"},
-    {"parallel", "second_look"},
+    {"parallel", "second_look", "enforcing"},
     {"translator"},
     {"benchmark", "inspection"},
 )

@@ -78,8 +78,8 @@ def test_near_matches_are_looked_for_on_demand() -> None:
 
 def test_a_reused_translation_is_checked_for_terms() -> None:
     glossary = Glossary([Entry("morning", "Vormittag"), Entry("good", "Guten")])
-    both = Remembering(Shouting(), TranslationMemory(UNITS))
-    (result,) = both.translate(["Good morning."], source="en", target="de", glossary=glossary)
+    both = Remembering(Shouting(), TranslationMemory(UNITS), glossary=glossary)
+    (result,) = both.translate(["Good morning."], source="en", target="de")
     assert [(use.source, use.honoured) for use in result.terms] == [
         ("good", True), ("morning", False),
     ]  # fmt: skip

@@ -257,6 +257,7 @@ class Int8Scores:
         self._work = work
         self._rows = rows
         self._end: Tensor | None = None
+        self._whole: Tensor | None = None
 
     @property
     def vocab_size(self) -> int:
@@ -280,10 +281,15 @@ class Int8Scores:
         return log_probs, tokens
 
     def of(self, token: int) -> Tensor:
-        """One token in every row, (R,); the end of the sentence costs nothing after ``best``."""
+        """One token in every row, (R,); the end of the sentence costs nothing after ``best``.
+
+        Any other costs as much as all, the first time.
+        """
         if token == self._decoder.eos_id and self._end is not None:
             return self._end
-        return self.all()[:, token]
+        if self._whole is None:
+            self._whole = self.all()
+        return self._whole[:, token]
 
     def all(self) -> Tensor:
         """Every log-probability, (R, V)."""

@@ -1,0 +1,289 @@
+"""Seeing to it that a translation says the terms of a glossary.
+
+A sentence is translated as if there were no glossary. If its best hypothesis lacks a term, the
+words that stand for it are looked up in the alignment, and decoding starts anew from there: the
+hypothesis up to these words is kept as a prefix, the term and the piece that follows these words
+come next, and the model goes on from what has been said. So a term takes the place of what it
+replaces, and the rest fits to it. Of several ways to say a term, that of the most likely
+translation is taken. One term is replaced after the other, from left to right.
+
+Where the alignment shows no place, or terms are still missing, a search that requires all of them
+(`tformer.model.constraints`) takes its turn: it finds a place for every term, though not always a
+good one. What goes round in circles is only taken if nothing else is there.
+
+The search is given tokens, but a term is text: a hypothesis with the tokens of "Motor" may go on to
+"Motoren". So every hypothesis is looked at as text, and one that says more terms is preferred.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+
+from tformer.model import request
+from tformer.model.alignment import Aligner
+from tformer.model.drafts import Sentence
+from tformer.model.errors import UsageError
+from tformer.model.glossary import Term, capitalisations, is_said
+from tformer.model.hypotheses import FinishedHypothesis
+from tformer.model.normalisation import normalise
+from tformer.model.request import Request
+from tformer.model.sentences import Piece
+from tformer.model.translation import Hypothesis, Link, Span
+from tformer.model.vocabulary import AnyVocabulary
+
+MOST_WAYS = 32
+"""Ways to say one term that a search is told of, at most; the first of the glossary."""
+
+MOST_REPLACING = 8
+"""Ways to say one term that are each tried in the place of what stands for it, at most."""
+
+
+# The same one to four words three times.
+_CIRCLES = re.compile(r"\b(\w+(?:\W+\w+){0,3}?)(?:\W+\1\b){2}")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A hypothesis as text."""
+
+    text: str
+    hypothesis: FinishedHypothesis
+    whole: bool
+    """Whether it ended before the length limit and does not go round in circles."""
+    said: int
+    """Terms that it says."""
+
+    @property
+    def rank(self) -> tuple[bool, int]:
+        """What counts before its score."""
+        return self.whole, self.said
+
+
+@dataclass(eq=False)
+class Enforcement:
+    """A sentence on its way to a translation that says its terms."""
+
+    sentence: Sentence
+    max_length: int = 0
+    """Most tokens of a hypothesis."""
+    pending: int = 0
+    """Requests that have not been answered."""
+    candidates: list[Candidate] = field(default_factory=list)
+    """All that were found."""
+    latest: list[Candidate] = field(default_factory=list)
+    """Those of the last requests."""
+    num_rounds: int = 0
+    searched: bool = False
+    """Whether the search that requires every term had its turn."""
+    links: Sequence[Link] = ()
+    """Between the normalised source and the leading hypothesis."""
+
+    def add(self, texts: Sequence[str], found: Sequence[FinishedHypothesis]) -> None:
+        """Take the answer to a request."""
+        for text, hypothesis in zip(texts, found, strict=True):
+            whole = len(hypothesis.tokens) < self.max_length and not _CIRCLES.search(text)
+            said = sum(is_said(term, text) for term in self.sentence.terms)
+            self.latest.append(Candidate(text, hypothesis, whole, said))
+
+    def begin(self, num_requests: int) -> None:
+        """Get ready for the answers to further requests."""
+        self.candidates += self.latest
+        self.latest = []
+        self.pending = num_requests
+
+    @property
+    def leading(self) -> Candidate:
+        """The best of the latest."""
+        return max(self.latest, key=lambda c: (*c.rank, c.hypothesis.score))
+
+    def best(self, most: int) -> list[Candidate]:
+        """Different hypotheses that say as much as any, the most likely first."""
+        everything = [*self.candidates, *self.latest]
+        rank = max(candidate.rank for candidate in everything)
+        by_tokens = {c.hypothesis.tokens: c for c in everything if c.rank == rank}
+        return sorted(by_tokens.values(), key=lambda c: -c.hypothesis.score)[:most]
+
+
+class Enforcer:
+    """Says what to ask of the engine next."""
+
+    def __init__(self, vocabulary: AnyVocabulary, open_aligner: Callable[[], Aligner]) -> None:
+        """An enforcer for a model.
+
+        Args:
+            vocabulary: that of the model.
+            open_aligner: gives what aligns, or raises a UsageError if nothing does.
+        """
+        self._vocabulary = vocabulary
+        self._open_aligner = open_aligner
+
+    def requests(self, enforcements: Sequence[Enforcement]) -> list[list[Request]]:
+        """What to try next for each; nothing where the best that was found is to be taken."""
+        replacing = [enforcement for enforcement in enforcements if _is_to_replace(enforcement)]
+        self._align(replacing)
+        return [self._further(enforcement) for enforcement in enforcements]
+
+    def _further(self, enforcement: Enforcement) -> list[Request]:
+        if enforcement.searched or enforcement.leading.said == len(enforcement.sentence.terms):
+            return []
+        if _is_to_replace(enforcement):
+            enforcement.num_rounds += 1
+            if found := self._replacing(enforcement, enforcement.leading):
+                return found
+        enforcement.searched = True
+        return self._requiring(enforcement)
+
+    def _requiring(self, enforcement: Enforcement) -> list[Request]:
+        """A search for a translation that says every term that fits."""
+        limit = enforcement.max_length
+        fitting = []
+        for term in enforcement.sentence.terms:
+            ways = self._ways(term, touching=_touches(enforcement.sentence, term))
+            shortest = min(map(len, ways), default=limit + 1)
+            if shortest <= limit:
+                fitting.append(ways)
+                limit -= shortest
+        return [self._request(enforcement, required=tuple(fitting))] if fitting else []
+
+    def _replacing(self, enforcement: Enforcement, leading: Candidate) -> list[Request]:
+        """Prefixes up to the first missing term and with it, if its place is known.
+
+        And with the piece that follows the replaced words, which a model is tempted to say again:
+        so it knows that it is behind them, and the term does not become the beginning of a word.
+        """
+        places = sorted(_places(enforcement, leading.text), key=lambda place: place[0])
+        if not places:
+            return []
+        (start, end), term = places[0]
+        ids, text = leading.hypothesis.tokens, leading.text
+        spans = self._open_aligner().target_pieces(ids, text)
+        kept, behind = ids[: _num_before(spans, start)], _num_before(spans, end)
+        ways = islice(self._ways_at(term, text, start), MOST_REPLACING)
+        prefixes = (kept + way + ids[behind : behind + 1] for way in ways)
+        return [
+            self._request(enforcement, prefix=prefix)
+            for prefix in prefixes
+            if len(prefix) <= enforcement.max_length
+        ]
+
+    def _align(self, enforcements: Sequence[Enforcement]) -> None:
+        """Look up which tokens of the normalised sources became which; none if nothing aligns."""
+        asked = [_asking(enforcement) for enforcement in enforcements]
+        try:
+            if asked:
+                self._open_aligner().explain(asked)
+        except UsageError:
+            return
+        for enforcement, sentence in zip(enforcements, asked, strict=True):
+            enforcement.links = sentence.hypotheses[0].alignment or ()
+
+    def _request(
+        self,
+        enforcement: Enforcement,
+        prefix: tuple[int, ...] = (),
+        required: tuple[request.Term, ...] = (),
+    ) -> Request:
+        """A request for all hypotheses, since the best may be one that says no whole word."""
+        asked = enforcement.sentence.options
+        options = replace(asked, n_best=asked.beam_size, prefix_bias=0.0)
+        if asked.sampling:  # what is drawn by chance cannot be told to say a term
+            options = replace(options, sampling=False, temperature=1.0, top_k=0, top_p=1.0, seed=0)
+        return Request(enforcement.sentence.tokens, options, prefix, required)
+
+    def _ways(self, term: Term, *, touching: bool) -> request.Term:
+        """The tokens of a term in all of its ways that the vocabulary can spell.
+
+        Args:
+            term: what to say.
+            touching: whether something may stand directly before it, such as a bracket.
+        """
+        phrases = _phrases(term)
+        apart = filter(None, (self._spelt(phrase) for phrase in phrases))
+        close = filter(None, (self._spelt(phrase, after="(") for phrase in phrases if touching))
+        return tuple(islice((way for ways in (apart, close) for way in ways), MOST_WAYS))
+
+    def _ways_at(self, term: Term, text: str, at: int) -> Iterator[tuple[int, ...]]:
+        """The tokens of a term in the ways that suit a place in a text."""
+        begins = not any(character.isalnum() for character in text[:at])
+        after = "(" if at and not text[at - 1].isspace() else ""
+        for target in term.targets:
+            phrase = capitalisations(target)[-1] if begins else target
+            if way := self._spelt(phrase, after=after):
+                yield way
+
+    def _spelt(self, phrase: str, *, after: str = "") -> tuple[int, ...]:
+        """The tokens of a phrase, directly behind ``after`` or as a word of its own.
+
+        There are none if the vocabulary lacks a character of it.
+        """
+        before = self._tokens(after)
+        spelt = self._tokens(after + phrase)
+        if spelt[: len(before)] != before:
+            return ()
+        spelt = spelt[len(before) :]
+        return spelt if self._vocabulary.decode(spelt).strip() == phrase else ()
+
+    def _tokens(self, text: str) -> tuple[int, ...]:
+        return tuple(self._vocabulary.encode_target(text)[:-1])
+
+
+def _is_to_replace(enforcement: Enforcement) -> bool:
+    """Whether the leading hypothesis is fit for having words replaced by terms that it lacks."""
+    num_terms = len(enforcement.sentence.terms)
+    leading = enforcement.leading
+    return (
+        leading.said < num_terms
+        and leading.whole
+        and not enforcement.searched
+        and enforcement.num_rounds < 2 * num_terms
+    )
+
+
+def _asking(enforcement: Enforcement) -> Sentence:
+    """The leading hypothesis of a sentence as a sentence whose alignment is asked for."""
+    sentence, leading = enforcement.sentence, enforcement.leading
+    return Sentence(
+        Piece(normalise(sentence.piece.text), ""),
+        sentence.tokens,
+        replace(sentence.options, alignments=True, token_scores=False),
+        hypotheses=[Hypothesis(leading.text, leading.hypothesis.score)],
+        target_ids=[leading.hypothesis.tokens],
+    )
+
+
+def _places(enforcement: Enforcement, text: str) -> Iterator[tuple[Span, Term]]:
+    """Where in the leading hypothesis the words are that stand for terms that it lacks."""
+    for one in enforcement.sentence.found:
+        linked = sorted(
+            target
+            for (start, end), target in enforcement.links
+            if start < one.end and end > one.start
+        )
+        if linked and not is_said(one.term, text):
+            yield _first_run(linked), one.term
+
+
+def _first_run(spans: Sequence[Span]) -> Span:
+    """What the first of sorted spans covers together with those directly behind it."""
+    start, end = spans[0]
+    for span in spans[1:]:
+        if span[0] > end + 1:
+            break
+        end = max(end, span[1])
+    return start, end
+
+
+def _num_before(spans: Sequence[Span], at: int) -> int:
+    """How many pieces end before a place."""
+    return next((number for number, (_, end) in enumerate(spans) if end > at), len(spans))
+
+
+def _phrases(term: Term) -> tuple[str, ...]:
+    return tuple(way for target in term.targets for way in capitalisations(target))
+
+
+def _touches(sentence: Sentence, term: Term) -> bool:
+    return any(one.touches for one in sentence.found if one.term == term)
