@@ -17,6 +17,10 @@ sentence that alone is over it runs alone. Entering copies the cache, so when no
 they enter once a quarter of the budget is free. Callers with many sentences at hand submit them
 sorted by length.
 
+**Out of memory.** When the GPU's memory does not suffice, the budget is halved for good, and what
+ran goes back to the head of the queue and begins anew, in smaller company. A sentence for which
+there is no memory even alone is a `DeviceError`.
+
 **Independence.** A translation depends on its own request only, bit for bit on the CPU: lengths,
 limits and masks are those of the sentence, every product in the network is row by row, and
 positions come in blocks (`tformer.model.cache.BLOCK`), so that a longer neighbour does not change
@@ -27,6 +31,7 @@ The engine knows token ids and no text.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from dataclasses import dataclass
 from itertools import chain, count
@@ -37,11 +42,13 @@ from torch import Tensor
 from tformer.model.constraints import Progress
 from tformer.model.decoding import AttentiveDecoding, Network
 from tformer.model.device import on_device
-from tformer.model.errors import ModelError, UsageError
+from tformer.model.errors import DeviceError, ModelError, UsageError
 from tformer.model.hypotheses import FinishedHypothesis
 from tformer.model.request import Request
 from tformer.model.scores import Scores
 from tformer.model.search import Beam
+
+logger = logging.getLogger(__name__)
 
 MAX_TOKENS = 8192
 """Default budget: 64 sentences of 32 tokens with a beam of 4."""
@@ -85,6 +92,7 @@ class Engine:
                 rows of a batch.
             max_tokens: budget of a batch, rows times source tokens.
         """
+        self._network = network
         self._config = network.config
         self._device = network.device
         self._beam_size = beam_size
@@ -139,7 +147,11 @@ class Engine:
             return False
         self._beam.keep(remaining)
         rows = torch.arange(self.num_running * self._beam_size, device=self._device)
-        self._keep(remaining, rows)
+        try:
+            self._keep(remaining, rows)
+        except torch.OutOfMemoryError:
+            self._running = [self._running[index] for index in remaining]
+            self._begin_anew()
         return True
 
     @torch.inference_mode()
@@ -148,7 +160,16 @@ class Engine:
 
         Raises:
             ModelError: when the network computes nothing but NaN.
+            DeviceError: when the memory does not suffice for a single sentence, which is dropped.
         """
+        try:
+            return self._step()
+        except torch.OutOfMemoryError:
+            pass  # go on outside, because the traceback holds on to what took the memory
+        self._retreat()
+        return []
+
+    def _step(self) -> list[Finished]:
         self._admit(self._next_to_enter())
         if not self._running:
             return []
@@ -158,6 +179,33 @@ class Engine:
         leaving = [s for i, s in enumerate(self._running) if i not in staying]
         self._keep(remaining, rows)
         return [self._answer(s, found) for s, found in zip(leaving, finished, strict=True)]
+
+    def _retreat(self) -> None:
+        """Go on with half of the batch for which there was no memory."""
+        longest = max(sentence.length for sentence in self._running)
+        num_tokens = self.num_running * self._beam_size * longest
+        alone = self.num_running == 1
+        if alone:
+            self._running = []
+        else:
+            self._max_tokens = min(self._max_tokens, num_tokens) // 2
+            logger.warning("out of memory: batches are now of at most %d tokens", self._max_tokens)
+        self._begin_anew()
+        if alone:
+            raise DeviceError(
+                f"not enough memory for one sentence of {longest} tokens and a beam of "
+                f"{self._beam_size}: choose a narrower beam, or the CPU"
+            )
+
+    def _begin_anew(self) -> None:
+        """Put what runs back to the head of the queue, and give its memory back."""
+        self._waiting.extendleft(reversed(self._running))
+        self._running = []
+        self._beam.keep([])
+        del self._decoding
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+        self._decoding = self._network.start(self._beam_size)
 
     def _scores(self) -> tuple[Scores, Tensor | None]:
         """Of the next token of every hypothesis; and what they attend to, if it matters."""
@@ -192,12 +240,12 @@ class Engine:
         """Encode the sentences together and put them behind those that run."""
         if not sentences:
             return
+        self._running += sentences  # first, so that they are not lost if there is no memory
         self._decoding.admit([sentence.request.source for sentence in sentences])
         self._beam.extend(
             [sentence.request for sentence in sentences],
             [self._target_limit(sentence.request) for sentence in sentences],
         )
-        self._running += sentences
 
     def _target_limit(self, request: Request) -> int:
         """Most tokens of the translation; the network has positions for no more, and the end."""
@@ -244,10 +292,10 @@ class Engine:
         if len(sentences) == self.num_running:
             self._decoding.select(rows)
             return
-        self._running = [self._running[i] for i in sentences]
         by_sentence = rows.view(-1, self._beam_size)
         index = on_device(torch.tensor(sentences, dtype=torch.int64), self._device)
         self._decoding.select(by_sentence.index_select(0, index).flatten(), sentences)
+        self._running = [self._running[i] for i in sentences]
 
     def _answer(self, sentence: _Sentence, hypotheses: list[FinishedHypothesis]) -> Finished:
         if not hypotheses:

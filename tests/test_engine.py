@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import random
+import resource
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,9 +17,9 @@ from random_requests import random_options
 from reference_search import Reference, reference_search
 from tiny import tiny_transformer, wide_transformer
 
-from tformer.model.decoding import Decoding, Eager
+from tformer.model.decoding import Decoding, Eager, EagerDecoding
 from tformer.model.engine import Engine, Finished
-from tformer.model.errors import ModelError, UsageError
+from tformer.model.errors import DeviceError, ModelError, UsageError
 from tformer.model.options import DecodingOptions
 from tformer.model.request import Request, Term
 from tformer.model.transformer import Transformer
@@ -289,6 +294,108 @@ def test_a_network_that_does_not_tell_its_attention_says_so() -> None:
     engine = Engine(Silent(tiny_transformer(1)))
     with pytest.raises(UsageError, match="coverage_penalty needs to know"):
         engine.submit(Request((5,), DecodingOptions(coverage_penalty=0.1)))
+
+
+class Cramped(Eager):
+    """A network on a device that has memory for so many sentences, and gets by until ``verb``."""
+
+    def __init__(self, transformer: Transformer, verb: str, capacity: int) -> None:
+        super().__init__(transformer)
+        self.verb = verb
+        self.capacity = capacity
+        self.failures = 0
+
+    def start(self, beam_size: int) -> EagerDecoding:
+        decoding = super().start(beam_size)
+        called = getattr(decoding, self.verb)
+
+        def cramped(*arguments: Any) -> Any:
+            result = called(*arguments)
+            cache = decoding._cache
+            if cache is not None and cache.num_sentences > self.capacity:
+                self.failures += 1
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return result
+
+        setattr(decoding, self.verb, cramped)
+        return decoding
+
+
+@pytest.mark.parametrize("verb", ["admit", "step", "select"])
+def test_out_of_memory_halves_the_batch_and_loses_nothing(verb: str) -> None:
+    draw = random.Random(verb)
+    requests = [random_request(draw, widest=2) for _ in range(20)]
+    transformer = tiny_transformer(1)
+    network = Cramped(transformer, verb, capacity=3)
+    engine = Engine(network, beam_size=2)
+    numbers = [engine.submit(request) for request in requests]
+    engine.step()
+    assert engine.cancel(numbers.pop())
+    found = drain(engine)
+    assert sorted(found) == numbers
+    for number, request in zip(numbers, requests, strict=False):
+        assert_same(found[number], alone(transformer, request))
+    assert 0 < network.failures < 8
+
+
+def test_a_sentence_for_which_there_is_no_memory_is_an_error() -> None:
+    network = Cramped(tiny_transformer(1), "step", capacity=0)
+    engine = Engine(network, beam_size=2)
+    engine.submit(Request((5, EOS), DecodingOptions(beam_size=2)))
+    with pytest.raises(DeviceError, match="one sentence of 2 tokens and a beam of 2"):
+        engine.step()
+    assert not engine.busy
+    network.capacity = 1
+    engine.submit(Request((5, EOS), DecodingOptions(beam_size=2)))
+    assert len(drain(engine)) == 1
+
+
+def resident() -> int:
+    """Bytes of this process in memory."""
+    pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
+    return pages * resource.getpagesize()
+
+
+def run_tiny_requests(engine: Engine, count: int) -> None:
+    """A few tokens each, many at a time, some of them cancelled."""
+    kinds = [
+        Request((*range(3, 3 + n), EOS), DecodingOptions(beam_size=2, n_best=2, max_length=limit))
+        for n in (0, 2)
+        for limit in (1, 2)
+    ]
+    for _ in range(count // 500):
+        numbers = [engine.submit(kinds[index % len(kinds)]) for index in range(500)]
+        engine.step()
+        for number in numbers[::11]:
+            engine.cancel(number)
+        drain(engine)
+
+
+def test_requests_leave_no_memory_behind() -> None:
+    engine = Engine(Eager(tiny_transformer(1)), beam_size=2, max_tokens=2000)
+    tracemalloc.start()
+    try:
+        run_tiny_requests(engine, 500)
+        gc.collect()
+        before = tracemalloc.get_traced_memory()[0]
+        run_tiny_requests(engine, 1500)
+        gc.collect()
+        grown = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert grown < 50_000  # a leak of one object a request would be more
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_requests_leave_nothing_behind() -> None:
+    engine = Engine(Eager(tiny_transformer(1)), beam_size=2, max_tokens=2000)
+    run_tiny_requests(engine, 1000)
+    gc.collect()
+    objects, memory = len(gc.get_objects()), resident()
+    run_tiny_requests(engine, 100_000)
+    gc.collect()
+    assert len(gc.get_objects()) - objects < 100
+    assert resident() - memory < 16 * 2**20
 
 
 def test_a_damaged_model_is_an_error_and_not_an_endless_loop() -> None:
