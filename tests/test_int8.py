@@ -17,16 +17,15 @@ from tformer.model.decoding import Eager
 from tformer.model.engine import Engine
 from tformer.model.errors import ModelError
 from tformer.model.int8 import kernels
-from tformer.model.int8.cache import KEPT_WHEN_EMPTY
 from tformer.model.int8.network import ENCODED_TOGETHER, Int8
 from tformer.model.int8.products import (
     OFFSET,
-    PANEL,
     filled,
     product,
     product_plain,
     quantised,
 )
+from tformer.model.int8.vectors import PANEL, weighted_sum
 from tformer.model.options import DecodingOptions
 from tformer.model.request import Request
 from tformer.model.transformer import Transformer
@@ -226,10 +225,25 @@ def test_neighbours_do_not_change_a_bit(beam_size: int) -> None:
 def test_memory_is_given_back() -> None:
     network = Int8(wide_transformer(torch.float32))
     engine = Engine(network, beam_size=4)
-    options = DecodingOptions(max_length=60, min_length=60)
-    answers(engine, [Request((*([5] * 60), EOS), options)] * 60)
+    options = DecodingOptions(max_length=70, min_length=70)
+    assert len(answers(engine, [Request((*([5] * 60), EOS), options)] * 30)) == 30
     cache = engine._decoding._cache
     assert cache.num_sentences == 0
-    assert sum(past.keys.nbytes + past.memory_keys.nbytes for past in cache.layers) * 2 < (
-        KEPT_WHEN_EMPTY
+    assert cache._positions == cache._memories == []
+    assert cache.past.ancestors.nbytes == 0
+
+
+@pytest.mark.parametrize("width", [1, 16, 24, 48, 64, 130])
+@pytest.mark.parametrize("count", [0, 1, 5])
+def test_a_weighted_sum_of_rows(width: int, count: int) -> None:
+    draw = np.random.default_rng(width)
+    weights, rows = draw.random(7, np.float32), draw.random(2000, np.float32)
+    places = draw.integers(0, 1800, 5)
+    out = np.full(width + 4, 9, np.float32)
+    weighted_sum(weights, 2, places, count, rows, 3, width, out, 2)
+    expected = sum(
+        (weights[2 + n] * rows[3 + places[n] : 3 + places[n] + width] for n in range(count)),
+        np.zeros(width),
     )
+    np.testing.assert_allclose(out[2:-2], expected, rtol=1e-5)
+    assert (out[:2] == 9).all() and (out[-2:] == 9).all()

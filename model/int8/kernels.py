@@ -23,14 +23,14 @@ compiler know that the index is not negative (which would count from the end), a
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numba import float32, int32, njit
-from numba.extending import intrinsic
+from numba import carray, float32, njit
 from numpy.typing import NDArray
 
 from tformer.model.int8.products import LIMIT, OFFSET, Floats, Linear, product
+from tformer.model.int8.vectors import LANES, as_float, pointer, weighted_sum
 
 FAST = {"reassoc", "contract", "arcp", "nsz", "nnan"}
 """Sums may be taken in the order that suits vectors, and nothing is NaN: weights are checked."""
@@ -114,43 +114,48 @@ class Work(NamedTuple):
 
 
 class Past(NamedTuple):
-    """The sentences of a batch under way, and what a decoder layer remembers of them."""
+    """The sentences of a batch under way, and what the decoder remembers of them.
 
-    places: NDArray[np.int64]
-    """(G,), where in the arrays below each sentence is."""
+    A sentence has two pieces of memory of its own, float32, which are known by their addresses.
+    ``memories`` holds for every layer the keys of the memory, transposed (d, S filled up to whole
+    vectors), and its values (S likewise, d). ``positions`` holds for every layer the keys and then
+    the values of target positions, (capacity, K, d) each; nothing is moved there when a beam is
+    reordered.
+    """
+
     steps: NDArray[np.int64]
     """(G,), target positions that each has."""
+    capacities: NDArray[np.int64]
+    """(G,), target positions that there is room for."""
     source_lengths: NDArray[np.int64]
     """(G,)"""
+    positions: NDArray[np.int64]
+    """(G,), addresses."""
+    memories: NDArray[np.int64]
+    """(G,), addresses."""
     ancestors: NDArray[np.uint32]
     """(R, T): position t of what is now hypothesis r was written by this one of its sentence."""
-    keys: Floats
-    """(places, T, K, d); nothing is moved here when a beam is reordered."""
-    values: Floats
-    """(places, T, K, d)"""
-    memory_keys: Floats
-    """(places, d, S), transposed."""
-    memory_values: Floats
-    """(places, S, d)"""
 
 
 # -- rows ---------------------------------------------------------------------------------
+
+
+@njit
+def whole_vectors(length):  # type: ignore[no-untyped-def]
+    """``length`` and what it takes to make whole vectors."""
+    return (length + LANES - 1) // LANES * LANES
+
+
+@njit(inline="always")
+def _floats(address, part, size):  # type: ignore[no-untyped-def]
+    """Part number ``part``, of ``size`` numbers each, of the memory at an address."""
+    return carray(pointer(address + 4 * part * size), (size,))
 
 
 @njit(inline="always")
 def _rows_of(sums, width):  # type: ignore[no-untyped-def]
     """A view of flat ``sums`` as rows."""
     return sums[: sums.shape[0] // width * width].reshape(-1, width)
-
-
-@intrinsic
-def _as_float(typing: Any, bits: Any) -> Any:
-    """The float32 that has the bits of an int32."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.bitcast(arguments[0], context.get_value_type(signature.return_type))
-
-    return float32(int32), generate
 
 
 @njit(float32(float32), inline="always", fastmath=FAST)
@@ -170,7 +175,7 @@ def _exp(x: float) -> float:
     p = p * r + np.float32(0.5)
     p = p * r + np.float32(1.0)
     p = p * r + np.float32(1.0)
-    return p * _as_float(np.int32((n + np.int32(127)) << np.int32(23)))
+    return p * as_float(np.int32((n + np.int32(127)) << np.int32(23)))
 
 
 @njit(inline="always", fastmath=FAST)
@@ -285,117 +290,85 @@ def _feed_forward(rows, inner, outer, norm, shape, work):  # type: ignore[no-unt
 
 @njit(inline="always", fastmath=FAST)
 def _softmax(scores, length):  # type: ignore[no-untyped-def]
-    """Turn the scores of every head (H, length or more) into weights, in place."""
-    for h in range(scores.shape[0]):
-        largest = scores[h, 0]
-        for i in range(1, length):
-            largest = max(largest, scores[h, i])
-        total = np.float32(0.0)
-        for i in range(length):
-            weight = _exp(scores[h, i] - largest)
-            scores[h, i] = weight
-            total += weight
-        share = np.float32(1.0) / total
-        for i in range(length):
-            scores[h, i] *= share
+    """Turn the scores of every head (H, whole vectors) into weights of ``length``, in place.
 
-
-@njit(inline="always", fastmath=FAST)
-def _scores(query, keys, length, scores):  # type: ignore[no-untyped-def]
-    """Scores (H, length) of a query (H, D) with keys that lie transposed, (H, D, S).
-
-    Four dimensions at a time, so that the scores are read and written a quarter as often.
+    Whole vectors are computed; what is beyond the length is of no weight.
     """
-    heads, width = query.shape
-    quads = width - width % 4
+    heads, width = scores.shape
+    vectors = scores.reshape(heads, width // LANES, LANES)
+    used = (length + LANES - 1) // LANES
     for h in range(heads):
-        for s in range(length):
-            scores[h, s] = np.float32(0.0)
-        for i in range(0, quads, 4):
-            q0, q1, q2, q3 = query[h, i], query[h, i + 1], query[h, i + 2], query[h, i + 3]
-            for s in range(length):
-                scores[h, s] += (
-                    q0 * keys[h, i, s]
-                    + q1 * keys[h, i + 1, s]
-                    + q2 * keys[h, i + 2, s]
-                    + q3 * keys[h, i + 3, s]
-                )
-        for i in range(quads, width):
-            for s in range(length):
-                scores[h, s] += query[h, i] * keys[h, i, s]
+        for i in range(length, used * LANES):
+            scores[h, i] = np.float32(-1e30)
+        largest = np.float32(-1e30)
+        for v in range(used):
+            for i in range(LANES):
+                largest = max(largest, vectors[h, v, i])
+        total = np.float32(0.0)
+        for v in range(used):
+            for i in range(LANES):
+                weight = _exp(vectors[h, v, i] - largest)
+                vectors[h, v, i] = weight
+                total += weight
+        share = np.float32(1.0) / total
+        for v in range(used):
+            for i in range(LANES):
+                vectors[h, v, i] *= share
+
+
+@njit(inline="always")
+def _scores(query, keys, columns, length, scores):  # type: ignore[no-untyped-def]
+    """Scores (H, whole vectors) of a query (d,) with keys that lie transposed, flat (d, columns).
+
+    A score is the sum of the rows of keys, weighted with the query.
+    """
+    heads, stride = scores.shape
+    width = query.shape[0] // heads
+    rows = np.empty(width, np.int64)
+    for i in range(width):
+        rows[i] = i * columns
+    flat = scores.reshape(-1)
+    for h in range(heads):
+        first = h * width
+        weighted_sum(query, first, rows, width, keys, first * columns, columns, flat, h * stride)
+
+
+@njit(inline="always")
+def _mix(weights, values, rows, length, out):  # type: ignore[no-untyped-def]
+    """Sums (d,) of values, flat, which lie at ``rows``, with their heads' weights (H, ...)."""
+    heads, stride = weights.shape
+    width = out.shape[0] // heads
+    flat = weights.reshape(-1)
+    for h in range(heads):
+        first = h * width
+        weighted_sum(flat, h * stride, rows, length, values, first, width, out, first)
 
 
 @njit(inline="always", fastmath=FAST)
-def _mix(weights, values, length, out):  # type: ignore[no-untyped-def]
-    """Sums (H, D) of values (S, H, D), weighted by their heads' weights (H, length)."""
-    heads, width = out.shape
-    out[:] = np.float32(0.0)
-    quads = length - length % 4
-    for s in range(0, quads, 4):
-        for h in range(heads):
-            w0, w1, w2, w3 = weights[h, s], weights[h, s + 1], weights[h, s + 2], weights[h, s + 3]
-            for i in range(width):
-                out[h, i] += (
-                    w0 * values[s, h, i]
-                    + w1 * values[s + 1, h, i]
-                    + w2 * values[s + 2, h, i]
-                    + w3 * values[s + 3, h, i]
-                )
-    for s in range(quads, length):
-        for h in range(heads):
-            for i in range(width):
-                out[h, i] += weights[h, s] * values[s, h, i]
-
-
-@njit(inline="always", fastmath=FAST)
-def _inherited_scores(query, keys, line, length, scores):  # type: ignore[no-untyped-def]
-    """Scores (H, length) of a query (H, D) with keys (T, K, H, D), of hypothesis ``line[t]`` at t.
+def _inherited_scores(query, keys, slots, length, scores):  # type: ignore[no-untyped-def]
+    """Scores (H, length) of a query (H, D) with keys (T * K, H, D), of slot ``slots[t]`` at t.
 
     Four positions at a time, whose keys are read from their beginnings to their ends.
     """
     heads, width = query.shape
     quads = length - length % 4
     for t in range(0, quads, 4):
-        k0, k1, k2, k3 = line[t], line[t + 1], line[t + 2], line[t + 3]
+        k0, k1, k2, k3 = slots[t], slots[t + 1], slots[t + 2], slots[t + 3]
         for h in range(heads):
             s0 = s1 = s2 = s3 = np.float32(0.0)
             for i in range(width):
-                s0 += query[h, i] * keys[t, k0, h, i]
-                s1 += query[h, i] * keys[t + 1, k1, h, i]
-                s2 += query[h, i] * keys[t + 2, k2, h, i]
-                s3 += query[h, i] * keys[t + 3, k3, h, i]
+                s0 += query[h, i] * keys[k0, h, i]
+                s1 += query[h, i] * keys[k1, h, i]
+                s2 += query[h, i] * keys[k2, h, i]
+                s3 += query[h, i] * keys[k3, h, i]
             scores[h, t], scores[h, t + 1], scores[h, t + 2], scores[h, t + 3] = s0, s1, s2, s3
     for t in range(quads, length):
-        k0 = line[t]
+        k0 = slots[t]
         for h in range(heads):
             s0 = np.float32(0.0)
             for i in range(width):
-                s0 += query[h, i] * keys[t, k0, h, i]
+                s0 += query[h, i] * keys[k0, h, i]
             scores[h, t] = s0
-
-
-@njit(inline="always", fastmath=FAST)
-def _inherited_mix(weights, values, line, length, out):  # type: ignore[no-untyped-def]
-    """Sums (H, D) of values (T, K, H, D), of hypothesis ``line[t]`` at t, weighted (H, length)."""
-    heads, width = out.shape
-    out[:] = np.float32(0.0)
-    quads = length - length % 4
-    for t in range(0, quads, 4):
-        k0, k1, k2, k3 = line[t], line[t + 1], line[t + 2], line[t + 3]
-        for h in range(heads):
-            w0, w1, w2, w3 = weights[h, t], weights[h, t + 1], weights[h, t + 2], weights[h, t + 3]
-            for i in range(width):
-                out[h, i] += (
-                    w0 * values[t, k0, h, i]
-                    + w1 * values[t + 1, k1, h, i]
-                    + w2 * values[t + 2, k2, h, i]
-                    + w3 * values[t + 3, k3, h, i]
-                )
-    for t in range(quads, length):
-        k0 = line[t]
-        for h in range(heads):
-            for i in range(width):
-                out[h, i] += weights[h, t] * values[t, k0, h, i]
 
 
 @njit(nogil=True, fastmath=FAST)
@@ -412,15 +385,20 @@ def _attend_source(offsets, linear, heads, work):  # type: ignore[no-untyped-def
     longest = 0
     for g in range(offsets.shape[0] - 1):
         longest = max(longest, offsets[g + 1] - offsets[g])
-    keys, values = np.empty((d, longest), np.float32), np.empty((longest, d), np.float32)
+    keys_of_all = np.zeros(d * whole_vectors(longest), np.float32)
+    values = np.empty((longest, d), np.float32)
     query, context = np.empty(d, np.float32), np.empty(d, np.float32)
-    scores = np.empty((heads, longest), np.float32)
+    scores = np.empty((heads, whole_vectors(longest)), np.float32)
+    rows = np.arange(longest) * d
     for g in range(offsets.shape[0] - 1):
         start, length = offsets[g], offsets[g + 1] - offsets[g]
+        columns = whole_vectors(length)
+        keys = keys_of_all[: d * columns]
+        transposed = keys.reshape(d, columns)
         for s in range(length):
             n, factor = start + s, work.entered_scale[start + s]
             for i in range(d):
-                keys[i, s] = np.float32(sums[n, 1, i]) * factor * scale[1, i] + bias[1, i]
+                transposed[i, s] = np.float32(sums[n, 1, i]) * factor * scale[1, i] + bias[1, i]
             for i in range(d):
                 values[s, i] = np.float32(sums[n, 2, i]) * factor * scale[2, i] + bias[2, i]
         for n in range(start, start + length):
@@ -428,14 +406,14 @@ def _attend_source(offsets, linear, heads, work):  # type: ignore[no-untyped-def
             for i in range(d):
                 x = np.float32(sums[n, 0, i]) * factor * scale[0, i] + bias[0, i]
                 query[i] = x * root
-            _scores(query.reshape(heads, -1), keys.reshape(heads, -1, longest), length, scores)
+            _scores(query, keys, columns, length, scores)
             _softmax(scores, length)
-            _mix(scores, values.reshape(longest, heads, -1), length, context.reshape(heads, -1))
+            _mix(scores, values.reshape(-1), rows, length, context)
             work.context_scale[n] = _quantise(context, work.context[n])
 
 
 @njit(nogil=True, fastmath=FAST)
-def _attend_target(beam, linear, heads, past, work):  # type: ignore[no-untyped-def]
+def _attend_target(layer, beam, linear, heads, past, work):  # type: ignore[no-untyped-def]
     """Append a position to every hypothesis, which attends to all of its positions.
 
     ``work.sums`` are queries, keys and values (R, 3, d).
@@ -444,16 +422,21 @@ def _attend_target(beam, linear, heads, past, work):  # type: ignore[no-untyped-
     sums = _rows_of(work.sums, 3 * filled).reshape(-1, 3, filled)
     scale, bias = linear.scale.reshape(3, filled), linear.bias.reshape(3, filled)
     root = np.float32(1.0) / np.sqrt(np.float32(d // heads))
-    capacity = past.keys.shape[1]
-    shape = (capacity, beam, heads, d // heads)
     query, context = np.empty(d, np.float32), np.empty(d, np.float32)
-    scores = np.empty((heads, capacity), np.float32)
-    for r in range(past.places.shape[0] * beam):
+    longest = past.ancestors.shape[1]
+    scores = np.empty((heads, whole_vectors(longest)), np.float32)
+    slots, rows = np.empty(longest, np.uint64), np.empty(longest, np.int64)
+    for r in range(past.steps.shape[0] * beam):
         g, k = r // beam, r % beam
         step, factor, line = past.steps[g], work.entered_scale[r], past.ancestors[r]
+        size = past.capacities[g] * beam * d
+        keys = _floats(past.positions[g], 2 * layer, size)
+        values = _floats(past.positions[g], 2 * layer + 1, size)
         line[step] = k
-        keys, values = past.keys[past.places[g]], past.values[past.places[g]]
-        key, value = keys[step, k], values[step, k]
+        for t in range(step + 1):
+            slot = t * beam + line[t]
+            slots[t], rows[t] = slot, slot * d
+        key, value = keys.reshape(-1, d)[slots[step]], values.reshape(-1, d)[slots[step]]
         for i in range(d):
             x = np.float32(sums[r, 0, i]) * factor * scale[0, i] + bias[0, i]
             query[i] = x * root
@@ -461,33 +444,37 @@ def _attend_target(beam, linear, heads, past, work):  # type: ignore[no-untyped-
             key[i] = np.float32(sums[r, 1, i]) * factor * scale[1, i] + bias[1, i]
         for i in range(d):
             value[i] = np.float32(sums[r, 2, i]) * factor * scale[2, i] + bias[2, i]
-        query_heads, context_heads = query.reshape(heads, -1), context.reshape(heads, -1)
-        _inherited_scores(query_heads, keys.reshape(shape), line, step + 1, scores)
+        in_heads = keys.reshape(-1, heads, d // heads)
+        _inherited_scores(query.reshape(heads, -1), in_heads, slots, step + 1, scores)
         _softmax(scores, step + 1)
-        _inherited_mix(scores, values.reshape(shape), line, step + 1, context_heads)
+        _mix(scores, values, rows, step + 1, context)
         work.context_scale[r] = _quantise(context, work.context[r])
 
 
 @njit(nogil=True, fastmath=FAST)
-def _attend_memory(beam, linear, heads, past, work):  # type: ignore[no-untyped-def]
+def _attend_memory(layer, beam, linear, heads, past, work):  # type: ignore[no-untyped-def]
     """Every hypothesis attends to the memory of its sentence; ``work.sums`` are queries (R, d)."""
     d = work.states.shape[1]
     sums, scale, bias = _rows_of(work.sums, linear.scale.shape[0]), linear.scale, linear.bias
     root = np.float32(1.0) / np.sqrt(np.float32(d // heads))
-    longest = past.memory_values.shape[1]
+    longest = 0
+    for length in past.source_lengths:
+        longest = max(longest, length)
     query, context = np.empty(d, np.float32), np.empty(d, np.float32)
-    scores = np.empty((heads, longest), np.float32)
-    for g in range(past.places.shape[0]):
+    scores = np.empty((heads, whole_vectors(longest)), np.float32)
+    rows = np.arange(longest) * d
+    for g in range(past.steps.shape[0]):
         length = past.source_lengths[g]
-        keys = past.memory_keys[past.places[g]].reshape(heads, -1, longest)
-        values = past.memory_values[past.places[g]].reshape(longest, heads, -1)
+        columns = whole_vectors(length)
+        keys = _floats(past.memories[g], 2 * layer, columns * d)
+        values = _floats(past.memories[g], 2 * layer + 1, columns * d)
         for r in range(g * beam, g * beam + beam):
             factor = work.entered_scale[r]
             for i in range(d):
                 query[i] = (np.float32(sums[r, i]) * factor * scale[i] + bias[i]) * root
-            _scores(query.reshape(heads, -1), keys, length, scores)
+            _scores(query, keys, columns, length, scores)
             _softmax(scores, length)
-            _mix(scores, values, length, context.reshape(heads, -1))
+            _mix(scores, values, rows, length, context)
             work.context_scale[r] = _quantise(context, work.context[r])
 
 
@@ -513,52 +500,55 @@ def encoder_layer(layer, shape, offsets, work):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True, fastmath=FAST)
-def decoder_layer(layer, shape, beam, past, work):  # type: ignore[no-untyped-def]
+def decoder_layer(number, layer, shape, beam, past, work):  # type: ignore[no-untyped-def]
     """One more position of R hypotheses, ``beam`` of each sentence.
 
     Args:
+        number: of the layer, from 0.
         layer: :class:`DecoderLayer`.
         shape: :class:`Shape`.
         beam: K.
         past: :class:`Past`, with room for the position.
         work: :class:`Work`, entered.
     """
-    rows = past.places.shape[0] * beam
+    rows = past.steps.shape[0] * beam
     product(work.entered, rows, layer.projections, work.sums)
-    _attend_target(beam, layer.projections, shape.heads, past, work)
+    _attend_target(number, beam, layer.projections, shape.heads, past, work)
     product(work.context, rows, layer.output, work.sums)
     _leave(rows, work.context_scale, layer.output, layer.after_attention, shape, work)
     product(work.entered, rows, layer.cross_query, work.sums)
-    _attend_memory(beam, layer.cross_query, shape.heads, past, work)
+    _attend_memory(number, beam, layer.cross_query, shape.heads, past, work)
     product(work.context, rows, layer.cross_output, work.sums)
     _leave(rows, work.context_scale, layer.cross_output, layer.after_cross_attention, shape, work)
     _feed_forward(rows, layer.inner, layer.outer, layer.after_feed_forward, shape, work)
 
 
 @njit(nogil=True, cache=True, fastmath=FAST)
-def remember(linear, offsets, places, keys, values, work):  # type: ignore[no-untyped-def]
-    """Project the memory, entered, into the places of its sentences, once for all steps.
+def remember(number, linear, offsets, memories, work):  # type: ignore[no-untyped-def]
+    """Project the memory, entered, for a decoder layer, once for all steps.
 
     Args:
+        number: of the layer, from 0.
         linear: projection to keys and values.
         offsets: (G + 1,) int64, of the sentences' rows.
-        places: (G,) int64.
-        keys: (places, d, S), transposed.
-        values: (places, S, d).
+        memories: (G,) int64, addresses as in :class:`Past`.
         work: :class:`Work`.
     """
     product(work.entered, offsets[-1], linear, work.sums)
-    d, filled = values.shape[2], linear.scale.shape[0] // 2
+    d, filled = work.states.shape[1], linear.scale.shape[0] // 2
     sums = _rows_of(work.sums, 2 * filled).reshape(-1, 2, filled)
     scale, bias = linear.scale.reshape(2, filled), linear.bias.reshape(2, filled)
-    for g in range(places.shape[0]):
-        start, key, value = offsets[g], keys[places[g]], values[places[g]]
-        for s in range(offsets[g + 1] - start):
+    for g in range(memories.shape[0]):
+        start, length = offsets[g], offsets[g + 1] - offsets[g]
+        columns = whole_vectors(length)
+        keys = _floats(memories[g], 2 * number, columns * d).reshape(d, columns)
+        values = _floats(memories[g], 2 * number + 1, columns * d).reshape(columns, d)
+        for s in range(length):
             n, factor = start + s, work.entered_scale[start + s]
             for i in range(d):
-                key[i, s] = np.float32(sums[n, 0, i]) * factor * scale[0, i] + bias[0, i]
+                keys[i, s] = np.float32(sums[n, 0, i]) * factor * scale[0, i] + bias[0, i]
             for i in range(d):
-                value[s, i] = np.float32(sums[n, 1, i]) * factor * scale[1, i] + bias[1, i]
+                values[s, i] = np.float32(sums[n, 1, i]) * factor * scale[1, i] + bias[1, i]
 
 
 # -- the next token -----------------------------------------------------------------------

@@ -159,17 +159,17 @@ class _Decoder(_Stack):
         self.vocab_size: int = embedding.shape[0]
         self.eos_id = transformer.config.eos_id
 
-    def remember(self, offsets: Integers, places: Integers, cache: Cache, work: Work) -> None:
-        """Project the memory in ``work`` into the ``places`` of its sentences."""
-        for linear, past in zip(self._memory, cache.layers, strict=True):
-            keys, values = past.memory_keys, past.memory_values
-            kernels.remember(linear, offsets, places, keys, values, work)
+    def remember(self, offsets: Integers, memories: Integers, work: Work) -> None:
+        """Project the memory in ``work`` to the addresses ``memories`` (G,) of its sentences."""
+        for number, linear in enumerate(self._memory):
+            kernels.remember(number, linear, offsets, memories, work)
 
     def __call__(self, tokens: Integers, cache: Cache, work: Work) -> None:
         """Leave in ``work`` what the output projection reads of each hypothesis."""
-        self.enter(tokens, np.repeat(cache.steps, cache.beam_size), work)
-        for layer, past in zip(self._layers, cache.layers, strict=True):
-            kernels.decoder_layer(layer, self.shape, cache.beam_size, past, work)
+        past, beam = cache.past, cache.beam_size
+        self.enter(tokens, np.repeat(past.steps, beam), work)
+        for number, layer in enumerate(self._layers):
+            kernels.decoder_layer(number, layer, self.shape, beam, past, work)
         cache.advance()
 
 
@@ -212,14 +212,13 @@ class Int8Decoding:
 
     def admit(self, sources: Sequence[Sequence[int]]) -> None:
         """Encode sentences, a few hundred tokens at a time."""
-        self._cache.make_room(len(sources), max(map(len, sources)))
         for lot in _lots(sources):
             offsets = np.cumsum([0, *map(len, lot)])
             tokens = np.fromiter((token for source in lot for token in source), np.int64)
             work = self._room.of(len(tokens))
             self._network.encoder(tokens, offsets, work)
-            places = self._cache.admit(np.diff(offsets))
-            self._network.decoder.remember(offsets, places, self._cache, work)
+            memories = self._cache.admit(list(map(len, lot)))
+            self._network.decoder.remember(offsets, memories, work)
 
     def step(self, tokens: Tensor) -> Int8Scores:
         """One token further."""
@@ -231,8 +230,6 @@ class Int8Decoding:
     def select(self, rows: Tensor, sentences: Sequence[int] | None = None) -> None:
         """Follow the beam."""
         self._cache.select(rows.numpy(), sentences)
-        if self._cache.give_back():
-            self._room = _Room(self._network.config)
 
 
 def _lots(sources: Sequence[Sequence[int]]) -> Iterator[list[Sequence[int]]]:

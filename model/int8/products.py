@@ -11,19 +11,17 @@ adds.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from llvmlite import ir
-from numba import njit, types
-from numba.core import cgutils
-from numba.extending import intrinsic
+from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
 
 from tformer.model.device import has_vnni
 from tformer.model.errors import ModelError
+from tformer.model.int8.vectors import PANEL, QUAD, tile
 
 Floats = NDArray[np.float32]
 
@@ -33,11 +31,8 @@ OFFSET = 128
 LIMIT = 127
 """Largest magnitude of a quantised number; -128 is not used, so that signs are alike."""
 
-PANEL = 64
-"""Outputs that are computed together, and what every width is filled up to."""
-
-LANES, QUAD, ROWS = 16, 4, 4
-"""int32 numbers in a vector; bytes that make up one of them; rows that are computed together."""
+ROWS = 4
+"""Rows that are computed together."""
 
 
 class Linear(NamedTuple):
@@ -92,96 +87,7 @@ def _whole_panels(parts: list[Tensor]) -> Tensor:
     return torch.cat([pad(p, (0, wider, 0, filled(p.shape[0]) - p.shape[0])) for p in parts])
 
 
-# -- the instruction ----------------------------------------------------------------------
-
-_BYTE, _WORD, _LONG = ir.IntType(8), ir.IntType(32), ir.IntType(64)
-_VECTOR = ir.VectorType(_WORD, LANES)
-
-
-def _tile(rows: int) -> Any:
-    """A function that multiplies ``rows`` rows with one panel of weights.
-
-    Its arguments are arrays and where in them to begin, in items: activations (uint8) and the
-    length of their rows; weights (int8); the sums to begin with (int32); where to put the sums
-    (int32) and the length of those rows. The sums stay in registers all along: rows x 4 vectors.
-    """
-
-    @intrinsic
-    def multiply(  # type: ignore[no-untyped-def]
-        typing, left, left_at, depth, right, right_at, start, start_at, out, out_at, stride
-    ):
-        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            def place(number: int, item: ir.Type) -> Any:
-                array = context.make_array(signature.args[number])(
-                    context, builder, arguments[number]
-                )
-                data = builder.bitcast(array.data, item.as_pointer())
-                return builder.gep(data, [arguments[number + 1]], source_etype=item)
-
-            def load(base: Any, offset: Any, item: ir.Type, kind: ir.Type) -> Any:
-                at = builder.gep(base, [offset], source_etype=item)
-                value = builder.load(builder.bitcast(at, kind.as_pointer()), typ=kind)
-                value.align = 1
-                return value
-
-            activations, weights = place(0, _BYTE), place(3, _BYTE)
-            begin, sums = place(5, _WORD), place(7, _WORD)
-            depth_, stride_ = arguments[2], arguments[9]
-            columns = range(PANEL // LANES)
-            first = [load(begin, _LONG(LANES * c), _WORD, _VECTOR) for c in columns]
-            dot = cgutils.get_or_insert_function(
-                builder.module,
-                ir.FunctionType(_VECTOR, [_VECTOR] * 3),
-                "llvm.x86.avx512.vpdpbusd.512",
-            )
-
-            entry, loop = builder.block, builder.append_basic_block("quads")
-            done = builder.append_basic_block("done")
-            builder.branch(loop)
-            builder.position_at_end(loop)
-            index = builder.phi(_LONG)
-            index.add_incoming(_LONG(0), entry)
-            totals = [[builder.phi(_VECTOR) for _ in columns] for _ in range(rows)]
-            panel_at = builder.mul(index, _LONG(PANEL * QUAD))
-            panel = [
-                load(weights, builder.add(panel_at, _LONG(LANES * QUAD * c)), _BYTE, _VECTOR)
-                for c in columns
-            ]
-            for r, row in enumerate(totals):
-                at = builder.add(builder.mul(depth_, _LONG(r)), builder.mul(index, _LONG(QUAD)))
-                quad = load(activations, at, _BYTE, _WORD)
-                everywhere = builder.shuffle_vector(
-                    builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), quad, _WORD(0)),
-                    ir.Constant(_VECTOR, ir.Undefined),
-                    ir.Constant(_VECTOR, None),
-                )
-                for c, total in enumerate(row):
-                    total.add_incoming(first[c], entry)
-                    row[c] = builder.call(dot, [total, everywhere, panel[c]])
-                    total.add_incoming(row[c], loop)
-            following = builder.add(index, _LONG(1))
-            index.add_incoming(following, loop)
-            count = builder.sdiv(depth_, _LONG(QUAD))
-            builder.cbranch(builder.icmp_signed("<", following, count), loop, done)
-
-            builder.position_at_end(done)
-            for r, row in enumerate(totals):
-                for c, total in enumerate(row):
-                    at = builder.add(builder.mul(stride_, _LONG(r)), _LONG(LANES * c))
-                    into = builder.gep(sums, [at], source_etype=_WORD)
-                    builder.store(total, builder.bitcast(into, _VECTOR.as_pointer())).align = 4
-            return context.get_dummy_value()
-
-        number = types.int64
-        signature = types.void(
-            left, number, number, right, number, start, number, out, number, number
-        )
-        return signature, generate
-
-    return multiply
-
-
-_four_rows, _one_row = _tile(ROWS), _tile(1)
+_four_rows, _one_row = tile(ROWS), tile(1)
 
 
 @njit(nogil=True)
