@@ -1,20 +1,24 @@
 // Translates the lines of stdin with a tformer server, in one stream:
 //
-//   npm install @grpc/grpc-js @grpc/proto-loader google-proto-files
-//   TFORMER_PROTOS=../../protos node translate.mjs 127.0.0.1:50051 de < letter.txt
+//   npm ci
+//   node translate.mjs 127.0.0.1:50051 de < ../letter.en.txt
 //
-// With a token in TFORMER_TOKEN it says who it is.
+// With a token in TFORMER_TOKEN it says who it is. The contract is looked for in TFORMER_PROTOS, or
+// where it is in a checkout.
 
+import { once } from "node:events";
 import { createRequire } from "node:module";
 import path from "node:path";
 import readline from "node:readline";
+import { fileURLToPath } from "node:url";
 import grpc from "@grpc/grpc-js";
 import loader from "@grpc/proto-loader";
 
 const [address, target] = process.argv.slice(2);
 const google = path.dirname(createRequire(import.meta.url).resolve("google-proto-files/package.json"));
+const protos = process.env.TFORMER_PROTOS ?? fileURLToPath(new URL("../../protos", import.meta.url));
 const contract = loader.loadSync("v1/translation.proto", {
-  includeDirs: [process.env.TFORMER_PROTOS, google],
+  includeDirs: [protos, google],
   defaults: true,
 });
 const { TranslationService } = grpc.loadPackageDefinition(contract).tformer.v1;
@@ -34,8 +38,17 @@ stream.on("error", (error) => {
 });
 stream.on("end", () => client.close());
 
-stream.write({ config: { targetLanguageCode: target } });
-for await (const line of readline.createInterface({ input: process.stdin })) {
-  stream.write({ item: { content: line } });
+// A stream that says it is full is not written to until it has room: a slow server is waited for.
+async function send(message) {
+  if (!stream.write(message)) await once(stream, "drain");
 }
-stream.end();
+
+try {
+  await send({ config: { targetLanguageCode: target } });
+  for await (const line of readline.createInterface({ input: process.stdin, crlfDelay: Infinity })) {
+    await send({ item: { content: line } });
+  }
+  stream.end();
+} catch {
+  // What ended the stream has been told above.
+}
