@@ -47,6 +47,7 @@ def test_what_is_not_set_is_the_default() -> None:
         top_k=INT32,
         top_p=st.floats(0.1, 1),
         seed=st.integers(0, 2**64 - 1),
+        guard=st.booleans(),
         alignments=st.booleans(),
         token_scores=st.booleans(),
     )
