@@ -14,6 +14,7 @@ from typer import Argument, Option
 
 from tformer.cli import lines, loading, options, talk
 from tformer.cli.documents import Reading, document_format
+from tformer.cli.evidence import Evidence, Recorder, record_of
 from tformer.cli.languages import Choice, Direction, direction_of
 from tformer.cli.lines import Line
 from tformer.cli.progress import progress_bar
@@ -52,6 +53,14 @@ def translate(
     device: options.DeviceOption = options.Device.AUTO,
     glossary: GlossaryFiles = None,
     memory: MemoryFiles = None,
+    alignments: Annotated[
+        Path | None,
+        Option(metavar="PATH", help="Write here, line by line, which word became which: 0-0 1-2."),
+    ] = None,
+    scores: Annotated[
+        Path | None,
+        Option(metavar="PATH", help="Write here, line by line, the score and that of each piece."),
+    ] = None,
     server: options.Server = None,
     server_ca: options.ServerCa = None,
     as_json: options.Json = False,
@@ -77,8 +86,20 @@ def translate(
 
     --glossary has terms translated as you say and warns where that fails. --memory reuses the
     translation of a text that is in it; --json also shows near matches.
+
+    --alignments and --scores write a line for each line that is printed: the pairs of word numbers
+    of the Pharaoh format, source first, words being what white space separates; and the score, a
+    tab, and log P of every piece and of the end of each sentence.
     """
-    decoding = DecodingOptions(beam_size=beam_size, length_penalty=length_penalty, n_best=n_best)
+    evidence = Evidence(alignments, scores)
+    evidence.check(output)
+    decoding = DecodingOptions(
+        beam_size=beam_size,
+        length_penalty=length_penalty,
+        n_best=n_best,
+        alignments=alignments is not None,
+        token_scores=scores is not None,
+    )
     paths = files or [lines.STDIN]
     lines.check_inputs(paths)
     remote = loading.Remote(server, server_ca) if server else None
@@ -90,8 +111,10 @@ def translate(
         return terms.equip(opened, near=as_json)
 
     if kind := document_format(paths, format):
-        if n_best > 1 or as_json:
-            raise UsageError("--n-best and --json are for lines: add --format text")
+        if n_best > 1 or as_json or evidence:
+            raise UsageError(
+                "--n-best, --json, --alignments and --scores are for lines: add --format text"
+            )
         reading = Reading.of(paths[0], kind, output, target)
         with lines.open_output(output) as writer:
             translator = open_translator()
@@ -100,10 +123,10 @@ def translate(
         return
     if lines.STDIN in paths and talk.is_terminal(sys.stdin):
         talk.note("reading from the terminal, line by line; Ctrl-D ends")
-    with lines.open_output(output) as writer:
+    with lines.open_output(output) as writer, evidence.opened() as recorder:
         translator = open_translator()
         choice = Choice.among(translator, source, target)
-        job = Job(translator, choice, decoding, _format(as_json, n_best))
+        job = Job(translator, choice, decoding, _format(as_json, n_best), recorder)
         size = lines.size_of(paths)
         with progress_bar("translating", size, data_on_stdout=output is None) as advance:
             for line, text in job.translate(paths):
@@ -120,6 +143,7 @@ class Job:
     choice: Choice
     options: DecodingOptions
     format: Format
+    recorder: Recorder
     _index: int = 0
     _warnings: int = 0
     _damaged: dict[str, list[int]] = field(default_factory=dict)
@@ -130,6 +154,7 @@ class Job:
             translations = self._translate_input(path, last=position == len(paths) - 1)
             for number, (line, translation) in enumerate(translations, start=1):
                 self._look_at(lines.name_of(path), number, line, translation)
+                self.recorder.write(line, translation)
                 yield line, self.format(self._index, line, translation)
                 self._index += 1
 
@@ -217,7 +242,7 @@ def _json_line(index: int, line: Line, translation: Translation) -> str:
         "target": translation.text,
         "source_language": translation.source_language,
         "target_language": translation.target_language,
-        "hypotheses": [{"text": h.text, "score": h.score} for h in translation.hypotheses],
+        "hypotheses": [record_of(line.text, h) for h in translation.hypotheses],
         "warnings": list(translation.warnings),
         "terms": list(map(asdict, translation.terms)),
         "matches": list(map(asdict, translation.matches)),

@@ -1,7 +1,7 @@
-"""Which words became which, and how sure the model was: one forced pass over finished hypotheses.
+"""Which words became which: one forced pass over finished hypotheses.
 
     aligner = Aligner(transformer, vocabulary, facts.alignment)
-    aligner.explain(sentences)                # what their options ask for
+    aligner.explain(sentences)
 
 The network reads a source and the hypothesis that was found for it, all positions at once, as it
 does in training; so nothing that decodes has to keep its attention, whatever its arithmetic.
@@ -40,10 +40,9 @@ from torch import Tensor
 from tformer.model.cache import in_blocks
 from tformer.model.config import AlignmentHeads
 from tformer.model.drafts import Sentence
-from tformer.model.options import DecodingOptions
 from tformer.model.spans import piece_spans, tokens
-from tformer.model.transformer import AttentionWeights, Transformer
-from tformer.model.translation import Hypothesis, Link, PieceScore, Span
+from tformer.model.transformer import Transformer
+from tformer.model.translation import Link, PieceScore, Span
 from tformer.model.vocabulary import AnyVocabulary
 
 STRENGTH = 0.4
@@ -51,9 +50,6 @@ STRENGTH = 0.4
 
 MAX_POSITIONS = 4096
 """Target positions of a forced pass, padding included."""
-
-MAX_LOGITS = 1 << 22
-"""Logits that are computed at a time: 16 MiB."""
 
 
 @dataclass(frozen=True)
@@ -66,32 +62,24 @@ class Pair:
     """Without the beginning and the end."""
 
 
-@dataclass(frozen=True)
-class Forced:
-    """What a forced pass tells of a pair of S source and T target tokens."""
-
-    attention: Tensor
-    """(T, S) float32: where each target token looked, by the heads that align."""
-    log_probs: list[float]
-    """Of the target tokens and, the last, of the end: T + 1."""
-
-
 @torch.inference_mode()
-def force(
-    transformer: Transformer, pairs: Sequence[Pair], heads: AlignmentHeads, *, scores: bool = True
-) -> list[Forced]:
-    """Run the network over pairs; each gets the same numbers in whatever company it is.
+def attend(transformer: Transformer, pairs: Sequence[Pair], heads: AlignmentHeads) -> list[Tensor]:
+    """Where each of T target tokens looks among S source tokens, by the heads that align.
+
+    A pair gets the same numbers in whatever company it is.
 
     Args:
         transformer: in evaluation mode.
         pairs: each within the positions of the network.
         heads: those that align.
-        scores: whether log-probabilities are wanted; they cost the output projection.
+
+    Returns:
+        (T, S) float32 of each pair, on the CPU.
     """
-    found: dict[int, Forced] = {}
+    found: dict[int, Tensor] = {}
     for numbers in _batches(pairs):
         batch = [pairs[number] for number in numbers]
-        found |= zip(numbers, _force_batch(transformer, batch, heads, scores), strict=True)
+        found |= zip(numbers, _attend_batch(transformer, batch, heads), strict=True)
     return [found[number] for number in range(len(pairs))]
 
 
@@ -112,24 +100,18 @@ def _batches(pairs: Sequence[Pair]) -> Iterator[list[int]]:
             yield numbers[start : start + at_a_time]
 
 
-def _force_batch(
-    transformer: Transformer, pairs: Sequence[Pair], heads: AlignmentHeads, scores: bool
-) -> Iterator[Forced]:
-    config = transformer.config
+def _attend_batch(
+    transformer: Transformer, pairs: Sequence[Pair], heads: AlignmentHeads
+) -> Iterator[Tensor]:
+    bos_id = transformer.config.bos_id
     source, lengths = _padded([pair.source for pair in pairs], transformer)
-    target, _ = _padded([[config.bos_id, *pair.target] for pair in pairs], transformer)
-    weights = AttentionWeights()
-    states = transformer.target_states(source, lengths, target, weights)  # (G, T + 1, d_model)
+    target, _ = _padded([[bos_id, *pair.target] for pair in pairs], transformer)
+    weights = transformer.attention_weights(source, lengths, target)
     attention = weights.cross[heads.layer][:, list(heads.heads)].mean(1).float()  # (G, T + 1, S)
+    first = 1 if heads.reads else 0
     for number, pair in enumerate(pairs):
-        num_tokens = len(pair.target)
-        labels = torch.tensor([*pair.target, config.eos_id], device=source.device)
-        read = attention[number, :, : len(pair.source)]
-        first = 1 if heads.reads else 0
-        yield Forced(
-            read[first : first + num_tokens].cpu(),
-            _log_probs(transformer, states[number, : num_tokens + 1], labels) if scores else [],
-        )
+        rows = slice(first, first + len(pair.target))
+        yield attention[number, rows, : len(pair.source)].cpu()
 
 
 def _padded(rows: Sequence[Sequence[int]], transformer: Transformer) -> tuple[Tensor, Tensor]:
@@ -140,18 +122,6 @@ def _padded(rows: Sequence[Sequence[int]], transformer: Transformer) -> tuple[Te
     padded = [[*row, *[config.pad_id] * (width - len(row))] for row in rows]
     lengths = torch.tensor([len(row) for row in rows], device=device)
     return torch.tensor(padded, dtype=torch.int64, device=device), lengths
-
-
-def _log_probs(transformer: Transformer, states: Tensor, labels: Tensor) -> list[float]:
-    """log P of labels (T,) after states (T, d_model)."""
-    vocabulary = transformer.target_embedding.num_embeddings
-    rows = max(1, MAX_LOGITS // vocabulary)
-    found: list[float] = []
-    for part, wanted in zip(states.split(rows), labels.split(rows), strict=True):
-        logits = transformer.project(part)  # (rows, V)
-        of_labels = logits.gather(1, wanted[:, None])[:, 0] - logits.logsumexp(1)
-        found += of_labels.tolist()
-    return found
 
 
 # --- links ---------------------------------------------------------------------------------------
@@ -197,7 +167,7 @@ def _membership(pieces: Sequence[Span], tokens: Sequence[Span]) -> Tensor:
 
 
 class Aligner:
-    """Adds to the hypotheses of sentences what a forced pass tells of them."""
+    """Adds to the hypotheses of sentences which words became which, and the scores of pieces."""
 
     def __init__(
         self,
@@ -216,18 +186,40 @@ class Aligner:
         Args:
             sentences: that have been translated.
         """
-        found = [(s, ids) for s in sentences if s.tokens for ids in s.target_ids]
-        pairs = [Pair(sentence.tokens, ids) for sentence, ids in found]
-        scores = any(sentence.options.token_scores for sentence in sentences)
-        answers = iter(force(self.transformer, pairs, self.heads, scores=scores))
+        if aligned := [sentence for sentence in sentences if sentence.options.alignments]:
+            self._align(aligned)
+        for sentence in sentences:
+            if sentence.options.token_scores:
+                self._score(sentence)
+
+    def _align(self, sentences: Sequence[Sentence]) -> None:
+        pairs = [Pair(s.tokens, ids) for s in sentences if s.tokens for ids in s.target_ids]
+        attention = iter(attend(self.transformer, pairs, self.heads))
         for sentence in sentences:
             if not sentence.tokens:
-                sentence.hypotheses = [_copied(h, sentence.options) for h in sentence.hypotheses]
+                copied = tuple(Link(span, span) for span in tokens(sentence.piece.text))
+                sentence.hypotheses = [replace(h, alignment=copied) for h in sentence.hypotheses]
                 continue
             sentence.hypotheses = [
-                self._explained(sentence, hypothesis, ids, next(answers))
-                for hypothesis, ids in zip(sentence.hypotheses, sentence.target_ids, strict=True)
+                replace(h, alignment=self._links(sentence, h.text, ids, next(attention)))
+                for h, ids in zip(sentence.hypotheses, sentence.target_ids, strict=True)
             ]
+
+    def _score(self, sentence: Sentence) -> None:
+        if not sentence.tokens:
+            sentence.hypotheses = [replace(h, piece_scores=()) for h in sentence.hypotheses]
+            return
+        found = zip(sentence.hypotheses, sentence.target_ids, sentence.token_scores, strict=True)
+        sentence.hypotheses = [
+            replace(h, piece_scores=self._piece_scores(h.text, ids, scores))
+            for h, ids, scores in found
+        ]
+
+    def _piece_scores(
+        self, text: str, ids: Sequence[int], scores: Sequence[float]
+    ) -> tuple[PieceScore, ...]:
+        spans = [*self.target_pieces(ids, text), (len(text), len(text))]
+        return tuple(map(PieceScore, spans, scores))
 
     def source_pieces(self, ids: Sequence[int], text: str) -> list[Span]:
         """Where each token of the encoder's input is in the text."""
@@ -245,37 +237,11 @@ class Aligner:
     def _target_names(self) -> list[str]:
         return self.vocabulary.target_tokens
 
-    def _explained(
-        self,
-        sentence: Sentence,
-        hypothesis: Hypothesis,
-        ids: Sequence[int],
-        forced: Forced,
-    ) -> Hypothesis:
-        spans = self.target_pieces(ids, hypothesis.text)
-        alignment = piece_scores = None
-        if sentence.options.alignments:
-            alignment = self._links(sentence, hypothesis.text, spans, forced.attention)
-        if sentence.options.token_scores:
-            end = len(hypothesis.text), len(hypothesis.text)
-            places = [*spans, end]
-            piece_scores = tuple(map(PieceScore, places, forced.log_probs))
-        return replace(hypothesis, alignment=alignment, piece_scores=piece_scores)
-
     def _links(
-        self, sentence: Sentence, text: str, spans: Sequence[Span], attention: Tensor
+        self, sentence: Sentence, text: str, ids: Sequence[int], attention: Tensor
     ) -> tuple[Link, ...]:
-        sources, targets = tokens(sentence.piece.text), tokens(text)
-        source_pieces = self.source_pieces(sentence.tokens, sentence.piece.text)
-        weights = token_weights(attention, source_pieces, spans, sources, targets)
+        source = sentence.piece.text
+        sources, targets = tokens(source), tokens(text)
+        pieces = self.source_pieces(sentence.tokens, source), self.target_pieces(ids, text)
+        weights = token_weights(attention, *pieces, sources, targets)
         return tuple(Link(sources[i], targets[j]) for i, j in link(weights))
-
-
-def _copied(hypothesis: Hypothesis, options: DecodingOptions) -> Hypothesis:
-    """What stays as it is: every token became itself, and no piece was predicted."""
-    links = tuple(Link(span, span) for span in tokens(hypothesis.text))
-    return replace(
-        hypothesis,
-        alignment=links if options.alignments else None,
-        piece_scores=() if options.token_scores else None,
-    )

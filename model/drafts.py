@@ -82,6 +82,8 @@ class Sentence:
     """The best first; empty as long as the engine works on it."""
     target_ids: list[tuple[int, ...]] = field(default_factory=list)
     """The tokens of each hypothesis, the end not counted."""
+    token_scores: list[tuple[float, ...]] = field(default_factory=list)
+    """The log-probability of each of these and of the end."""
     limit: int | None = None
     """Most tokens of a hypothesis, if the best reached it."""
     signs: tuple[Sign, ...] = ()

@@ -4,7 +4,7 @@
     inspection.attention["cross"][0, 2]         # layer 0, head 2: (T + 1, S)
     inspection.steps[3].candidates              # what the search considered in its fourth step
 
-For people who look at one sentence; nothing here is fast. The search is that of the engine, which
+For people who look at one sentence; nothing here is fast, and nothing is decoded a second time. The search is that of the engine, which
 decodes with a network that writes down what it was asked; the attention is that of one forced pass
 over the translation that was found.
 """
@@ -12,7 +12,7 @@ over the translation that was found.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 
 import numpy as np
@@ -120,10 +120,11 @@ def inspect(
         options: how to search.
 
     Raises:
-        UsageError: when the text is empty or longer than the model reads in one go, or the choice
-            of languages is unclear.
+        UsageError: when the text is empty or longer than the model reads in one go, the choice of
+            languages is unclear, or an option chooses otherwise than by log P.
     """
     options = options or DecodingOptions()
+    _check_plain(options)
     aligner, vocabulary = translator.aligner, translator.vocabulary
     source_language, target_language = translator.route(source, target).of(text)
     tokens = _readable(translator, text, target_language)
@@ -149,6 +150,32 @@ def inspect(
         heads=aligner.heads,
         steps=tuple(steps_of(network.record, options, config, names, len(tokens))),
     )
+
+
+_PLAIN = {
+    "beam_size",
+    "length_penalty",
+    "length_normalisation",
+    "early_stopping",
+    "n_best",
+    "patience",
+    "max_length",
+    "length_ratio",
+    "length_offset",
+    "min_length",
+    "alignments",
+    "token_scores",
+    "guard",
+}
+"""Options that leave it at that: the best candidates are those of the highest log P."""
+
+
+def _check_plain(options: DecodingOptions) -> None:
+    for option in fields(options):
+        if option.name not in _PLAIN and getattr(options, option.name) != option.default:
+            raise UsageError(
+                f"{option.name} has no place in a beam that is looked at: leave it out"
+            )
 
 
 def _readable(translator: Translator, text: str, target_language: str) -> list[int]:

@@ -435,6 +435,7 @@ class Work:
             Hypothesis(self._text(found.tokens), found.score) for found in result.hypotheses
         ]
         sentence.target_ids = [found.tokens for found in result.hypotheses]
+        sentence.token_scores = [found.token_scores for found in result.hypotheses]
         sentence.signs = result.signs
         if sentence.target_tokens == result.max_length:
             sentence.limit = result.max_length

@@ -11,14 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import tiny_transformer, wide_transformer
 
-from tformer.model.alignment import STRENGTH, Aligner, Pair, force, link, token_weights
+from tformer.model.alignment import STRENGTH, Aligner, Pair, attend, link, token_weights
 from tformer.model.config import AlignmentHeads, TransformerConfig
 from tformer.model.decoding import Eager
 from tformer.model.directory import SHIPPED, read_config
-from tformer.model.engine import Engine
 from tformer.model.errors import ModelError, UsageError
 from tformer.model.options import DecodingOptions
-from tformer.model.request import Request
 from tformer.model.spans import tokens
 from tformer.model.transformer import Transformer
 from tformer.model.translation import Hypothesis, Translation
@@ -44,51 +42,25 @@ def pairs_of(transformer: Transformer, count: int, seed: int = 0) -> list[Pair]:
 
 @torch.inference_mode()
 @pytest.mark.parametrize("reads", [False, True])
-def test_a_forced_pass_is_the_forward_pass(reads: bool) -> None:
+def test_a_forced_pass_attends_as_the_forward_pass(reads: bool) -> None:
     transformer = tiny_transformer(5)
     heads = AlignmentHeads(0, (0, 1), reads=reads)
     pairs = pairs_of(transformer, 7)
-    for pair, forced in zip(pairs, force(transformer, pairs, heads), strict=True):
+    for pair, attention in zip(pairs, attend(transformer, pairs, heads), strict=True):
         source, target = torch.tensor([pair.source]), torch.tensor([[1, *pair.target]])
-        wanted = transformer(source, None, target)[0].log_softmax(-1)
-        each = [float(wanted[t, token]) for t, token in enumerate([*pair.target, 2])]
-        assert forced.log_probs == pytest.approx(each, abs=1e-6)
         weights = transformer.attention_weights(source, None, target).cross[0][0].mean(0)
         rows = weights[1:] if reads else weights[:-1]
-        assert torch.allclose(forced.attention.double(), rows, atol=1e-6)
+        assert torch.allclose(attention.double(), rows, atol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_company_changes_no_bit(dtype: torch.dtype) -> None:
     transformer = wide_transformer(dtype)
     pairs = pairs_of(transformer, 20)
-    together = force(transformer, pairs, HEADS)
-    for pair, forced in zip(pairs, together, strict=True):
-        (alone,) = force(transformer, [pair], HEADS)
-        assert alone.log_probs == forced.log_probs
-        assert torch.equal(alone.attention, forced.attention)
-
-
-def test_scores_cost_nothing_where_they_are_not_wanted() -> None:
-    (forced,) = force(tiny_transformer(1), [Pair([4, 2], [5])], HEADS, scores=False)
-    assert forced.log_probs == []
-
-
-@pytest.mark.parametrize("penalty", [0.0, 0.6])
-def test_scores_of_pieces_add_up_to_that_of_the_hypothesis(penalty: float) -> None:
-    transformer = tiny_transformer(4)
-    options = DecodingOptions(beam_size=3, n_best=3, length_penalty=penalty)
-    engine = Engine(Eager(transformer), beam_size=3)
-    source = [5, 6, 7, 2]
-    engine.submit(Request(source, options))
-    found = []
-    while engine.busy:
-        found += engine.step()
-    hypotheses = found[0].hypotheses
-    forced = force(transformer, [Pair(source, h.tokens) for h in hypotheses], HEADS)
-    for hypothesis, answer in zip(hypotheses, forced, strict=True):
-        divisor = ((5 + len(hypothesis.tokens) + 1) / 6) ** penalty
-        assert sum(answer.log_probs) / divisor == pytest.approx(hypothesis.score, abs=1e-9)
+    together = attend(transformer, pairs, HEADS)
+    for pair, attention in zip(pairs, together, strict=True):
+        (alone,) = attend(transformer, [pair], HEADS)
+        assert torch.equal(alone, attention)
 
 
 # --- links ---------------------------------------------------------------------------------------
@@ -180,6 +152,33 @@ def test_links_are_between_tokens_of_the_texts(translator: Translator) -> None:
             ends = [span for span, _ in hypothesis.piece_scores or ()]
             assert ends == sorted(ends)
             assert all(0 <= start <= end <= len(hypothesis.text) for start, end in ends)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("penalty", [0.0, 0.6])
+def test_scores_of_pieces_are_those_of_the_network_and_add_up(
+    translator: Translator, penalty: float
+) -> None:
+    text = "Where is it?"
+    options = replace(SHORT, token_scores=True, length_penalty=penalty)
+    (translation,) = translator.translate([text], source="en", target="de", options=options)
+    transformer, vocabulary = translator.aligner.transformer, translator.vocabulary
+    names = vocabulary.target_tokens
+    for hypothesis in translation.hypotheses:
+        scores = [log_prob for _, log_prob in hypothesis.piece_scores or ()]
+        divisor = ((5 + len(scores)) / 6) ** penalty
+        assert sum(scores) / divisor == pytest.approx(hypothesis.score, abs=1e-9)
+    sentence = translator.draft(text, translator.route("en", "de"), options).sentences[0]
+    work = translator.start_work(2)
+    work.submit([sentence])
+    while work.busy:
+        work.step()
+    ids = sentence.target_ids[0]
+    source, target = torch.tensor([sentence.tokens]), torch.tensor([[1, *ids]])
+    wanted = transformer(source, None, target)[0].log_softmax(-1)
+    each = [float(wanted[t, token]) for t, token in enumerate([*ids, names.index("</s>")])]
+    found = [log_prob for _, log_prob in translation.hypotheses[0].piece_scores or ()]
+    assert found == pytest.approx(each, abs=1e-6)
 
 
 def test_what_is_copied_is_linked_to_itself(translator: Translator) -> None:

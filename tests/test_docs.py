@@ -1,10 +1,12 @@
 """The documents about the command line say what the command line does."""
 
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_translator import Tformer
 from typer.main import get_command
 
 from tformer.cli.exits import ExitStatus
@@ -40,3 +42,36 @@ def test_every_exit_status_is_documented() -> None:
     text = (DOCS / "pipelines.md").read_text("utf-8")
     documented = {int(status) for status in re.findall(r"(?m)^\| (\d+) \|", text)}
     assert documented == {status.value for status in ExitStatus}
+
+
+ATTENTION = (DOCS / "attention.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("command", re.findall(r"(?m)^\$ tformer (.+)$", ATTENTION))
+def test_examples_about_attention_run(
+    tformer: Tformer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "100")
+    (tmp_path / "letter.txt").write_text("A dog runs.\n")
+    arguments = shlex.split(command)
+    result = tformer(*arguments)
+    assert (result.status, result.err) == (0, "")
+    written = {a for a in arguments if re.search(r"\.(html|png|pharaoh|scores)$", a)}
+    assert {path.name for path in tmp_path.iterdir()} == {"letter.txt", *written}
+    if arguments[-1] == "en":
+        (shown,) = re.findall(r"(?s)```text\n(.+?)```", ATTENTION)
+        assert result.out.startswith(shown)
+
+
+@pytest.mark.parametrize("code", re.findall(r"(?s)```python\n(.+?)```", ATTENTION))
+def test_programs_about_attention_run(code: str, capsys: pytest.CaptureFixture[str]) -> None:
+    exec(compile(code, "attention.md", "exec"), {})
+    assert capsys.readouterr().out
+
+
+def test_pictures_in_documents_are_there() -> None:
+    for page in DOCS.glob("*.md"):
+        for picture in re.findall(r"\]\(([\w./-]+\.png)\)", page.read_text("utf-8")):
+            assert (DOCS / picture).read_bytes().startswith(b"\x89PNG"), f"{page}: {picture}"

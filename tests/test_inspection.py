@@ -143,6 +143,12 @@ def test_what_cannot_be_looked_at_is_refused(
         inspect(translator, text, source="en")
 
 
+def test_options_that_choose_otherwise_are_refused(translator: Translator) -> None:
+    for options in (DecodingOptions(repetition_penalty=1.2), DecodingOptions(sampling=True)):
+        with pytest.raises(UsageError, match="has no place in a beam that is looked at"):
+            inspect(translator, TEXT, source="en", options=options)
+
+
 def test_scores_are_probabilities(translator: Translator) -> None:
     inspection = inspect(translator, TEXT, source="en", options=DecodingOptions(max_length=5))
     assert all(-math.inf < p <= 0 for p in inspection.log_probs)

@@ -355,7 +355,8 @@
       const probability = Math.exp(data.log_probs[i]);
       const fill = element("div", { class: "fill" });
       fill.style.height = `${100 * probability}%`;
-      fill.style.background = `color-mix(in oklab, var(--accent) ${100 * probability ** 1.5}%, var(--unsure))`;
+      fill.style.background = `var(${probability < 0.5 ? "--unsure" : "--accent"})`;
+      fill.style.opacity = probability < 0.5 ? 1 : 0.25 + 0.75 * probability;
       const made = element("div", { class: "piece", title: `log P = ${data.log_probs[i].toFixed(4)}` },
         element("div", { class: "track" }, fill),
         element("bdi", {}, visible(piece)),
