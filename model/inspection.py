@@ -4,9 +4,10 @@
     inspection.attention["cross"][0, 2]         # layer 0, head 2: (T + 1, S)
     inspection.steps[3].candidates              # what the search considered in its fourth step
 
-For people who look at one sentence; nothing here is fast, and nothing is decoded a second time. The search is that of the engine, which
-decodes with a network that writes down what it was asked; the attention is that of one forced pass
-over the translation that was found.
+For people who look at one sentence; nothing here is fast. The search is that of the engine, which
+decodes with a network that writes down what it was asked; what it finds is not looked at by the
+guard, which may have a text translated once more. The attention is that of one forced pass over the
+translation that was found.
 """
 
 from __future__ import annotations
