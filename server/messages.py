@@ -175,12 +175,12 @@ def translation_from(message: pb.Translation, source: str, options: DecodingOpti
     )
 
 
-def warning_message(warning: str) -> pb.Warning:
+def warning_message(warning: str) -> pb.TranslationWarning:
     """A warning as it is sent to programs."""
-    return pb.Warning(code=_WARNINGS[kind_of(warning)], message=warning)
+    return pb.TranslationWarning(code=_WARNINGS[kind_of(warning)], message=warning)
 
 
-def _warning_from(text: str, details: pb.Warning) -> Notice:
+def _warning_from(text: str, details: pb.TranslationWarning) -> Notice:
     return Notice(_WARNINGS_BACK.get(details.code, WarningKind.OTHER), text)
 
 

@@ -25,19 +25,19 @@ _sym_db = _symbol_database.Default()
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#tformer/protos/v1/translation.proto\x12\ntformer.v1\x1a\x17google/rpc/status.proto\"\xcc\x07\n\x0f\x44\x65\x63odingOptions\x12\x16\n\tbeam_size\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x1b\n\x0elength_penalty\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x13\n\x06n_best\x18\x03 \x01(\x05H\x02\x88\x01\x01\x12\x17\n\nmax_length\x18\x04 \x01(\x05H\x03\x88\x01\x01\x12\x17\n\nmin_length\x18\x05 \x01(\x05H\x04\x88\x01\x01\x12\x17\n\nalignments\x18\x06 \x01(\x08H\x05\x88\x01\x01\x12\x19\n\x0ctoken_scores\x18\x07 \x01(\x08H\x06\x88\x01\x01\x12\x42\n\x14length_normalisation\x18\x08 \x01(\x0e\x32\x1f.tformer.v1.LengthNormalisationH\x07\x88\x01\x01\x12\x1b\n\x0e\x65\x61rly_stopping\x18\t \x01(\x08H\x08\x88\x01\x01\x12\x15\n\x08patience\x18\n \x01(\x01H\t\x88\x01\x01\x12\x19\n\x0clength_ratio\x18\x0b \x01(\x01H\n\x88\x01\x01\x12\x1a\n\rlength_offset\x18\x0c \x01(\x05H\x0b\x88\x01\x01\x12\x1d\n\x10\x63overage_penalty\x18\r \x01(\x01H\x0c\x88\x01\x01\x12!\n\x14no_repeat_ngram_size\x18\x0e \x01(\x05H\r\x88\x01\x01\x12\x1f\n\x12repetition_penalty\x18\x0f \x01(\x01H\x0e\x88\x01\x01\x12\x18\n\x0bprefix_bias\x18\x10 \x01(\x01H\x0f\x88\x01\x01\x12\x15\n\x08sampling\x18\x11 \x01(\x08H\x10\x88\x01\x01\x12\x18\n\x0btemperature\x18\x12 \x01(\x01H\x11\x88\x01\x01\x12\x12\n\x05top_k\x18\x13 \x01(\x05H\x12\x88\x01\x01\x12\x12\n\x05top_p\x18\x14 \x01(\x01H\x13\x88\x01\x01\x12\x11\n\x04seed\x18\x15 \x01(\x04H\x14\x88\x01\x01\x12\x12\n\x05guard\x18\x16 \x01(\x08H\x15\x88\x01\x01\x42\x0c\n\n_beam_sizeB\x11\n\x0f_length_penaltyB\t\n\x07_n_bestB\r\n\x0b_max_lengthB\r\n\x0b_min_lengthB\r\n\x0b_alignmentsB\x0f\n\r_token_scoresB\x17\n\x15_length_normalisationB\x11\n\x0f_early_stoppingB\x0b\n\t_patienceB\x0f\n\r_length_ratioB\x10\n\x0e_length_offsetB\x13\n\x11_coverage_penaltyB\x17\n\x15_no_repeat_ngram_sizeB\x15\n\x13_repetition_penaltyB\x0e\n\x0c_prefix_biasB\x0b\n\t_samplingB\x0e\n\x0c_temperatureB\x08\n\x06_top_kB\x08\n\x06_top_pB\x07\n\x05_seedB\x08\n\x06_guard\"\xcd\x01\n\x14TranslateTextRequest\x12\x10\n\x08\x63ontents\x18\x01 \x03(\t\x12\x1c\n\x14source_language_code\x18\x02 \x01(\t\x12\x1c\n\x14target_language_code\x18\x03 \x01(\t\x12\r\n\x05model\x18\x04 \x01(\t\x12\x11\n\tmime_type\x18\x05 \x01(\t\x12,\n\x07options\x18\x06 \x01(\x0b\x32\x1b.tformer.v1.DecodingOptions\x12\x17\n\x0ftarget_prefixes\x18\x07 \x03(\t\"w\n\x15TranslateTextResponse\x12-\n\x0ctranslations\x18\x01 \x03(\x0b\x32\x17.tformer.v1.Translation\x12\r\n\x05model\x18\x02 \x01(\t\x12 \n\x05usage\x18\x03 \x01(\x0b\x32\x11.tformer.v1.Usage\"\xd5\x02\n\x0bTranslation\x12\x17\n\x0ftranslated_text\x18\x01 \x01(\t\x12\x1e\n\x16\x64\x65tected_language_code\x18\x02 \x01(\t\x12\x1c\n\x14target_language_code\x18\x03 \x01(\t\x12\r\n\x05score\x18\x04 \x01(\x01\x12*\n\nhypotheses\x18\x05 \x03(\x0b\x32\x16.tformer.v1.Hypothesis\x12/\n\rfinish_reason\x18\x06 \x01(\x0e\x32\x18.tformer.v1.FinishReason\x12\x10\n\x08warnings\x18\x07 \x03(\t\x12 \n\x05usage\x18\x08 \x01(\x0b\x32\x11.tformer.v1.Usage\x12!\n\x05\x65rror\x18\t \x01(\x0b\x32\x12.google.rpc.Status\x12,\n\x0fwarning_details\x18\n \x03(\x0b\x32\x13.tformer.v1.Warning\"A\n\x07Warning\x12%\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x17.tformer.v1.WarningCode\x12\x0f\n\x07message\x18\x02 \x01(\t\"|\n\nHypothesis\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x01\x12#\n\talignment\x18\x03 \x03(\x0b\x32\x10.tformer.v1.Link\x12,\n\x0cpiece_scores\x18\x04 \x03(\x0b\x32\x16.tformer.v1.PieceScore\"\"\n\x04Span\x12\r\n\x05start\x18\x01 \x01(\x05\x12\x0b\n\x03\x65nd\x18\x02 \x01(\x05\"J\n\x04Link\x12 \n\x06source\x18\x01 \x01(\x0b\x32\x10.tformer.v1.Span\x12 \n\x06target\x18\x02 \x01(\x0b\x32\x10.tformer.v1.Span\">\n\nPieceScore\x12\x1e\n\x04span\x18\x01 \x01(\x0b\x32\x10.tformer.v1.Span\x12\x10\n\x08log_prob\x18\x02 \x01(\x01\"e\n\x05Usage\x12\x15\n\rsource_tokens\x18\x01 \x01(\x03\x12\x15\n\rtarget_tokens\x18\x02 \x01(\x03\x12\x15\n\rqueue_seconds\x18\x03 \x01(\x01\x12\x17\n\x0f\x63ompute_seconds\x18\x04 \x01(\x01\"{\n\x1aStreamTranslateTextRequest\x12*\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x18.tformer.v1.StreamConfigH\x00\x12&\n\x04item\x18\x02 \x01(\x0b\x32\x16.tformer.v1.StreamItemH\x00\x42\t\n\x07payload\"\xac\x01\n\x0cStreamConfig\x12\x1c\n\x14source_language_code\x18\x01 \x01(\t\x12\x1c\n\x14target_language_code\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x11\n\tmime_type\x18\x04 \x01(\t\x12,\n\x07options\x18\x05 \x01(\x0b\x32\x1b.tformer.v1.DecodingOptions\x12\x10\n\x08\x61s_ready\x18\x06 \x01(\x08\"@\n\nStreamItem\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\x12\x15\n\rtarget_prefix\x18\x03 \x01(\t\"W\n\x1bStreamTranslateTextResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12,\n\x0btranslation\x18\x02 \x01(\x0b\x32\x17.tformer.v1.Translation\"7\n\x15\x44\x65tectLanguageRequest\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\"I\n\x16\x44\x65tectLanguageResponse\x12/\n\tlanguages\x18\x01 \x03(\x0b\x32\x1c.tformer.v1.DetectedLanguage\"=\n\x10\x44\x65tectedLanguage\x12\x15\n\rlanguage_code\x18\x01 \x01(\t\x12\x12\n\nconfidence\x18\x02 \x01(\x01\".\n\x1dListSupportedLanguagesRequest\x12\r\n\x05model\x18\x01 \x01(\t\"R\n\x1eListSupportedLanguagesResponse\x12\x30\n\tlanguages\x18\x01 \x03(\x0b\x32\x1d.tformer.v1.SupportedLanguage\"Z\n\x11SupportedLanguage\x12\x15\n\rlanguage_code\x18\x01 \x01(\t\x12\x16\n\x0esupport_source\x18\x02 \x01(\x08\x12\x16\n\x0esupport_target\x18\x03 \x01(\x08\"\x13\n\x11ListModelsRequest\"7\n\x12ListModelsResponse\x12!\n\x06models\x18\x01 \x03(\x0b\x32\x11.tformer.v1.Model\"\x1f\n\x0fGetModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\xb9\x01\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x1d\n\x15source_language_codes\x18\x02 \x03(\t\x12\x1d\n\x15target_language_codes\x18\x03 \x03(\t\x12\x15\n\rmax_beam_size\x18\x04 \x01(\x05\x12\x19\n\x11max_source_tokens\x18\x05 \x01(\x05\x12\x13\n\x0b\x66ingerprint\x18\x06 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x07 \x01(\t\x12\r\n\x05\x64type\x18\x08 \x01(\t*}\n\x13LengthNormalisation\x12$\n LENGTH_NORMALISATION_UNSPECIFIED\x10\x00\x12\x1e\n\x1aLENGTH_NORMALISATION_PAPER\x10\x01\x12 \n\x1cLENGTH_NORMALISATION_AVERAGE\x10\x02*\x8a\x01\n\x0bWarningCode\x12\x1c\n\x18WARNING_CODE_UNSPECIFIED\x10\x00\x12\x14\n\x10WARNING_CODE_CUT\x10\x01\x12\x16\n\x12WARNING_CODE_LIMIT\x10\x02\x12\x16\n\x12WARNING_CODE_GUARD\x10\x03\x12\x17\n\x13WARNING_CODE_MARKUP\x10\x04*\x84\x01\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12!\n\x1d\x46INISH_REASON_END_OF_SENTENCE\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x12\x18\n\x14\x46INISH_REASON_COPIED\x10\x03\x32\xa9\x04\n\x12TranslationService\x12T\n\rTranslateText\x12 .tformer.v1.TranslateTextRequest\x1a!.tformer.v1.TranslateTextResponse\x12j\n\x13StreamTranslateText\x12&.tformer.v1.StreamTranslateTextRequest\x1a\'.tformer.v1.StreamTranslateTextResponse(\x01\x30\x01\x12W\n\x0e\x44\x65tectLanguage\x12!.tformer.v1.DetectLanguageRequest\x1a\".tformer.v1.DetectLanguageResponse\x12o\n\x16ListSupportedLanguages\x12).tformer.v1.ListSupportedLanguagesRequest\x1a*.tformer.v1.ListSupportedLanguagesResponse\x12K\n\nListModels\x12\x1d.tformer.v1.ListModelsRequest\x1a\x1e.tformer.v1.ListModelsResponse\x12:\n\x08GetModel\x12\x1b.tformer.v1.GetModelRequest\x1a\x11.tformer.v1.Modelb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#tformer/protos/v1/translation.proto\x12\ntformer.v1\x1a\x17google/rpc/status.proto\"\xcc\x07\n\x0f\x44\x65\x63odingOptions\x12\x16\n\tbeam_size\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x1b\n\x0elength_penalty\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x13\n\x06n_best\x18\x03 \x01(\x05H\x02\x88\x01\x01\x12\x17\n\nmax_length\x18\x04 \x01(\x05H\x03\x88\x01\x01\x12\x17\n\nmin_length\x18\x05 \x01(\x05H\x04\x88\x01\x01\x12\x17\n\nalignments\x18\x06 \x01(\x08H\x05\x88\x01\x01\x12\x19\n\x0ctoken_scores\x18\x07 \x01(\x08H\x06\x88\x01\x01\x12\x42\n\x14length_normalisation\x18\x08 \x01(\x0e\x32\x1f.tformer.v1.LengthNormalisationH\x07\x88\x01\x01\x12\x1b\n\x0e\x65\x61rly_stopping\x18\t \x01(\x08H\x08\x88\x01\x01\x12\x15\n\x08patience\x18\n \x01(\x01H\t\x88\x01\x01\x12\x19\n\x0clength_ratio\x18\x0b \x01(\x01H\n\x88\x01\x01\x12\x1a\n\rlength_offset\x18\x0c \x01(\x05H\x0b\x88\x01\x01\x12\x1d\n\x10\x63overage_penalty\x18\r \x01(\x01H\x0c\x88\x01\x01\x12!\n\x14no_repeat_ngram_size\x18\x0e \x01(\x05H\r\x88\x01\x01\x12\x1f\n\x12repetition_penalty\x18\x0f \x01(\x01H\x0e\x88\x01\x01\x12\x18\n\x0bprefix_bias\x18\x10 \x01(\x01H\x0f\x88\x01\x01\x12\x15\n\x08sampling\x18\x11 \x01(\x08H\x10\x88\x01\x01\x12\x18\n\x0btemperature\x18\x12 \x01(\x01H\x11\x88\x01\x01\x12\x12\n\x05top_k\x18\x13 \x01(\x05H\x12\x88\x01\x01\x12\x12\n\x05top_p\x18\x14 \x01(\x01H\x13\x88\x01\x01\x12\x11\n\x04seed\x18\x15 \x01(\x04H\x14\x88\x01\x01\x12\x12\n\x05guard\x18\x16 \x01(\x08H\x15\x88\x01\x01\x42\x0c\n\n_beam_sizeB\x11\n\x0f_length_penaltyB\t\n\x07_n_bestB\r\n\x0b_max_lengthB\r\n\x0b_min_lengthB\r\n\x0b_alignmentsB\x0f\n\r_token_scoresB\x17\n\x15_length_normalisationB\x11\n\x0f_early_stoppingB\x0b\n\t_patienceB\x0f\n\r_length_ratioB\x10\n\x0e_length_offsetB\x13\n\x11_coverage_penaltyB\x17\n\x15_no_repeat_ngram_sizeB\x15\n\x13_repetition_penaltyB\x0e\n\x0c_prefix_biasB\x0b\n\t_samplingB\x0e\n\x0c_temperatureB\x08\n\x06_top_kB\x08\n\x06_top_pB\x07\n\x05_seedB\x08\n\x06_guard\"\xcd\x01\n\x14TranslateTextRequest\x12\x10\n\x08\x63ontents\x18\x01 \x03(\t\x12\x1c\n\x14source_language_code\x18\x02 \x01(\t\x12\x1c\n\x14target_language_code\x18\x03 \x01(\t\x12\r\n\x05model\x18\x04 \x01(\t\x12\x11\n\tmime_type\x18\x05 \x01(\t\x12,\n\x07options\x18\x06 \x01(\x0b\x32\x1b.tformer.v1.DecodingOptions\x12\x17\n\x0ftarget_prefixes\x18\x07 \x03(\t\"w\n\x15TranslateTextResponse\x12-\n\x0ctranslations\x18\x01 \x03(\x0b\x32\x17.tformer.v1.Translation\x12\r\n\x05model\x18\x02 \x01(\t\x12 \n\x05usage\x18\x03 \x01(\x0b\x32\x11.tformer.v1.Usage\"\xe0\x02\n\x0bTranslation\x12\x17\n\x0ftranslated_text\x18\x01 \x01(\t\x12\x1e\n\x16\x64\x65tected_language_code\x18\x02 \x01(\t\x12\x1c\n\x14target_language_code\x18\x03 \x01(\t\x12\r\n\x05score\x18\x04 \x01(\x01\x12*\n\nhypotheses\x18\x05 \x03(\x0b\x32\x16.tformer.v1.Hypothesis\x12/\n\rfinish_reason\x18\x06 \x01(\x0e\x32\x18.tformer.v1.FinishReason\x12\x10\n\x08warnings\x18\x07 \x03(\t\x12 \n\x05usage\x18\x08 \x01(\x0b\x32\x11.tformer.v1.Usage\x12!\n\x05\x65rror\x18\t \x01(\x0b\x32\x12.google.rpc.Status\x12\x37\n\x0fwarning_details\x18\n \x03(\x0b\x32\x1e.tformer.v1.TranslationWarning\"L\n\x12TranslationWarning\x12%\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x17.tformer.v1.WarningCode\x12\x0f\n\x07message\x18\x02 \x01(\t\"|\n\nHypothesis\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x01\x12#\n\talignment\x18\x03 \x03(\x0b\x32\x10.tformer.v1.Link\x12,\n\x0cpiece_scores\x18\x04 \x03(\x0b\x32\x16.tformer.v1.PieceScore\"\"\n\x04Span\x12\r\n\x05start\x18\x01 \x01(\x05\x12\x0b\n\x03\x65nd\x18\x02 \x01(\x05\"J\n\x04Link\x12 \n\x06source\x18\x01 \x01(\x0b\x32\x10.tformer.v1.Span\x12 \n\x06target\x18\x02 \x01(\x0b\x32\x10.tformer.v1.Span\">\n\nPieceScore\x12\x1e\n\x04span\x18\x01 \x01(\x0b\x32\x10.tformer.v1.Span\x12\x10\n\x08log_prob\x18\x02 \x01(\x01\"e\n\x05Usage\x12\x15\n\rsource_tokens\x18\x01 \x01(\x03\x12\x15\n\rtarget_tokens\x18\x02 \x01(\x03\x12\x15\n\rqueue_seconds\x18\x03 \x01(\x01\x12\x17\n\x0f\x63ompute_seconds\x18\x04 \x01(\x01\"{\n\x1aStreamTranslateTextRequest\x12*\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x18.tformer.v1.StreamConfigH\x00\x12&\n\x04item\x18\x02 \x01(\x0b\x32\x16.tformer.v1.StreamItemH\x00\x42\t\n\x07payload\"\xac\x01\n\x0cStreamConfig\x12\x1c\n\x14source_language_code\x18\x01 \x01(\t\x12\x1c\n\x14target_language_code\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x11\n\tmime_type\x18\x04 \x01(\t\x12,\n\x07options\x18\x05 \x01(\x0b\x32\x1b.tformer.v1.DecodingOptions\x12\x10\n\x08\x61s_ready\x18\x06 \x01(\x08\"@\n\nStreamItem\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\x12\x15\n\rtarget_prefix\x18\x03 \x01(\t\"W\n\x1bStreamTranslateTextResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12,\n\x0btranslation\x18\x02 \x01(\x0b\x32\x17.tformer.v1.Translation\"7\n\x15\x44\x65tectLanguageRequest\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\"I\n\x16\x44\x65tectLanguageResponse\x12/\n\tlanguages\x18\x01 \x03(\x0b\x32\x1c.tformer.v1.DetectedLanguage\"=\n\x10\x44\x65tectedLanguage\x12\x15\n\rlanguage_code\x18\x01 \x01(\t\x12\x12\n\nconfidence\x18\x02 \x01(\x01\".\n\x1dListSupportedLanguagesRequest\x12\r\n\x05model\x18\x01 \x01(\t\"R\n\x1eListSupportedLanguagesResponse\x12\x30\n\tlanguages\x18\x01 \x03(\x0b\x32\x1d.tformer.v1.SupportedLanguage\"Z\n\x11SupportedLanguage\x12\x15\n\rlanguage_code\x18\x01 \x01(\t\x12\x16\n\x0esupport_source\x18\x02 \x01(\x08\x12\x16\n\x0esupport_target\x18\x03 \x01(\x08\"\x13\n\x11ListModelsRequest\"7\n\x12ListModelsResponse\x12!\n\x06models\x18\x01 \x03(\x0b\x32\x11.tformer.v1.Model\"\x1f\n\x0fGetModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\xb9\x01\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x1d\n\x15source_language_codes\x18\x02 \x03(\t\x12\x1d\n\x15target_language_codes\x18\x03 \x03(\t\x12\x15\n\rmax_beam_size\x18\x04 \x01(\x05\x12\x19\n\x11max_source_tokens\x18\x05 \x01(\x05\x12\x13\n\x0b\x66ingerprint\x18\x06 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x07 \x01(\t\x12\r\n\x05\x64type\x18\x08 \x01(\t*}\n\x13LengthNormalisation\x12$\n LENGTH_NORMALISATION_UNSPECIFIED\x10\x00\x12\x1e\n\x1aLENGTH_NORMALISATION_PAPER\x10\x01\x12 \n\x1cLENGTH_NORMALISATION_AVERAGE\x10\x02*\x8a\x01\n\x0bWarningCode\x12\x1c\n\x18WARNING_CODE_UNSPECIFIED\x10\x00\x12\x14\n\x10WARNING_CODE_CUT\x10\x01\x12\x16\n\x12WARNING_CODE_LIMIT\x10\x02\x12\x16\n\x12WARNING_CODE_GUARD\x10\x03\x12\x17\n\x13WARNING_CODE_MARKUP\x10\x04*\x84\x01\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12!\n\x1d\x46INISH_REASON_END_OF_SENTENCE\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x12\x18\n\x14\x46INISH_REASON_COPIED\x10\x03\x32\xa9\x04\n\x12TranslationService\x12T\n\rTranslateText\x12 .tformer.v1.TranslateTextRequest\x1a!.tformer.v1.TranslateTextResponse\x12j\n\x13StreamTranslateText\x12&.tformer.v1.StreamTranslateTextRequest\x1a\'.tformer.v1.StreamTranslateTextResponse(\x01\x30\x01\x12W\n\x0e\x44\x65tectLanguage\x12!.tformer.v1.DetectLanguageRequest\x1a\".tformer.v1.DetectLanguageResponse\x12o\n\x16ListSupportedLanguages\x12).tformer.v1.ListSupportedLanguagesRequest\x1a*.tformer.v1.ListSupportedLanguagesResponse\x12K\n\nListModels\x12\x1d.tformer.v1.ListModelsRequest\x1a\x1e.tformer.v1.ListModelsResponse\x12:\n\x08GetModel\x12\x1b.tformer.v1.GetModelRequest\x1a\x11.tformer.v1.Modelb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tformer.protos.v1.translation_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LENGTHNORMALISATION']._serialized_start=3369
-  _globals['_LENGTHNORMALISATION']._serialized_end=3494
-  _globals['_WARNINGCODE']._serialized_start=3497
-  _globals['_WARNINGCODE']._serialized_end=3635
-  _globals['_FINISHREASON']._serialized_start=3638
-  _globals['_FINISHREASON']._serialized_end=3770
+  _globals['_LENGTHNORMALISATION']._serialized_start=3391
+  _globals['_LENGTHNORMALISATION']._serialized_end=3516
+  _globals['_WARNINGCODE']._serialized_start=3519
+  _globals['_WARNINGCODE']._serialized_end=3657
+  _globals['_FINISHREASON']._serialized_start=3660
+  _globals['_FINISHREASON']._serialized_end=3792
   _globals['_DECODINGOPTIONS']._serialized_start=77
   _globals['_DECODINGOPTIONS']._serialized_end=1049
   _globals['_TRANSLATETEXTREQUEST']._serialized_start=1052
@@ -45,47 +45,47 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRANSLATETEXTRESPONSE']._serialized_start=1259
   _globals['_TRANSLATETEXTRESPONSE']._serialized_end=1378
   _globals['_TRANSLATION']._serialized_start=1381
-  _globals['_TRANSLATION']._serialized_end=1722
-  _globals['_WARNING']._serialized_start=1724
-  _globals['_WARNING']._serialized_end=1789
-  _globals['_HYPOTHESIS']._serialized_start=1791
-  _globals['_HYPOTHESIS']._serialized_end=1915
-  _globals['_SPAN']._serialized_start=1917
-  _globals['_SPAN']._serialized_end=1951
-  _globals['_LINK']._serialized_start=1953
-  _globals['_LINK']._serialized_end=2027
-  _globals['_PIECESCORE']._serialized_start=2029
-  _globals['_PIECESCORE']._serialized_end=2091
-  _globals['_USAGE']._serialized_start=2093
-  _globals['_USAGE']._serialized_end=2194
-  _globals['_STREAMTRANSLATETEXTREQUEST']._serialized_start=2196
-  _globals['_STREAMTRANSLATETEXTREQUEST']._serialized_end=2319
-  _globals['_STREAMCONFIG']._serialized_start=2322
-  _globals['_STREAMCONFIG']._serialized_end=2494
-  _globals['_STREAMITEM']._serialized_start=2496
-  _globals['_STREAMITEM']._serialized_end=2560
-  _globals['_STREAMTRANSLATETEXTRESPONSE']._serialized_start=2562
-  _globals['_STREAMTRANSLATETEXTRESPONSE']._serialized_end=2649
-  _globals['_DETECTLANGUAGEREQUEST']._serialized_start=2651
-  _globals['_DETECTLANGUAGEREQUEST']._serialized_end=2706
-  _globals['_DETECTLANGUAGERESPONSE']._serialized_start=2708
-  _globals['_DETECTLANGUAGERESPONSE']._serialized_end=2781
-  _globals['_DETECTEDLANGUAGE']._serialized_start=2783
-  _globals['_DETECTEDLANGUAGE']._serialized_end=2844
-  _globals['_LISTSUPPORTEDLANGUAGESREQUEST']._serialized_start=2846
-  _globals['_LISTSUPPORTEDLANGUAGESREQUEST']._serialized_end=2892
-  _globals['_LISTSUPPORTEDLANGUAGESRESPONSE']._serialized_start=2894
-  _globals['_LISTSUPPORTEDLANGUAGESRESPONSE']._serialized_end=2976
-  _globals['_SUPPORTEDLANGUAGE']._serialized_start=2978
-  _globals['_SUPPORTEDLANGUAGE']._serialized_end=3068
-  _globals['_LISTMODELSREQUEST']._serialized_start=3070
-  _globals['_LISTMODELSREQUEST']._serialized_end=3089
-  _globals['_LISTMODELSRESPONSE']._serialized_start=3091
-  _globals['_LISTMODELSRESPONSE']._serialized_end=3146
-  _globals['_GETMODELREQUEST']._serialized_start=3148
-  _globals['_GETMODELREQUEST']._serialized_end=3179
-  _globals['_MODEL']._serialized_start=3182
-  _globals['_MODEL']._serialized_end=3367
-  _globals['_TRANSLATIONSERVICE']._serialized_start=3773
-  _globals['_TRANSLATIONSERVICE']._serialized_end=4326
+  _globals['_TRANSLATION']._serialized_end=1733
+  _globals['_TRANSLATIONWARNING']._serialized_start=1735
+  _globals['_TRANSLATIONWARNING']._serialized_end=1811
+  _globals['_HYPOTHESIS']._serialized_start=1813
+  _globals['_HYPOTHESIS']._serialized_end=1937
+  _globals['_SPAN']._serialized_start=1939
+  _globals['_SPAN']._serialized_end=1973
+  _globals['_LINK']._serialized_start=1975
+  _globals['_LINK']._serialized_end=2049
+  _globals['_PIECESCORE']._serialized_start=2051
+  _globals['_PIECESCORE']._serialized_end=2113
+  _globals['_USAGE']._serialized_start=2115
+  _globals['_USAGE']._serialized_end=2216
+  _globals['_STREAMTRANSLATETEXTREQUEST']._serialized_start=2218
+  _globals['_STREAMTRANSLATETEXTREQUEST']._serialized_end=2341
+  _globals['_STREAMCONFIG']._serialized_start=2344
+  _globals['_STREAMCONFIG']._serialized_end=2516
+  _globals['_STREAMITEM']._serialized_start=2518
+  _globals['_STREAMITEM']._serialized_end=2582
+  _globals['_STREAMTRANSLATETEXTRESPONSE']._serialized_start=2584
+  _globals['_STREAMTRANSLATETEXTRESPONSE']._serialized_end=2671
+  _globals['_DETECTLANGUAGEREQUEST']._serialized_start=2673
+  _globals['_DETECTLANGUAGEREQUEST']._serialized_end=2728
+  _globals['_DETECTLANGUAGERESPONSE']._serialized_start=2730
+  _globals['_DETECTLANGUAGERESPONSE']._serialized_end=2803
+  _globals['_DETECTEDLANGUAGE']._serialized_start=2805
+  _globals['_DETECTEDLANGUAGE']._serialized_end=2866
+  _globals['_LISTSUPPORTEDLANGUAGESREQUEST']._serialized_start=2868
+  _globals['_LISTSUPPORTEDLANGUAGESREQUEST']._serialized_end=2914
+  _globals['_LISTSUPPORTEDLANGUAGESRESPONSE']._serialized_start=2916
+  _globals['_LISTSUPPORTEDLANGUAGESRESPONSE']._serialized_end=2998
+  _globals['_SUPPORTEDLANGUAGE']._serialized_start=3000
+  _globals['_SUPPORTEDLANGUAGE']._serialized_end=3090
+  _globals['_LISTMODELSREQUEST']._serialized_start=3092
+  _globals['_LISTMODELSREQUEST']._serialized_end=3111
+  _globals['_LISTMODELSRESPONSE']._serialized_start=3113
+  _globals['_LISTMODELSRESPONSE']._serialized_end=3168
+  _globals['_GETMODELREQUEST']._serialized_start=3170
+  _globals['_GETMODELREQUEST']._serialized_end=3201
+  _globals['_MODEL']._serialized_start=3204
+  _globals['_MODEL']._serialized_end=3389
+  _globals['_TRANSLATIONSERVICE']._serialized_start=3795
+  _globals['_TRANSLATIONSERVICE']._serialized_end=4348
 # @@protoc_insertion_point(module_scope)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from contextlib import suppress
-from types import TracebackType
-from typing import Any
+from types import ModuleType, TracebackType
+from typing import Any, ClassVar
 
 import grpc
 
@@ -21,7 +21,7 @@ from tformer.server.client.retries import Failure
 class AsyncClient(Connection):
     """A server, as a translator for programs that use asyncio; make it where the loop runs."""
 
-    _library = grpc.aio
+    _library: ClassVar[ModuleType] = grpc.aio
 
     async def __aenter__(self) -> AsyncClient:
         return self
