@@ -216,7 +216,7 @@ def _tests(device: torch.device) -> Check:
 
 def _requests_of(model: str, text: Path, lines: int) -> list[Request]:
     """The sentences of a text, as the engine gets them."""
-    translator = Translator.load(model, device="cpu")
+    translator = Translator.load(model, device="cpu", dtype="float32")
     languages = translator.source_languages
     route = Route(languages, translator.target_languages, languages[0], None)
     options = DecodingOptions()
@@ -452,7 +452,8 @@ def _text_speed(
     arguments: argparse.Namespace, device: torch.device, size: Size
 ) -> dict[str, float]:
     """The model on the text, from lines to lines."""
-    translator = Translator.load(arguments.model, device=str(device))
+    dtype = str(choose_dtype("auto", device)).removeprefix("torch.")
+    translator = Translator.load(arguments.model, device=str(device), dtype=dtype)
     texts = arguments.text.read_text("utf-8").splitlines()[: size.lines]
     translator.max_tokens = 1 << 16
 

@@ -36,6 +36,7 @@ from tformer.model.enforcing import Enforcement, Enforcer
 from tformer.model.engine import MAX_TOKENS, Engine, Finished
 from tformer.model.errors import UsageError
 from tformer.model.glossary import Glossary
+from tformer.model.graphed import Graphed
 from tformer.model.guard import Attempt, Sign, is_guarded, wider
 from tformer.model.hypotheses import FinishedHypothesis
 from tformer.model.options import DecodingOptions
@@ -103,6 +104,7 @@ class Translator:
         device: str = "auto",
         dtype: str = "auto",
         threads: int | None = None,
+        graphs: bool = True,
     ) -> Translator:
         """Load a model that ships with tformer, by name, or any other, by directory.
 
@@ -113,6 +115,7 @@ class Translator:
                 with it, else float32; and on a GPU bfloat16 or, where that is missing, float16.
             threads: CPU threads; None is all that the process may use, or torch's own setting
                 where torch's threads do the work.
+            graphs: whether a GPU gets its steps as CUDA graphs, see docs/cuda.md.
 
         Raises:
             ModelError: when it is missing or damaged.
@@ -126,8 +129,9 @@ class Translator:
         if wants_int8(dtype, place):
             return cls._load_int8(directory, threads or num_cores())
         transformer, vocabulary, facts = load_model(directory, place, choose_dtype(dtype, place))
+        recorded = graphs and place.type == "cuda"
         return cls(
-            Eager(transformer),
+            Graphed(transformer) if recorded else Eager(transformer),
             vocabulary,
             open_aligner=lambda: Aligner(transformer, vocabulary, facts.alignment),
         )

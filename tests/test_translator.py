@@ -6,14 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tiny import tiny_transformer
 
-from tformer.model.checkpoint import save_model
+from tformer.model import translator as translator_module
+from tformer.model.checkpoint import load_model, save_model
 from tformer.model.decoding import Eager
 from tformer.model.directory import ModelFacts
 from tformer.model.errors import UsageError
+from tformer.model.graphed import Graphed
 from tformer.model.options import DecodingOptions
 from tformer.model.translation import Translation
 from tformer.model.translator import Translator
@@ -218,16 +221,38 @@ def test_a_model_of_many_languages_wants_a_target(tmp_path: Path) -> None:
     assert translation.source_language == "en"
 
 
-def test_a_saved_model_translates_as_before(translator: Translator, tmp_path: Path) -> None:
+def save(translator: Translator, path: Path) -> None:
     save_model(
-        tmp_path / "tiny",
+        path,
         translator.network.transformer.state_dict(),
         translator.network.transformer.config,
         translator.vocabulary,
         ModelFacts("tiny", translator.languages),
     )
+
+
+def test_a_saved_model_translates_as_before(translator: Translator, tmp_path: Path) -> None:
+    save(translator, tmp_path / "tiny")
     loaded = Translator.load(tmp_path / "tiny", device="cpu", dtype="float64")
     assert loaded.languages == ("en", "de")
     assert [t.text for t in translate(loaded, *SENTENCES)] == [
         t.text for t in translate(translator, *SENTENCES)
     ]
+
+
+def test_a_gpu_gets_its_steps_recorded_unless_told_otherwise(
+    translator: Translator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(translator, tmp_path / "tiny")
+    cuda, cpu = torch.device("cuda"), torch.device("cpu")
+    monkeypatch.setattr(translator_module, "choose_device", lambda name: cuda)
+    monkeypatch.setattr(
+        translator_module, "load_model", lambda path, place, dtype: load_model(path, cpu, dtype)
+    )
+    for graphs, kind in ((True, Graphed), (False, Eager)):
+        loaded = Translator.load(tmp_path / "tiny", dtype="float64", graphs=graphs)
+        assert isinstance(loaded.network, kind)
+        assert [t.text for t in translate(loaded, *SENTENCES)] == [
+            t.text for t in translate(translator, *SENTENCES)
+        ]
+        assert loaded.aligner
