@@ -67,7 +67,7 @@ class AttentiveDecoding(Decoding, Protocol):
 
         Returns:
             The scores; and the attention (R, S) of the position to the source, in the last decoder
-            layer, averaged over its heads, 0 beyond the end of a source.
+            layer, averaged over its heads, 0 beyond the end of a source; float32 or wider.
         """
         ...
 
@@ -166,7 +166,8 @@ class EagerDecoding:
         assert self._cache is not None
         weights: list[Tensor] = []
         scores = LogProbs(self._transformer.decode(tokens, self._cache, weights))
-        return scores, weights[-1].mean(1).flatten(0, 1)  # (G, H, K, S) to (R, S)
+        attention = weights[-1].mean(1).flatten(0, 1)  # (G, H, K, S) to (R, S)
+        return scores, attention.to(torch.promote_types(attention.dtype, torch.float32))
 
     def select(self, rows: Tensor, sentences: Sequence[int] | None = None) -> None:
         """Follow the beam; see :meth:`Decoding.select`."""

@@ -76,7 +76,7 @@ def change(log_probs: Tensor, sentence: Hypotheses) -> None:
             row[_index(banned, row)] = -math.inf
         if (token := recommended(said, request)) is not None:
             row += math.log1p(-options.prefix_bias)
-            bias = row.new_tensor(math.log(options.prefix_bias))
+            bias = row.new_full((), math.log(options.prefix_bias))
             row[token] = torch.logaddexp(row[token], bias)
 
 

@@ -104,7 +104,16 @@ def test_logits_are_those_of_the_plain_network(beam_size: int, recorded: bool) -
                     decoding.admit(sources)
                 sentences += len(sources)
             tokens = torch.randint(3, 40, (sentences * beam_size,))
-            expected, found = plain.step(tokens), fast.step(tokens)
+            if draw.random() < 0.5:
+                expected, found = plain.step(tokens), fast.step(tokens)
+            else:
+                expected, attended = plain.step_with_attention(tokens)
+                found, attention = fast.step_with_attention(tokens)
+                width = min(attention.shape[1], attended.shape[1])
+                torch.testing.assert_close(
+                    attention[:, :width], attended[:, :width], rtol=0, atol=1e-12
+                )
+                assert not attention[:, width:].any()
             torch.testing.assert_close(found.all(), expected.all(), rtol=0, atol=1e-12)
             torch.testing.assert_close(found.of(EOS), expected.of(EOS), rtol=0, atol=1e-12)
             for width in (1, 2 * beam_size + 1, 20):
@@ -127,10 +136,10 @@ def test_steps_are_recorded_and_the_python_code_is_not_run_again() -> None:
     steps = 0
     step = network.decoder.step
 
-    def counting(pool: Pool, shape: Shape, width: int) -> Any:
+    def counting(pool: Pool, shape: Shape, width: int, attentive: bool) -> Any:
         nonlocal steps
         steps += 1
-        return step(pool, shape, width)
+        return step(pool, shape, width, attentive)
 
     network.decoder.step = counting  # type: ignore[method-assign]
     options = DecodingOptions(beam_size=2, min_length=20, max_length=20)

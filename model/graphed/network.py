@@ -232,27 +232,15 @@ class GraphedDecoding:
             self._targets += [0] * len(sources)
             self._moved = True
 
-    @torch.inference_mode()
     def step(self, tokens: Tensor) -> RankedScores:
         """One token further; see :meth:`Decoding.step`."""
-        with self._device_memory() as workspace:
-            sentences, rows = len(self._places), len(tokens)
-            self._make_room(workspace, sentences, max(self._targets) + 1, max(self._sources))
-            self._close_up(workspace)
-            pool = workspace.pool
-            if self._moved:
-                self._write_book(pool)
-            pool.tokens.view(-1)[:rows].copy_(tokens)
-            pool.rows.view(-1)[:rows].copy_(pool.index[:rows] if self._rows is None else self._rows)
-            self._rows = None
-            used = Shape(max(self._places) + 1, max(self._targets) + 1, max(self._sources))
-            shape, decoder = workspace.bucket(used), self._network.decoder
-            width = min(2 * self.beam_size + 1, decoder.vocab_size)
-            ranked = workspace.recordings.run(
-                ("step", shape), lambda: decoder.step(pool, shape, width)
-            )
-            self._targets = [length + 1 for length in self._targets]
-            return RankedScores(ranked, rows)
+        return RankedScores(self._step(tokens, attentive=False), len(tokens))
+
+    def step_with_attention(self, tokens: Tensor) -> tuple[RankedScores, Tensor]:
+        """One token further; see :meth:`AttentiveDecoding.step_with_attention`."""
+        ranked = self._step(tokens, attentive=True)
+        assert ranked.attention is not None
+        return RankedScores(ranked, len(tokens)), ranked.attention[: len(tokens)]
 
     @torch.inference_mode()
     def select(self, rows: Tensor, sentences: Sequence[int] | None = None) -> None:
@@ -264,6 +252,29 @@ class GraphedDecoding:
         self._rows = rows if self._rows is None else self._rows.index_select(0, rows)
         if not self._places:
             self._leave()
+
+    @torch.inference_mode()
+    def _step(self, tokens: Tensor, *, attentive: bool) -> Ranked:
+        """What is known of the next tokens of all rows, and of some that nobody has."""
+        with self._device_memory() as workspace:
+            sentences, rows = len(self._places), len(tokens)
+            self._make_room(workspace, sentences, max(self._targets) + 1, max(self._sources))
+            self._close_up(workspace)
+            pool = workspace.pool
+            if self._moved:
+                self._write_book(pool)
+            order = pool.index[:rows] if self._rows is None else self._rows
+            pool.tokens.view(-1)[:rows].copy_(tokens)
+            pool.rows.view(-1)[:rows].copy_(order)
+            self._rows = None
+            used = Shape(max(self._places) + 1, max(self._targets) + 1, max(self._sources))
+            shape, decoder = workspace.bucket(used), self._network.decoder
+            width = min(2 * self.beam_size + 1, decoder.vocab_size)
+            ranked = workspace.recordings.run(
+                ("step", shape, attentive), lambda: decoder.step(pool, shape, width, attentive)
+            )
+            self._targets = [length + 1 for length in self._targets]
+            return ranked
 
     # -- places ---------------------------------------------------------------------------
 

@@ -100,6 +100,7 @@ class Pool:
             active: 1 where a place is taken.
         tokens: (P, K) int64, the newest token of every hypothesis, by sentence.
         rows: (P, K) int64, the row that every hypothesis continues, by sentence.
+        logits: (P * K, V), float32 or wider, of the next token of every hypothesis, by sentence.
         source: (P, S) int64, token ids of sentences that enter.
         entering: (2, P) int64, the places and the lengths of sentences that enter.
         index: int64, 0, 1, 2, ... as far as anything needs to be counted.
@@ -134,6 +135,9 @@ class Pool:
         self.lengths, self.source_lengths, self.active = self.book[2], self.book[3], self.book[4]
         self.tokens = zeros(places, beam_size)
         self.rows = zeros(places, beam_size)
+        vocab_size = config.target_vocab_size or config.vocab_size
+        scores = torch.promote_types(dtype, torch.float32)
+        self.logits = zeros(places * beam_size, vocab_size, dtype=scores)
         self.source = zeros(places, source)
         self.entering = zeros(2, places)
         self.index = torch.arange(max(places * beam_size, target, source), device=device)
@@ -142,10 +146,13 @@ class Pool:
     def num_bytes(
         config: TransformerConfig, beam_size: int, shape: Shape, dtype: torch.dtype
     ) -> int:
-        """What the keys and values of a pool take."""
+        """What the keys, values and logits of a pool take."""
         positions = shape.target * beam_size + shape.source
         numbers = config.num_decoder_layers * 2 * config.d_model * positions
-        return (shape.places + 1) * numbers * dtype.itemsize
+        vocab_size = config.target_vocab_size or config.vocab_size
+        score_size = torch.promote_types(dtype, torch.float32).itemsize
+        logits = shape.places * beam_size * vocab_size * score_size
+        return (shape.places + 1) * numbers * dtype.itemsize + logits
 
     def move(
         self, origin: Pool, moves: Sequence[tuple[int, int]], target: int, source: int

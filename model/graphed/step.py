@@ -20,7 +20,12 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from tformer.model.graphed.pool import Pool, Shape
 from tformer.model.scores import largest_by_chunks
-from tformer.model.transformer import DecoderLayer, Transformer, padding_mask
+from tformer.model.transformer import (
+    DecoderLayer,
+    Transformer,
+    attention_weights,
+    padding_mask,
+)
 
 KERNELS = [SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 """Of attention on a GPU; the second stands in where the first does not know a dtype.
@@ -43,6 +48,8 @@ class Ranked(NamedTuple):
     """(R, width), the largest log-probabilities, falling."""
     tokens: Tensor
     """(R, width) int64, the tokens that have them."""
+    attention: Tensor | None = None
+    """(R, S), to the source, if it was asked for; see `AttentiveDecoding`."""
 
 
 class Decoder:
@@ -90,8 +97,14 @@ class Decoder:
 
     # -- one token further ----------------------------------------------------------------
 
-    def step(self, pool: Pool, shape: Shape, width: int) -> Ranked:
+    def step(self, pool: Pool, shape: Shape, width: int, attentive: bool = False) -> Ranked:
         """Move all places on by ``pool.tokens``, after ``pool.rows`` have reordered the beams.
+
+        Args:
+            pool: the batch.
+            shape: what is computed of it.
+            width: how many of the best tokens are found.
+            attentive: whether the attention of the last layer is returned.
 
         Returns:
             The ``width`` best tokens of shape.places * K rows, in the order of the sentences.
@@ -103,14 +116,23 @@ class Decoder:
 
         tokens = pool.tokens.index_select(0, sentences)  # (G, K)
         states = self._embed(tokens, lengths)  # (G, K, d_model)
+        weights: list[Tensor] | None = [] if attentive else None
         with attention_kernels(pool.cache.device):
             for index in range(len(self._layers)):
-                states = self._layer(index, states, pool, shape, self_mask, memory_mask)
+                states = self._layer(index, states, pool, shape, self_mask, memory_mask, weights)
         lengths.add_(pool.active[:places])
 
-        states = self._transformer.decoder_norm(states)
-        by_sentence = states.index_select(0, pool.place_of[:places]).view(places * beam_size, -1)
-        return rank(self._transformer.project(by_sentence), width)
+        def by_sentence(of_places: Tensor) -> Tensor:
+            return of_places.index_select(0, pool.place_of[:places]).view(places * beam_size, -1)
+
+        states = by_sentence(self._transformer.decoder_norm(states))
+        weight, bias = self._transformer.target_embedding.weight, self._transformer.logits_bias
+        # In a buffer that all shapes share; as an output, every graph would hold one of its own.
+        logits = pool.logits[: len(states)].copy_(F.linear(states, weight, bias))
+        ranked = rank(logits, width)
+        if weights is None:
+            return ranked
+        return ranked._replace(attention=by_sentence(weights[-1].to(ranked.total.dtype)))
 
     def _embed(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """Embeddings (G, K, d_model) of tokens (G, K) at the positions (G,)."""
@@ -133,6 +155,7 @@ class Decoder:
         shape: Shape,
         self_mask: Tensor,
         memory_mask: Tensor,
+        weights: list[Tensor] | None,
     ) -> Tensor:
         """One decoder layer, (G, K, d_model) to (G, K, d_model)."""
         layer, heads, places = self._layers[index], self._heads, shape.places
@@ -153,6 +176,9 @@ class Decoder:
         context = F.scaled_dot_product_attention(
             queries, memory[:, :heads], memory[:, heads:], memory_mask
         )
+        if weights is not None:
+            found = attention_weights(queries, memory[:, :heads], memory_mask)
+            weights.append(found.mean(1))  # (G, H, K, S) to (G, K, S)
         update = layer.cross_attention.output(context.transpose(1, 2).flatten(2))
         states = layer.around_cross_attention.leave(states, update)
 
