@@ -155,6 +155,7 @@ def test_a_step_waits_for_the_device_once(monkeypatch: pytest.MonkeyPatch) -> No
     assert waits == steps
 
 
+@gpu_only
 @pytest.mark.parametrize("dtype", [torch.float32, *HALVES], ids=str)
 def test_with_one_shape_neighbours_do_not_change_a_bit(dtype: torch.dtype) -> None:
     network = Graphed(on_gpu(wide_transformer(dtype)), buckets=ONE_SHAPE)

@@ -6,7 +6,7 @@ CUDA graphs are emulated, see `tape`; tests/test_cuda.py runs the same compariso
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -200,9 +200,12 @@ def test_two_batches_at_once_have_a_workspace_each_and_later_ones_take_over() ->
     second.admit([[5]])
     assert len(network._workspaces) == 2
     del first  # a batch that nobody finished
+    assert network._workspaces[0].is_abandoned
+    pool = network._workspaces[0].pool
     third = network.start(2)
     third.admit([[5]])
     assert len(network._workspaces) == 2
+    assert network._workspaces[0].pool is not pool
     second.select(torch.tensor([], dtype=torch.int64), [])
     assert network._workspaces[1].is_free
 
@@ -242,6 +245,32 @@ def test_a_batch_that_finds_no_memory_gives_up_what_it_has() -> None:
     decoding.step(torch.tensor([1, 1]))
 
 
+def test_an_engine_goes_on_with_less_when_memory_runs_out() -> None:
+    runs = 0
+
+    class FullOnce(TapeRecorder):
+        def warm_up(self, work: Callable[[], Any]) -> Any:
+            nonlocal runs
+            runs += 1
+            if runs == 3:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return super().warm_up(work)
+
+    transformer = tiny_transformer(2)
+    network = Graphed(transformer, recorder_for=FullOnce, buckets=FEW)
+    engine = Engine(network, beam_size=2)
+    draw = random.Random(3)
+    requests = {}
+    for _ in range(8):
+        request = random_request(draw, 2)
+        requests[engine.submit(request)] = request
+    found = drain(engine)
+    assert runs > 3
+    assert found.keys() == requests.keys()
+    for number, answer in found.items():
+        assert_same(answer, alone(transformer, requests[number]))
+
+
 @pytest.mark.parametrize("beam_size", [1, 4])
 def test_nothing_waits_for_the_device(beam_size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """On the device "meta" nothing can be read, and nothing of the host can be mixed in; so all
@@ -270,6 +299,16 @@ def test_nothing_waits_for_the_device(beam_size: int, monkeypatch: pytest.Monkey
     assert reads == steps
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """So that a row of a tensor is computed in the same way wherever it stands."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("one_thread")
 def test_only_positions_in_use_decide() -> None:
     """With buckets of one rung everything has one shape, and a sentence its very bits."""
     transformer = wide_transformer(torch.float32)

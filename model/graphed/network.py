@@ -91,6 +91,8 @@ class Graphed:
             else:
                 workspace = self._new_workspace(owner.beam_size)
                 self._workspaces.append(workspace)
+            if workspace.is_abandoned:
+                workspace.clear()  # perhaps for want of memory
             workspace.owner = weakref.ref(owner)
             return workspace
 
@@ -136,7 +138,12 @@ class Workspace:
     @property
     def is_free(self) -> bool:
         """Whether no decoding has it."""
-        return self.owner is None or self.owner() is None
+        return self.owner is None or self.is_abandoned
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether a decoding went away with sentences in it."""
+        return self.owner is not None and self.owner() is None
 
     @property
     def pool(self) -> Pool:
