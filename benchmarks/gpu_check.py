@@ -88,7 +88,7 @@ FULL = Size(
 )
 DRY = Size(
     config=TINY,
-    batches=(1, 4),
+    batches=(1, 8),
     length=6,
     rounds=1,
     lines=4,

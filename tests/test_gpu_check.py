@@ -30,7 +30,7 @@ def test_a_dry_run_checks_measures_and_writes(tmp_path: Path) -> None:
     assert record["text"]["together_tokens_per_second"] > 0
     table = written.with_suffix(".md").read_text("utf-8")
     assert table.strip() == done.stdout.strip()
-    assert "| graphed | 4 |" in table
+    assert "| graphed | 8 |" in table
 
 
 def test_without_a_gpu_it_says_so() -> None:
