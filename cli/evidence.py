@@ -6,7 +6,7 @@ translations and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +64,7 @@ class Evidence:
 class Recorder:
     """Files, and what goes into a line of each."""
 
-    columns: list[tuple[Writer, Callable[[str, Hypothesis], str]]]
+    columns: Sequence[tuple[Writer, Callable[[str, Hypothesis], str]]]
 
     def write(self, line: Line, translation: Translation) -> None:
         """A line for each hypothesis."""

@@ -23,9 +23,10 @@ from torch import Tensor
 
 from tformer.model.config import AlignmentHeads, TransformerConfig
 from tformer.model.decoding import Decoding, Eager
-from tformer.model.engine import Engine, Request
+from tformer.model.engine import Engine
 from tformer.model.errors import UsageError
 from tformer.model.options import DecodingOptions
+from tformer.model.request import Request
 from tformer.model.scores import Scores
 from tformer.model.transformer import AttentionWeights, Transformer
 from tformer.model.translator import Translator
@@ -278,7 +279,7 @@ class RecordingDecoding:
         self._record.ends.append(scores.of(self._eos_id).tolist())
         return scores
 
-    def select(self, rows: Tensor, sentences: Tensor | None = None) -> None:
+    def select(self, rows: Tensor, sentences: Sequence[int] | None = None) -> None:
         """Follow the beam, and write down which way it goes."""
         self._record.rows.append(rows.tolist())
         self._decoding.select(rows, sentences)

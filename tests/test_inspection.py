@@ -10,10 +10,11 @@ import torch
 from tiny import tiny_transformer
 
 from tformer.model.decoding import Eager
-from tformer.model.engine import Engine, Request
+from tformer.model.engine import Engine
 from tformer.model.errors import UsageError
 from tformer.model.inspection import Candidate, Fate, Inspection, inspect
 from tformer.model.options import DecodingOptions
+from tformer.model.request import Request
 from tformer.model.translator import Translator
 from tformer.model.vocabulary import Vocabulary
 

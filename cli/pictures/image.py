@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from typing import Any
 
 from tformer.cli.pictures.choice import Choice
 from tformer.model.errors import UsageError
@@ -34,7 +35,7 @@ def image(inspection: Inspection, choice: Choice) -> bytes:
     rows = [_name(piece) for piece in choice.rows(inspection)]
     columns = [_name(piece) for piece in choice.columns(inspection)]
     installed = set(get_font_names())
-    settings = {
+    settings: Any = {
         "font.family": [font for font in FONTS if font in installed],
         "font.size": 9,
         "text.parse_math": False,  # a dollar sign is a dollar sign
@@ -58,7 +59,7 @@ def image(inspection: Inspection, choice: Choice) -> bytes:
         axes.spines[:].set_color("#d8dae4")
         axes.set_xlabel(choice.title, color="#687084", labelpad=8)
         bar = figure.colorbar(shown, ax=axes, shrink=0.6, aspect=24, pad=0.02)
-        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.outline.set_visible(False)
         figure.savefig(file, format="png", dpi=150)
     return file.getvalue()
 
