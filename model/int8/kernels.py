@@ -30,7 +30,7 @@ from numba import carray, float32, njit
 from numpy.typing import NDArray
 
 from tformer.model.int8.products import LIMIT, OFFSET, Floats, Linear, product
-from tformer.model.int8.vectors import LANES, as_float, pointer, weighted_sum
+from tformer.model.int8.vectors import LANES, as_float, larger, pointer, weighted_sum
 
 FAST = {"reassoc", "contract", "arcp", "nsz", "nnan"}
 """Sums may be taken in the order that suits vectors, and nothing is NaN: weights are checked."""
@@ -41,8 +41,12 @@ EPSILON = np.float32(1e-5)
 RELU, GELU, SILU = 0, 1, 2
 """Activations of the feed-forward network."""
 
-CHUNK = 64
-"""Tokens of which :func:`best` looks at the largest logit first."""
+COLUMNS = 128
+"""Columns to which :func:`best` deals out a row of logits, as one deals cards: the largest of every
+column are found without looking across a vector, and the best are sought among these."""
+
+LOWEST = np.float32(-1e30)
+"""Below any logit."""
 
 TOGETHER = 64
 """Rows whose widest sums are computed before they are read, so that they are still in the cache."""
@@ -164,7 +168,7 @@ def _exp(x: float) -> float:
 
     e^x = 2^n e^r with |r| <= ln 2 / 2, and e^r by its series up to r^6 / 6!.
     """
-    x = max(x, np.float32(-87.0))
+    x = larger(x, np.float32(-87.0))
     n = np.int32(x * np.float32(1.44269504) - np.float32(0.5))  # rounds, as x <= 0
     whole = np.float32(n)
     r = x - whole * np.float32(0.693359375) + whole * np.float32(2.12194440e-4)
@@ -175,7 +179,8 @@ def _exp(x: float) -> float:
     p = p * r + np.float32(0.5)
     p = p * r + np.float32(1.0)
     p = p * r + np.float32(1.0)
-    return p * as_float(np.int32((n + np.int32(127)) << np.int32(23)))
+    # The exponent's bits, by numbers that a float32 holds exactly.
+    return p * as_float(np.int32((whole + np.float32(127.0)) * np.float32(8388608.0)))
 
 
 @njit(inline="always", fastmath=FAST)
@@ -183,8 +188,8 @@ def _quantise(row, quantised):  # type: ignore[no-untyped-def]
     """Write a row (d,) as uint8; it is about ``(quantised - OFFSET)`` times the scale returned."""
     largest = np.float32(0.0)
     for i in range(row.shape[0]):
-        largest = max(largest, abs(row[i]))
-    factor = np.float32(LIMIT) / max(largest, np.float32(1e-30))
+        largest = larger(largest, abs(row[i]))
+    factor = np.float32(LIMIT) / larger(largest, np.float32(1e-30))
     for i in range(row.shape[0]):
         # Truncation rounds to the nearest, once half is added to what is positive.
         quantised[i] = np.uint8(np.int32(row[i] * factor + np.float32(OFFSET + 0.5)))
@@ -275,7 +280,7 @@ def _feed_forward(rows, inner, outer, norm, shape, work):  # type: ignore[no-unt
             if shape.activation == RELU:
                 for i in range(width):
                     x = np.float32(sums[n, i]) * factor * scale[i] + bias[i]
-                    row[i] = max(x, np.float32(0.0))
+                    row[i] = larger(x, np.float32(0.0))
             else:
                 for i in range(width):
                     x = np.float32(sums[n, i]) * factor * scale[i] + bias[i]
@@ -299,11 +304,11 @@ def _softmax(scores, length):  # type: ignore[no-untyped-def]
     used = (length + LANES - 1) // LANES
     for h in range(heads):
         for i in range(length, used * LANES):
-            scores[h, i] = np.float32(-1e30)
-        largest = np.float32(-1e30)
+            scores[h, i] = LOWEST
+        largest = LOWEST
         for v in range(used):
             for i in range(LANES):
-                largest = max(largest, vectors[h, v, i])
+                largest = larger(largest, vectors[h, v, i])
         total = np.float32(0.0)
         for v in range(used):
             for i in range(LANES):
@@ -317,16 +322,13 @@ def _softmax(scores, length):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
-def _scores(query, keys, columns, length, scores):  # type: ignore[no-untyped-def]
+def _scores(query, keys, rows, columns, scores):  # type: ignore[no-untyped-def]
     """Scores (H, whole vectors) of a query (d,) with keys that lie transposed, flat (d, columns).
 
-    A score is the sum of the rows of keys, weighted with the query.
+    They are the sum of the keys' rows, which are at ``rows``, weighted with the query.
     """
     heads, stride = scores.shape
     width = query.shape[0] // heads
-    rows = np.empty(width, np.int64)
-    for i in range(width):
-        rows[i] = i * columns
     flat = scores.reshape(-1)
     for h in range(heads):
         first = h * width
@@ -395,6 +397,7 @@ def _attend_source(offsets, linear, heads, work):  # type: ignore[no-untyped-def
         columns = whole_vectors(length)
         keys = keys_of_all[: d * columns]
         transposed = keys.reshape(d, columns)
+        key_rows = np.arange(d // heads) * columns
         for s in range(length):
             n, factor = start + s, work.entered_scale[start + s]
             for i in range(d):
@@ -406,7 +409,7 @@ def _attend_source(offsets, linear, heads, work):  # type: ignore[no-untyped-def
             for i in range(d):
                 x = np.float32(sums[n, 0, i]) * factor * scale[0, i] + bias[0, i]
                 query[i] = x * root
-            _scores(query, keys, columns, length, scores)
+            _scores(query, keys, key_rows, columns, scores)
             _softmax(scores, length)
             _mix(scores, values.reshape(-1), rows, length, context)
             work.context_scale[n] = _quantise(context, work.context[n])
@@ -468,11 +471,12 @@ def _attend_memory(layer, beam, linear, heads, past, work):  # type: ignore[no-u
         columns = whole_vectors(length)
         keys = _floats(past.memories[g], 2 * layer, columns * d)
         values = _floats(past.memories[g], 2 * layer + 1, columns * d)
+        key_rows = np.arange(d // heads) * columns
         for r in range(g * beam, g * beam + beam):
             factor = work.entered_scale[r]
             for i in range(d):
                 query[i] = (np.float32(sums[r, i]) * factor * scale[i] + bias[i]) * root
-            _scores(query, keys, columns, length, scores)
+            _scores(query, keys, key_rows, columns, scores)
             _softmax(scores, length)
             _mix(scores, values, rows, length, context)
             work.context_scale[r] = _quantise(context, work.context[r])
@@ -578,15 +582,15 @@ def best(linear, size, token, work, log_probs, tokens, log_prob):  # type: ignor
         size: V.
         token: whose log-probability is wanted besides.
         work: :class:`Work`, entered.
-        log_probs, tokens: (R, width) float32 and int64, the best first; of equals the lowest id.
+        log_probs, tokens: (R, width) float32 and int64, the best first.
         log_prob: (R,), of ``token``.
     """
     rows, width = tokens.shape
     sums = _rows_of(work.sums, linear.scale.shape[0])
     scale, bias = linear.scale, linear.bias
-    chunks = (size + CHUNK - 1) // CHUNK
-    line = np.full(chunks * CHUNK, -np.inf, np.float32)
-    maxima, highest = np.empty(chunks, np.float32), np.empty(width, np.float32)
+    deals = (size + COLUMNS - 1) // COLUMNS
+    line = np.full(deals * COLUMNS, LOWEST, np.float32)
+    dealt, maxima = line.reshape(deals, COLUMNS), np.empty(COLUMNS, np.float32)
     for start in range(0, rows, LOGITS_TOGETHER):
         count = min(LOGITS_TOGETHER, rows - start)
         product(work.entered[start:], count, linear, work.sums)
@@ -594,56 +598,47 @@ def best(linear, size, token, work, log_probs, tokens, log_prob):  # type: ignor
             factor = work.entered_scale[r]
             for i in range(size):
                 line[i] = np.float32(sums[r - start, i]) * factor * scale[i] + bias[i]
-            total = _log_sum(line.reshape(chunks, CHUNK), size, maxima)
-            _best_of(line, maxima, size, highest, tokens[r])
-            for i in range(width):
-                log_probs[r, i] = highest[i] - total
+            total = _log_sum(dealt, maxima)
             log_prob[r] = line[token] - total
+            for i in range(width):
+                log_probs[r, i], tokens[r, i] = _take_largest(dealt, maxima)
+                log_probs[r, i] -= total
 
 
-@njit(nogil=True, fastmath=FAST)
-def _log_sum(chunked, size, maxima):  # type: ignore[no-untyped-def]
-    """log of the sum of exponentials of ``size`` logits in chunks, whose ``maxima`` it notes."""
-    largest = chunked[0, 0]
-    for c in range(chunked.shape[0]):
-        maximum = chunked[c, 0]
-        for i in range(CHUNK):
-            maximum = max(maximum, chunked[c, i])
-        maxima[c] = maximum
-        largest = max(largest, maximum)
-    line = chunked.reshape(-1)
+@njit(inline="always", fastmath=FAST)
+def _log_sum(dealt, maxima):  # type: ignore[no-untyped-def]
+    """log of the sum of the exponentials of logits (deals, COLUMNS); notes the columns' maxima."""
+    maxima[:] = dealt[0]
+    for n in range(1, dealt.shape[0]):
+        for c in range(COLUMNS):
+            maxima[c] = larger(maxima[c], dealt[n, c])
+    largest = LOWEST
+    for c in range(COLUMNS):
+        largest = larger(largest, maxima[c])
+    line = dealt.reshape(-1)
     total = np.float32(0.0)
-    for i in range(size):
+    for i in range(line.shape[0]):
         total += _exp(line[i] - largest)
     return largest + np.log(total)
 
 
-@njit(nogil=True)
-def _best_of(line, maxima, size, highest, tokens):  # type: ignore[no-untyped-def]
-    """The highest of ``line``, which lie in the chunks with the highest ``maxima``."""
-    width, chunks = highest.shape[0], maxima.shape[0]
-    bound = np.float32(-np.inf)
-    if chunks > width:
-        highest[:] = np.float32(-np.inf)
-        _insert(maxima, 0, chunks, highest, tokens)
-        bound = highest[width - 1]
-    highest[:] = np.float32(-np.inf)
-    for c in range(chunks):
-        if maxima[c] >= bound:
-            _insert(line, c * CHUNK, min(size, c * CHUNK + CHUNK), highest, tokens)
-
-
-@njit(inline="always")
-def _insert(values, first, last, highest, index):  # type: ignore[no-untyped-def]
-    """Put ``values[first:last]`` into the falling list ``highest`` where they are higher."""
-    end = highest.shape[0] - 1
-    for i in range(first, last):
-        if values[i] > highest[end]:
-            at = end
-            while at > 0 and values[i] > highest[at - 1]:
-                highest[at], index[at] = highest[at - 1], index[at - 1]
-                at -= 1
-            highest[at], index[at] = values[i], i
+@njit(inline="always", fastmath=FAST)
+def _take_largest(dealt, maxima):  # type: ignore[no-untyped-def]
+    """The largest logit, which is taken away, and its token."""
+    largest = LOWEST
+    for c in range(COLUMNS):
+        largest = larger(largest, maxima[c])
+    column = np.uint64(0)
+    while maxima[column] != largest:
+        column += np.uint64(1)
+    row, rest = 0, LOWEST
+    while dealt[row, column] != largest:
+        row += 1
+    dealt[row, column] = LOWEST
+    for n in range(dealt.shape[0]):
+        rest = larger(rest, dealt[n, column])
+    maxima[column] = rest
+    return largest, np.int64(row * COLUMNS + np.int64(column))
 
 
 @njit(nogil=True, cache=True)

@@ -46,6 +46,21 @@ def pointer(typing: Any, address: Any) -> Any:
     return types.CPointer(float32)(types.int64), generate
 
 
+@intrinsic
+def larger(typing: Any, one: Any, other: Any) -> Any:
+    """The larger of two float32 that are not NaN.
+
+    Python's ``max`` says nothing about NaN to the compiler, which then compares one by one.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        flags = ["nnan", "nsz"]
+        is_larger = builder.fcmp_ordered(">", *arguments, flags=flags)
+        return builder.select(is_larger, *arguments, flags=flags)
+
+    return float32(float32, float32), generate
+
+
 class _Emitter:
     """Writes instructions into a function that Numba compiles."""
 
@@ -174,6 +189,9 @@ def _combiner(vectors: int) -> Any:
     Its arguments are arrays and where in them to begin: weights (float32); where each row lies
     (int64, in items), and how many there are; the rows (float32); where to put the sum (float32).
     """
+    # An addition waits for the one before it; so there are several sums at a time, of every so
+    # manyth row, which come together at the end.
+    unrolled = 8 // vectors
 
     @intrinsic
     def combine(  # type: ignore[no-untyped-def]
@@ -184,7 +202,7 @@ def _combiner(vectors: int) -> Any:
             shares, offsets = emit.at(0, _FLOAT), emit.at(2, _LONG)
             base, target = emit.at(5, _FLOAT), emit.at(7, _FLOAT)
 
-            def add(index: Any, totals: list[Any]) -> list[Any]:
+            def add_row(index: Any, totals: list[Any]) -> list[Any]:
                 share = emit.load(emit.move(shares, index, _FLOAT), _FLOAT)
                 lanes = emit.everywhere(share, _FLOATS)
                 offset = emit.load(emit.move(offsets, index, _LONG), _LONG)
@@ -196,8 +214,27 @@ def _combiner(vectors: int) -> Any:
                     sums.append(builder.fadd(total, product, flags=["contract"]))
                 return sums
 
+            def add_rows(index: Any, totals: list[Any]) -> list[Any]:
+                first = builder.mul(index, _LONG(unrolled))
+                sums = []
+                for u in range(unrolled):
+                    row = builder.add(first, _LONG(u))
+                    sums += add_row(row, totals[u * vectors : (u + 1) * vectors])
+                return sums
+
             nothing = ir.Constant(_FLOATS, [0.0] * LANES)
-            totals = emit.sum_over(arguments[4], [nothing] * vectors, add)
+            whole = builder.sdiv(arguments[4], _LONG(unrolled))
+            several = emit.sum_over(whole, [nothing] * vectors * unrolled, add_rows)
+            totals = several[:vectors]
+            for start in range(vectors, len(several), vectors):
+                pairs = zip(totals, several[start : start + vectors], strict=True)
+                totals = [builder.fadd(*pair) for pair in pairs]
+            done = builder.mul(whole, _LONG(unrolled))
+            totals = emit.sum_over(
+                builder.sub(arguments[4], done),
+                totals,
+                lambda index, sums: add_row(builder.add(index, done), sums),
+            )
             for v, total in enumerate(totals):
                 emit.store(total, emit.move(target, _LONG(LANES * v), _FLOAT))
             return context.get_dummy_value()
@@ -211,7 +248,7 @@ def _combiner(vectors: int) -> Any:
 _one, _two, _four = _combiner(1), _combiner(2), _combiner(4)
 
 
-@njit(nogil=True)
+@njit(nogil=True, inline="always")
 def weighted_sum(weights, weights_at, places, count, rows, rows_at, width, out, out_at):  # type: ignore[no-untyped-def]
     """out = sum over n < ``count`` of weights[n] times the row of ``width`` at places[n].
 
