@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import chain, tee
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument, Option
 
 from tformer.cli import lines, loading, options, talk
+from tformer.cli.decoding import takes_decoding_options
 from tformer.cli.documents import Reading, document_format
 from tformer.cli.evidence import Evidence, Recorder, record_of
 from tformer.cli.languages import Choice, Direction, direction_of
@@ -35,6 +36,7 @@ SAMPLE_LINES = 10_000
 MOST_WARNINGS = 20
 
 
+@takes_decoding_options
 def translate(
     files: Annotated[
         list[Path] | None, Argument(metavar="FILES", help="Text; none or - is stdin.")
@@ -45,11 +47,6 @@ def translate(
     output: Annotated[
         Path | None, Option("--output", "-o", metavar="PATH", help="Write here, not to stdout.")
     ] = None,
-    beam_size: options.BeamSize = DecodingOptions.beam_size,
-    length_penalty: options.LengthPenalty = DecodingOptions.length_penalty,
-    n_best: Annotated[
-        int, Option(metavar="N", help="Hypotheses printed for each line, at most the beam size.")
-    ] = DecodingOptions.n_best,
     device: options.DeviceOption = options.Device.AUTO,
     glossary: GlossaryFiles = None,
     memory: MemoryFiles = None,
@@ -72,6 +69,8 @@ def translate(
             help=f"What FILE is, whatever its name says: {', '.join(FORMATS)}.",
         ),
     ] = None,
+    *,
+    decoding: DecodingOptions,
 ) -> None:
     """Translate text line by line: as many lines come out as go in, in the same order.
 
@@ -93,13 +92,7 @@ def translate(
     """
     evidence = Evidence(alignments, scores)
     evidence.check(output)
-    decoding = DecodingOptions(
-        beam_size=beam_size,
-        length_penalty=length_penalty,
-        n_best=n_best,
-        alignments=alignments is not None,
-        token_scores=scores is not None,
-    )
+    decoding = replace(decoding, alignments=alignments is not None, token_scores=scores is not None)
     paths = files or [lines.STDIN]
     lines.check_inputs(paths)
     remote = loading.Remote(server, server_ca) if server else None
@@ -111,7 +104,7 @@ def translate(
         return terms.equip(opened, near=as_json)
 
     if kind := document_format(paths, format):
-        if n_best > 1 or as_json or evidence:
+        if decoding.n_best > 1 or as_json or evidence:
             raise UsageError(
                 "--n-best, --json, --alignments and --scores are for lines: add --format text"
             )
@@ -126,7 +119,7 @@ def translate(
     with lines.open_output(output) as writer, evidence.opened() as recorder:
         translator = open_translator()
         choice = Choice.among(translator, source, target)
-        job = Job(translator, choice, decoding, _format(as_json, n_best), recorder)
+        job = Job(translator, choice, decoding, _format(as_json, decoding.n_best), recorder)
         size = lines.size_of(paths)
         with progress_bar("translating", size, data_on_stdout=output is None) as advance:
             for line, text in job.translate(paths):
