@@ -60,7 +60,7 @@ def attention(
     decoding = DecodingOptions(beam_size=beam_size, length_penalty=length_penalty, n_best=beam_size)
     if as_json and (html or png):
         raise UsageError("--json prints what --html and --png draw: choose one")
-    translator = loading.load_translator(model, device)
+    translator = loading.load_translator(model, loading.Place(device))
     from tformer.cli.pictures.choice import Choice
     from tformer.model.inspection import inspect
 

@@ -53,6 +53,8 @@ def evaluate(
     beam_size: options.BeamSize = DecodingOptions.beam_size,
     length_penalty: options.LengthPenalty = DecodingOptions.length_penalty,
     device: options.DeviceOption = options.Device.AUTO,
+    dtype: options.DtypeOption = options.Dtype.AUTO,
+    threads: options.ThreadsOption = None,
     as_json: options.Json = False,
 ) -> None:
     """Translate SOURCE_FILE and compare the result with REFERENCE_FILE.
@@ -62,7 +64,7 @@ def evaluate(
     """
     decoding = DecodingOptions(beam_size=beam_size, length_penalty=length_penalty)
     sources, references = _read_pair(source_file, reference_file, limit)
-    translator = loading.load_translator(model, device)
+    translator = loading.load_translator(model, loading.Place(device, dtype, threads))
     direction = _direction(Choice.among(translator, source, target))
     evaluation = _evaluate(translator, direction, decoding, sources, references)
     with lines.open_output(None) as writer:

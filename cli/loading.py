@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from tformer.cli.options import DEFAULT_MODEL, Device
+from tformer.cli.options import DEFAULT_MODEL
 from tformer.model.errors import UsageError
 from tformer.model.options import DecodingOptions
 
@@ -60,9 +60,19 @@ class Remote:
     """Authority that signed its certificate; None speaks plain text."""
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where and how to compute."""
+
+    device: str = "auto"
+    dtype: str = "auto"
+    threads: int | None = None
+    """CPU cores; None is all."""
+
+
 def open_translator(
     model: str,
-    device: str,
+    place: Place,
     remote: Remote | None,
     options: DecodingOptions,
     *,
@@ -79,14 +89,16 @@ def open_translator(
         DeviceError: the device is not available.
     """
     if remote is None:
-        found = warm_translator(model, device, options) if warm else None
-        return found or load_translator(model, device)
-    if device != Device.AUTO:
-        raise UsageError("--device is of no use with --server: the server has its own")
+        found = warm_translator(model, place, options) if warm else None
+        return found or load_translator(model, place)
+    if place != Place():
+        raise UsageError(
+            "--device, --dtype and --threads are of no use with --server: the server has its own"
+        )
     return connect(model, remote)
 
 
-def warm_translator(model: str, device: str, options: DecodingOptions) -> AnyTranslator | None:
+def warm_translator(model: str, place: Place, options: DecodingOptions) -> AnyTranslator | None:
     """The daemon's translator, if it runs and has this model.
 
     Raises:
@@ -94,10 +106,12 @@ def warm_translator(model: str, device: str, options: DecodingOptions) -> AnyTra
     """
     from tformer.server.daemon import warm_client
 
-    return warm_client(model, device=device, beam_size=options.beam_size)
+    if place.threads is not None:
+        return None
+    return warm_client(model, device=place.device, dtype=place.dtype, beam_size=options.beam_size)
 
 
-def load_translator(model: str, device: str) -> Translator:
+def load_translator(model: str, place: Place) -> Translator:
     """Load a model by name or directory.
 
     Raises:
@@ -106,7 +120,7 @@ def load_translator(model: str, device: str) -> Translator:
     """
     from tformer.model.translator import Translator
 
-    return Translator.load(model, device=device)
+    return Translator.load(model, device=place.device, dtype=place.dtype, threads=place.threads)
 
 
 def connect(model: str, remote: Remote) -> Client:

@@ -17,6 +17,16 @@ class Device(StrEnum):
     CUDA = "cuda"
 
 
+class Dtype(StrEnum):
+    """In which arithmetic."""
+
+    AUTO = "auto"
+    INT8 = "int8"
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+    FLOAT16 = "float16"
+
+
 Source = Annotated[
     str | None,
     Option("--source", "-s", metavar="LANG", help="Language of the text, such as en."),
@@ -37,6 +47,17 @@ LengthPenalty = Annotated[
 ]
 DeviceOption = Annotated[
     Device, Option("--device", help="Where to compute; auto takes CUDA if there is one.")
+]
+DtypeOption = Annotated[
+    Dtype,
+    Option(
+        "--dtype",
+        help="In which arithmetic; auto takes int8 on a CPU that is quick with it, else float32, "
+        "and bfloat16 or float16 on CUDA.",
+    ),
+]
+ThreadsOption = Annotated[
+    int | None, Option("--threads", metavar="N", min=1, help="CPU cores to use; without it, all.")
 ]
 RecipeFile = Annotated[
     Path, Argument(metavar="RECIPE", help="TOML file that says what a training run makes.")

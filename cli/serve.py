@@ -33,9 +33,8 @@ def serve(
         int, Option(metavar="N", help="The widest beam that a request may ask for.")
     ] = DecodingOptions.beam_size,
     device: options.DeviceOption = options.Device.AUTO,
-    threads: Annotated[
-        int | None, Option(metavar="N", help="CPU threads; torch decides if not given.")
-    ] = None,
+    dtype: options.DtypeOption = options.Dtype.AUTO,
+    threads: options.ThreadsOption = None,
     queue_tokens: Annotated[
         int, Option(metavar="N", help="Tokens that are accepted and not answered, at most.")
     ] = 100_000,
@@ -105,7 +104,13 @@ def serve(
     chosen = ServerOptions(
         models=tuple(ModelSource.parse(text) for text in model or [options.DEFAULT_MODEL]),
         listen=Address.parse(listen),
-        settings=Settings(device=device, threads=threads, beam_size=beam_size, max_wait=max_wait),
+        settings=Settings(
+            device=device,
+            dtype=dtype,
+            threads=threads,
+            beam_size=beam_size,
+            max_wait=max_wait,
+        ),
         queue_tokens=queue_tokens,
         cache_characters=cache,
         max_message_bytes=max_message,

@@ -48,6 +48,8 @@ def translate(
         Path | None, Option("--output", "-o", metavar="PATH", help="Write here, not to stdout.")
     ] = None,
     device: options.DeviceOption = options.Device.AUTO,
+    dtype: options.DtypeOption = options.Dtype.AUTO,
+    threads: options.ThreadsOption = None,
     glossary: GlossaryFiles = None,
     memory: MemoryFiles = None,
     alignments: Annotated[
@@ -96,11 +98,12 @@ def translate(
     paths = files or [lines.STDIN]
     lines.check_inputs(paths)
     remote = loading.Remote(server, server_ca) if server else None
+    place = loading.Place(device, dtype, threads)
     terms = Terms.read(glossary, memory, remote=remote is not None)
 
     def open_translator() -> loading.AnyTranslator:
         warm = terms.glossary is None  # the daemon takes none
-        opened = loading.open_translator(model, device, remote, decoding, warm=warm)
+        opened = loading.open_translator(model, place, remote, decoding, warm=warm)
         return terms.equip(opened, near=as_json)
 
     if kind := document_format(paths, format):

@@ -123,7 +123,7 @@ def loaded() -> list[pb.Model]:
             return []
 
 
-def warm_client(model: str, *, device: str, beam_size: int) -> Client | None:
+def warm_client(model: str, *, device: str, beam_size: int, dtype: str = "auto") -> Client | None:
     """A client of the daemon, if it has this very model and can do what is asked.
 
     Raises:
@@ -137,6 +137,7 @@ def warm_client(model: str, *, device: str, beam_size: int) -> Client | None:
         return None
     for served in loaded():
         fits = device in ("auto", served.device.partition(":")[0])
+        fits = fits and dtype in ("auto", served.dtype)
         if served.name == str(directory) and fits and beam_size <= served.max_beam_size:
             return _client(served.name)
     return None

@@ -45,7 +45,8 @@ def test_a_server_translates_as_a_model_does(
     tformer: Tformer, model: Path, server: RunningServer, arguments: list[str]
 ) -> None:
     common = ["translate", "-t", "de", "--beam-size", "2", *arguments]
-    local = tformer(*common, "-m", model, stdin=TEXT + b"\n\xff")
+    plain = [*common, "--dtype", "float32"]
+    local = tformer(*plain, "-m", model, stdin=TEXT + b"\n\xff")
     remote = tformer(*common, "--server", server.address, stdin=TEXT + b"\n\xff")
     assert remote.status == 0
     assert remote.err == local.err

@@ -87,7 +87,13 @@ class Cache:
         if sentences is not None:
             self._memories = [self._memories[index] for index in sentences]
             self._positions = [self._positions[index] for index in sentences]
-            past = Past(*(part[kept] for part in past[:-1]), ancestors)
+            past = past._replace(
+                steps=past.steps[kept],
+                capacities=past.capacities[kept],
+                source_lengths=past.source_lengths[kept],
+                positions=past.positions[kept],
+                memories=past.memories[kept],
+            )
         self.past = past._replace(ancestors=ancestors)
 
     def _memory(self, length: int) -> Floats:

@@ -145,19 +145,19 @@ class Past(NamedTuple):
 
 
 @njit
-def whole_vectors(length):  # type: ignore[no-untyped-def]
+def whole_vectors(length):
     """``length`` and what it takes to make whole vectors."""
     return (length + LANES - 1) // LANES * LANES
 
 
 @njit(inline="always")
-def _floats(address, part, size):  # type: ignore[no-untyped-def]
+def _floats(address, part, size):
     """Part number ``part``, of ``size`` numbers each, of the memory at an address."""
     return carray(pointer(address + 4 * part * size), (size,))
 
 
 @njit(inline="always")
-def _rows_of(sums, width):  # type: ignore[no-untyped-def]
+def _rows_of(sums, width):
     """A view of flat ``sums`` as rows."""
     return sums[: sums.shape[0] // width * width].reshape(-1, width)
 
@@ -184,7 +184,7 @@ def _exp(x: float) -> float:
 
 
 @njit(inline="always", fastmath=FAST)
-def _quantise(row, quantised):  # type: ignore[no-untyped-def]
+def _quantise(row, quantised):
     """Write a row (d,) as uint8; it is about ``(quantised - OFFSET)`` times the scale returned."""
     largest = np.float32(0.0)
     for i in range(row.shape[0]):
@@ -197,7 +197,7 @@ def _quantise(row, quantised):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always", fastmath=FAST)
-def _normalise(row, weight, bias, out):  # type: ignore[no-untyped-def]
+def _normalise(row, weight, bias, out):
     """Layer normalisation of one row."""
     width = np.float32(row.shape[0])
     mean = np.float32(0.0)
@@ -213,7 +213,7 @@ def _normalise(row, weight, bias, out):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True, fastmath=FAST)
-def enter(tokens, positions, table, encodings, scale, shape, first, work):  # type: ignore[no-untyped-def]
+def enter(tokens, positions, table, encodings, scale, shape, first, work):
     """Begin with embeddings: tokens (N,) of ``table`` (V, d) times ``scale``, plus positions (N,).
 
     ``first`` normalises what the first sub-layer reads, if normalisation comes before it.
@@ -232,7 +232,7 @@ def enter(tokens, positions, table, encodings, scale, shape, first, work):  # ty
 
 
 @njit(nogil=True, fastmath=FAST)
-def _leave(rows, scales, linear, norm, shape, work):  # type: ignore[no-untyped-def]
+def _leave(rows, scales, linear, norm, shape, work):
     """Add a sub-layer's output, ``work.sums``, to the states; quantise what the next one reads.
 
     ``norm`` is the next normalisation: before the next sub-layer (``shape.pre``, the states stay as
@@ -253,20 +253,20 @@ def _leave(rows, scales, linear, norm, shape, work):  # type: ignore[no-untyped-
 
 
 @njit(inline="always")
-def _gelu(x):  # type: ignore[no-untyped-def]
+def _gelu(x):
     """x times the probability that a standard normal variable is below it."""
     return np.float32(0.5) * x * np.float32(1.0 + math.erf(x * math.sqrt(0.5)))
 
 
 @njit(inline="always", fastmath=FAST)
-def _silu(x):  # type: ignore[no-untyped-def]
+def _silu(x):
     """x / (1 + e^-x), by powers of e that cannot overflow."""
     power = _exp(-abs(x))
     return x * (np.float32(1.0) if x >= 0 else power) / (np.float32(1.0) + power)
 
 
 @njit(nogil=True, fastmath=FAST)
-def _feed_forward(rows, inner, outer, norm, shape, work):  # type: ignore[no-untyped-def]
+def _feed_forward(rows, inner, outer, norm, shape, work):
     """The feed-forward sub-layer, a few rows at a time."""
     width = inner.scale.shape[0]
     scale, bias = inner.scale, inner.bias
@@ -294,7 +294,7 @@ def _feed_forward(rows, inner, outer, norm, shape, work):  # type: ignore[no-unt
 
 
 @njit(inline="always", fastmath=FAST)
-def _softmax(scores, length):  # type: ignore[no-untyped-def]
+def _softmax(scores, length):
     """Turn the scores of every head (H, whole vectors) into weights of ``length``, in place.
 
     Whole vectors are computed; what is beyond the length is of no weight.
@@ -322,7 +322,7 @@ def _softmax(scores, length):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
-def _scores(query, keys, rows, columns, scores):  # type: ignore[no-untyped-def]
+def _scores(query, keys, rows, columns, scores):
     """Scores (H, whole vectors) of a query (d,) with keys that lie transposed, flat (d, columns).
 
     They are the sum of the keys' rows, which are at ``rows``, weighted with the query.
@@ -336,7 +336,7 @@ def _scores(query, keys, rows, columns, scores):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
-def _mix(weights, values, rows, length, out):  # type: ignore[no-untyped-def]
+def _mix(weights, values, rows, length, out):
     """Sums (d,) of values, flat, which lie at ``rows``, with their heads' weights (H, ...)."""
     heads, stride = weights.shape
     width = out.shape[0] // heads
@@ -347,7 +347,7 @@ def _mix(weights, values, rows, length, out):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always", fastmath=FAST)
-def _inherited_scores(query, keys, slots, length, scores):  # type: ignore[no-untyped-def]
+def _inherited_scores(query, keys, slots, length, scores):
     """Scores (H, length) of a query (H, D) with keys (T * K, H, D), of slot ``slots[t]`` at t.
 
     Four positions at a time, whose keys are read from their beginnings to their ends.
@@ -374,7 +374,7 @@ def _inherited_scores(query, keys, slots, length, scores):  # type: ignore[no-un
 
 
 @njit(nogil=True, fastmath=FAST)
-def _attend_source(offsets, linear, heads, work):  # type: ignore[no-untyped-def]
+def _attend_source(offsets, linear, heads, work):
     """Every position of a sentence attends to all of them.
 
     ``work.sums`` are queries, keys and values (N, 3, d); sentence g has the rows
@@ -416,7 +416,7 @@ def _attend_source(offsets, linear, heads, work):  # type: ignore[no-untyped-def
 
 
 @njit(nogil=True, fastmath=FAST)
-def _attend_target(layer, beam, linear, heads, past, work):  # type: ignore[no-untyped-def]
+def _attend_target(layer, beam, linear, heads, past, work):
     """Append a position to every hypothesis, which attends to all of its positions.
 
     ``work.sums`` are queries, keys and values (R, 3, d).
@@ -455,7 +455,7 @@ def _attend_target(layer, beam, linear, heads, past, work):  # type: ignore[no-u
 
 
 @njit(nogil=True, fastmath=FAST)
-def _attend_memory(layer, beam, linear, heads, past, work):  # type: ignore[no-untyped-def]
+def _attend_memory(layer, beam, linear, heads, past, work):
     """Every hypothesis attends to the memory of its sentence; ``work.sums`` are queries (R, d)."""
     d = work.states.shape[1]
     sums, scale, bias = _rows_of(work.sums, linear.scale.shape[0]), linear.scale, linear.bias
@@ -486,7 +486,7 @@ def _attend_memory(layer, beam, linear, heads, past, work):  # type: ignore[no-u
 
 
 @njit(nogil=True, cache=True, fastmath=FAST)
-def encoder_layer(layer, shape, offsets, work):  # type: ignore[no-untyped-def]
+def encoder_layer(layer, shape, offsets, work):
     """Self-attention, then feed-forward, of sentences one after the other without padding.
 
     Args:
@@ -504,7 +504,7 @@ def encoder_layer(layer, shape, offsets, work):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True, fastmath=FAST)
-def decoder_layer(number, layer, shape, beam, past, work):  # type: ignore[no-untyped-def]
+def decoder_layer(number, layer, shape, beam, past, work):
     """One more position of R hypotheses, ``beam`` of each sentence.
 
     Args:
@@ -528,7 +528,7 @@ def decoder_layer(number, layer, shape, beam, past, work):  # type: ignore[no-un
 
 
 @njit(nogil=True, cache=True, fastmath=FAST)
-def remember(number, linear, offsets, memories, work):  # type: ignore[no-untyped-def]
+def remember(number, linear, offsets, memories, work):
     """Project the memory, entered, for a decoder layer, once for all steps.
 
     Args:
@@ -559,7 +559,7 @@ def remember(number, linear, offsets, memories, work):  # type: ignore[no-untype
 
 
 @njit(nogil=True, cache=True, fastmath=FAST)
-def logits(linear, work, out):  # type: ignore[no-untyped-def]
+def logits(linear, work, out):
     """Project the states, entered, to logits (R, V)."""
     rows, size = out.shape
     sums = _rows_of(work.sums, linear.scale.shape[0])
@@ -574,7 +574,7 @@ def logits(linear, work, out):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True, fastmath=FAST)
-def best(linear, size, token, work, log_probs, tokens, log_prob):  # type: ignore[no-untyped-def]
+def best(linear, size, token, work, log_probs, tokens, log_prob):
     """The most probable next tokens of R hypotheses, without writing down the others.
 
     Args:
@@ -606,7 +606,7 @@ def best(linear, size, token, work, log_probs, tokens, log_prob):  # type: ignor
 
 
 @njit(inline="always", fastmath=FAST)
-def _log_sum(dealt, maxima):  # type: ignore[no-untyped-def]
+def _log_sum(dealt, maxima):
     """log of the sum of the exponentials of logits (deals, COLUMNS); notes the columns' maxima."""
     maxima[:] = dealt[0]
     for n in range(1, dealt.shape[0]):
@@ -623,7 +623,7 @@ def _log_sum(dealt, maxima):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always", fastmath=FAST)
-def _take_largest(dealt, maxima):  # type: ignore[no-untyped-def]
+def _take_largest(dealt, maxima):
     """The largest logit, which is taken away, and its token."""
     largest = LOWEST
     for c in range(COLUMNS):
@@ -642,7 +642,7 @@ def _take_largest(dealt, maxima):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def follow(rows, beam, sentences, steps, ancestors, out):  # type: ignore[no-untyped-def]
+def follow(rows, beam, sentences, steps, ancestors, out):
     """Let hypotheses continue others: row r of ``out`` (R', T) takes over from ``rows[r]``.
 
     ``sentences`` (G',) are the former indices of the sentences that remain, of which ``steps``

@@ -91,7 +91,7 @@ _four_rows, _one_row = tile(ROWS), tile(1)
 
 
 @njit(nogil=True)
-def _product_vnni(activations, rows, linear, sums):  # type: ignore[no-untyped-def]
+def _product_vnni(activations, rows, linear, sums):
     depth, panels = activations.shape[1], linear.weight.shape[0]
     out = panels * PANEL
     whole = rows - rows % ROWS
@@ -110,7 +110,7 @@ def _product_vnni(activations, rows, linear, sums):  # type: ignore[no-untyped-d
 
 
 @njit(nogil=True)
-def product_plain(activations, rows, linear, sums):  # type: ignore[no-untyped-def]
+def product_plain(activations, rows, linear, sums):
     """The same sums for any processor, as one would write them down."""
     panels, quads = linear.weight.shape[:2]
     totals = np.empty(PANEL, np.int32)

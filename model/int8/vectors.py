@@ -136,10 +136,10 @@ def tile(rows: int) -> Any:
     columns = range(PANEL // LANES)
 
     @intrinsic
-    def multiply(  # type: ignore[no-untyped-def]
+    def multiply(
         typing, left, left_at, depth, right, right_at, start, start_at, out, out_at, stride
     ):
-        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        def generate(context, builder, signature, arguments):
             depth, stride = arguments[2], arguments[9]
             # `at` reads an array and the argument behind it; `depth` stands between two arrays.
             emit = _Emitter(context, builder, signature, arguments)
@@ -194,10 +194,8 @@ def _combiner(vectors: int) -> Any:
     unrolled = 8 // vectors
 
     @intrinsic
-    def combine(  # type: ignore[no-untyped-def]
-        typing, weights, weights_at, places, places_at, count, rows, rows_at, out, out_at
-    ):
-        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+    def combine(typing, weights, weights_at, places, places_at, count, rows, rows_at, out, out_at):
+        def generate(context, builder, signature, arguments):
             emit = _Emitter(context, builder, signature, arguments)
             shares, offsets = emit.at(0, _FLOAT), emit.at(2, _LONG)
             base, target = emit.at(5, _FLOAT), emit.at(7, _FLOAT)
@@ -249,7 +247,7 @@ _one, _two, _four = _combiner(1), _combiner(2), _combiner(4)
 
 
 @njit(nogil=True, inline="always")
-def weighted_sum(weights, weights_at, places, count, rows, rows_at, width, out, out_at):  # type: ignore[no-untyped-def]
+def weighted_sum(weights, weights_at, places, count, rows, rows_at, width, out, out_at):
     """out = sum over n < ``count`` of weights[n] times the row of ``width`` at places[n].
 
     Args:
