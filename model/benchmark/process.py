@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tformer.model.benchmark.machine import peak_memory
-from tformer.model.errors import TformerError
+from tformer.model.errors import DeviceError
 
 WORKER = (sys.executable, "-m", "tformer.model.benchmark.worker")
 
@@ -24,7 +24,7 @@ PATIENCE = 5.0
 """Seconds that a process gets to end by itself."""
 
 
-class SystemFailure(TformerError):
+class SystemFailure(DeviceError):
     """A system cannot be measured: it is not installed, refuses the model, or died."""
 
 

@@ -29,7 +29,7 @@ import numpy as np
 from numba import carray, float32, njit
 from numpy.typing import NDArray
 
-from tformer.model.int8.products import LIMIT, OFFSET, Floats, Linear, product
+from tformer.model.int8.products import LIMIT, LOWEST, OFFSET, Floats, Linear, product
 from tformer.model.int8.vectors import LANES, as_float, larger, pointer, weighted_sum
 
 FAST = {"reassoc", "contract", "arcp", "nsz", "nnan"}
@@ -44,9 +44,6 @@ RELU, GELU, SILU = 0, 1, 2
 COLUMNS = 128
 """Columns to which :func:`best` deals out a row of logits, as one deals cards: the largest of every
 column are found without looking across a vector, and the best are sought among these."""
-
-LOWEST = np.float32(-1e30)
-"""Below any logit."""
 
 TOGETHER = 64
 """Rows whose widest sums are computed before they are read, so that they are still in the cache."""

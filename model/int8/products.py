@@ -25,6 +25,9 @@ from tformer.model.int8.vectors import PANEL, QUAD, tile
 
 Floats = NDArray[np.float32]
 
+LOWEST = np.float32(-1e30)
+"""Below any logit."""
+
 OFFSET = 128
 """What is added to a quantised activation to make it a uint8."""
 
@@ -68,6 +71,7 @@ def quantised(*projections: tuple[Tensor, Tensor | None]) -> Linear:
             for weight, bias in projections
         ]
     )
+    bias = bias.clamp(min=float(LOWEST))  # what may never be said has a bias of minus infinity
     if not (torch.isfinite(weight).all() and torch.isfinite(bias).all()):
         raise ModelError("the model computes no numbers (NaN): its weights are damaged")
     scale = weight.abs().amax(1) / LIMIT  # (out,)
