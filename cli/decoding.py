@@ -61,7 +61,7 @@ _OPTIONS: dict[str, Any] = {
 _DEFAULTS = {field.name: field.default for field in fields(DecodingOptions)}
 
 
-def takes_decoding_options(command: Callable[..., None]) -> Callable[..., None]:
+def takes_decoding_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command an option for every way to decode; it gets all of them as ``decoding``."""
     signature = inspect.signature(command, eval_str=True)
     own = [p for name, p in signature.parameters.items() if name != "decoding"]
@@ -73,9 +73,9 @@ def takes_decoding_options(command: Callable[..., None]) -> Callable[..., None]:
     ]
 
     @wraps(command)
-    def run(**arguments: Any) -> None:
+    def run(**arguments: Any) -> Any:
         chosen = {name: arguments.pop(name) for name in _OPTIONS}
-        command(**arguments, decoding=DecodingOptions(**chosen))
+        return command(**arguments, decoding=DecodingOptions(**chosen))
 
     run.__signature__ = signature.replace(parameters=[*own, *added])  # type: ignore[attr-defined]
     return run

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from functools import cached_property
 
-from tformer.cli import lines, talk
 from tformer.cli.languages import Choice, Direction, direction_of
 from tformer.cli.loading import AnyTranslator
-from tformer.cli.progress import progress_bar
+from tformer.cli.tally import Remark, Tally
 from tformer.documents.document import Document
-from tformer.documents.formats import PACKAGES, SUFFIXES, open_document
-from tformer.documents.segments import State
+from tformer.documents.segments import Segment, State
 from tformer.documents.translation import Answer, TranslatedSegment, translate_segments
-from tformer.model.errors import UsageError
 from tformer.model.options import DecodingOptions
 from tformer.model.spans import word_pairs
 from tformer.model.translation import Translation
@@ -23,64 +19,46 @@ from tformer.model.translation import Translation
 LINES = "text"
 """The format whose files are translated line by line, as those of no known format are."""
 
-MOST_WARNINGS = 20
-
-
-def document_format(paths: Sequence[Path], format: str | None) -> str | None:
-    """The format of the one document among the inputs; None if they are lines.
-
-    Raises:
-        UsageError: a document is not alone.
-    """
-    formats = [format or SUFFIXES.get(path.suffix.lower(), LINES) for path in paths]
-    documents = [path for path, name in zip(paths, formats, strict=True) if name != LINES]
-    if not documents:
-        return None
-    if len(paths) > 1:
-        raise UsageError(
-            f"{documents[0]} is a document and translated as a whole: give it alone, or "
-            f"--format {LINES} to translate its lines"
-        )
-    return formats[0]
+Advance = Callable[[], None]
+"""Told of every segment that was translated."""
 
 
 @dataclass(frozen=True)
-class Reading:
-    """A document that was read before a model is loaded, so that a bad one costs no time."""
+class DocumentJob:
+    """A document, and which of its segments are to be translated."""
 
     name: str
     document: Document
+    states: frozenset[State] = frozenset({State.NEW})
+    """Of the segments that are translated; all others keep the translation that they have."""
 
-    @classmethod
-    def of(cls, path: Path, format: str, output: Path | None, target: str | None) -> Reading:
-        """Read the document, to translate it into a language, if one is named.
-
-        Raises:
-            InputError: it cannot be read, or is malformed.
-            UsageError: a terminal cannot show what would be written.
-        """
-        if format in PACKAGES and output is None and talk.is_terminal(sys.stdout):
-            raise UsageError(f"{path}: a {format} file is not text: name a file with --output")
-        name = lines.name_of(path)
-        file = lines.read_all(path) if path == lines.STDIN else path
-        return cls(name, open_document(file, format, name=name, target=target))
+    @cached_property
+    def segments(self) -> Sequence[Segment]:
+        """What is to be translated."""
+        return [
+            segment
+            for segment in self.document.segments
+            if segment.state in self.states and (segment.has_words or segment.state is State.NEW)
+        ]
 
     def translate(
-        self, translator: AnyTranslator, choice: Choice, options: DecodingOptions
+        self,
+        translator: AnyTranslator,
+        choice: Choice,
+        options: DecodingOptions,
+        tally: Tally,
+        advance: Advance,
     ) -> bytes:
-        """The document with all translated that was not; what is doubtful is said on stderr."""
-        segments = [s for s in self.document.segments if s.state is State.NEW]
+        """The document with its segments translated; what is doubtful is said on stderr."""
+        segments = self.segments
         direction = direction_of(choice, self.name, " ".join(s.plain for s in segments))
         if direction is None:
             return self.document.with_translations({})
-        model = _Model(translator, direction, options, self.name)
+        model = _Model(translator, direction, options, self.name, tally, advance)
         translations = {}
-        with progress_bar("translating", len(segments), data_on_stdout=False) as advance:
-            for result in translate_segments(segments, model.translate):
-                translations[result.segment.id] = result.text
-                model.look_at(result)
-                advance(1)
-        model.report()
+        for result in translate_segments(segments, model.translate, window=len(segments)):
+            translations[result.segment.id] = result.text
+            model.look_at(result)
         return self.document.with_translations(translations)
 
 
@@ -92,7 +70,8 @@ class _Model:
     direction: Direction
     options: DecodingOptions
     name: str
-    _warnings: int = 0
+    tally: Tally
+    advance: Advance
 
     def translate(self, texts: Sequence[str]) -> Iterator[str | Answer]:
         translations = self.translator.translate(
@@ -104,21 +83,17 @@ class _Model:
         for text, translation in zip(texts, translations, strict=True):
             for warning in translation.warnings:
                 self._warn(text, warning)
+            self.advance()
             yield _answer(text, translation)
 
     def look_at(self, result: TranslatedSegment) -> None:
+        self.tally.count(result.segment.plain)
         for warning in result.warnings:
             self._warn(result.segment.plain, warning)
 
-    def report(self) -> None:
-        """Say how much was not said."""
-        if self._warnings > MOST_WARNINGS:
-            talk.warning(f"{self._warnings - MOST_WARNINGS} more warnings were not shown")
-
     def _warn(self, text: str, warning: str) -> None:
-        self._warnings += 1
-        if self._warnings <= MOST_WARNINGS:
-            talk.warning(f"{self.name}: {text[:40]!r}: {warning}")
+        place = text[:40]
+        self.tally.warn(f"{self.name}: {place!r}", Remark(place, warning))
 
 
 def _answer(text: str, translation: Translation) -> str | Answer:

@@ -35,6 +35,10 @@ class ExitStatus(IntEnum):
     """Training cannot start or cannot go on."""
     SERVER = 8
     """The server cannot start, cannot be reached, or refuses to answer."""
+    FLAGGED = 9
+    """All is translated, but --strict was given and there are warnings."""
+    NOTHING = 10
+    """Nothing was to be done: every file of a job is up to date."""
     INTERRUPTED = 130
     """Ended by Ctrl-C (SIGINT)."""
     PIPE_CLOSED = 141

@@ -101,7 +101,7 @@ def read_runs(path: Path, *, last: bool = True) -> Iterator[Iterable[Line]]:
         InputError: the input cannot be read.
     """
     missing_ending = b"" if last else b"\n"
-    with _blaming(path), _open(path) as stream:
+    with blaming(path), _open(path) as stream:
         lines: Iterable[bytes]
         start = codecs.BOM_UTF8
         for lines in [stream] if _is_file(stream) else _arriving(stream):
@@ -116,12 +116,13 @@ def read_all(path: Path) -> bytes:
     Raises:
         InputError: the input cannot be read.
     """
-    with _blaming(path), _open(path) as stream:
+    with blaming(path), _open(path) as stream:
         return b"".join(stream)
 
 
 @contextmanager
-def _blaming(path: Path) -> Iterator[None]:
+def blaming(path: Path) -> Iterator[None]:
+    """Say of a failure to read which input it was."""
     try:
         yield
     except OSError as error:
@@ -161,7 +162,7 @@ def _arriving(stream: _Readable) -> Iterator[list[bytes]]:
 def _decoded(
     path: Path, lines: Iterable[bytes], start: bytes, missing_ending: bytes
 ) -> Iterator[Line]:
-    with _blaming(path):
+    with blaming(path):
         for raw in lines:
             yield decode(raw.removeprefix(start), missing_ending, size=len(raw))
             start = b""
@@ -211,11 +212,16 @@ class Writer:
 
 
 @contextmanager
-def open_output(path: Path | None) -> Iterator[Writer]:
+def open_output(path: Path | None, *, aside: Path | None = None) -> Iterator[Writer]:
     """Write to stdout, or to a file that appears whole or not at all.
 
     The file is written beside its place and moved there at the end, so that what was there before
     stays untouched if anything fails. A device or a named pipe is written to directly.
+
+    Args:
+        path: the file; None is stdout.
+        aside: where to write it first; None makes up a name. What a killed process left there is
+            overwritten, so the caller must know that nobody else uses it.
 
     Raises:
         OutputError: the file cannot be written.
@@ -224,10 +230,15 @@ def open_output(path: Path | None) -> Iterator[Writer]:
         if sys.stdout is None:
             raise OutputError("stdout is closed: give a file with --output")
         yield Writer(sys.stdout.buffer, "stdout")
-    elif path.exists() and not path.is_file():
+    elif not is_replaceable(path):
         yield from _write_directly(path)
     else:
-        yield from _write_aside(Path(os.path.realpath(path)))
+        yield from _write_aside(Path(os.path.realpath(path)), aside)
+
+
+def is_replaceable(path: Path) -> bool:
+    """Whether an output is a file, or nothing yet: no device, named pipe or folder."""
+    return not path.exists() or path.is_file()
 
 
 def abandon_stdout() -> None:
@@ -247,21 +258,31 @@ def _write_directly(path: Path) -> Iterator[Writer]:
         yield Writer(cast(BinaryIO, stream), str(path))
 
 
-def _write_aside(path: Path) -> Iterator[Writer]:
+def _write_aside(path: Path, aside: Path | None) -> Iterator[Writer]:
     try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:50]}.", dir=path.parent)
+        descriptor, aside = _made_aside(path) if aside is None else _made_anew(aside)
     except OSError as error:
         raise _cannot_write(str(path), error) from error
-    aside = Path(name)
     try:
         with open(descriptor, "wb") as stream:
             yield Writer(stream, str(path))
+            os.fsync(stream.fileno())
         aside.chmod(_mode_for(path))
         aside.replace(path)
     except OSError as error:
         raise _cannot_write(str(path), error) from error
     finally:
         aside.unlink(missing_ok=True)
+
+
+def _made_aside(path: Path) -> tuple[int, Path]:
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:50]}.", dir=path.parent)
+    return descriptor, Path(name)
+
+
+def _made_anew(path: Path) -> tuple[int, Path]:
+    path.unlink(missing_ok=True)
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), path
 
 
 def _mode_for(path: Path) -> int:

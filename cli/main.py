@@ -63,9 +63,10 @@ def tformer(
 ) -> None:
     """Translate text with a Transformer, on your own machine.
 
-    Exit status: 0 done; 2 wrong call; 3 input cannot be read; 4 output cannot be written; 5 model
-    missing or damaged; 6 device not available; 7 training failed; 8 server cannot start or answer;
-    130 Ctrl-C; 141 the reader of the output went away; 143 terminated; 1 a defect of tformer.
+    Exit status: 0 done; 2 wrong call; 3 input cannot be read; 4 output cannot be written; 5
+    model missing or damaged; 6 device not available; 7 training failed; 8 server cannot start
+    or answer; 9 translated with warnings, under --strict; 10 every file is up to date; 130
+    Ctrl-C; 141 the reader of the output went away; 143 terminated; 1 a defect of tformer.
     """
 
 

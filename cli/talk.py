@@ -2,6 +2,10 @@
 
 import contextlib
 import sys
+from dataclasses import dataclass
+
+MOST_WARNINGS = 20
+"""Warnings of a call that are said one by one."""
 
 
 def error(message: str) -> None:
@@ -17,6 +21,24 @@ def warning(message: str) -> None:
 def note(message: str) -> None:
     """Say what was decided for the user."""
     _say("note", message)
+
+
+@dataclass
+class Warnings:
+    """Warnings of which there may be thousands: the first are said, the others counted."""
+
+    count: int = 0
+
+    def add(self, message: str) -> None:
+        """Say it, or count it."""
+        self.count += 1
+        if self.count <= MOST_WARNINGS:
+            warning(message)
+
+    def report(self) -> None:
+        """Say how much was not said."""
+        if self.count > MOST_WARNINGS:
+            warning(f"{self.count - MOST_WARNINGS} more warnings were not shown")
 
 
 def is_terminal(stream: object) -> bool:

@@ -45,6 +45,8 @@ class Terms:
 
     glossary: Glossary | None = None
     memory: TranslationMemory | None = None
+    glossary_files: tuple[Path, ...] = ()
+    memory_files: tuple[Path, ...] = ()
 
     @classmethod
     def read(
@@ -61,7 +63,13 @@ class Terms:
                 "--glossary is of no use with --server: only a model that is loaded here can be "
                 "made to use terms"
             )
-        return cls(_read_glossary(glossaries or ()), _read_memory(memories or ()))
+        glossary_files, memory_files = tuple(glossaries or ()), tuple(memories or ())
+        return cls(
+            _read_glossary(glossary_files),
+            _read_memory(memory_files),
+            glossary_files,
+            memory_files,
+        )
 
     def equip(self, translator: AnyTranslator, *, near: bool) -> AnyTranslator:
         """A translator that uses them.

@@ -5,14 +5,13 @@ As a program it is `tformer` with this translator in the place of the real one:
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
 
 from tformer.cli import loading, main
 from tformer.model.errors import ModelError
 from tformer.model.options import DecodingOptions
-from tformer.model.translation import MemoryMatch, TermUse
+from tformer.model.translation import Hypothesis, Translation
 
 
 class Result(NamedTuple):
@@ -25,25 +24,6 @@ class Result(NamedTuple):
 
 Tformer = Callable[..., Result]
 """Calls the command line in the process of the tests: see the fixture `tformer`."""
-
-
-@dataclass(frozen=True)
-class FakeHypothesis:
-    text: str
-    score: float
-    alignment: None = None
-    piece_scores: None = None
-
-
-@dataclass(frozen=True)
-class FakeTranslation:
-    text: str
-    source_language: str
-    target_language: str
-    hypotheses: tuple[FakeHypothesis, ...]
-    warnings: tuple[str, ...]
-    terms: tuple[TermUse, ...] = ()
-    matches: tuple[MemoryMatch, ...] = ()
 
 
 class FakeVocabulary:
@@ -76,22 +56,22 @@ class FakeTranslator:
         source: str | None = None,
         target: str | None = None,
         options: DecodingOptions,
-    ) -> Iterator[FakeTranslation]:
+    ) -> Iterator[Translation]:
         self.directions.append((source, target))
         remaining = iter(texts)
         while window := list(islice(remaining, self.window)):
             for text in window:
                 yield self._translation(text, str(source), str(target), options.n_best)
 
-    def _translation(self, text: str, source: str, target: str, n_best: int) -> FakeTranslation:
+    def _translation(self, text: str, source: str, target: str, n_best: int) -> Translation:
         if "defect" in text:
             raise RuntimeError("a defect")
         if "damaged" in text:
             raise ModelError("model: is damaged, fetch it again")
         shouted = text.upper().replace("LINEBREAK", "\n")
-        hypotheses = tuple(FakeHypothesis(shouted + "!" * i, -0.5 * (i + 1)) for i in range(n_best))
+        hypotheses = tuple(Hypothesis(shouted + "!" * i, -0.5 * (i + 1)) for i in range(n_best))
         warnings = ("was split",) if "split" in text else ()
-        return FakeTranslation(shouted, source, target, hypotheses, warnings)
+        return Translation(shouted, source, target, hypotheses, warnings)
 
 
 def install(translator: FakeTranslator) -> None:

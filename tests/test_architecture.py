@@ -24,6 +24,7 @@ MAY_IMPORT = {
 # Layers of tformer.model, the lowest first: a module imports from its own layer or below.
 LAYERS = (
     {"normalisation", "errors", "config", "options", "request", "device", "translation"},
+    {"translation_records"},
     {"cache", "directory", "scores", "candidates", "constraints", "sentences", "spans", "metrics"},
     {"glossary", "translation_memory", "guard"},
     {"transformer", "vocabulary", "drafts", "hypotheses", "processors", "sampling", "remembering"},
@@ -43,6 +44,7 @@ WITHOUT_TORCH = (
     "request",
     "directory",
     "translation",
+    "translation_records",
     "drafts",
     "guard",
     "sentences",

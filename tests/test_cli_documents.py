@@ -86,7 +86,7 @@ def test_many_warnings_are_counted(tformer: Tformer, tmp_path: Path) -> None:
     ("arguments", "status", "message"),
     [
         pytest.param(["a.md", "b.txt"], ExitStatus.USAGE, "a.md is a document", id="not alone"),
-        pytest.param(["a.md", "--json"], ExitStatus.USAGE, "--scores are for lines", id="json"),
+        pytest.param(["a.md", "--n-best", "2"], ExitStatus.USAGE, "are for lines", id="n-best"),
         pytest.param(["b.txt", "--format", "pdf"], ExitStatus.USAGE, "'pdf'", id="format"),
         pytest.param(["bad.json"], ExitStatus.INPUT, "bad.json:1: not JSON", id="malformed"),
         pytest.param(["gone.md"], ExitStatus.INPUT, "gone.md: no such file", id="missing"),

@@ -1,0 +1,343 @@
+"""Files that become files: each appears whole or not at all, and a killed job can go on.
+
+One bad file does not stop the others. It is reported and decides the exit status.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from tformer.cli import lines, talk
+from tformer.cli.documents import LINES, DocumentJob
+from tformer.cli.evidence import Recorder
+from tformer.cli.exits import ExitStatus
+from tformer.cli.journaled import Journaled, journal_for
+from tformer.cli.line_jobs import LineJob, line_format
+from tformer.cli.lines import Writer
+from tformer.cli.loading import AnyTranslator
+from tformer.cli.progress import Bar, progress_bar
+from tformer.cli.setup import Setup, digest_of_file, digest_of_values
+from tformer.cli.summary import Outcome, Report, Summary
+from tformer.cli.tally import Tally
+from tformer.documents.formats import open_document, read_bytes
+from tformer.documents.journal import Earlier, Journal, part_path, refuse_unfinished
+from tformer.documents.manifest import Making, Manifest, Standing
+from tformer.documents.segments import State
+from tformer.documents.tree import Item, Plan, escapes
+from tformer.model.errors import InputError, OutputError, TformerError
+
+BACKUP = ".bak"
+"""Behind the name of a file that was translated in place: what it was before."""
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How files are dealt with."""
+
+    earlier: Earlier = Earlier.REFUSE
+    """What to do with what a killed run has left."""
+    force: bool = False
+    """Whether files are made anew that are up to date, and others overwritten."""
+    states: frozenset[State] = frozenset({State.NEW})
+    """Of the segments that are translated."""
+    backup: bool = False
+    """Whether what a file was before is kept beside it."""
+    in_place: bool = False
+
+
+# --- what is done to a file ----------------------------------------------------------------------
+
+
+class _Work(Protocol):
+    """A file that was read."""
+
+    digest: str
+    """Of its content."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is nothing to translate in it."""
+
+    def translate(self, setup: Setup, journal: Journal | None) -> Iterator[bytes]:
+        """What it becomes, one piece after the other."""
+
+
+@dataclass
+class _Document:
+    job: DocumentJob
+    digest: str
+    size: int
+    tally: Tally
+    bar: Bar
+
+    @property
+    def is_idle(self) -> bool:
+        return not self.job.segments
+
+    def translate(self, setup: Setup, journal: Journal | None) -> Iterator[bytes]:
+        if self.is_idle:
+            yield self.job.document.with_translations({})
+            return
+        share = self.size / len(self.job.segments)
+        yield self.job.translate(
+            _translator(setup, journal),
+            setup.choice,
+            setup.decoding,
+            self.tally,
+            lambda: self.bar(share),
+        )
+
+
+@dataclass
+class _Lines:
+    path: Path
+    digest: str
+    tally: Tally
+    bar: Bar
+    is_idle: bool = False
+
+    def translate(self, setup: Setup, journal: Journal | None) -> Iterator[bytes]:
+        job = LineJob(
+            _translator(setup, journal),
+            setup.choice,
+            setup.decoding,
+            line_format(as_json=False, n_best=1),
+            Recorder([]),
+            self.tally,
+        )
+        for line, text in job.translate([self.path]):
+            yield text.encode()
+            self.bar(line.size)
+        job.report()
+
+
+@dataclass
+class _Copy:
+    path: Path
+    digest: str
+    is_idle: bool = True
+
+    def translate(self, setup: Setup, journal: Journal | None) -> Iterator[bytes]:
+        with lines.blaming(self.path), self.path.open("rb") as stream:
+            while piece := stream.read(1 << 20):
+                yield piece
+
+
+def _translator(setup: Setup, journal: Journal | None) -> AnyTranslator:
+    return Journaled(setup.translator, journal) if journal else setup.translator
+
+
+# --- all files -----------------------------------------------------------------------------------
+
+
+@dataclass
+class FileJobs:
+    """The files of a call, one after the other; no more than one is held in memory."""
+
+    setup: Setup
+    manner: Manner
+    summary: Summary
+    folder: Path | None = None
+    """That all outputs are in, if there is one."""
+    manifest: Manifest | None = None
+    """What was made in the folder before."""
+    warnings: talk.Warnings = field(default_factory=talk.Warnings)
+    alone: bool = False
+    """Whether there is one file, whose failure is that of the call."""
+
+    def run(self, plan: Plan, bar: Bar) -> None:
+        """Deal with every file.
+
+        Raises:
+            TformerError: nothing can be translated at all.
+        """
+        if self.manner.earlier is Earlier.REFUSE:
+            for item in plan.items:
+                refuse_unfinished(item.output)
+        for left_out in plan.left_out:
+            self.summary.leave_out(left_out)
+        for error in plan.unreadable:
+            self._fail("", None, error, Tally())
+        done = 0
+        for item in plan.items:
+            bar.describe(item.source.name)
+            self._run(item, bar)
+            done += item.size
+            bar.reach(done)
+        self.warnings.report()
+
+    def _run(self, item: Item, bar: Bar) -> None:
+        tally = Tally(self.warnings, keeps_remarks=self.summary.writer is not None)
+        try:
+            self.summary.add(self._deal_with(item, tally, bar))
+        except (InputError, OutputError) as error:
+            if self.alone:
+                raise
+            self._fail(lines.name_of(item.source), item.output, error, tally)
+
+    def _fail(self, name: str, output: Path | None, error: TformerError, tally: Tally) -> None:
+        message = str(error)
+        if not message.startswith((name, str(output))):
+            message = f"{name}: {message}"
+        talk.error(message)
+        self.summary.add(Report(name, Outcome.FAILED, output, tally, reason=message, error=error))
+
+    def _deal_with(self, item: Item, tally: Tally, bar: Bar) -> Report:
+        if self.folder is not None and escapes(item.output, self.folder):
+            raise OutputError(f"{item.output}: a link leads out of {self.folder}")
+        work = self._read(item, tally, bar)
+        name = lines.name_of(item.source)
+        states = " ".join(sorted(self.manner.states))
+        settings = {**self.setup.identity, "format": item.format or "", "states": states}
+        making = Making(work.digest, digest_of_values(settings if item.format else "copy"))
+        if self._is_done(item.output, making) or (self.manner.in_place and work.is_idle):
+            return Report(name, Outcome.UP_TO_DATE, item.output, tally)
+        self._make_room(item.output)
+        num_kept = self._make(item.output, work, making, {"input": work.digest, **settings})
+        outcome = Outcome.TRANSLATED if item.format else Outcome.COPIED
+        return Report(name, outcome, item.output, tally, num_kept)
+
+    def _read(self, item: Item, tally: Tally, bar: Bar) -> _Work:
+        if item.format is None:
+            return _Copy(item.source, digest_of_file(item.source))
+        if item.format == LINES:
+            return _Lines(item.source, digest_of_file(item.source), tally, bar)
+        stdin = item.source == lines.STDIN
+        data = lines.read_all(item.source) if stdin else read_bytes(item.source)
+        name = lines.name_of(item.source)
+        document = open_document(data, item.format, name=name, target=self.setup.target)
+        job = DocumentJob(name, document, self.manner.states)
+        return _Document(job, hashlib.sha256(data).hexdigest(), item.size, tally, bar)
+
+    def _is_done(self, output: Path, making: Making) -> bool:
+        """Whether an output need not be made.
+
+        Raises:
+            OutputError: what is there was not made here and would be lost.
+        """
+        if self.manifest is None or self.manner.force:
+            return False
+        standing = self.manifest.standing(output, making)
+        if standing is Standing.FOREIGN:
+            raise OutputError(
+                f"{output}: was not made by an earlier run, or was changed since; --force "
+                "overwrites it"
+            )
+        return standing is Standing.UP_TO_DATE
+
+    def _make_room(self, output: Path) -> None:
+        """Make the folder of an output.
+
+        Raises:
+            OutputError: it cannot be made.
+        """
+        if output.is_dir():
+            raise OutputError(f"{output}: is a folder")
+        if self.folder is None:
+            return
+        try:
+            output.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"{output.parent}: cannot be made: {error.strerror or error}"
+            ) from error
+
+    def _make(self, output: Path, work: _Work, making: Making, identity: dict[str, str]) -> int:
+        """Write an output; how many answers an earlier run had."""
+        if not lines.is_replaceable(output):
+            with lines.open_output(output) as writer:
+                self._write(writer, work, None)
+            return 0
+        output = Path(os.path.realpath(output))
+        with journal_for(output, identity, self.manner.earlier) as journal:
+            part = part_path(output)
+            with lines.open_output(output, aside=part) as writer:
+                self._write(writer, work, journal)
+                if self.manifest is not None:
+                    self.manifest.announce(output, making, digest_of_file(part))
+                if self.manner.backup and output.exists():
+                    _back_up(output)
+            return journal.num_kept
+
+    def _write(self, writer: Writer, work: _Work, journal: Journal | None) -> None:
+        for piece in work.translate(self.setup, journal):
+            writer.write_bytes(piece)
+
+
+def _back_up(path: Path) -> None:
+    """Keep a copy of a file beside it.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    backup = path.with_name(path.name + BACKUP)
+    with lines.open_output(backup) as writer:
+        writer.write_bytes(read_bytes(path))
+    shutil.copymode(path, backup)
+
+
+# --- calls ---------------------------------------------------------------------------------------
+
+
+def translate_files(
+    plan: Plan,
+    setup: Setup,
+    manner: Manner,
+    *,
+    folder: Path | None = None,
+    strict: bool = False,
+    as_json: bool = False,
+    quiet: bool = False,
+) -> ExitStatus:
+    """Translate files into files, and say at the end what became of them.
+
+    Args:
+        plan: the files.
+        setup: how to translate.
+        manner: how to deal with files.
+        folder: what all outputs are in; None if there is no such folder. What is up to date in it
+            is left alone.
+        strict: whether warnings make for another status.
+        as_json: whether to print a line of JSON for every file and at the end.
+        quiet: whether to say nothing if all is well.
+
+    Raises:
+        TformerError: nothing can be translated.
+    """
+    whole = folder is not None or manner.in_place
+    with ExitStack() as stack:
+        writer = stack.enter_context(lines.open_output(None)) if as_json else None
+        summary = Summary(writer)
+        manifest = stack.enter_context(_manifest(folder)) if folder else None
+        jobs = FileJobs(setup, manner, summary, folder, manifest, alone=not whole)
+        total = sum(item.size for item in plan.items)
+        with progress_bar("translating", total or None, data_on_stdout=as_json) as bar:
+            jobs.run(plan, bar)
+        status = summary.status(strict=strict, whole=whole)
+        summary.close(status, quiet=quiet)
+    return status
+
+
+@contextmanager
+def _manifest(folder: Path) -> Iterator[Manifest]:
+    """That of a folder, which is made.
+
+    Raises:
+        OutputError: it cannot be made, or another process is at work in it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be made: {error.strerror or error}") from error
+    manifest = Manifest(folder)
+    try:
+        yield manifest
+    finally:
+        manifest.close()

@@ -1,0 +1,79 @@
+"""A translator that keeps a journal, and answers from it what it has been asked before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import chain, tee
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tformer.cli import talk
+from tformer.cli.loading import AnyTranslator
+from tformer.documents.journal import Earlier, Journal
+from tformer.model.translation_records import record_of, translation_of
+
+if TYPE_CHECKING:
+    from tformer.model.translation import Translation
+
+
+class Journaled:
+    """It translates as the translator does, which is asked for what the journal does not have."""
+
+    def __init__(self, translator: AnyTranslator, journal: Journal) -> None:
+        self._translator = translator
+        self._journal = journal
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Those of the translator."""
+        return self._translator.languages
+
+    @property
+    def source_languages(self) -> tuple[str, ...]:
+        """Those of the translator."""
+        return self._translator.source_languages
+
+    @property
+    def target_languages(self) -> tuple[str, ...]:
+        """Those of the translator."""
+        return self._translator.target_languages
+
+    def translate(self, texts: Iterable[str], **settings: Any) -> Iterator[Translation]:
+        """Translate texts; see `tformer.model.translator.Translator.translate`."""
+        remaining = iter(texts)
+        for text in remaining:
+            record = self._journal.take(text)
+            if record is None:
+                yield from self._ask(chain([text], remaining), settings)
+            else:
+                yield translation_of(record)
+
+    def _ask(self, texts: Iterator[str], settings: dict[str, Any]) -> Iterator[Translation]:
+        originals, copies = tee(texts)
+        answers = self._translator.translate(copies, **settings)
+        for text, answer in zip(originals, answers, strict=True):
+            self._journal.append(text, record_of(answer))
+            yield answer
+
+
+@contextmanager
+def journal_for(output: Path, identity: dict[str, str], earlier: Earlier) -> Iterator[Journal]:
+    """A journal for an output, until it is made.
+
+    Raises:
+        UsageError: there is one of an earlier run, and nothing is said about it.
+        OutputError: it cannot be written.
+    """
+    journal = Journal(output, identity, earlier)
+    if journal.stale:
+        talk.warning(
+            f"{output}: begun anew, since the earlier run had another {', '.join(journal.stale)}"
+        )
+    try:
+        yield journal
+    except BaseException:
+        if num_answers := journal.close():
+            talk.note(f"{output}: not finished; --resume goes on behind {num_answers:,} segments")
+        raise
+    journal.remove()

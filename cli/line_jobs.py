@@ -1,0 +1,222 @@
+"""Lines through a translator: every line comes back, in order, and what is to be printed for it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from itertools import chain, tee
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tformer.cli import lines, talk
+from tformer.cli.evidence import Evidence, Recorder, record_of
+from tformer.cli.exits import ExitStatus
+from tformer.cli.journaled import Journaled, journal_for
+from tformer.cli.languages import Choice, Direction, direction_of
+from tformer.cli.lines import Line
+from tformer.cli.loading import AnyTranslator
+from tformer.cli.progress import progress_bar
+from tformer.cli.setup import Setup, digest_of_files
+from tformer.cli.summary import Outcome, Report, Summary
+from tformer.cli.tally import Remark, Tally
+from tformer.documents.journal import Earlier, part_path
+from tformer.model.options import DecodingOptions
+
+if TYPE_CHECKING:
+    from tformer.model.translation import Translation
+
+Format = Callable[[int, Line, "Translation"], str]
+
+# How much of an input is looked at to tell its language.
+SAMPLE_LETTERS = 1000
+SAMPLE_LINES = 10_000
+
+NO_EVIDENCE = Evidence()
+
+
+def translate_lines(
+    paths: Sequence[Path],
+    setup: Setup,
+    *,
+    output: Path | None = None,
+    evidence: Evidence = NO_EVIDENCE,
+    as_json: bool = False,
+    earlier: Earlier = Earlier.REFUSE,
+    strict: bool = False,
+) -> ExitStatus:
+    """Translate the lines of all inputs, one after the other, into one output.
+
+    Args:
+        paths: files; "-" is stdin.
+        setup: how to translate.
+        output: where to write; None is stdout.
+        evidence: what else to write.
+        as_json: whether to print JSON.
+        earlier: what to do with what a killed run has left.
+        strict: whether warnings make for another status.
+
+    Raises:
+        TformerError: an input cannot be read, nothing can be translated, or nothing be written.
+    """
+    if lines.STDIN in paths and talk.is_terminal(sys.stdin):
+        talk.note("reading from the terminal, line by line; Ctrl-D ends")
+    tally, summary = Tally(), Summary()
+    with ExitStack() as stack:
+        journal = part = None
+        if output is not None and can_go_on(paths, output):
+            identity = {
+                "input": digest_of_files(paths),
+                **setup.identity,
+                "format": f"lines {as_json}",
+            }
+            real = Path(os.path.realpath(output))
+            journal = stack.enter_context(journal_for(real, identity, earlier))
+            part = part_path(real)
+        writer = stack.enter_context(lines.open_output(output, aside=part))
+        recorder = stack.enter_context(evidence.opened())
+        translator = Journaled(setup.translator, journal) if journal else setup.translator
+        printed = line_format(as_json, setup.decoding.n_best)
+        job = LineJob(translator, setup.choice, setup.decoding, printed, recorder, tally)
+        size = lines.size_of(paths)
+        with progress_bar("translating", size, data_on_stdout=output is None) as bar:
+            for line, text in job.translate(paths):
+                writer.write(text)
+                bar(line.size)
+        tally.warnings.report()
+        job.report()
+    name = ", ".join(map(lines.name_of, paths))
+    kept = journal.num_kept if journal else 0
+    summary.add(Report(name, Outcome.TRANSLATED, output, tally, kept))
+    status = summary.status(strict=strict, whole=False)
+    summary.close(status, quiet=output is None or lines.STDIN in paths)
+    return status
+
+
+def can_go_on(paths: Sequence[Path], output: Path | None) -> bool:
+    """Whether a job could be gone on with if it were killed: not one from or to a pipe."""
+    return (
+        output is not None
+        and lines.is_replaceable(output)
+        and all(path.is_file() for path in paths)
+    )
+
+
+@dataclass
+class LineJob:
+    """Inputs that are translated line by line; it counts their lines."""
+
+    translator: AnyTranslator
+    choice: Choice
+    options: DecodingOptions
+    format: Format
+    recorder: Recorder
+    tally: Tally
+    _index: int = 0
+    _damaged: dict[str, list[int]] = field(default_factory=dict)
+
+    def translate(self, paths: Sequence[Path]) -> Iterator[tuple[Line, str]]:
+        """Every line of every input with what is to be printed for it."""
+        for position, path in enumerate(paths):
+            translations = self._translate_input(path, last=position == len(paths) - 1)
+            for number, (line, translation) in enumerate(translations, start=1):
+                self._look_at(lines.name_of(path), number, line, translation)
+                self.recorder.write(line, translation)
+                yield line, self.format(self._index, line, translation)
+                self._index += 1
+
+    def report(self) -> None:
+        """Say of lines what is too much to say for each."""
+        for name, numbers in self._damaged.items():
+            text = f"not UTF-8; {numbers[1]} such lines, what could not be read was taken as U+FFFD"
+            self.tally.remark(Remark(str(numbers[0]), text))
+            talk.warning(f"{name}:{numbers[0]}: {text}")
+
+    def _translate_input(self, path: Path, *, last: bool) -> Iterator[tuple[Line, Translation]]:
+        direction = None
+        for run in lines.read_runs(path, last=last):
+            if direction is None:
+                sample, run = _peek(run)
+                direction = direction_of(self.choice, lines.name_of(path), sample)
+            yield from self._translate_run(run, direction or self._any_direction())
+
+    def _translate_run(
+        self, run: Iterable[Line], direction: Direction
+    ) -> Iterator[tuple[Line, Translation]]:
+        originals, copies = tee(run)
+        translations = self.translator.translate(
+            (line.text for line in copies),
+            source=direction.source,
+            target=direction.target,
+            options=self.options,
+        )
+        return zip(originals, translations, strict=True)
+
+    def _any_direction(self) -> Direction:
+        """For lines without a single letter."""
+        return self.choice.toward(self.choice.possible_sources[0])
+
+    def _look_at(self, name: str, number: int, line: Line, translation: Translation) -> None:
+        self.tally.count(line.text)
+        if line.damaged:
+            first_and_count = self._damaged.setdefault(name, [number, 0])
+            first_and_count[1] += 1
+        for warning in translation.warnings:
+            self.tally.warn(f"{name}:{number}", Remark(str(number), warning))
+
+
+def _peek(run: Iterable[Line]) -> tuple[str, Iterable[Line]]:
+    """The beginning of a run, enough to tell its language, and the whole run again."""
+    rest = iter(run)
+    taken: list[Line] = []
+    letters = 0
+    for line in rest:
+        taken.append(line)
+        letters += len(line.text.strip())
+        if letters >= SAMPLE_LETTERS or len(taken) >= SAMPLE_LINES:
+            break
+    sample = "\n".join(line.text for line in taken)[: 10 * SAMPLE_LETTERS]
+    return sample, chain(taken, rest)
+
+
+# --- how a translation is printed ----------------------------------------------------------------
+
+
+def line_format(as_json: bool, n_best: int) -> Format:
+    """JSON, a list of hypotheses, or the translation alone."""
+    if as_json:
+        return _json_line
+    return _n_best_lines if n_best > 1 else _text_line
+
+
+def _text_line(index: int, line: Line, translation: Translation) -> str:
+    return _one_line(translation.text) + line.ending
+
+
+def _n_best_lines(index: int, line: Line, translation: Translation) -> str:
+    return "".join(
+        f"{index} ||| {_one_line(hypothesis.text)} ||| {hypothesis.score:.4f}\n"
+        for hypothesis in translation.hypotheses
+    )
+
+
+def _json_line(index: int, line: Line, translation: Translation) -> str:
+    record = {
+        "source": line.text,
+        "target": translation.text,
+        "source_language": translation.source_language,
+        "target_language": translation.target_language,
+        "hypotheses": [record_of(line.text, h) for h in translation.hypotheses],
+        "warnings": list(translation.warnings),
+        "terms": list(map(asdict, translation.terms)),
+        "matches": list(map(asdict, translation.matches)),
+    }
+    return json.dumps(record, ensure_ascii=False) + "\n"
+
+
+def _one_line(text: str) -> str:
+    """A model may spell any byte; a line break of its own making must not add a line."""
+    return text.replace("\n", " ")

@@ -1,0 +1,104 @@
+"""How a call translates, whatever it translates: the model, the languages, the options."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+
+from tformer.cli import loading
+from tformer.cli.languages import Choice
+from tformer.cli.terms import Terms
+from tformer.model.directory import find_model
+from tformer.model.errors import InputError
+from tformer.model.options import DecodingOptions
+
+
+@dataclass
+class Setup:
+    """What all inputs of a call share. Nothing is loaded before it is needed."""
+
+    model: str
+    place: loading.Place
+    remote: loading.Remote | None
+    decoding: DecodingOptions
+    terms: Terms
+    source: str | None = None
+    target: str | None = None
+    near: bool = False
+    """Whether near matches of the translation memory are wanted."""
+
+    @cached_property
+    def translator(self) -> loading.AnyTranslator:
+        """What translates, equipped with glossary and memory.
+
+        Raises:
+            TformerError: it is missing, damaged or cannot be reached.
+        """
+        warm = self.terms.glossary is None  # the daemon takes none
+        opened = loading.open_translator(
+            self.model, self.place, self.remote, self.decoding, warm=warm
+        )
+        return self.terms.equip(opened, near=self.near)
+
+    @cached_property
+    def choice(self) -> Choice:
+        """The languages that the user named, among those of the translator.
+
+        Raises:
+            UsageError: the translator does not have them.
+        """
+        return Choice.among(self.translator, self.source, self.target)
+
+    @cached_property
+    def identity(self) -> dict[str, str]:
+        """Digests of all that a translation follows from besides its source, by name.
+
+        Of a server only the address is known, not what it has there.
+
+        Raises:
+            TformerError: the model or a file of terms cannot be read.
+        """
+        return {
+            "model": self._model_digest(),
+            "languages": f"{self.source} {self.target}",
+            "options": digest_of_values(asdict(self.decoding)),
+            "glossary": digest_of_files(self.terms.glossary_files),
+            "memory": digest_of_files(self.terms.memory_files),
+        }
+
+    def _model_digest(self) -> str:
+        if self.remote:
+            return digest_of_values(self.remote.address, self.model)
+        files = sorted(path for path in find_model(self.model).iterdir() if path.is_file())
+        return digest_of_values(self.place.device, self.place.dtype, digest_of_files(files))
+
+
+def digest_of_values(*values: object) -> str:
+    """Of values that JSON knows."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def digest_of_files(paths: Iterable[Path]) -> str:
+    """Of the content of files, in this order.
+
+    Raises:
+        InputError: one cannot be read.
+    """
+    return digest_of_values(*map(digest_of_file, paths))
+
+
+def digest_of_file(path: Path) -> str:
+    """Of the content of an input.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error

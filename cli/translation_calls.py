@@ -1,0 +1,189 @@
+"""What a call of `tformer translate` means: lines, one document, or many files."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from tformer.cli import lines, talk
+from tformer.cli.documents import LINES, DocumentJob
+from tformer.cli.evidence import Evidence
+from tformer.cli.exits import ExitStatus
+from tformer.cli.jobs import Manner, translate_files
+from tformer.cli.line_jobs import can_go_on, translate_lines
+from tformer.cli.progress import progress_bar
+from tformer.cli.setup import Setup
+from tformer.cli.summary import Outcome, Report, Summary
+from tformer.cli.tally import Tally
+from tformer.documents.formats import PACKAGES, SUFFIXES, open_document
+from tformer.documents.journal import Earlier
+from tformer.documents.tree import Item, Plan, is_pattern, plan_in_place, plan_tree
+from tformer.model.errors import UsageError
+
+BILINGUAL = frozenset({"po", "xliff", "tmx", "tsv"})
+"""Formats that have room for translations beside their sources."""
+
+
+@dataclass
+class TranslationCall:
+    """Inputs, where their translations go, and what was asked for besides."""
+
+    files: Sequence[Path]
+    output: str | None
+    format: str | None
+    manner: Manner
+    copy_others: bool
+    evidence: Evidence
+    as_json: bool
+    strict: bool
+    n_best: int
+
+    def check(self) -> None:
+        """Find out before anything is loaded what cannot be done.
+
+        Raises:
+            UsageError: options clash.
+            InputError: an input cannot be read.
+        """
+        self.evidence.check(self._path)
+        if self.manner.in_place and self.output is not None:
+            raise UsageError("--in-place writes into the files themselves: leave --output out")
+        if self._is_whole:
+            if self._asks_for_lines:
+                raise UsageError(
+                    "--n-best, --alignments and --scores are for the lines of one output: "
+                    "translate files one by one"
+                )
+            if lines.STDIN in self.files:
+                raise UsageError("stdin has no place in a folder: name files")
+        else:
+            lines.check_inputs(self.files)
+        if self.copy_others and (self.folder is None or self.manner.in_place):
+            raise UsageError("--copy-others is for folders: name one with --output")
+        if self.manner.earlier is Earlier.RESUME and not self._can_resume:
+            raise UsageError("--resume is for files that become files: name one with --output")
+
+    def run(self, setup: Setup) -> ExitStatus:
+        """Translate.
+
+        Raises:
+            TformerError: an input cannot be read, nothing can be translated, or nothing be written.
+        """
+        if self._is_whole:
+            return self._files(self._plan, setup)
+        kind = self._document_format()
+        if kind is None:
+            return translate_lines(
+                self.files,
+                setup,
+                output=self._path,
+                evidence=self.evidence,
+                as_json=self.as_json,
+                earlier=self.manner.earlier,
+                strict=self.strict,
+            )
+        if self._asks_for_lines or (self.as_json and self.output is None):
+            raise UsageError(
+                "--n-best, --json, --alignments and --scores are for lines: add --format text"
+            )
+        (path,) = self.files
+        if self._path is None:
+            return self._document(path, kind, setup)
+        size = lines.size_of([path]) or 0
+        return self._files(Plan([Item(path, self._path, kind, size)]), setup)
+
+    @cached_property
+    def folder(self) -> Path | None:
+        """The folder for the outputs, if there is to be one."""
+        if self.output is None or self._path is None:
+            return None
+        named = self.output.endswith(os.sep) or self._path.is_dir()
+        several = len(self.files) > 1 and self._has_documents and not self._path.exists()
+        return self._path if named or several or self._has_folders else None
+
+    @property
+    def _path(self) -> Path | None:
+        return None if self.output is None else Path(self.output)
+
+    @property
+    def _has_folders(self) -> bool:
+        return any(path.is_dir() or is_pattern(path) for path in self.files)
+
+    @property
+    def _has_documents(self) -> bool:
+        return any(SUFFIXES.get(path.suffix.lower(), LINES) != LINES for path in self.files)
+
+    @property
+    def _is_whole(self) -> bool:
+        return self.manner.in_place or self.folder is not None
+
+    @property
+    def _asks_for_lines(self) -> bool:
+        return self.n_best > 1 or bool(self.evidence)
+
+    @property
+    def _can_resume(self) -> bool:
+        if self._is_whole:
+            return True
+        document = self._document_format() is not None
+        return (document and self.output is not None) or can_go_on(self.files, self._path)
+
+    @property
+    def _plan(self) -> Plan:
+        if self.manner.in_place:
+            return plan_in_place(self.files, BILINGUAL.__contains__, format=self.format)
+        assert self.folder is not None
+        return plan_tree(self.files, self.folder, format=self.format, others=self.copy_others)
+
+    def _document_format(self) -> str | None:
+        """The format of the one document among the inputs; None if they are lines.
+
+        Raises:
+            UsageError: a document is not alone.
+        """
+        formats = [self.format or SUFFIXES.get(path.suffix.lower(), LINES) for path in self.files]
+        documents = [path for path, name in zip(self.files, formats, strict=True) if name != LINES]
+        if not documents:
+            return None
+        if len(self.files) > 1:
+            raise UsageError(
+                f"{documents[0]} is a document and translated as a whole: give it alone, name a "
+                f"folder with --output, or --format {LINES} to translate its lines"
+            )
+        return formats[0]
+
+    def _files(self, plan: Plan, setup: Setup) -> ExitStatus:
+        return translate_files(
+            plan,
+            setup,
+            self.manner,
+            folder=self.folder,
+            strict=self.strict,
+            as_json=self.as_json,
+            quiet=lines.STDIN in self.files,
+        )
+
+    def _document(self, path: Path, format: str, setup: Setup) -> ExitStatus:
+        """Translate one document to stdout."""
+        if format in PACKAGES and talk.is_terminal(sys.stdout):
+            raise UsageError(f"{path}: a {format} file is not text: name a file with --output")
+        name = lines.name_of(path)
+        file = lines.read_all(path) if path == lines.STDIN else path
+        document = open_document(file, format, name=name, target=setup.target)
+        job = DocumentJob(name, document, self.manner.states)
+        tally, summary = Tally(), Summary()
+        with (
+            lines.open_output(None) as writer,
+            progress_bar("translating", len(job.segments), data_on_stdout=False) as bar,
+        ):
+            translator, choice = setup.translator, setup.choice
+            writer.write_bytes(
+                job.translate(translator, choice, setup.decoding, tally, lambda: bar(1))
+            )
+        tally.warnings.report()
+        summary.add(Report(name, Outcome.TRANSLATED, None, tally))
+        return summary.status(strict=self.strict, whole=False)

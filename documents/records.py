@@ -1,0 +1,140 @@
+"""Records in a file that only grows, so that the death of its writer costs the last one at most.
+
+A line is the CRC-32 of a record in hexadecimal, a space, and the record in JSON. What is read ends
+at the first line that is not whole; what is appended goes there. Each record is handed to the
+system at once, which a killed process cannot take back, and to the disk every second.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+from zlib import crc32
+
+from tformer.model.errors import OutputError
+
+SYNC_SECONDS = 1.0
+"""What a power cut may take back."""
+
+
+class RecordFile:
+    """A file of records: first what is there is read, then more is appended.
+
+    While it is open no other process can open it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open the file if it is there; it is not made before there is something to write.
+
+        Raises:
+            OutputError: another process has it open, or it cannot be opened.
+        """
+        self.path = path
+        self._stream = self._open("r+b") if path.exists() else None
+        self._next: tuple[Any, int] | None = None
+        self._end = 0
+        self._appending = False
+        self._synced = time.monotonic()
+
+    def peek(self) -> Any | None:
+        """The next record, if there is a whole one and none was appended yet."""
+        if self._appending or self._stream is None:
+            return None
+        if self._next is None:
+            self._stream.seek(self._end)
+            line = self._stream.readline()
+            record = _read(line)
+            self._next = None if record is None else (record, len(line))
+        return self._next[0] if self._next else None
+
+    def keep(self) -> None:
+        """Go on to the record behind the one that was looked at, which stays in the file."""
+        assert self._next is not None
+        self._end += self._next[1]
+        self._next = None
+
+    def rewind(self) -> None:
+        """Go back to the first record, so that nothing is kept."""
+        self._end, self._next = 0, None
+
+    def append(self, record: Any) -> None:
+        """Write a record behind the last one that was kept; others are dropped.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        body = json.dumps(record, separators=(",", ":")).encode()
+        line = b"%08x %s\n" % (crc32(body), body)
+        try:
+            stream = self._writable()
+            stream.write(line)
+            stream.flush()
+            self._end += len(line)
+            if time.monotonic() - self._synced >= SYNC_SECONDS:
+                self.sync()
+        except OSError as error:
+            raise self._cannot_write(error) from error
+
+    def sync(self) -> None:
+        """See to it that what was written survives a power cut."""
+        if self._stream is not None:
+            os.fsync(self._stream.fileno())
+            self._synced = time.monotonic()
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._stream is not None:
+            stream, self._stream = self._stream, None
+            with suppress(OSError):  # of a full disk, which an append has told of
+                os.fsync(stream.fileno())
+            with suppress(OSError):
+                stream.close()
+
+    def remove(self) -> None:
+        """Close the file and delete it, if it was ever made."""
+        if self._stream is not None:
+            self.path.unlink(missing_ok=True)
+        self.close()
+
+    def _writable(self) -> BinaryIO:
+        """The stream, at the end of what was kept."""
+        if self._stream is None:
+            self._stream = self._open("x+b")
+        if not self._appending:
+            self._stream.seek(self._end)
+            self._stream.truncate()
+            self._appending = True
+        return self._stream
+
+    def _open(self, mode: str) -> BinaryIO:
+        try:
+            stream = open(self.path, mode)  # noqa: SIM115, it stays open
+        except OSError as error:
+            raise self._cannot_write(error) from error
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            stream.close()
+            raise OutputError(
+                f"{self.path}: another tformer writes it, so it is at work on the same output"
+            ) from error
+        return stream  # type: ignore[return-value]
+
+    def _cannot_write(self, error: OSError) -> OutputError:
+        return OutputError(f"{self.path}: cannot be written: {error.strerror or error}")
+
+
+def _read(line: bytes) -> Any | None:
+    """The record of a line; None if the line is not whole."""
+    check, _, body = line[:-1].partition(b" ")
+    if not line.endswith(b"\n") or check != b"%08x" % crc32(body):
+        return None
+    try:
+        return json.loads(body)
+    except ValueError:  # a collision of the check
+        return None
