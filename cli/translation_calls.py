@@ -115,7 +115,12 @@ class TranslationCall:
 
     @property
     def _has_documents(self) -> bool:
-        return any(SUFFIXES.get(path.suffix.lower(), LINES) != LINES for path in self.files)
+        return any(name != LINES for name in self._formats)
+
+    @property
+    def _formats(self) -> list[str]:
+        """Of each file; what is of no known format is lines."""
+        return [self.format or SUFFIXES.get(path.suffix.lower(), LINES) for path in self.files]
 
     @property
     def _is_whole(self) -> bool:
@@ -145,7 +150,7 @@ class TranslationCall:
         Raises:
             UsageError: a document is not alone.
         """
-        formats = [self.format or SUFFIXES.get(path.suffix.lower(), LINES) for path in self.files]
+        formats = self._formats
         documents = [path for path, name in zip(self.files, formats, strict=True) if name != LINES]
         if not documents:
             return None
