@@ -1,0 +1,155 @@
+"""Every file of the test data through the model that ships: structure in is structure out."""
+
+import io
+import re
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tformer.cli.documents import DocumentJob
+from tformer.cli.languages import Choice
+from tformer.cli.tally import Tally
+from tformer.documents.document import Document
+from tformer.documents.formats import open_document
+from tformer.documents.segments import Inline, Segment, State, parts
+from tformer.model.options import DecodingOptions
+from tformer.model.translator import Translator
+
+DATA = Path(__file__).parent / "data" / "documents"
+FILES = sorted(path for path in DATA.rglob("*") if path.is_file())
+BILINGUAL = {"po", "xliff", "tmx", "tsv"}
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Translator:
+    return Translator.load("en-de", device="cpu")
+
+
+def format_in(path: Path) -> str:
+    return path.relative_to(DATA).parts[0]
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(DATA).as_posix()
+
+
+def translated(document: Document, translator: Translator) -> bytes:
+    job = DocumentJob("file", document)
+    choice = Choice.among(translator, "en", "de")
+    options = DecodingOptions(beam_size=1)
+    return job.translate(translator, choice, options, Tally(), lambda: None)
+
+
+def skeleton(document: Document, format: str) -> Document:
+    """A file without its words: every segment is a word and what its placeholders stand for.
+
+    Twice, since a placeholder may stand for something with words in it.
+    """
+    for _ in range(2):
+        data = document.with_translations({s.id: bare(s) for s in document.segments})
+        document = open_document(data, format)
+    return document
+
+
+def bare(segment: Segment) -> str:
+    """A word, and the placeholders in an order that does not depend on the language."""
+
+    def rank(numbered: tuple[int, Inline]) -> tuple[str, str]:
+        return numbered[1].opening, numbered[1].closing or ""
+
+    pieces = ["word"]
+    for number, inline in sorted(segment.inlines.items(), key=rank):
+        pair = f"<{number}>word</{number}>"
+        pieces.append(f"<{number}/>" if inline.closing is None else pair)
+    return " ".join(pieces)
+
+
+def literals(segment: Segment, text: str) -> Counter[str]:
+    """What the placeholders of a text stand for."""
+    return Counter(
+        segment.inlines[part.number].raw(part.part)
+        for part in parts(text)
+        if not isinstance(part, str)
+    )
+
+
+def formatting(data: bytes) -> list[tuple[str, list[set[str]]]]:
+    """The parts of a Word file, and of their paragraphs the tags besides those of runs of text
+    and of the spelling checker.
+
+    Which formatting is that of the paragraph and which that of some words in it depends on what
+    comes first, so it is not compared as placeholders.
+    """
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return [
+            (info.filename, [tags(paragraph) for paragraph in archive.read(info).split(b"</w:p>")])
+            for info in archive.infolist()
+        ]
+
+
+def tags(paragraph: bytes) -> set[str]:
+    found = re.findall(r"<[^>]+>", paragraph.decode("utf-8", "replace"))
+    return {tag for tag in found if not re.match(r"</?w:(r|t|rPr|proofErr)[ />]", tag)}
+
+
+MONOLINGUAL = [path for path in FILES if format_in(path) not in BILINGUAL]
+
+
+@pytest.mark.parametrize("path", MONOLINGUAL, ids=name_of)
+def test_a_file_without_its_words_is_the_same(path: Path, shipped: Translator) -> None:
+    format = format_in(path)
+    document = open_document(path, format)
+    data = translated(document, shipped)
+    before, after = skeleton(document, format), skeleton(open_document(data, format), format)
+    assert [s.id for s in after.segments] == [s.id for s in before.segments]
+    if format == "docx":
+        assert formatting(data) == formatting(path.read_bytes())
+    else:
+        for old, new in zip(before.segments, after.segments, strict=True):
+            assert literals(new, new.text) == literals(old, old.text)
+        assert breakless(after, format) == breakless(before, format)
+    assert data != path.read_bytes() or not any(s.has_words for s in document.segments)
+
+
+def breakless(document: Document, format: str) -> object:
+    """The bytes of a document; paragraphs of Markdown are broken where the words want it."""
+    data = document.with_translations({})
+    return data.split() if format == "markdown" else data
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in FILES if format_in(path) in BILINGUAL], ids=name_of
+)
+def test_sources_stay_and_every_target_has_the_same_literals(
+    path: Path, shipped: Translator
+) -> None:
+    format = format_in(path)
+    before = open_document(path, format, target="de")
+    data = translated(before, shipped)
+    after = open_document(data, format, target="de")
+    assert [(s.id, s.text, s.inlines) for s in after.segments] == [
+        (s.id, s.text, s.inlines) for s in before.segments
+    ]
+    was, now = path.read_bytes(), data
+    filled = [
+        (old, new)
+        for old, new in zip(before.segments, after.segments, strict=True)
+        if old.state is State.NEW and old.has_words
+    ]
+    assert all(new.target for _, new in filled)
+    kept = [
+        (o.target, n.target)
+        for o, n in zip(before.segments, after.segments, strict=True)
+        if o.state is not State.NEW
+    ]
+    assert all(old == new for old, new in kept)
+    counts = Counter[bytes]()
+    for old, _ in filled:
+        for literal, number in literals(old, old.text).items():
+            counts[before.source.encode(literal).removeprefix(before.source.mark)] += number
+    for raw, number in counts.items():
+        assert now.count(raw) >= was.count(raw) + number, raw
