@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -11,12 +12,15 @@ from fake_translator import FakeTranslator, Tformer
 
 from tformer.cli import loading
 from tformer.cli.exits import ExitStatus
+from tformer.cli.setup import Setup
 from tformer.documents.journal import journal_path
 from tformer.documents.manifest import NAME as MANIFEST
 from tformer.model.translation import Translation
 
 PO = 'msgid "Open"\nmsgstr "Auf"\n\nmsgid "Close"\nmsgstr ""\n'
 FILLED = PO.replace('msgid "Close"\nmsgstr ""', '#, fuzzy\nmsgid "Close"\nmsgstr "CLOSE"')
+
+NOBODY = 65534
 
 pytestmark = pytest.mark.usefixtures("translator")
 
@@ -264,15 +268,53 @@ def test_a_broken_model_stops_all(tformer: Tformer) -> None:
     assert (result.status, tree("out")) == (ExitStatus.MODEL, {})
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may do all")
-def test_what_may_not_be_read_or_written_is_reported(tformer: Tformer) -> None:
-    make(DOCS)
+@pytest.fixture
+def powerless(tformer: Tformer, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A folder of somebody who is not root, and be that one there."""
+    make({"warm/a.md": "text", "warm/b.txt": "text"})
+    tformer("translate", "warm", "-t", "de", "-o", "out")  # nothing more is imported after this
+    monkeypatch.setattr(Setup, "_model_digest", lambda setup: "where nobody may look")
+    with TemporaryDirectory() as folder:
+        monkeypatch.chdir(folder)
+        if os.geteuid() == 0:
+            os.chown(folder, NOBODY, NOBODY)
+            os.seteuid(NOBODY)
+            yield
+            os.seteuid(0)
+        else:
+            yield
+        for path in Path(folder).rglob("*"):
+            path.chmod(0o700)
+
+
+@pytest.mark.usefixtures("powerless")
+def test_what_may_not_be_read_is_reported(tformer: Tformer) -> None:
+    make({**DOCS, "docs/closed/x.md": "# No\n"})
     Path("docs/a.md").chmod(0)
+    Path("docs/closed").chmod(0)
     result = tformer("translate", "docs", "-t", "de", "-o", "out")
-    assert (result.status, "docs/a.md: cannot be read" in result.err) == (ExitStatus.INPUT, True)
-    Path("closed").mkdir(0o500)
-    result = tformer("translate", "docs", "-t", "de", "-o", "closed")
-    assert (result.status, tree("closed")) == (ExitStatus.OUTPUT, {})
+    assert result.status == ExitStatus.INPUT
+    assert "error: docs/a.md: cannot be read: Permission denied\n" in result.err
+    assert "error: docs/closed: cannot be read: Permission denied\n" in result.err
+    assert tree("out") == {"sub/b.html": "<p>TWO</p>\n", "sub/c.txt": "THREE"}
+
+
+@pytest.mark.usefixtures("powerless")
+def test_where_nothing_may_be_written_nothing_is_lost(tformer: Tformer) -> None:
+    make({**DOCS, "out/a.md": "old", "locale/de.po": PO})
+    for folder in ("out", "locale"):
+        Path(folder).chmod(0o500)
+    for call in [
+        ("docs", "-o", "out", "--force"),
+        ("docs", "-o", "out/sub"),
+        ("docs/a.md", "-o", "out/a.md"),
+        ("docs/sub/c.txt", "-o", "out/c"),
+        ("locale", "--in-place"),
+    ]:
+        result = tformer("translate", "-t", "de", *call)
+        assert result.status == ExitStatus.OUTPUT, call
+        assert "Permission denied" in result.err
+    assert (tree("out"), tree("locale")) == ({"a.md": "old"}, {"de.po": PO})
 
 
 def test_an_output_that_is_a_folder_is_reported(tformer: Tformer) -> None:
