@@ -260,9 +260,10 @@ class FileJobs:
             part = part_path(output)
             with lines.open_output(output, aside=part) as writer:
                 self._write(writer, work, journal)
+                digest = digest_of_file(part)
                 if self.manifest is not None:
-                    self.manifest.announce(output, making, digest_of_file(part))
-                if self.manner.backup and output.exists():
+                    self.manifest.announce(output, making, digest)
+                if self.manner.backup and digest != digest_of_file(output):
                     _back_up(output)
             return journal.num_kept
 

@@ -100,6 +100,8 @@ def plan_in_place(
 ) -> Plan:
     """Translate files, and what is in folders, where they are.
 
+    Files of other formats are passed over.
+
     Args:
         inputs: as in `plan_tree`.
         takes: whether files of a format hold translations beside their sources.
@@ -110,7 +112,7 @@ def plan_in_place(
         UsageError: a file that was named is of another format.
     """
 
-    def item(found: _Found) -> Item | LeftOut:
+    def item(found: _Found) -> Item | None:
         name = format or SUFFIXES.get(found.path.suffix.lower())
         if name is not None and takes(name):
             return _item(found.path, Path(os.path.realpath(found.path)), name)
@@ -119,7 +121,7 @@ def plan_in_place(
                 f"{found.path}: has no room for translations beside the source, so nothing can be "
                 "translated in place: name another file with --output"
             )
-        return LeftOut(found.path, "has no room for translations beside the source")
+        return None
 
     plan = _planned(_find(inputs, format, None), item)
     plan.items = list({item.output: item for item in plan.items}.values())
@@ -131,7 +133,7 @@ def escapes(output: Path, folder: Path) -> bool:
     return not Path(os.path.realpath(output)).is_relative_to(os.path.realpath(folder))
 
 
-def _planned(findings: Iterable[_Finding], item: Callable[[_Found], Item | LeftOut]) -> Plan:
+def _planned(findings: Iterable[_Finding], item: Callable[[_Found], Item | LeftOut | None]) -> Plan:
     plan = Plan()
     for finding in findings:
         match item(finding) if isinstance(finding, _Found) else finding:

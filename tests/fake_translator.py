@@ -56,6 +56,7 @@ class FakeTranslator:
         source: str | None = None,
         target: str | None = None,
         options: DecodingOptions,
+        glossary: object = None,
     ) -> Iterator[Translation]:
         self.directions.append((source, target))
         remaining = iter(texts)

@@ -133,8 +133,10 @@ def test_in_place_fills_what_is_missing_and_keeps_what_was(tformer: Tformer) -> 
     assert Path("locale/de.po").stat().st_mode & 0o777 == 0o640
     again = tformer("translate", "locale", "--in-place", "-t", "de")
     assert again.status == ExitStatus.NOTHING
-    assert "1 up to date" in again.err
+    assert "files: 1 up to date; " in again.err
     assert tree("locale")["de.po.bak"] == PO
+    tformer("translate", "locale", "--in-place", "-t", "de", "--retranslate", "review")
+    assert tree("locale")["de.po.bak"] == PO, "a run that changes nothing keeps the backup"
 
 
 def test_in_place_without_a_backup(tformer: Tformer) -> None:

@@ -25,7 +25,8 @@ def commands_of(page: str) -> list[tuple[str, str]]:
 
 
 def without_time(said: str) -> str:
-    return re.sub(r"[\d.]+ s$", "", said, flags=re.MULTILINE)
+    """And without the number of warnings, which the model decides."""
+    return re.sub(r"warnings: \d+; [\d.]+ s$", "", said, flags=re.MULTILINE)
 
 
 def said(stderr: str) -> str:
