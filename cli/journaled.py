@@ -11,33 +11,19 @@ from typing import TYPE_CHECKING, Any
 from tformer.cli import talk
 from tformer.cli.loading import AnyTranslator
 from tformer.documents.journal import Earlier, Journal
+from tformer.model.around import Around
 from tformer.model.translation_records import record_of, translation_of
 
 if TYPE_CHECKING:
     from tformer.model.translation import Translation
 
 
-class Journaled:
+class Journaled(Around):
     """It translates as the translator does, which is asked for what the journal does not have."""
 
     def __init__(self, translator: AnyTranslator, journal: Journal) -> None:
-        self._translator = translator
+        super().__init__(translator)
         self._journal = journal
-
-    @property
-    def languages(self) -> tuple[str, ...]:
-        """Those of the translator."""
-        return self._translator.languages
-
-    @property
-    def source_languages(self) -> tuple[str, ...]:
-        """Those of the translator."""
-        return self._translator.source_languages
-
-    @property
-    def target_languages(self) -> tuple[str, ...]:
-        """Those of the translator."""
-        return self._translator.target_languages
 
     def translate(self, texts: Iterable[str], **settings: Any) -> Iterator[Translation]:
         """Translate texts; see `tformer.model.translator.Translator.translate`."""

@@ -11,6 +11,7 @@ from typer import Option
 
 from tformer.cli import talk
 from tformer.cli.loading import AnyTranslator
+from tformer.model.around import Around
 from tformer.model.errors import UsageError
 
 if TYPE_CHECKING:
@@ -89,25 +90,13 @@ class Terms:
         return _Watched(remembering, self)
 
 
-class _Watched:
+class _Watched(Around):
     """A translator that says, once a direction, which files are of no use for it."""
 
     def __init__(self, translator: AnyTranslator, terms: Terms) -> None:
-        self._translator = translator
+        super().__init__(translator)
         self._terms = terms
         self._seen: set[tuple[str | None, str | None]] = set()
-
-    @property
-    def languages(self) -> tuple[str, ...]:
-        return self._translator.languages
-
-    @property
-    def source_languages(self) -> tuple[str, ...]:
-        return self._translator.source_languages
-
-    @property
-    def target_languages(self) -> tuple[str, ...]:
-        return self._translator.target_languages
 
     def translate(
         self,

@@ -90,18 +90,13 @@ class Network(Protocol):
         """The arithmetic, for users: float32, bfloat16, int8, ..."""
         ...
 
-    @property
-    def score_dtype(self) -> torch.dtype:
-        """Of the log-probabilities; float32 or wider."""
-        ...
-
     def start(self, beam_size: int) -> Decoding:
         """An empty batch of ``beam_size`` hypotheses a sentence."""
         ...
 
 
-class Eager:
-    """A Transformer, operation by operation."""
+class Plain:
+    """A Transformer as it was written down; what networks over one have in common."""
 
     def __init__(self, transformer: Transformer) -> None:
         """The network of ``transformer``, which is switched to evaluation mode."""
@@ -123,17 +118,16 @@ class Eager:
         return str(self._parameter.dtype).removeprefix("torch.")
 
     @property
-    def score_dtype(self) -> torch.dtype:
-        """float32, or float64 if the weights are."""
-        return torch.promote_types(self._parameter.dtype, torch.float32)
+    def _parameter(self) -> Tensor:
+        return next(self.transformer.parameters())
+
+
+class Eager(Plain):
+    """A Transformer, operation by operation."""
 
     def start(self, beam_size: int) -> EagerDecoding:
         """An empty batch."""
         return EagerDecoding(self.transformer, self.device, beam_size)
-
-    @property
-    def _parameter(self) -> Tensor:
-        return next(self.transformer.parameters())
 
 
 class EagerDecoding:

@@ -8,13 +8,11 @@ when torch is imported.
 
 from __future__ import annotations
 
-import os
-from functools import cache
-
 import torch
 from torch import Tensor
 
 from tformer.model.errors import DeviceError, UsageError
+from tformer.model.processor import has_vnni
 
 INT8 = "int8"
 """Not a dtype of torch: a network of its own, `tformer.model.int8`, on the CPU."""
@@ -98,21 +96,6 @@ def set_threads(threads: int) -> None:
     if threads < 1:
         raise UsageError(f"threads must be at least 1, not {threads}")
     torch.set_num_threads(threads)
-
-
-@cache
-def has_vnni() -> bool:
-    """Whether this processor has the AVX-512 instructions that int8 is quick with."""
-    import llvmlite.binding as llvm
-
-    return bool(llvm.get_host_cpu_features().get("avx512vnni"))
-
-
-def num_cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def on_device(tensor: Tensor, device: torch.device | str) -> Tensor:

@@ -8,28 +8,16 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
+from tformer.model.around import Around, Translating
 from tformer.model.glossary import Glossary, uses_of, warnings_about
 from tformer.model.translation import Hypothesis, MemoryMatch, Translation
 from tformer.model.translation_memory import TranslationMemory, Unit, matched
 
 _BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-
-
-class _AnyTranslator(Protocol):
-    """The translator of a model, or the client of a server."""
-
-    @property
-    def languages(self) -> tuple[str, ...]: ...
-    @property
-    def source_languages(self) -> tuple[str, ...]: ...
-    @property
-    def target_languages(self) -> tuple[str, ...]: ...
-    @property
-    def translate(self) -> Callable[..., Iterator[Translation]]: ...
 
 
 @dataclass(frozen=True)
@@ -41,12 +29,12 @@ class _Recalled:
     near: tuple[MemoryMatch, ...] = ()
 
 
-class Remembering:
+class Remembering(Around):
     """A translator with a memory; it translates as the translator does."""
 
     def __init__(
         self,
-        translator: _AnyTranslator,
+        translator: Translating,
         memory: TranslationMemory,
         *,
         glossary: Glossary | None = None,
@@ -60,26 +48,11 @@ class Remembering:
             glossary: what the translator is told; what is reused is checked for its terms.
             num_near: most near matches that are looked for, for every text that is not reused.
         """
-        self._translator = translator
+        super().__init__(translator)
         self._memory = memory
         self._settings = {"glossary": glossary} if glossary else {}
         self._glossary = glossary
         self._num_near = num_near
-
-    @property
-    def languages(self) -> tuple[str, ...]:
-        """Those of the translator."""
-        return self._translator.languages
-
-    @property
-    def source_languages(self) -> tuple[str, ...]:
-        """Those of the translator."""
-        return self._translator.source_languages
-
-    @property
-    def target_languages(self) -> tuple[str, ...]:
-        """Those of the translator."""
-        return self._translator.target_languages
 
     def translate(
         self,

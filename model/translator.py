@@ -26,7 +26,6 @@ from tformer.model.decoding import Eager, Network
 from tformer.model.device import (
     choose_device,
     choose_dtype,
-    num_cores,
     set_threads,
     wants_int8,
 )
@@ -41,6 +40,7 @@ from tformer.model.guard import Attempt, Sign, is_guarded, wider
 from tformer.model.hypotheses import FinishedHypothesis
 from tformer.model.options import DecodingOptions
 from tformer.model.parallel import ParallelEngine
+from tformer.model.processor import num_cores
 from tformer.model.request import Request
 from tformer.model.second_look import Result, SecondLook
 from tformer.model.sentences import Piece, split

@@ -23,7 +23,8 @@ MAY_IMPORT = {
 
 # Layers of tformer.model, the lowest first: a module imports from its own layer or below.
 LAYERS = (
-    {"normalisation", "errors", "config", "options", "request", "device", "translation"},
+    {"normalisation", "errors", "config", "options", "request", "processor", "translation"},
+    {"around", "device"},
     {"translation_records"},
     {"cache", "directory", "scores", "candidates", "constraints", "sentences", "spans", "metrics"},
     {"glossary", "translation_memory", "guard"},
@@ -53,6 +54,8 @@ WITHOUT_TORCH = (
     "vocabulary",
     "marian_vocabulary",
     "normalisation",
+    "processor",
+    "around",
     "glossary",
     "translation_memory",
     "remembering",

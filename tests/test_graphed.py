@@ -346,7 +346,7 @@ def test_infinities_of_a_sentence_that_left_do_not_stay(dtype: torch.dtype) -> N
     decoding.admit([[5, 6]])
     assert not decoding.step(torch.tensor([1, 1])).all().isnan().any()
     assert network.dtype == str(dtype).removeprefix("torch.")
-    assert network.score_dtype == torch.float32
+    assert decoding.step(torch.tensor([1, 1])).all().dtype == torch.float32
 
 
 def test_buckets_beyond_the_last_rung_are_its_multiples() -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import re
 from pathlib import Path
 from typing import Any
+
+from tformer.model.processor import num_cores
 
 FLAGS = (
     "avx2",
@@ -44,14 +45,6 @@ def hardware() -> dict[str, Any]:
 def slug() -> str:
     """The machine in the name of a file, such as ``amd-epyc-2-cores``."""
     return re.sub(r"[^a-z0-9]+", "-", f"{hardware()['cpu']} {num_cores()} cores".lower()).strip("-")
-
-
-def num_cores() -> int:
-    """Cores that this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS and Windows
-        return os.cpu_count() or 1
 
 
 def peak_memory(process: int) -> int | None:

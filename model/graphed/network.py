@@ -12,6 +12,7 @@ from torch import Tensor
 
 from tformer.model.cache import in_blocks
 from tformer.model.config import TransformerConfig
+from tformer.model.decoding import Plain
 from tformer.model.device import on_device
 from tformer.model.graphed.pool import Buckets, Pool, Shape
 from tformer.model.graphed.recorder import Recorder, Recordings, recorder_for
@@ -27,7 +28,7 @@ RECORDED_SOURCE = 8192
 enough to do with one kernel to have the next one launched meanwhile."""
 
 
-class Graphed:
+class Graphed(Plain):
     """A Transformer in recorded steps: CUDA graphs on a GPU, plain calls on a CPU.
 
     It may be used by several threads, each with a decoding of its own.
@@ -50,33 +51,13 @@ class Graphed:
             pool_bytes: how large a pool may grow to hold what earlier batches needed as well as
                 this one; None is a quarter of the device's memory.
         """
-        self.transformer = transformer.eval()
+        super().__init__(transformer)
         self.buckets = buckets or Buckets()
         self.decoder = Decoder(transformer)
         self._recorder_for = recorder_for
         self._pool_bytes = pool_bytes or _memory(self.device) // 4
         self._workspaces: list[Workspace] = []
         self._lock = threading.Lock()
-
-    @property
-    def config(self) -> TransformerConfig:
-        """The shape."""
-        return self.transformer.config
-
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return self._parameter.device
-
-    @property
-    def dtype(self) -> str:
-        """That of the weights."""
-        return str(self._parameter.dtype).removeprefix("torch.")
-
-    @property
-    def score_dtype(self) -> torch.dtype:
-        """float32, or float64 if the weights are."""
-        return torch.promote_types(self._parameter.dtype, torch.float32)
 
     def start(self, beam_size: int) -> GraphedDecoding:
         """An empty batch. It takes a workspace when sentences enter, and gives it back empty."""
@@ -101,10 +82,6 @@ class Graphed:
         with self._lock:
             self._workspaces.remove(workspace)
         workspace.clear()
-
-    @property
-    def _parameter(self) -> Tensor:
-        return next(self.transformer.parameters())
 
     def _new_workspace(self, beam_size: int) -> Workspace:
         recordings = Recordings(self._recorder_for(self.device))

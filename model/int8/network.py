@@ -35,7 +35,6 @@ class Int8:
 
     device = torch.device("cpu")
     dtype = "int8"
-    score_dtype = torch.float32
 
     def __init__(self, transformer: Transformer) -> None:
         """Quantise the weights of ``transformer``, which is not needed afterwards.

@@ -19,9 +19,9 @@ from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tformer.model.device import has_vnni
 from tformer.model.errors import ModelError
 from tformer.model.int8.vectors import PANEL, QUAD, tile
+from tformer.model.processor import has_vnni
 
 Floats = NDArray[np.float32]
 
