@@ -31,11 +31,9 @@ from tformer.model.hypotheses import FinishedHypothesis
 from tformer.model.normalisation import normalise
 from tformer.model.request import Request
 from tformer.model.sentences import Piece
+from tformer.model.spelling import Spelling
 from tformer.model.translation import Hypothesis, Link, Span
 from tformer.model.vocabulary import AnyVocabulary
-
-MOST_WAYS = 32
-"""Ways to say one term that a search is told of, at most; the first of the glossary."""
 
 MOST_REPLACING = 8
 """Ways to say one term that are each tried in the place of what stands for it, at most."""
@@ -117,7 +115,7 @@ class Enforcer:
             vocabulary: that of the model.
             open_aligner: gives what aligns, or raises a UsageError if nothing does.
         """
-        self._vocabulary = vocabulary
+        self._spelling = Spelling(vocabulary)
         self._open_aligner = open_aligner
 
     def requests(self, enforcements: Sequence[Enforcement]) -> list[list[Request]]:
@@ -141,7 +139,8 @@ class Enforcer:
         limit = enforcement.max_length
         fitting = []
         for term in enforcement.sentence.terms:
-            ways = self._ways(term, touching=_touches(enforcement.sentence, term))
+            touching = _touches(enforcement.sentence, term)
+            ways = self._spelling.ways(_phrases(term), touching=touching)
             shortest = min(map(len, ways), default=limit + 1)
             if shortest <= limit:
                 fitting.append(ways)
@@ -193,41 +192,14 @@ class Enforcer:
             options = replace(options, sampling=False, temperature=1.0, top_k=0, top_p=1.0, seed=0)
         return Request(enforcement.sentence.tokens, options, prefix, required)
 
-    def _ways(self, term: Term, *, touching: bool) -> request.Term:
-        """The tokens of a term in all of its ways that the vocabulary can spell.
-
-        Args:
-            term: what to say.
-            touching: whether something may stand directly before it, such as a bracket.
-        """
-        phrases = _phrases(term)
-        apart = filter(None, (self._spelt(phrase) for phrase in phrases))
-        close = filter(None, (self._spelt(phrase, after="(") for phrase in phrases if touching))
-        return tuple(islice((way for ways in (apart, close) for way in ways), MOST_WAYS))
-
     def _ways_at(self, term: Term, text: str, at: int) -> Iterator[tuple[int, ...]]:
         """The tokens of a term in the ways that suit a place in a text."""
         begins = not any(character.isalnum() for character in text[:at])
         after = "(" if at and not text[at - 1].isspace() else ""
         for target in term.targets:
             phrase = capitalisations(target)[-1] if begins else target
-            if way := self._spelt(phrase, after=after):
+            if way := self._spelling.phrase(phrase, after=after):
                 yield way
-
-    def _spelt(self, phrase: str, *, after: str = "") -> tuple[int, ...]:
-        """The tokens of a phrase, directly behind ``after`` or as a word of its own.
-
-        There are none if the vocabulary lacks a character of it.
-        """
-        before = self._tokens(after)
-        spelt = self._tokens(after + phrase)
-        if spelt[: len(before)] != before:
-            return ()
-        spelt = spelt[len(before) :]
-        return spelt if self._vocabulary.decode(spelt).strip() == phrase else ()
-
-    def _tokens(self, text: str) -> tuple[int, ...]:
-        return tuple(self._vocabulary.encode_target(text)[:-1])
 
 
 def _is_to_replace(enforcement: Enforcement) -> bool:

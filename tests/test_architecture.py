@@ -29,6 +29,7 @@ LAYERS = (
     {"cache", "directory", "scores", "candidates", "constraints", "sentences", "spans", "metrics"},
     {"glossary", "translation_memory", "guard"},
     {"transformer", "vocabulary", "drafts", "hypotheses", "processors", "sampling", "remembering"},
+    {"spelling"},
     {"decoding", "graphed", "int8", "search", "marian_vocabulary"},
     {"checkpoint", "vocabularies"},
     {"engine", "alignment", "training", "importers"},
@@ -59,6 +60,7 @@ WITHOUT_TORCH = (
     "glossary",
     "translation_memory",
     "remembering",
+    "spelling",
     "vocabularies",
 )
 
