@@ -15,11 +15,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from tformer.model.config import TransformerConfig
-from tformer.model.directory import FORMAT, ModelFacts, read_config
+from tformer.model.directory import FORMAT, ModelFacts
 from tformer.model.errors import ModelError, OutputError
 from tformer.model.transformer import Transformer, sinusoidal_positions
-from tformer.model.vocabularies import open_vocabulary
+from tformer.model.vocabularies import read_description
 from tformer.model.vocabulary import AnyVocabulary
+from tformer.model.weights import FILE
 
 
 def load_model(
@@ -30,16 +31,8 @@ def load_model(
     Raises:
         ModelError: when a part is missing, damaged, or does not fit the others.
     """
-    config, facts = read_config(path)
-    vocabulary = open_vocabulary(path, facts)
-    target_size = config.target_vocab_size or config.vocab_size
-    for found, wanted in (
-        (len(vocabulary), config.vocab_size),
-        (vocabulary.target_size, target_size),
-    ):
-        if found != wanted:
-            raise ModelError(f"{path}: the vocabulary has {found} pieces, the network {wanted}")
-    parameters = _read_parameters(path / "model.safetensors", device, dtype)
+    config, vocabulary, facts = read_description(path)
+    parameters = _read_parameters(path / FILE, device, dtype)
     return assemble(config, parameters, path, device), vocabulary, facts
 
 
@@ -117,11 +110,11 @@ def save_model(
         path.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
         try:
-            save_file(stored, folder / "model.safetensors")
+            save_file(stored, folder / FILE)
             vocabulary.save(folder)
             text = json.dumps(table, indent=2, ensure_ascii=False) + "\n"
             (folder / "config.json").write_text(text, encoding="utf-8")
-            (folder / "model.safetensors").chmod(0o644)  # safetensors keeps it to its owner
+            (folder / FILE).chmod(0o644)  # safetensors keeps it to its owner
             folder.chmod(0o755)
             _replace_directory(folder, path)
         except BaseException:

@@ -19,8 +19,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import cast
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tformer.model.cache import DecoderCache
@@ -364,6 +366,13 @@ class Transformer(nn.Module):
                 module.reset_parameters()
         for embedding in [module for module in self.modules() if isinstance(module, nn.Embedding)]:
             nn.init.normal_(embedding.weight, std=self.config.d_model**-0.5)
+
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """The parameters by name, for networks without torch (`tformer.model.weights`)."""
+        return {
+            name: parameter.detach().to("cpu", torch.float32).numpy()
+            for name, parameter in self.named_parameters()
+        }
 
     @property
     def target_embedding(self) -> nn.Embedding:

@@ -1,13 +1,32 @@
-"""Which vocabulary the model in a directory has. Needs no torch."""
+"""What is in a model directory besides parameters, put together. Needs no torch."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from tformer.model.directory import ModelFacts
+from tformer.model.config import TransformerConfig
+from tformer.model.directory import ModelFacts, read_config
 from tformer.model.errors import ModelError
 from tformer.model.marian_vocabulary import MarianVocabulary
 from tformer.model.vocabulary import FILE, AnyVocabulary, Vocabulary
+
+
+def read_description(path: Path) -> tuple[TransformerConfig, AnyVocabulary, ModelFacts]:
+    """The shape of the network in a model directory, its vocabulary and the facts about it.
+
+    Raises:
+        ModelError: when a part is missing, damaged, or does not fit the others.
+    """
+    config, facts = read_config(path)
+    vocabulary = open_vocabulary(path, facts)
+    target_size = config.target_vocab_size or config.vocab_size
+    for found, wanted in (
+        (len(vocabulary), config.vocab_size),
+        (vocabulary.target_size, target_size),
+    ):
+        if found != wanted:
+            raise ModelError(f"{path}: the vocabulary has {found} pieces, the network {wanted}")
+    return config, vocabulary, facts
 
 
 def open_vocabulary(path: Path, facts: ModelFacts) -> AnyVocabulary:

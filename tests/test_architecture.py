@@ -26,7 +26,17 @@ LAYERS = (
     {"normalisation", "errors", "config", "options", "request", "processor", "translation"},
     {"around", "device"},
     {"translation_records"},
-    {"cache", "directory", "scores", "candidates", "constraints", "sentences", "spans", "metrics"},
+    {
+        "cache",
+        "directory",
+        "weights",
+        "scores",
+        "candidates",
+        "constraints",
+        "sentences",
+        "spans",
+        "metrics",
+    },
     {"glossary", "translation_memory", "guard"},
     {"transformer", "vocabulary", "drafts", "hypotheses", "processors", "sampling", "remembering"},
     {"spelling"},
@@ -62,6 +72,7 @@ WITHOUT_TORCH = (
     "remembering",
     "spelling",
     "vocabularies",
+    "weights",
 )
 
 SOURCES = sorted(path for room in ROOMS for path in (REPOSITORY / room).rglob("*.py"))

@@ -17,9 +17,11 @@ from tformer.model.decoding import Eager
 from tformer.model.engine import Engine
 from tformer.model.errors import ModelError
 from tformer.model.int8 import kernels
-from tformer.model.int8.network import ENCODED_TOGETHER, Int8
+from tformer.model.int8.network import ENCODED_TOGETHER, Int8, positional_encodings
 from tformer.model.int8.products import (
+    LOWEST,
     OFFSET,
+    QUANTISED_TOGETHER,
     filled,
     product,
     product_plain,
@@ -76,7 +78,7 @@ def test_a_product_is_the_exact_sum_of_products(
     draw = np.random.default_rng(rows)
     weight = draw.integers(-127, 128, (out, width))
     weight[:, 0] = 127  # so that every scale is one
-    linear = quantised((torch.from_numpy(weight).float(), None))
+    linear = quantised((weight.astype(np.float32), None))
     activations = draw.integers(0, 256, (rows + 2, filled(width)), dtype=np.uint8)
     activations[0] = 255
     sums = np.full((rows + 1) * filled(out), -1, np.int32)
@@ -90,7 +92,7 @@ def test_a_product_is_the_exact_sum_of_products(
 
 def test_weights_have_a_scale_an_output_and_a_panel_a_projection() -> None:
     first, second = torch.randn(10, 20), torch.randn(70, 20) * 100
-    linear = quantised((first, torch.ones(10)), (second, None))
+    linear = quantised((first.numpy(), np.ones(10)), (second.numpy(), None))
     assert linear.weight.shape == (1 + 2, PANEL // 4, PANEL, 4)
     found = linear.weight.transpose(0, 2, 1, 3).reshape(3 * PANEL, -1) * linear.scale[:, None]
     torch.testing.assert_close(torch.from_numpy(found[:10, :20]).float(), rounded_weight(first))
@@ -98,6 +100,24 @@ def test_weights_have_a_scale_an_output_and_a_panel_a_projection() -> None:
         torch.from_numpy(found[PANEL : PANEL + 70, :20]).float(), rounded_weight(second)
     )
     assert linear.bias[:11].tolist() == [1.0] * 10 + [0.0]
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_many_rows_are_quantised_as_few_are(dtype: type) -> None:
+    draw = np.random.default_rng(5)
+    out = 2 * QUANTISED_TOGETHER + 70
+    weight, bias = draw.normal(size=(out, 30)).astype(dtype), draw.normal(size=out).astype(dtype)
+    bias[3] = -math.inf  # what may never be said
+    linear = quantised((weight, bias))
+    for row in (0, 3, QUANTISED_TOGETHER - 1, QUANTISED_TOGETHER, out - 1):
+        alone = quantised((weight[row : row + 1], bias[row : row + 1]))
+        panel, place = divmod(row, PANEL)
+        assert (linear.weight[panel, :, place] == alone.weight[0, :, 0]).all()
+        for name in ("start", "scale", "bias"):
+            assert getattr(linear, name)[row] == getattr(alone, name)[0]
+    assert linear.bias[3] == LOWEST
+    for part in linear[1:]:
+        assert not part[out:].any()
 
 
 @pytest.mark.parametrize("damage", [math.nan, math.inf])
@@ -168,6 +188,14 @@ def test_it_computes_what_the_plain_network_does_with_the_same_rounding(shape: d
         torch.testing.assert_close(
             ours.step(tokens).all().double(), theirs.step(tokens).all(), atol=0.05, rtol=0.02
         )
+
+
+@pytest.mark.parametrize("positions", ["interleaved", "concatenated"])
+@pytest.mark.parametrize("d_model", [24, 256])
+def test_positions_are_those_of_the_plain_network_to_the_bit(positions: str, d_model: int) -> None:
+    transformer = shaped(positions=positions, d_model=d_model, max_length=700)
+    found = positional_encodings(transformer.config)
+    assert found.dtype == np.float32 and (found == transformer.positions.numpy()).all()
 
 
 def test_the_best_tokens_are_those_of_all() -> None:

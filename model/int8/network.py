@@ -9,8 +9,9 @@ theirs back, and nobody else is moved.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
-from typing import cast
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -22,7 +23,7 @@ from tformer.model.int8 import kernels
 from tformer.model.int8.cache import Cache, Integers
 from tformer.model.int8.kernels import Norm, Shape, Work
 from tformer.model.int8.products import Floats, Linear, filled, quantised
-from tformer.model.transformer import DecoderLayer, EncoderLayer, MultiHeadAttention, Transformer
+from tformer.model.weights import Arrays, Weights
 
 ENCODED_TOGETHER = 512
 """Source tokens, about: so many that products are quick, so few that they stay in the cache."""
@@ -36,54 +37,78 @@ class Int8:
     device = torch.device("cpu")
     dtype = "int8"
 
-    def __init__(self, transformer: Transformer) -> None:
-        """Quantise the weights of ``transformer``, which is not needed afterwards.
+    def __init__(self, weights: Weights) -> None:
+        """Quantise ``weights``, be they in a file or a Transformer's; they are not kept.
 
         Raises:
-            ModelError: when they hold NaN or infinities.
+            ModelError: when they hold NaN or infinities, or cannot be read.
         """
-        self.config = transformer.config
-        self.encoder = _Encoder(transformer)
-        self.decoder = _Decoder(transformer)
+        self.config = weights.config
+        arrays, encodings = weights.arrays(), positional_encodings(weights.config)
+        source = np.asarray(arrays["embedding.weight"], np.float32)
+        target, name = source, "own_target_embedding.weight"
+        if name in arrays:
+            target = np.asarray(arrays[name], np.float32)
+        self.encoder = _Encoder(self.config, arrays, source, encodings)
+        self.decoder = _Decoder(self.config, arrays, target, encodings)
 
     def start(self, beam_size: int) -> Int8Decoding:
         """An empty batch."""
         return Int8Decoding(self, beam_size)
 
 
-def _linear(module: torch.nn.Linear) -> Linear:
-    return quantised((module.weight, module.bias))
+def positional_encodings(config: TransformerConfig) -> Floats:
+    """Sines and cosines (max_length, d_model), to the bit as `tformer.model.transformer` has them.
+
+    Section 3.5 of the paper.
+    """
+    step = -math.log(10_000.0) / config.d_model
+    frequency = np.exp(np.arange(0, config.d_model, 2, dtype=np.float64) * step)
+    angle = np.arange(config.max_length, dtype=np.float64)[:, None] * frequency
+    if config.positions == "concatenated":
+        return np.concatenate([np.sin(angle), np.cos(angle)], 1, dtype=np.float32)
+    pairs = np.stack([np.sin(angle), np.cos(angle)], 2, dtype=np.float32)
+    return pairs.reshape(config.max_length, config.d_model)
 
 
-def _projections(attention: MultiHeadAttention, *names: str) -> Linear:
+def _linear(arrays: Arrays, *modules: str) -> Linear:
     """Projections of one input, side by side."""
-    modules = [getattr(attention, name) for name in names]
-    return quantised(*((module.weight, module.bias) for module in modules))
+    return quantised(*((arrays[f"{name}.weight"], arrays[f"{name}.bias"]) for name in modules))
 
 
-def _norm(module: torch.nn.Module) -> Norm:
-    if isinstance(module, torch.nn.Identity):
-        return Norm(np.ones(0, np.float32), np.zeros(0, np.float32))
-    weight, bias = (getattr(module, name).detach().float() for name in ("weight", "bias"))
-    return Norm(weight.numpy(), bias.numpy())
+def _projections(arrays: Arrays, attention: str, *names: str) -> Linear:
+    return _linear(arrays, *(f"{attention}.{name}" for name in names))
+
+
+def _norm(arrays: Arrays, module: str) -> Norm:
+    weight, bias = (np.asarray(arrays[f"{module}.{part}"], np.float32) for part in Norm._fields)
+    return Norm(weight, bias)
 
 
 class _Stack:
     """What encoder and decoder have in common: embeddings, and sub-layers with norms."""
 
+    LAST: ClassVar[str]
+    """The normalisation after the last layer, where it comes before sub-layers."""
+
     def __init__(
-        self, transformer: Transformer, embedding: Tensor, norms: list[torch.nn.Module]
+        self,
+        config: TransformerConfig,
+        arrays: Arrays,
+        embedding: Floats,
+        encodings: Floats,
+        sub_layers: Sequence[str],
     ) -> None:
-        """A stack with the ``norms`` of its sub-layers and its last one, which may be none."""
-        config = transformer.config
+        """A stack of ``sub_layers`` that reads ``embedding`` (V, d) and ``encodings`` (T, d)."""
         pre = config.norm == "pre"
         self.shape = Shape(config.num_heads, pre, _ACTIVATIONS[config.activation])
-        self._embedding: Floats = embedding.detach().float().numpy()
-        self._encodings: Floats = transformer.positions.numpy()
-        self._scale = np.float32(transformer.embedding_scale)
-        self._first = _norm(norms[0])
+        self._embedding = embedding
+        self._encodings = encodings
+        self._scale = np.float32(math.sqrt(config.d_model) if config.scale_embedding else 1.0)
+        norms = [_norm(arrays, f"{around}.norm") for around in sub_layers]
+        self._first = norms[0]
         # Sub-layer i is followed by its own normalisation or, where that comes before, the next's.
-        self.after = iter([_norm(norm) for norm in (norms[1:] if pre else norms[:-1])])
+        self.after = iter([*norms[1:], _norm(arrays, self.LAST)] if pre else norms)
 
     def enter(self, tokens: Integers, positions: Integers, work: Work) -> None:
         """Begin with the embeddings of ``tokens`` (N,) at ``positions`` (N,)."""
@@ -94,25 +119,25 @@ class _Stack:
 class _Encoder(_Stack):
     """Sentences, one after the other without padding, to their memory."""
 
-    def __init__(self, transformer: Transformer) -> None:
-        modules = cast("list[EncoderLayer]", list(transformer.encoder))
-        norms = [
-            around.norm
-            for layer in modules
-            for around in (layer.around_self_attention, layer.around_feed_forward)
-        ]
-        last = transformer.encoder_norm
-        super().__init__(transformer, transformer.embedding.weight, [*norms, last])
+    LAST = "encoder_norm"
+
+    def __init__(
+        self, config: TransformerConfig, arrays: Arrays, embedding: Floats, encodings: Floats
+    ) -> None:
+        names = [f"encoder.{number}" for number in range(config.num_encoder_layers)]
+        kinds = ("self_attention", "feed_forward")
+        around = [f"{layer}.around_{kind}" for layer in names for kind in kinds]
+        super().__init__(config, arrays, embedding, encodings, around)
         self._layers = [
             kernels.EncoderLayer(
-                _projections(layer.self_attention, "query", "key", "value"),
-                _linear(layer.self_attention.output),
-                _linear(layer.feed_forward.inner),
-                _linear(layer.feed_forward.outer),
+                _projections(arrays, f"{layer}.self_attention", "query", "key", "value"),
+                _linear(arrays, f"{layer}.self_attention.output"),
+                _linear(arrays, f"{layer}.feed_forward.inner"),
+                _linear(arrays, f"{layer}.feed_forward.outer"),
                 next(self.after),
                 next(self.after),
             )
-            for layer in modules
+            for layer in names
         ]
 
     def __call__(self, tokens: Integers, offsets: Integers, work: Work) -> None:
@@ -126,37 +151,35 @@ class _Encoder(_Stack):
 class _Decoder(_Stack):
     """One position of every hypothesis, to the scores of the next token."""
 
-    def __init__(self, transformer: Transformer) -> None:
-        modules = cast("list[DecoderLayer]", list(transformer.decoder))
-        norms = [
-            around.norm
-            for layer in modules
-            for around in (
-                layer.around_self_attention,
-                layer.around_cross_attention,
-                layer.around_feed_forward,
-            )
-        ]
-        embedding = transformer.target_embedding.weight
-        super().__init__(transformer, embedding, [*norms, transformer.decoder_norm])
+    LAST = "decoder_norm"
+
+    def __init__(
+        self, config: TransformerConfig, arrays: Arrays, embedding: Floats, encodings: Floats
+    ) -> None:
+        names = [f"decoder.{number}" for number in range(config.num_decoder_layers)]
+        kinds = ("self_attention", "cross_attention", "feed_forward")
+        around = [f"{layer}.around_{kind}" for layer in names for kind in kinds]
+        super().__init__(config, arrays, embedding, encodings, around)
         self._layers = [
             kernels.DecoderLayer(
-                _projections(layer.self_attention, "query", "key", "value"),
-                _linear(layer.self_attention.output),
-                _linear(layer.cross_attention.query),
-                _linear(layer.cross_attention.output),
-                _linear(layer.feed_forward.inner),
-                _linear(layer.feed_forward.outer),
+                _projections(arrays, f"{layer}.self_attention", "query", "key", "value"),
+                _linear(arrays, f"{layer}.self_attention.output"),
+                _linear(arrays, f"{layer}.cross_attention.query"),
+                _linear(arrays, f"{layer}.cross_attention.output"),
+                _linear(arrays, f"{layer}.feed_forward.inner"),
+                _linear(arrays, f"{layer}.feed_forward.outer"),
                 next(self.after),
                 next(self.after),
                 next(self.after),
             )
-            for layer in modules
+            for layer in names
         ]
-        self._memory = [_projections(layer.cross_attention, "key", "value") for layer in modules]
-        self.output = quantised((embedding, transformer.logits_bias))
+        self._memory = [
+            _projections(arrays, f"{layer}.cross_attention", "key", "value") for layer in names
+        ]
+        self.output = quantised((embedding, arrays.get("logits_bias")))
         self.vocab_size: int = embedding.shape[0]
-        self.eos_id = transformer.config.eos_id
+        self.eos_id = config.eos_id
 
     def remember(self, offsets: Integers, memories: Integers, work: Work) -> None:
         """Project the memory in ``work`` to the addresses ``memories`` (G,) of its sentences."""

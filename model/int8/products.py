@@ -11,19 +11,22 @@ adds.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numba import njit
 from numpy.typing import NDArray
-from torch import Tensor
 
 from tformer.model.errors import ModelError
 from tformer.model.int8.vectors import PANEL, QUAD, tile
 from tformer.model.processor import has_vnni
 
 Floats = NDArray[np.float32]
+
+Numbers = NDArray[np.floating[Any]]
+"""Floating, of any width."""
+
+DAMAGED = "the model computes no numbers (NaN): its weights are damaged"
 
 LOWEST = np.float32(-1e30)
 """Below any logit."""
@@ -36,6 +39,9 @@ LIMIT = 127
 
 ROWS = 4
 """Rows that are computed together."""
+
+QUANTISED_TOGETHER = 16 * PANEL
+"""Rows of a weight matrix that are in memory as float32 at a time."""
 
 
 class Linear(NamedTuple):
@@ -56,39 +62,51 @@ def filled(width: int) -> int:
     return -(-width // PANEL) * PANEL
 
 
-def quantised(*projections: tuple[Tensor, Tensor | None]) -> Linear:
+def quantised(*projections: tuple[Numbers, Numbers | None]) -> Linear:
     """Projections (weight (out, in), bias (out,) or None) of one input, side by side, as int8.
 
-    Each of them begins with a panel of its own.
+    Each of them begins with a panel of its own. They are floating, of any width: what NumPy takes
+    for an array will do.
 
     Raises:
         ModelError: when a weight is NaN or infinite.
     """
-    weight = _whole_panels([weight.detach().float() for weight, _ in projections])  # (out, in)
-    bias = _whole_panels(
-        [
-            (torch.zeros(weight.shape[0]) if bias is None else bias.detach().float())[:, None]
-            for weight, bias in projections
-        ]
+    places = np.cumsum([0, *(filled(weight.shape[0]) for weight, _ in projections)])
+    out, width = int(places[-1]), filled(projections[0][0].shape[1])
+    linear = Linear(
+        np.zeros((out // PANEL, width // QUAD, PANEL, QUAD), np.int8),
+        np.zeros(out, np.int32),
+        np.zeros(out, np.float32),
+        np.zeros(out, np.float32),
     )
-    bias = bias.clamp(min=float(LOWEST))  # what may never be said has a bias of minus infinity
-    if not (torch.isfinite(weight).all() and torch.isfinite(bias).all()):
-        raise ModelError("the model computes no numbers (NaN): its weights are damaged")
-    scale = weight.abs().amax(1) / LIMIT  # (out,)
-    whole = (weight / scale.clamp(min=1e-30)[:, None]).round().to(torch.int8)
-    start = whole.sum(1, dtype=torch.int32) * -OFFSET
-    panels = whole.unflatten(0, (-1, PANEL)).unflatten(2, (-1, QUAD)).transpose(1, 2)
-    return Linear(
-        panels.contiguous().numpy(), start.numpy(), scale.numpy(), bias[:, 0].contiguous().numpy()
-    )
+    for (weight, bias), place in zip(projections, places.tolist(), strict=False):
+        for first in range(0, weight.shape[0], QUANTISED_TOGETHER):
+            _quantise(np.asarray(weight[first : first + QUANTISED_TOGETHER]), linear, place + first)
+        if bias is not None:
+            # What may never be said has a bias of minus infinity.
+            outputs = slice(place, place + bias.shape[0])
+            linear.bias[outputs] = np.maximum(np.asarray(bias, np.float32), LOWEST)
+    if not np.isfinite(linear.bias).all():
+        raise ModelError(DAMAGED)
+    return linear
 
 
-def _whole_panels(parts: list[Tensor]) -> Tensor:
-    """Matrices one below the other, each filled up with zeros to whole panels."""
-    pad = torch.nn.functional.pad
-    columns = parts[0].shape[1]
-    wider = 0 if columns == 1 else filled(columns) - columns
-    return torch.cat([pad(p, (0, wider, 0, filled(p.shape[0]) - p.shape[0])) for p in parts])
+def _quantise(weight: Numbers, linear: Linear, place: int) -> None:
+    """Put some rows of a weight matrix (rows, in) where they belong, from output ``place`` on."""
+    rows, width = weight.shape
+    real = np.zeros((filled(rows), filled(width)), np.float32)
+    real[:rows, :width] = weight
+    largest = np.maximum(real.max(1), -real.min(1))  # NaN if one is
+    if not np.isfinite(largest).all():
+        raise ModelError(DAMAGED)
+    scale = largest / np.float32(LIMIT)
+    real /= np.maximum(scale, np.float32(1e-30))[:, None]
+    whole = np.rint(real, out=real).astype(np.int8)
+    outputs, panels = slice(place, place + len(scale)), slice(place // PANEL, None)
+    linear.scale[outputs] = scale
+    linear.start[outputs] = whole.sum(1, dtype=np.int32) * -OFFSET
+    quads = whole.view(np.int32).reshape(-1, PANEL, filled(width) // QUAD)  # QUAD bytes each
+    linear.weight.view(np.int32)[panels, :, :, 0][: len(quads)] = quads.transpose(0, 2, 1)
 
 
 _four_rows, _one_row = tile(ROWS), tile(1)
