@@ -13,7 +13,7 @@ it was written down, on any device and in any dtype; faster ones are held to it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -21,6 +21,7 @@ from torch import Tensor
 from tformer.model.cache import DecoderCache, in_blocks
 from tformer.model.config import TransformerConfig
 from tformer.model.device import on_device
+from tformer.model.request import Request
 from tformer.model.scores import LogProbs, Scores
 from tformer.model.transformer import Transformer
 
@@ -69,6 +70,30 @@ class AttentiveDecoding(Decoding, Protocol):
             The scores; and the attention (R, S) of the position to the source, in the last decoder
             layer, averaged over its heads, 0 beyond the end of a source; float32 or wider.
         """
+        ...
+
+
+@runtime_checkable
+class ResumingDecoding(Decoding, Protocol):
+    """A decoding in which sentences can begin anywhere, and are encoded once."""
+
+    def resume(self, requests: Sequence[Request]) -> Sequence[Sequence[float]]:
+        """Admit sentences whose prefixes have been said, where they may be read at once.
+
+        What a request has as its ``memory`` is not encoded again.
+
+        Args:
+            requests: as for :meth:`Decoding.admit`.
+
+        Returns:
+            Of each request the log-probability of every token of its prefix, by the network alone;
+            the next :meth:`Decoding.step` takes the last of these tokens. Nothing where a prefix is
+            still to be said, see `Request.begins_alike`.
+        """
+        ...
+
+    def memory(self, sentence: int) -> Any:
+        """What a request for the same source may have as its ``memory``."""
         ...
 
 

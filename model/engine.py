@@ -33,14 +33,15 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, count
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from tformer.model.constraints import Progress
-from tformer.model.decoding import AttentiveDecoding, Network
+from tformer.model.decoding import AttentiveDecoding, Network, ResumingDecoding
 from tformer.model.device import on_device
 from tformer.model.errors import DeviceError, ModelError, UsageError
 from tformer.model.hypotheses import FinishedHypothesis
@@ -64,6 +65,8 @@ class Finished:
     """At least one and at most ``n_best``, the best first."""
     max_length: int
     """Most tokens a hypothesis could have; one that has so many had to end there."""
+    memory: Any = field(default=None, compare=False, repr=False)
+    """What a request for the same source may have as its ``memory``, if the network tells it."""
 
 
 @dataclass(frozen=True)
@@ -176,9 +179,13 @@ class Engine:
         rows = self._beam.advance(*self._scores())
         finished, remaining = self._beam.take()
         staying = set(remaining)
-        leaving = [s for i, s in enumerate(self._running) if i not in staying]
+        leaving = [
+            (sentence, self._memory(index))
+            for index, sentence in enumerate(self._running)
+            if index not in staying
+        ]
         self._keep(remaining, rows)
-        return [self._answer(s, found) for s, found in zip(leaving, finished, strict=True)]
+        return [self._answer(*s, found) for s, found in zip(leaving, finished, strict=True)]
 
     def _retreat(self) -> None:
         """Go on with half of the batch for which there was no memory."""
@@ -241,11 +248,19 @@ class Engine:
         if not sentences:
             return
         self._running += sentences  # first, so that they are not lost if there is no memory
-        self._decoding.admit([sentence.request.source for sentence in sentences])
-        self._beam.extend(
-            [sentence.request for sentence in sentences],
-            [self._target_limit(sentence.request) for sentence in sentences],
-        )
+        requests = [sentence.request for sentence in sentences]
+        limits = list(map(self._target_limit, requests))
+        if isinstance(self._decoding, ResumingDecoding):
+            self._beam.extend(requests, limits, self._decoding.resume(requests))
+        else:
+            self._decoding.admit([request.source for request in requests])
+            self._beam.extend(requests, limits)
+
+    def _memory(self, sentence: int) -> Any:
+        """What the network has of a sentence that is leaving, if it can be used again."""
+        if isinstance(self._decoding, ResumingDecoding):
+            return self._decoding.memory(sentence)
+        return None
 
     def _target_limit(self, request: Request) -> int:
         """Most tokens of the translation; the network has positions for no more, and the end."""
@@ -297,7 +312,10 @@ class Engine:
         self._decoding.select(by_sentence.index_select(0, index).flatten(), sentences)
         self._running = [self._running[i] for i in sentences]
 
-    def _answer(self, sentence: _Sentence, hypotheses: list[FinishedHypothesis]) -> Finished:
+    def _answer(
+        self, sentence: _Sentence, memory: Any, hypotheses: list[FinishedHypothesis]
+    ) -> Finished:
         if not hypotheses:
             raise ModelError("the model computes no probabilities (NaN): its weights are damaged")
-        return Finished(sentence.number, tuple(hypotheses), self._target_limit(sentence.request))
+        limit = self._target_limit(sentence.request)
+        return Finished(sentence.number, tuple(hypotheses), limit, memory)

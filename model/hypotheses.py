@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -93,6 +95,11 @@ class Hypotheses:
         if forced is not None:
             return {forced}
         return {token for progress in self.progress for token in progress.next_tokens}
+
+    def begin(self, log_probs: Sequence[float], places: int) -> None:
+        """Take as said what the prefix begins with, given the log-probability of every token."""
+        for token, total in zip(self.request.prefix, accumulate(log_probs), strict=False):
+            self.append(Step([0] * places, [token] * places, [total] + [-math.inf] * (places - 1)))
 
     def attend(self, attention: Floats) -> None:
         """Count what the hypotheses (K, S) attend to in saying the token that comes next."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 
 from tformer.model.engine import Engine, Finished
 from tformer.model.request import Request
@@ -130,7 +131,7 @@ class _Seat:
             del self._numbers[own]
             self.engine.cancel(own)
         return [
-            Finished(number, answer.hypotheses, answer.max_length)
+            replace(answer, number=number)
             for number, answer in done
             if answer.number not in cancelled
         ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from tformer.model.errors import UsageError
 from tformer.model.options import DecodingOptions
@@ -32,6 +33,9 @@ class Request:
     """Terms that every translation contains, each in one of its ways: as these tokens, in this
     order, with none in between. Terms may overlap, and the prefix may contain them; a term that is
     named twice need only be said once. See `tformer.model.constraints`."""
+    memory: Any = field(default=None, compare=False, repr=False)
+    """What the network made of the source before, `Finished.memory` of an earlier answer for the
+    same source; it changes no result and saves reading the source again."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be said."""
@@ -40,3 +44,10 @@ class Request:
                 raise UsageError("a required term must have an alternative, and that a token")
         if self.required and self.options.sampling:
             raise UsageError("sampling cannot promise required terms: search for them with a beam")
+
+    @property
+    def begins_alike(self) -> bool:
+        """Whether all hypotheses begin as one, with the prefix, so that it can be read at once."""
+        options = self.options
+        uncertain = options.prefix_bias or options.sampling or options.coverage_penalty
+        return bool(self.prefix) and not uncertain

@@ -87,13 +87,20 @@ class Beam:
             if stopped(sentence, running)
         ]
 
-    def extend(self, requests: Sequence[Request], max_lengths: Sequence[int]) -> None:
+    def extend(
+        self,
+        requests: Sequence[Request],
+        max_lengths: Sequence[int],
+        begun: Sequence[Sequence[float]] | None = None,
+    ) -> None:
         """Admit sentences behind those already here.
 
         Args:
             requests: of each new sentence; no beam wider than this batch's.
             max_lengths: most tokens of each new sentence's translation, the end not counted; the
                 prefix fits into it, and so does what is required.
+            begun: of each new sentence the log-probabilities of the tokens of its prefix that the
+                network has read, if there are such sentences.
 
         Raises:
             ValueError: when a sentence wants a wider beam than the batch has places for.
@@ -103,11 +110,15 @@ class Beam:
         shape = (len(requests), self.beam_size)
         log_probs = np.full(shape, -math.inf)
         sentences = list(map(Hypotheses, requests, max_lengths))
+        tokens = np.full(shape, self.bos_id)
         for index, sentence in enumerate(sentences):
             log_probs[index, : sentence.num_running] = 0
+            if begun is not None and begun[index]:
+                sentence.begin(begun[index], self.beam_size)
+                _, tokens[index], log_probs[index] = sentence.steps[-1]
         self._sentences += sentences
         self._log_probs = np.concatenate([self._log_probs, log_probs])
-        self._tokens = np.concatenate([self._tokens, np.full(shape, self.bos_id)])
+        self._tokens = np.concatenate([self._tokens, tokens])
         self._compose()
 
     @property

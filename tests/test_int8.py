@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import math
 import random
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -248,6 +250,83 @@ def test_neighbours_do_not_change_a_bit(beam_size: int) -> None:
         order = draw.sample(range(len(requests)), len(requests))
         found = answers(engine, [requests[index] for index in order])
         assert found == [expected[index] for index in order]
+
+
+class StepByStep:
+    """A network that is never asked to begin within a sentence."""
+
+    def __init__(self, network: Int8) -> None:
+        self.config, self.device, self.dtype = network.config, network.device, network.dtype
+        self._network = network
+
+    def start(self, beam_size: int) -> SimpleNamespace:
+        decoding = self._network.start(beam_size)
+        return SimpleNamespace(admit=decoding.admit, step=decoding.step, select=decoding.select)
+
+
+TERM = ((40, 41), (42,))
+
+
+@pytest.mark.parametrize("norm", ["pre", "post"])
+@pytest.mark.parametrize(
+    ("changes", "required"),
+    [
+        ({}, ()),
+        ({"beam_size": 1}, ()),
+        ({"min_length": 6, "no_repeat_ngram_size": 2, "repetition_penalty": 1.2}, ()),
+        ({}, (TERM,)),
+        ({"sampling": True, "seed": 4}, ()),
+        ({"prefix_bias": 0.8}, ()),
+    ],
+)
+def test_a_prefix_that_is_read_at_once_is_followed_as_one_said_step_by_step(
+    norm: str, changes: dict, required: tuple
+) -> None:
+    network = Int8(shaped(norm=norm))
+    options = DecodingOptions(**{"beam_size": 3, "max_length": 40, **changes})
+    options = replace(options, n_best=options.beam_size)
+    draw = random.Random(5)
+
+    def tokens(most: int) -> tuple[int, ...]:
+        return tuple(draw.randrange(3, 150) for _ in range(draw.randint(0, most)))
+
+    requests = [
+        Request((*tokens(60), EOS), options, tokens(most), required)
+        for most in [0, 1, 3, 12, 35] * 3
+    ]
+    requests.append(Request((5, EOS), options, tuple(range(3, 43))))  # up to the limit
+    at_once = answers(Engine(network, beam_size=3, max_tokens=600), requests)
+    step_by_step = answers(Engine(StepByStep(network), beam_size=3, max_tokens=600), requests)
+    for request, ours, theirs in zip(requests, at_once, step_by_step, strict=True):
+        assert [h.tokens for h in ours] == [h.tokens for h in theirs]
+        assert [h.score for h in ours] == pytest.approx([h.score for h in theirs], abs=1e-5)
+        for one, other in zip(ours, theirs, strict=True):
+            assert one.token_scores == pytest.approx(other.token_scores, abs=1e-5)
+        if not options.prefix_bias:
+            assert all(h.tokens[: len(request.prefix)] == request.prefix for h in ours)
+
+
+def test_a_source_that_was_read_before_is_translated_as_one_that_was_not() -> None:
+    network = Int8(wide_transformer(torch.float32))
+    options = DecodingOptions(beam_size=3, max_length=20)
+    draw = random.Random(2)
+    sources = [(*(draw.randrange(3, 500) for _ in range(n)), EOS) for n in (1, 9, 30, 33)]
+    engine = Engine(network, beam_size=3)
+    numbers = [engine.submit(Request(source, options)) for source in sources]
+    found = {}
+    while engine.busy:
+        found.update((answer.number, answer) for answer in engine.step())
+    memories = [found[number].memory for number in numbers]
+    again = [
+        Request(source, options, (7, 8), memory=memory if number % 2 else None)
+        for number, (source, memory) in enumerate(zip(sources, memories, strict=True))
+    ]
+    anew = [Request(source, options, (7, 8)) for source in sources]
+    before = [memory.copy() for memory in memories]
+    assert answers(Engine(network, beam_size=3), again) == answers(
+        Engine(network, beam_size=3), anew
+    )
+    assert all((a == b).all() for a, b in zip(before, memories, strict=True))
 
 
 def test_memory_is_given_back() -> None:

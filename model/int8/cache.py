@@ -37,28 +37,54 @@ class Cache:
         """G."""
         return len(self._memories)
 
-    def admit(self, lengths: Sequence[int]) -> Integers:
+    def admit(
+        self,
+        lengths: Sequence[int],
+        memories: Sequence[Floats | None] | None = None,
+        said: Sequence[int] | None = None,
+    ) -> Integers:
         """Have memory for sentences of so many source tokens, behind those that are here.
+
+        Args:
+            lengths: of the sources.
+            memories: what there is of each already; None for one that is to be filled.
+            said: target positions of each that will be filled before the next step, as those of
+                its first hypothesis, which all the others continue.
 
         Returns:
             Addresses of their memories (G',), to be filled.
         """
-        capacities = [_in_blocks(length + 1) for length in lengths]
-        memories = [self._memory(length) for length in lengths]
+        said = said or [0] * len(lengths)
+        capacities = [
+            _in_blocks(max(length, count) + 1) for length, count in zip(lengths, said, strict=True)
+        ]
+        memories = [
+            self._new_memory(length) if memory is None else memory
+            for length, memory in zip(lengths, memories or [None] * len(lengths), strict=True)
+        ]
         positions = [self._room(capacity) for capacity in capacities]
         self._memories += memories
         self._positions += positions
         addresses, past = _addresses(memories), self.past
         rows = self.num_sentences * self.beam_size
         self.past = Past(
-            steps=_joined(past.steps, [0] * len(lengths)),
+            steps=_joined(past.steps, said),
             capacities=_joined(past.capacities, capacities),
             source_lengths=_joined(past.source_lengths, lengths),
             positions=_joined(past.positions, _addresses(positions)),
             memories=_joined(past.memories, addresses),
             ancestors=_grown(past.ancestors, rows, max(past.ancestors.shape[1], *capacities)),
         )
+        self.past.ancestors[rows - self.beam_size * len(lengths) :] = 0
         return addresses
+
+    def memory(self, sentence: int) -> Floats:
+        """Keys and values of a sentence's source: (layers, 2, d times whole vectors of S)."""
+        return self._memories[sentence]
+
+    def positions(self, sentence: int) -> Floats:
+        """Keys and values of a sentence's target positions: (layers, 2, capacity, K, d)."""
+        return self._positions[sentence]
 
     def make_step(self) -> None:
         """Have room for another position of every hypothesis."""
@@ -96,7 +122,7 @@ class Cache:
             )
         self.past = past._replace(ancestors=ancestors)
 
-    def _memory(self, length: int) -> Floats:
+    def _new_memory(self, length: int) -> Floats:
         # The end of the last vector is computed with and not used; it must hold numbers.
         columns = kernels.whole_vectors(length)
         return np.zeros((self._layers, 2, self._width * columns), np.float32)

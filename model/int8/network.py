@@ -10,7 +10,7 @@ theirs back, and nobody else is moved.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -21,8 +21,10 @@ from torch import Tensor
 from tformer.model.config import TransformerConfig
 from tformer.model.int8 import kernels
 from tformer.model.int8.cache import Cache, Integers
-from tformer.model.int8.kernels import Norm, Shape, Work
+from tformer.model.int8.forced import Forced, of_tokens
+from tformer.model.int8.kernels import Norm, Past, Shape, Work
 from tformer.model.int8.products import Floats, Linear, filled, quantised
+from tformer.model.request import Request
 from tformer.model.weights import Arrays, Weights
 
 ENCODED_TOGETHER = 512
@@ -186,13 +188,11 @@ class _Decoder(_Stack):
         for number, linear in enumerate(self._memory):
             kernels.remember(number, linear, offsets, memories, work)
 
-    def __call__(self, tokens: Integers, cache: Cache, work: Work) -> None:
+    def __call__(self, tokens: Integers, past: Past, beam: int, work: Work) -> None:
         """Leave in ``work`` what the output projection reads of each hypothesis."""
-        past, beam = cache.past, cache.beam_size
         self.enter(tokens, np.repeat(past.steps, beam), work)
         for number, layer in enumerate(self._layers):
             kernels.decoder_layer(number, layer, self.shape, beam, past, work)
-        cache.advance()
 
 
 class _Room:
@@ -224,7 +224,7 @@ class _Room:
 
 
 class Int8Decoding:
-    """A batch under way; satisfies `tformer.model.decoding.Decoding`."""
+    """A batch under way; satisfies `tformer.model.decoding.ResumingDecoding`."""
 
     def __init__(self, network: Int8, beam_size: int) -> None:
         """An empty batch."""
@@ -234,37 +234,87 @@ class Int8Decoding:
 
     def admit(self, sources: Sequence[Sequence[int]]) -> None:
         """Encode sentences, a few hundred tokens at a time."""
-        for lot in _lots(sources):
-            offsets = np.cumsum([0, *map(len, lot)])
-            tokens = np.fromiter((token for source in lot for token in source), np.int64)
-            work = self._room.of(len(tokens))
-            self._network.encoder(tokens, offsets, work)
-            memories = self._cache.admit(list(map(len, lot)))
-            self._network.decoder.remember(offsets, memories, work)
+        self._encode(sources, self._cache.admit(list(map(len, sources))))
+
+    def resume(self, requests: Sequence[Request]) -> list[list[float]]:
+        """Encode what has not been, and read prefixes."""
+        sources = [request.source for request in requests]
+        said = [request.prefix if request.begins_alike else () for request in requests]
+        addresses = self._cache.admit(
+            list(map(len, sources)),
+            [request.memory for request in requests],
+            list(map(len, said)),
+        )
+        new = [number for number, request in enumerate(requests) if request.memory is None]
+        self._encode([sources[number] for number in new], addresses[new])
+        log_probs: list[list[float]] = [[] for _ in requests]
+        first = self._cache.num_sentences - len(requests)
+        begun = [number for number, tokens in enumerate(said) if tokens]
+        for lot in lots(begun, lambda number: len(said[number])):
+            found = self._read([said[number] for number in lot], [first + n for n in lot])
+            for number, scores in zip(lot, found, strict=True):
+                log_probs[number] = scores
+        return log_probs
+
+    def memory(self, sentence: int) -> Floats:
+        """Keys and values of a source, which nobody writes to again."""
+        return self._cache.memory(sentence)
 
     def step(self, tokens: Tensor) -> Int8Scores:
         """One token further."""
         work = self._room.of(len(tokens))
         self._cache.make_step()
-        self._network.decoder(tokens.numpy(), self._cache, work)
+        self._network.decoder(tokens.numpy(), self._cache.past, self._cache.beam_size, work)
+        self._cache.advance()
         return Int8Scores(self._network.decoder, work, len(tokens))
 
     def select(self, rows: Tensor, sentences: Sequence[int] | None = None) -> None:
         """Follow the beam."""
         self._cache.select(rows.numpy(), sentences)
 
+    def _encode(self, sources: Sequence[Sequence[int]], memories: Integers) -> None:
+        """Fill the memories at addresses (G,)."""
+        for lot in lots(range(len(sources)), lambda number: len(sources[number])):
+            offsets = np.cumsum([0, *(len(sources[number]) for number in lot)])
+            tokens = np.fromiter((t for number in lot for t in sources[number]), np.int64)
+            work = self._room.of(len(tokens))
+            self._network.encoder(tokens, offsets, work)
+            self._network.decoder.remember(offsets, memories[lot], work)
 
-def _lots(sources: Sequence[Sequence[int]]) -> Iterator[list[Sequence[int]]]:
+    def _read(
+        self, prefixes: Sequence[Sequence[int]], sentences: Sequence[int]
+    ) -> list[list[float]]:
+        """Read what sentences of the batch have said, and tell how probable every token was."""
+        cache, config, decoder = self._cache, self._network.config, self._network.decoder
+        forced = Forced.of(
+            config,
+            [(config.bos_id, *prefix[:-1]) for prefix in prefixes],
+            [cache.memory(sentence) for sentence in sentences],
+            [int(cache.past.source_lengths[sentence]) for sentence in sentences],
+        )
+        work = self._room.of(len(forced.tokens))
+        decoder(forced.tokens, forced.past, 1, work)
+        for sentence, positions in zip(sentences, forced.positions, strict=True):
+            cache.positions(sentence)[:, :, : positions.shape[2], 0] = positions
+        log_probs = np.empty(len(forced.tokens), np.float32)
+        said = np.fromiter((token for prefix in prefixes for token in prefix), np.int64)
+        of_tokens(decoder.output, decoder.vocab_size, said, work, log_probs)
+        ends = np.cumsum(list(map(len, prefixes)))
+        return [part.tolist() for part in np.split(log_probs, ends[:-1])]
+
+
+def lots(numbers: Iterable[int], length: Callable[[int], int]) -> Iterator[list[int]]:
     """Sentences in lots of ``ENCODED_TOGETHER`` tokens; a longer one is a lot of its own."""
-    lot: list[Sequence[int]] = []
+    lot: list[int] = []
     tokens = 0
-    for source in sources:
-        if lot and tokens + len(source) > ENCODED_TOGETHER:
+    for number in numbers:
+        if lot and tokens + length(number) > ENCODED_TOGETHER:
             yield lot
             lot, tokens = [], 0
-        lot.append(source)
-        tokens += len(source)
-    yield lot
+        lot.append(number)
+        tokens += length(number)
+    if lot:
+        yield lot
 
 
 class Int8Scores:
