@@ -4,25 +4,27 @@ A note on threads: between two parallel loops torch's OpenMP threads spin, so an
 on the same cores slows them many times over. On a shared machine give torch fewer threads than
 cores (``set_threads``), or start Python with ``OMP_WAIT_POLICY=PASSIVE``, which OpenMP reads once,
 when torch is imported.
+
+torch is imported where it is needed, and not to find out that int8 on the CPU is wanted.
 """
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
+from tformer.model.accelerator import may_have_gpu
 from tformer.model.errors import DeviceError, UsageError
 from tformer.model.processor import has_vnni
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 INT8 = "int8"
 """Not a dtype of torch: a network of its own, `tformer.model.int8`, on the CPU."""
 
-DTYPES = {
-    "float64": torch.float64,
-    "float32": torch.float32,
-    "bfloat16": torch.bfloat16,
-    "float16": torch.float16,
-}
+DTYPES = ("float64", "float32", "bfloat16", "float16")
+"""Those of torch, by its names for them."""
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -32,6 +34,8 @@ def choose_device(name: str = "auto") -> torch.device:
         UsageError: when there is no device of that name.
         DeviceError: when it is a GPU that this machine, or this build of torch, does not have.
     """
+    import torch
+
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -46,6 +50,8 @@ def choose_device(name: str = "auto") -> torch.device:
 
 
 def _check_cuda(device: torch.device) -> None:
+    import torch
+
     if not torch.backends.cuda.is_built():
         raise DeviceError(
             "device cuda: this torch is built for the CPU only; install a CUDA build of torch, "
@@ -59,17 +65,25 @@ def _check_cuda(device: torch.device) -> None:
         )
 
 
-def wants_int8(name: str, device: torch.device) -> bool:
-    """Whether the dtype called ``name`` is int8; "auto" is, on a CPU that is quick with it.
+def wants_int8(dtype: str, device: str) -> bool:
+    """Whether the dtype called ``dtype`` is int8; "auto" is, on a CPU that is quick with it.
 
     Raises:
-        UsageError: when int8 is asked for on a GPU.
+        UsageError: when there is no device of that name, or int8 is asked for on a GPU.
+        DeviceError: when the device is a GPU that is not there.
     """
-    if name == INT8 and device.type != "cpu":
+    if dtype not in ("auto", INT8):
+        return False
+    if not (is_cpu := _is_cpu(device)) and dtype == INT8:
         raise UsageError(f"dtype int8 is for the CPU, not {device}; choose bfloat16 or float16")
-    if name != "auto" or device.type != "cpu":
-        return name == INT8
-    return has_vnni()
+    return is_cpu and (dtype == INT8 or has_vnni())
+
+
+def _is_cpu(device: str) -> bool:
+    """Whether the device called so is the CPU; torch is only asked if that is not plain."""
+    if device == "cpu" or (device == "auto" and not may_have_gpu()):
+        return True
+    return choose_device(device).type == "cpu"
 
 
 def choose_dtype(name: str, device: torch.device) -> torch.dtype:
@@ -78,13 +92,17 @@ def choose_dtype(name: str, device: torch.device) -> torch.dtype:
     Raises:
         UsageError: when there is no such dtype.
     """
+    import torch
+
     if name == "auto":
         if device.type == "cpu":
             return torch.float32
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
     if name not in DTYPES:
         raise UsageError(f"dtype must be auto, {INT8}, {', '.join(DTYPES)}, not {name!r}")
-    return DTYPES[name]
+    dtype = getattr(torch, name)
+    assert isinstance(dtype, torch.dtype)
+    return dtype
 
 
 def set_threads(threads: int) -> None:
@@ -93,9 +111,20 @@ def set_threads(threads: int) -> None:
     Raises:
         UsageError: when ``threads`` is less than 1.
     """
+    import torch
+
+    check_threads(threads)
+    torch.set_num_threads(threads)
+
+
+def check_threads(threads: int) -> None:
+    """Refuse a number of threads that nobody can have.
+
+    Raises:
+        UsageError: when ``threads`` is less than 1.
+    """
     if threads < 1:
         raise UsageError(f"threads must be at least 1, not {threads}")
-    torch.set_num_threads(threads)
 
 
 def on_device(tensor: Tensor, device: torch.device | str) -> Tensor:
@@ -105,6 +134,8 @@ def on_device(tensor: Tensor, device: torch.device | str) -> Tensor:
     (``torch.tensor([...], device="cuda")`` among them). Its allocator does not hand the memory out
     again before the copy is done.
     """
+    import torch
+
     if torch.device(device).type != "cuda":
         return tensor.to(device)
     return tensor.pin_memory().to(device, non_blocking=True)
@@ -112,6 +143,8 @@ def on_device(tensor: Tensor, device: torch.device | str) -> Tensor:
 
 def on_host(*tensors: Tensor) -> tuple[Tensor, ...]:
     """Tensors of one device on the host, for which a GPU is waited for once."""
+    import torch
+
     copies = tuple(tensor.to("cpu", non_blocking=True) for tensor in tensors)
     if tensors[0].is_cuda:
         torch.cuda.current_stream(tensors[0].device).synchronize()

@@ -21,9 +21,9 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from tformer.model import request
-from tformer.model.alignment import Aligner
 from tformer.model.drafts import Sentence
 from tformer.model.errors import UsageError
 from tformer.model.glossary import Term, capitalisations, is_said
@@ -34,6 +34,9 @@ from tformer.model.sentences import Piece
 from tformer.model.spelling import Spelling
 from tformer.model.translation import Hypothesis, Link, Span
 from tformer.model.vocabulary import AnyVocabulary
+
+if TYPE_CHECKING:
+    from tformer.model.alignment import Aligner
 
 MOST_REPLACING = 8
 """Ways to say one term that are each tried in the place of what stands for it, at most."""

@@ -17,36 +17,27 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-
-from tformer.model.alignment import Aligner
-from tformer.model.checkpoint import load_model
-from tformer.model.decoding import Eager, Network
-from tformer.model.device import (
-    choose_device,
-    choose_dtype,
-    set_threads,
-    wants_int8,
-)
-from tformer.model.directory import ModelFacts, find_model
 from tformer.model.drafts import Draft, Route, Sentence
 from tformer.model.enforcing import Enforcement, Enforcer
 from tformer.model.engine import MAX_TOKENS, Engine, Finished
 from tformer.model.errors import UsageError
 from tformer.model.glossary import Glossary
-from tformer.model.graphed import Graphed
 from tformer.model.guard import Attempt, Sign, is_guarded, wider
 from tformer.model.hypotheses import FinishedHypothesis
+from tformer.model.loading import load_network
 from tformer.model.options import DecodingOptions
 from tformer.model.parallel import ParallelEngine
-from tformer.model.processor import num_cores
 from tformer.model.request import Request
 from tformer.model.second_look import Result, SecondLook
 from tformer.model.sentences import Piece, split
-from tformer.model.transformer import Transformer
 from tformer.model.translation import Hypothesis, Notice, Translation, WarningKind
 from tformer.model.vocabulary import AnyVocabulary
+
+if TYPE_CHECKING:
+    from tformer.model.alignment import Aligner
+    from tformer.model.decoding import Network
 
 WINDOW = 1024
 """Texts that are read before the first of them is answered, at most."""
@@ -122,34 +113,13 @@ class Translator:
             DeviceError: when the device is not there.
             UsageError: when a setting has no such value.
         """
-        if threads is not None:
-            set_threads(threads)
-        place = choose_device(device)
-        directory = find_model(model)
-        if wants_int8(dtype, place):
-            return cls._load_int8(directory, threads or num_cores())
-        transformer, vocabulary, facts = load_model(directory, place, choose_dtype(dtype, place))
-        recorded = graphs and place.type == "cuda"
+        loaded = load_network(model, device=device, dtype=dtype, threads=threads, graphs=graphs)
         return cls(
-            Graphed(transformer) if recorded else Eager(transformer),
-            vocabulary,
-            open_aligner=lambda: Aligner(transformer, vocabulary, facts.alignment),
+            loaded.network,
+            loaded.vocabulary,
+            threads=loaded.engines,
+            open_aligner=loaded.open_aligner,
         )
-
-    @classmethod
-    def _load_int8(cls, directory: Path, threads: int) -> Translator:
-        """In int8; what alignments come from is loaded again if they are asked for."""
-        from tformer.model.int8.network import Int8
-
-        def load() -> tuple[Transformer, AnyVocabulary, ModelFacts]:
-            return load_model(directory, torch.device("cpu"), torch.float32)
-
-        def open_aligner() -> Aligner:
-            transformer, vocabulary, facts = load()
-            return Aligner(transformer, vocabulary, facts.alignment)
-
-        transformer, vocabulary, _ = load()
-        return cls(Int8(transformer), vocabulary, threads=threads, open_aligner=open_aligner)
 
     @cached_property
     def aligner(self) -> Aligner:
@@ -160,6 +130,9 @@ class Translator:
         """
         if self._open_aligner:
             return self._open_aligner()
+        from tformer.model.alignment import Aligner
+        from tformer.model.decoding import Eager
+
         if isinstance(self.network, Eager):
             return Aligner(self.network.transformer, self.vocabulary)
         raise UsageError(

@@ -23,7 +23,16 @@ MAY_IMPORT = {
 
 # Layers of tformer.model, the lowest first: a module imports from its own layer or below.
 LAYERS = (
-    {"normalisation", "errors", "config", "options", "request", "processor", "translation"},
+    {
+        "normalisation",
+        "errors",
+        "config",
+        "options",
+        "request",
+        "processor",
+        "translation",
+        "accelerator",
+    },
     {"around", "device"},
     {"translation_records"},
     {
@@ -43,7 +52,7 @@ LAYERS = (
     {"decoding", "graphed", "int8", "search", "marian_vocabulary"},
     {"checkpoint", "vocabularies"},
     {"engine", "alignment", "training", "importers"},
-    {"parallel", "second_look", "enforcing"},
+    {"parallel", "second_look", "enforcing", "loading"},
     {"translator"},
     {"benchmark", "inspection"},
 )
@@ -66,6 +75,7 @@ WITHOUT_TORCH = (
     "marian_vocabulary",
     "normalisation",
     "processor",
+    "accelerator",
     "around",
     "glossary",
     "translation_memory",

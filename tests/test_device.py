@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tformer.model.device import choose_device, choose_dtype, set_threads
+from tformer.model import device as device_module
+from tformer.model.device import choose_device, choose_dtype, set_threads, wants_int8
 from tformer.model.errors import DeviceError, UsageError
 
 
@@ -75,3 +76,35 @@ def test_threads() -> None:
         torch.set_num_threads(before)
     with pytest.raises(UsageError, match="threads must be at least 1, not 0"):
         set_threads(0)
+
+
+def with_vnni(monkeypatch: pytest.MonkeyPatch, has: bool) -> None:
+    monkeypatch.setattr(device_module, "has_vnni", lambda: has)
+
+
+@pytest.mark.usefixtures("no_gpu")
+@pytest.mark.parametrize("device", ["auto", "cpu", "cpu:0"])
+def test_int8_is_for_a_cpu_that_is_quick_with_it_unless_asked_for(
+    device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_vnni(monkeypatch, has=True)
+    assert wants_int8("auto", device) and wants_int8("int8", device)
+    assert not wants_int8("float32", device)
+    with_vnni(monkeypatch, has=False)
+    assert not wants_int8("auto", device)
+    assert wants_int8("int8", device)
+
+
+@pytest.mark.usefixtures("one_gpu")
+@pytest.mark.parametrize("device", ["auto", "cuda", "cuda:0"])
+def test_int8_is_not_for_a_gpu(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_vnni(monkeypatch, has=True)
+    assert not wants_int8("auto", device)
+    with pytest.raises(UsageError, match=f"int8 is for the CPU, not {device}"):
+        wants_int8("int8", device)
+
+
+def test_a_device_that_there_is_not_is_refused_whatever_the_dtype() -> None:
+    for dtype in ("auto", "int8"):
+        with pytest.raises(UsageError, match="auto, cpu or cuda"):
+            wants_int8(dtype, "gpu")

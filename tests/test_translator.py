@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tiny import tiny_transformer
 
-from tformer.model import translator as translator_module
+from tformer.model import checkpoint, loading
 from tformer.model.checkpoint import load_model, save_model
 from tformer.model.decoding import Eager
 from tformer.model.directory import ModelFacts
@@ -245,9 +245,9 @@ def test_a_gpu_gets_its_steps_recorded_unless_told_otherwise(
 ) -> None:
     save(translator, tmp_path / "tiny")
     cuda, cpu = torch.device("cuda"), torch.device("cpu")
-    monkeypatch.setattr(translator_module, "choose_device", lambda name: cuda)
+    monkeypatch.setattr(loading, "choose_device", lambda name: cuda)
     monkeypatch.setattr(
-        translator_module, "load_model", lambda path, place, dtype: load_model(path, cpu, dtype)
+        checkpoint, "load_model", lambda path, place, dtype: load_model(path, cpu, dtype)
     )
     for graphs, kind in ((True, Graphed), (False, Eager)):
         loaded = Translator.load(tmp_path / "tiny", dtype="float64", graphs=graphs)

@@ -1,0 +1,83 @@
+"""From the name of a model to a network that decodes, where and in the arithmetic that is wanted.
+
+int8 on the CPU takes the short way, without torch: its import alone takes longer than to load the
+model that ships and to translate a page with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tformer.model.device import check_threads, choose_device, choose_dtype, set_threads, wants_int8
+from tformer.model.directory import find_model
+from tformer.model.processor import num_cores
+from tformer.model.vocabularies import read_description
+from tformer.model.vocabulary import AnyVocabulary
+from tformer.model.weights import StoredWeights
+
+if TYPE_CHECKING:
+    from tformer.model.alignment import Aligner
+    from tformer.model.decoding import Network
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A network that decodes, and what belongs to it."""
+
+    network: Network
+    vocabulary: AnyVocabulary
+    open_aligner: Callable[[], Aligner]
+    """Gives what alignments and scores of pieces come from."""
+    engines: int = 1
+    """As many make good use of the processor, side by side."""
+
+
+def load_network(
+    model: str | Path, *, device: str, dtype: str, threads: int | None, graphs: bool
+) -> Loaded:
+    """Load a model; the arguments are those of `tformer.model.translator.Translator.load`.
+
+    Raises:
+        ModelError: when it is missing or damaged.
+        DeviceError: when the device is not there.
+        UsageError: when a setting has no such value.
+    """
+    if threads is not None:
+        check_threads(threads)
+    if wants_int8(dtype, device):
+        return _load_int8(find_model(model), threads)
+    return _load_plain(find_model(model), device, dtype, threads, graphs)
+
+
+def _load_int8(directory: Path, threads: int | None) -> Loaded:
+    """In int8 on the CPU; what alignments come from is loaded if they are asked for, with torch."""
+    from tformer.model.int8.network import Int8
+
+    config, vocabulary, _ = read_description(directory)
+    network = Int8(StoredWeights(config, directory))
+
+    def open_aligner() -> Aligner:
+        return _load_plain(directory, "cpu", "float32", threads, graphs=False).open_aligner()
+
+    return Loaded(network, vocabulary, open_aligner, engines=threads or num_cores())
+
+
+def _load_plain(
+    directory: Path, device: str, dtype: str, threads: int | None, graphs: bool
+) -> Loaded:
+    """With torch, whose own threads share the work of one engine."""
+    from tformer.model.alignment import Aligner
+    from tformer.model.checkpoint import load_model
+    from tformer.model.decoding import Eager
+    from tformer.model.graphed import Graphed
+
+    if threads is not None:
+        set_threads(threads)
+    place = choose_device(device)
+    transformer, vocabulary, facts = load_model(directory, place, choose_dtype(dtype, place))
+    recorded = graphs and place.type == "cuda"
+    network = Graphed(transformer) if recorded else Eager(transformer)
+    return Loaded(network, vocabulary, lambda: Aligner(transformer, vocabulary, facts.alignment))
