@@ -48,6 +48,18 @@ _OPTIONS: dict[str, Any] = {
     "repetition_penalty": _option(
         float, "Make tokens less probable that have been said, above 1.", "X"
     ),
+    "target_prefix": _option(
+        str, "The translation of each line, of its first sentence, begins so.", "TEXT"
+    ),
+    "prefix_bias": _option(
+        float, "Recommend --target-prefix so much, below 1, and do not force it.", "B"
+    ),
+    "required_terms": _option(
+        list[str] | None,
+        "The translation of each line says this; may be given again.",
+        "TERM",
+        "--require",
+    ),
     "sampling": _option(bool, "Draw tokens at random instead of searching.", None, "--sampling"),
     "temperature": _option(float, "Of sampling: below 1 the probable become more so.", "T"),
     "top_k": _option(int, "Of sampling: among the N most probable tokens; 0 is all.", "N"),
@@ -58,7 +70,9 @@ _OPTIONS: dict[str, Any] = {
     ),
 }
 
+# Typer has lists where the library has tuples, and None for an empty one.
 _DEFAULTS = {field.name: field.default for field in fields(DecodingOptions)}
+_DEFAULTS["required_terms"] = None
 
 
 def takes_decoding_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -75,6 +89,7 @@ def takes_decoding_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(command)
     def run(**arguments: Any) -> Any:
         chosen = {name: arguments.pop(name) for name in _OPTIONS}
+        chosen["required_terms"] = tuple(chosen["required_terms"] or ())
         return command(**arguments, decoding=DecodingOptions(**chosen))
 
     run.__signature__ = signature.replace(parameters=[*own, *added])  # type: ignore[attr-defined]

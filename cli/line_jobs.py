@@ -25,6 +25,7 @@ from tformer.cli.summary import Outcome, Report, Summary
 from tformer.cli.tally import Remark, Tally
 from tformer.documents.journal import Earlier, part_path
 from tformer.model.options import DecodingOptions
+from tformer.model.translation import kind_of
 
 if TYPE_CHECKING:
     from tformer.model.translation import Translation
@@ -211,6 +212,7 @@ def _json_line(index: int, line: Line, translation: Translation) -> str:
         "target_language": translation.target_language,
         "hypotheses": [record_of(line.text, h) for h in translation.hypotheses],
         "warnings": list(translation.warnings),
+        "warning_kinds": list(map(kind_of, translation.warnings)),
         "terms": list(map(asdict, translation.terms)),
         "matches": list(map(asdict, translation.matches)),
     }

@@ -139,6 +139,8 @@ def translate(
     --n-best prints up to N lines for each line of input: its number, counted from 0, the
     hypothesis and its score, separated by " ||| ". --json prints one object for each line of input.
 
+    --target-prefix and --require say how the translation of every line begins and what it contains.
+
     --glossary has terms translated as you say and warns where that fails. --memory reuses the
     translation of a text that is in it; --json also shows near matches.
 
@@ -159,8 +161,13 @@ def translate(
         as_json=as_json,
         strict=strict,
         n_best=decoding.n_best,
+        demands=bool(decoding.target_prefix or decoding.required_terms),
     )
     call.check()
+    if call.demands and memory:
+        raise UsageError(
+            "--memory reuses translations as they are: leave it out with --target-prefix, --require"
+        )
     terms = Terms.read(glossary, memory, remote=remote is not None)
     place = loading.Place(device, dtype, threads)
     return call.run(Setup(model, place, remote, decoding, terms, source, target, near=as_json))

@@ -27,6 +27,8 @@ from tformer.model.errors import UsageError
 BILINGUAL = frozenset({"po", "xliff", "tmx", "tsv"})
 """Formats that have room for translations beside their sources."""
 
+FOR_LINES = "--n-best, --target-prefix, --require, --alignments and --scores"
+
 
 @dataclass
 class TranslationCall:
@@ -41,6 +43,8 @@ class TranslationCall:
     as_json: bool
     strict: bool
     n_best: int
+    demands: bool
+    """Whether it is said how translations begin, or what they say."""
 
     def check(self) -> None:
         """Find out before anything is loaded what cannot be done.
@@ -55,8 +59,7 @@ class TranslationCall:
         if self._is_whole:
             if self._asks_for_lines:
                 raise UsageError(
-                    "--n-best, --alignments and --scores are for the lines of one output: "
-                    "translate files one by one"
+                    f"{FOR_LINES} are for the lines of one output: translate files one by one"
                 )
             if lines.STDIN in self.files:
                 raise UsageError("stdin has no place in a folder: name files")
@@ -87,9 +90,7 @@ class TranslationCall:
                 strict=self.strict,
             )
         if self._asks_for_lines or (self.as_json and self.output is None):
-            raise UsageError(
-                "--n-best, --json, --alignments and --scores are for lines: add --format text"
-            )
+            raise UsageError(f"{FOR_LINES} and --json are for lines: add --format text")
         (path,) = self.files
         if self._path is None:
             return self._document(path, kind, setup)
@@ -128,7 +129,7 @@ class TranslationCall:
 
     @property
     def _asks_for_lines(self) -> bool:
-        return self.n_best > 1 or bool(self.evidence)
+        return self.n_best > 1 or bool(self.evidence) or self.demands
 
     @property
     def _can_resume(self) -> bool:

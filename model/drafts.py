@@ -6,12 +6,12 @@ which are translated one by one in any order, and put together again. No torch h
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from tformer.model.errors import UsageError
-from tformer.model.glossary import Found, Term, uses_of, warnings_about
+from tformer.model.glossary import Found, Term, is_said, uses_of, warnings_about
 from tformer.model.guard import Sign
 from tformer.model.options import DecodingOptions
 from tformer.model.sentences import Piece, detect
@@ -69,6 +69,28 @@ class Route:
 
 
 @dataclass(eq=False)
+class Requirement:
+    """What the sentences of one text must say together, each term in any of them."""
+
+    terms: tuple[Term, ...]
+    sentences: Sequence[Sentence]
+    """Those of the text that are translated."""
+    translated: int = 0
+    """How many of them have been."""
+    settled: bool = False
+    """Whether nothing more is tried."""
+
+    @property
+    def missing(self) -> tuple[Term, ...]:
+        """The terms that no sentence says in all of its hypotheses."""
+        return tuple(term for term in self.terms if not any(map(_says(term), self.sentences)))
+
+
+def _says(term: Term) -> Callable[[Sentence], bool]:
+    return lambda sentence: all(is_said(term, each.text) for each in sentence.hypotheses)
+
+
+@dataclass(eq=False)
 class Sentence:
     """A piece of a text, and what it can be translated to once that is known."""
 
@@ -90,15 +112,27 @@ class Sentence:
     """That the best hypothesis is no translation."""
     found: Sequence[Found] = ()
     """Terms of the glossary that are in the piece."""
+    prefix: tuple[int, ...] = ()
+    """The first tokens of its hypotheses, see `Request.prefix`."""
+    requirement: Requirement | None = None
+    """What it must say together with the others of its text."""
+    max_length: int = 0
+    """Most tokens that a hypothesis could have had, once it has been translated."""
 
     def __post_init__(self) -> None:
         if not self.tokens:
             self.hypotheses = [Hypothesis(self.piece.text, 0.0)]
 
     @property
+    def done(self) -> bool:
+        """Whether its hypotheses are there, and stay."""
+        settled = self.requirement is None or self.requirement.settled
+        return bool(self.hypotheses) and settled
+
+    @property
     def unexplained(self) -> bool:
-        """Whether it has hypotheses, and not all that is to be told of them."""
-        return bool(self.hypotheses) and (
+        """Whether its hypotheses are there, and not all that is to be told of them."""
+        return self.done and (
             (self.options.alignments and self.hypotheses[0].alignment is None)
             or (self.options.token_scores and self.hypotheses[0].piece_scores is None)
         )
@@ -133,7 +167,7 @@ class Draft:
     @property
     def complete(self) -> bool:
         """Whether every sentence has been translated."""
-        return all(sentence.hypotheses for sentence in self.sentences)
+        return all(sentence.done for sentence in self.sentences)
 
     @property
     def source_tokens(self) -> int:
@@ -144,7 +178,7 @@ class Draft:
         """The sentences put together; they must be complete."""
         best = self._combinations(n_best)
         terms = tuple(use for s in self.sentences for use in uses_of(s.terms, s.hypotheses[0].text))
-        lost = dict.fromkeys(warnings_about(terms))
+        lost = dict.fromkeys((*warnings_about(terms), *self._unsaid(best[0].text)))
         return Translation(
             text=best[0].text,
             source_language=self.source_language,
@@ -190,6 +224,13 @@ class Draft:
             for sentence in self.sentences
             for sign in sentence.signs
         ]
+
+    def _unsaid(self, text: str) -> Iterator[Notice]:
+        """A warning for every required term that the translation does not say."""
+        requirement = next((s.requirement for s in self.sentences if s.requirement), None)
+        for term in requirement.terms if requirement else ():
+            if not is_said(term, text):
+                yield Notice(WarningKind.TERM, f"the required term {term.source!r} is not said")
 
     def _finish_reason(self) -> FinishReason:
         if not self.source_tokens:

@@ -96,6 +96,12 @@ class Enforcement:
         self.pending = num_requests
 
     @property
+    def num_given(self) -> int:
+        """First tokens that the caller has chosen, in which nothing is replaced."""
+        sentence = self.sentence
+        return 0 if sentence.options.prefix_bias else len(sentence.prefix)
+
+    @property
     def leading(self) -> Candidate:
         """The best of the latest."""
         return max(self.latest, key=lambda c: (*c.rank, c.hypothesis.score))
@@ -134,12 +140,12 @@ class Enforcer:
             enforcement.num_rounds += 1
             if found := self._replacing(enforcement, enforcement.leading):
                 return found
-        enforcement.searched = True
-        return self._requiring(enforcement)
+        return self.search(enforcement)
 
-    def _requiring(self, enforcement: Enforcement) -> list[Request]:
-        """A search for a translation that says every term that fits."""
-        limit = enforcement.max_length
+    def search(self, enforcement: Enforcement) -> list[Request]:
+        """What to ask for a translation that says every term that fits; nothing if none does."""
+        enforcement.searched = True
+        limit = enforcement.max_length - len(enforcement.sentence.prefix)
         fitting = []
         for term in enforcement.sentence.terms:
             touching = _touches(enforcement.sentence, term)
@@ -156,12 +162,16 @@ class Enforcer:
         And with the piece that follows the replaced words, which a model is tempted to say again:
         so it knows that it is behind them, and the term does not become the beginning of a word.
         """
-        places = sorted(_places(enforcement, leading.text), key=lambda place: place[0])
+        ids, text = leading.hypothesis.tokens, leading.text
+        spans = self._open_aligner().target_pieces(ids, text) if enforcement.links else []
+        places = [
+            place
+            for place in sorted(_places(enforcement, text), key=lambda place: place[0])
+            if _num_before(spans, place[0][0]) >= enforcement.num_given
+        ]
         if not places:
             return []
         (start, end), term = places[0]
-        ids, text = leading.hypothesis.tokens, leading.text
-        spans = self._open_aligner().target_pieces(ids, text)
         kept, behind = ids[: _num_before(spans, start)], _num_before(spans, end)
         ways = islice(self._ways_at(term, text, start), MOST_REPLACING)
         prefixes = (kept + way + ids[behind : behind + 1] for way in ways)
@@ -190,9 +200,12 @@ class Enforcer:
     ) -> Request:
         """A request for all hypotheses, since the best may be one that says no whole word."""
         asked = enforcement.sentence.options
-        options = replace(asked, n_best=asked.beam_size, prefix_bias=0.0)
+        options = replace(asked, n_best=asked.beam_size)
+        if prefix:
+            options = replace(options, prefix_bias=0.0)
         if asked.sampling:  # what is drawn by chance cannot be told to say a term
             options = replace(options, sampling=False, temperature=1.0, top_k=0, top_p=1.0, seed=0)
+        prefix = prefix or enforcement.sentence.prefix
         return Request(enforcement.sentence.tokens, options, prefix, required)
 
     def _ways_at(self, term: Term, text: str, at: int) -> Iterator[tuple[int, ...]]:

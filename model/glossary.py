@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from ahocorasick_rs import AhoCorasick
 
 from tformer.model.normalisation import normalise, same_language
-from tformer.model.translation import TermUse
+from tformer.model.translation import Notice, TermUse, WarningKind
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,11 @@ class Glossary:
     def __len__(self) -> int:
         return len(self._entries)
 
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """What it was made of, each once."""
+        return self._entries
+
     def find(self, text: str, source: str, target: str) -> list[Found]:
         """The terms of a text in its order, of which no two overlap.
 
@@ -126,10 +131,13 @@ def uses_of(terms: Iterable[Term], text: str) -> tuple[TermUse, ...]:
     )
 
 
-def warnings_about(uses: Iterable[TermUse]) -> list[str]:
-    """A sentence for every term that a translation does not say."""
+def warnings_about(uses: Iterable[TermUse]) -> list[Notice]:
+    """A warning for every term that a translation does not say."""
     return [
-        f"the glossary term {use.source!r} → {use.target!r} was not honoured"
+        Notice(
+            WarningKind.TERM,
+            f"the glossary term {use.source!r} → {use.target!r} was not honoured",
+        )
         for use in uses
         if not use.honoured
     ]

@@ -65,6 +65,14 @@ class DecodingOptions:
     """theta of Keskar et al. (2019, CTRL, section 4.1): the log-probability of every token that a
     hypothesis has said is multiplied by theta, as transformers does in beam search, that is without
     normalising again. 1 changes nothing, more discourages."""
+    target_prefix: str = ""
+    """How the translation of a text begins; where it has several sentences, that of the first that
+    is translated. It is scored like what follows, and counts in ``max_length``. White space and the
+    composition of characters do not count, and what follows may go on with its last word."""
+    required_terms: tuple[str, ...] = ()
+    """What the translation of a text says, each as whole words and as it is written, but that a
+    small first letter may become a capital. A text that would not say one is decoded again, as
+    `tformer.model.requiring` tells; where that fails too a warning says so."""
     prefix_bias: float = 0.0
     """beta of biased decoding (Arivazhagan et al., 2020, section 3.2), ``prefix_bias_beta`` of
     CTranslate2: the prefix of a request is not forced but recommended. As long as a hypothesis
@@ -107,6 +115,8 @@ class DecodingOptions:
         self._check_range("prefix_bias", 0, 1)
         if self.prefix_bias == 1:
             raise UsageError("prefix_bias must be less than 1: 0 forces the prefix")
+        if not all(map(str.strip, self.required_terms)):
+            raise UsageError("required_terms must not be empty or blank")
         self._check_sampling()
 
     def target_limit(self, source_length: int) -> int:
@@ -133,6 +143,8 @@ class DecodingOptions:
         for name, default in (("temperature", 1), ("top_k", 0), ("top_p", 1)):
             if getattr(self, name) != default and not self.sampling:
                 raise UsageError(f"{name} does nothing without sampling")
+        if self.sampling and self.required_terms:
+            raise UsageError("sampling cannot promise required_terms: search with a beam")
 
     def _check_above(self, name: str, low: float) -> None:
         value = getattr(self, name)
@@ -147,7 +159,7 @@ class DecodingOptions:
                     choices = " or ".join(get_args(kind))
                     raise UsageError(f"{name} must be {choices}, not {value!r}")
             elif not _is_of_type(value, kind):
-                expected = getattr(kind, "__name__", kind)
+                expected = kind if get_args(kind) else getattr(kind, "__name__", kind)
                 raise UsageError(f"{name} must be of type {expected}, not {value!r}")
 
     def _check_range(self, name: str, low: float, high: float, high_name: str = "") -> None:
@@ -160,6 +172,9 @@ class DecodingOptions:
 
 def _is_of_type(value: object, kind: Any) -> bool:
     """Like isinstance; but a bool is no number, and an int is as good as a float."""
+    if get_origin(kind) is tuple:
+        of, _ = get_args(kind)
+        return isinstance(value, tuple) and all(_is_of_type(item, of) for item in value)
     if isinstance(value, bool):
         return kind is bool
     return isinstance(value, kind | int if kind is float else kind)

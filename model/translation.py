@@ -39,6 +39,8 @@ class WarningKind(StrEnum):
     """A translation looked wrong and was made anew, or is doubtful."""
     MARKUP = "markup"
     """Markup, placeholders or numbers of a document are not all where they should be."""
+    TERM = "term"
+    """A term of the glossary, or one that was required, is not said."""
     OTHER = "other"
 
 

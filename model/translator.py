@@ -19,6 +19,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tformer.model.demands import Demands
 from tformer.model.drafts import Draft, Route, Sentence
 from tformer.model.enforcing import Enforcement, Enforcer
 from tformer.model.engine import MAX_TOKENS, Engine, Finished
@@ -30,8 +31,10 @@ from tformer.model.loading import load_network
 from tformer.model.options import DecodingOptions
 from tformer.model.parallel import ParallelEngine
 from tformer.model.request import Request
+from tformer.model.requiring import Requiring
 from tformer.model.second_look import Result, SecondLook
 from tformer.model.sentences import Piece, split
+from tformer.model.spelling import Spelling
 from tformer.model.translation import Hypothesis, Notice, Translation, WarningKind
 from tformer.model.vocabulary import AnyVocabulary
 
@@ -85,6 +88,7 @@ class Translator:
         self.max_tokens = max_tokens
         # A translation may be longer than its source and needs positions of its own.
         positions = network.config.max_length
+        self._demands = Demands(Spelling(vocabulary), positions - 1)
         self.longest_source = min(longest_source, max(1, positions * 2 // 3 - 2))
 
     @classmethod
@@ -183,7 +187,8 @@ class Translator:
                 them, and a warning where one could not be honoured.
 
         Raises:
-            UsageError: at once, when the model does not know a language or the choice is unclear.
+            UsageError: at once, when the model does not know a language or the choice is unclear;
+                later, when a translation cannot be what the options demand of it.
         """
         route = self.route(source, target)
         options = options or DecodingOptions()
@@ -205,7 +210,11 @@ class Translator:
         options: DecodingOptions,
         glossary: Glossary | None = None,
     ) -> Draft:
-        """Cut a text into sentences and these into tokens, and look for terms in them."""
+        """Cut a text into sentences and these into tokens, and look for terms in them.
+
+        Raises:
+            UsageError: the options demand of the translation what it cannot be.
+        """
         source, target = route.of(text)
         pieces = split(text, source, length=self._num_tokens, limit=self.longest_source)
         sentences = [
@@ -215,6 +224,7 @@ class Translator:
         for sentence in sentences:
             if glossary and sentence.tokens:
                 sentence.found = glossary.find(sentence.piece.text, source, target)
+        self._demands.put(sentences, options)
         warnings: list[str] = []
         if num_cuts := sum(piece.cut for piece in pieces):
             limit = f"no sentence may exceed {self.longest_source} tokens"
@@ -293,6 +303,7 @@ class Work:
         self._sentences: dict[int, Sentence] = {}
         self._enforcer = enforcer
         self._enforced: dict[int, Enforcement] = {}
+        self._requiring = Requiring(enforcer, engine.submit, self._text, self._hand_out_anew)
         self._longest_first = True
 
     @property
@@ -335,6 +346,8 @@ class Work:
         for number in [n for n, e in self._enforced.items() if e.sentence in unwanted]:
             self._engine.cancel(number)
             del self._enforced[number]
+        for number in self._requiring.forget(unwanted):
+            self._engine.cancel(number)
         self._second_look.cancel(unwanted)
 
     def step(self) -> list[Sentence]:
@@ -346,14 +359,17 @@ class Work:
         finished = self._engine.step() if self._engine.busy else []
         settled = self._second_look.step()
         enforced = []
+        required = []
         for answer in finished:
             if answer.number in self._enforced:
                 enforced += self._take(answer)
+            elif answer.number in self._requiring:
+                required += self._requiring.take(answer)
             elif judged := self._judge(answer):
                 settled.append(judged)
         done = [self._hand_out(*result) for result in settled if not result[0].found]
         enforced += [self._enforcement(*result) for result in settled if result[0].found]
-        return [*done, *self._enforce(enforced)]
+        return [*required, *self._requiring.settle([*done, *self._enforce(enforced)])]
 
     def _enforcement(self, sentence: Sentence, result: Result) -> Enforcement:
         """What is to be seen to in a translation that was made without regard to its terms."""
@@ -407,6 +423,12 @@ class Work:
             options=sentence.options,
         ).signs
 
+    def _hand_out_anew(
+        self, sentence: Sentence, found: tuple[FinishedHypothesis, ...], max_length: int
+    ) -> Sentence:
+        result = Result(found, max_length, self._signs(sentence, found[0]))
+        return self._hand_out(sentence, result)
+
     def _hand_out(self, sentence: Sentence, result: Result) -> Sentence:
         sentence.hypotheses = [
             Hypothesis(self._text(found.tokens), found.score) for found in result.hypotheses
@@ -414,8 +436,9 @@ class Work:
         sentence.target_ids = [found.tokens for found in result.hypotheses]
         sentence.token_scores = [found.token_scores for found in result.hypotheses]
         sentence.signs = result.signs
-        if sentence.target_tokens == result.max_length:
-            sentence.limit = result.max_length
+        sentence.max_length = result.max_length
+        reached = sentence.target_tokens == result.max_length
+        sentence.limit = result.max_length if reached else None
         return sentence
 
     def _text(self, tokens: Sequence[int]) -> str:
@@ -423,4 +446,4 @@ class Work:
 
 
 def _request(sentence: Sentence) -> Request:
-    return Request(sentence.tokens, sentence.options)
+    return Request(sentence.tokens, sentence.options, sentence.prefix)

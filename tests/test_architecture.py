@@ -48,11 +48,12 @@ LAYERS = (
     },
     {"glossary", "translation_memory", "guard"},
     {"transformer", "vocabulary", "drafts", "hypotheses", "processors", "sampling", "remembering"},
-    {"spelling"},
+    {"spelling", "demands"},
     {"decoding", "graphed", "int8", "search", "marian_vocabulary"},
     {"checkpoint", "vocabularies"},
     {"engine", "alignment", "training", "importers"},
     {"parallel", "second_look", "enforcing", "loading"},
+    {"requiring"},
     {"translator"},
     {"benchmark", "inspection"},
 )
@@ -81,6 +82,7 @@ WITHOUT_TORCH = (
     "translation_memory",
     "remembering",
     "spelling",
+    "demands",
     "vocabularies",
     "weights",
 )

@@ -12,8 +12,8 @@ from tformer.cli import decoding, loading, main
 from tformer.model.options import DecodingOptions
 from tformer.model.translation import Translation
 
-ELSEWHERE = {"alignments", "token_scores", "prefix_bias"}
-"""What is told of a translation; and of a prefix, which belongs to one sentence."""
+ELSEWHERE = {"alignments", "token_scores"}
+"""What is told of a translation, and asked for by other options."""
 
 
 @pytest.fixture
@@ -54,6 +54,10 @@ def test_every_option_is_there() -> None:
                       "--seed", "5"],
                      {"sampling": True, "temperature": 0.7, "top_k": 9, "top_p": 0.9, "seed": 5},
                      id="sampling"),
+        pytest.param(["--target-prefix", "Ein Hund", "--prefix-bias", "0.5", "--require", "Strand",
+                      "--require", "am Meer"],
+                     {"target_prefix": "Ein Hund", "prefix_bias": 0.5,
+                      "required_terms": ("Strand", "am Meer")}, id="demands"),
         pytest.param(["--coverage-penalty", "0.2", "--no-repeat-ngram-size", "3",
                       "--repetition-penalty", "1.2"],
                      {"coverage_penalty": 0.2, "no_repeat_ngram_size": 3,
@@ -73,13 +77,21 @@ def test_options_reach_the_translator(
     ("arguments", "message"),
     [
         pytest.param(["--patience", "0"], "patience must be a number above 0", id="range"),
+        pytest.param(["--require", " "], "required_terms must not be empty", id="blank"),
+        pytest.param(
+            ["--require", "a", "--memory", "tm.tmx"], "--memory reuses translations", id="memory"
+        ),
+        pytest.param(
+            ["--target-prefix", "a", "--format", "markdown"], "are for lines", id="document"
+        ),
+        pytest.param(["--require", "a", "-o", "folder/"], "for the lines of one", id="folder"),
         pytest.param(["--top-k", "3"], "top_k does nothing without sampling", id="alone"),
     ],
 )
 def test_wrong_values_are_refused_before_anything_is_loaded(
     tformer: Tformer, arguments: list[str], message: str
 ) -> None:
-    result = tformer("translate", *arguments)
+    result = tformer("translate", "-t", "de", *arguments, stdin=b"a\n")
     assert result.status == 2
     assert message in result.err
     assert result.out == ""

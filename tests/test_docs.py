@@ -71,6 +71,20 @@ def test_programs_about_attention_run(code: str, capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().out
 
 
+DECODING = (DOCS / "decoding.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("line", "arguments", "shown"),
+    re.findall(r"(?m)^\$ echo '(.*)' \| tformer (.*)\n(.*)$", DECODING),
+)
+def test_examples_about_decoding_print_what_is_shown(
+    tformer: Tformer, line: str, arguments: str, shown: str
+) -> None:
+    result = tformer(*shlex.split(arguments), stdin=f"{line}\n".encode())
+    assert result == (0, f"{shown}\n", "")
+
+
 def test_pictures_in_documents_are_there() -> None:
     for page in DOCS.glob("*.md"):
         for picture in re.findall(r"\]\(([\w./-]+\.png)\)", page.read_text("utf-8")):

@@ -58,6 +58,15 @@ def test_defaults_are_those_of_the_paper() -> None:
         pytest.param({"sampling": True, "top_k": -1}, "top_k must be at least 0", id="top-k"),
         pytest.param({"sampling": True, "top_p": 0}, "top_p must be a number above 0", id="empty"),
         pytest.param({"sampling": True, "top_p": 1.1}, "top_p must be between", id="too-much"),
+        pytest.param({"target_prefix": 1}, "target_prefix must be of type str", id="no-prefix"),
+        pytest.param(
+            {"required_terms": "Hund"}, r"required_terms must be of type tuple\[str", id="one-term"
+        ),
+        pytest.param({"required_terms": (1,)}, "required_terms must be of type", id="no-term"),
+        pytest.param({"required_terms": (" ",)}, "required_terms must not be empty", id="blank"),
+        pytest.param(
+            {"sampling": True, "required_terms": ("a",)}, "sampling cannot promise", id="samples"
+        ),
         pytest.param({"seed": -1}, "seed must be between 0 and", id="seed"),
     ],
 )
