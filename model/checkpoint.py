@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from tformer.model.config import TransformerConfig
 from tformer.model.directory import FORMAT, ModelFacts
 from tformer.model.errors import ModelError, OutputError
-from tformer.model.transformer import Transformer, sinusoidal_positions
+from tformer.model.transformer import Transformer
 from tformer.model.vocabularies import read_description
 from tformer.model.vocabulary import AnyVocabulary
 from tformer.model.weights import FILE
@@ -47,16 +49,36 @@ def assemble(
     Raises:
         ModelError: when they do not fit; ``path`` is where both come from.
     """
-    with torch.device("meta"):  # nothing is initialised that is overwritten at once
+    # Nothing is initialised that is overwritten at once.
+    with torch.device("meta"), _NothingDrawn():
         network = Transformer(config)
-    positions = sinusoidal_positions(config.max_length, config.d_model, config.positions)
-    network.positions = positions.to(device)
+    network.positions = network.positions.to(device)  # which were computed
     try:
         network.load_state_dict(parameters, assign=True)
     except RuntimeError as error:
         detail = str(error).splitlines()[1].strip()
         raise ModelError(f"{path}: the parameters do not fit config.json: {detail}") from error
     return network.eval().requires_grad_(False)
+
+
+class _NothingDrawn(TorchFunctionMode):
+    """Leaves alone what would be drawn from a normal distribution.
+
+    Where there is no memory nothing would be drawn, but to find that out torch imports its
+    compiler, which takes longer than to read a model.
+    """
+
+    def __torch_function__(
+        self,
+        function: Callable[..., Any],
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        if function in (torch.nn.init.normal_, Tensor.normal_):
+            return args[0] if args else kwargs["tensor"]
+        return function(*args, **kwargs)
 
 
 def _read_parameters(file: Path, device: torch.device, dtype: torch.dtype) -> dict[str, Tensor]:

@@ -65,9 +65,12 @@ def sinusoidal_positions(
     PE(pos, 2i) = sin(pos / 10000^(2i/d_model)), PE(pos, 2i+1) = cos(the same). Concatenated, as in
     Marian and tensor2tensor, the cosines follow all the sines: PE(pos, i + d_model/2).
     """
-    position = torch.arange(length, dtype=torch.float64)[:, None]  # (length, 1)
+    # On the CPU also where a network is built without memory: what torch would otherwise import to
+    # pretend this takes it a second.
+    position = torch.arange(length, dtype=torch.float64, device="cpu")[:, None]  # (length, 1)
     frequency = torch.exp(
-        torch.arange(0, d_model, 2, dtype=torch.float64) * (-math.log(10_000.0) / d_model)
+        torch.arange(0, d_model, 2, dtype=torch.float64, device="cpu")
+        * (-math.log(10_000.0) / d_model)
     )  # (d_model / 2)
     angle = position * frequency  # (length, d_model / 2)
     if layout == "concatenated":

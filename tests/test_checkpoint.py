@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -128,3 +130,15 @@ def test_a_moved_model_still_loads(model: Path, tmp_path: Path) -> None:
     shutil.move(model, tmp_path / "elsewhere")
     network, _, _ = load_model(tmp_path / "elsewhere", CPU, torch.float32)
     assert isinstance(network.config, TransformerConfig)
+
+
+def test_loading_does_not_import_what_takes_longer_than_all_the_rest(model: Path) -> None:
+    code = (
+        "import sys, torch\n"
+        "from pathlib import Path\n"
+        "from tformer.model.checkpoint import load_model\n"
+        "before = set(sys.modules)\n"
+        f"load_model(Path({str(model)!r}), torch.device('cpu'), torch.float32)\n"
+        "assert not {'torch._dynamo', 'sympy'} & (set(sys.modules) - before)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
