@@ -1,10 +1,10 @@
-"""Which words became which: one forced pass over finished hypotheses.
+"""Which words became which, from where a target looks in its source. No torch here.
 
-    aligner = Aligner(transformer, vocabulary, facts.alignment)
+    aligner = Aligner(attend, vocabulary)
     aligner.explain(sentences)
 
-The network reads a source and the hypothesis that was found for it, all positions at once, as it
-does in training; so nothing that decodes has to keep its attention, whatever its arithmetic.
+A network reads a source and the hypothesis that was found for it, all positions at once
+(`tformer.model.attending`, `tformer.model.int8.forced`), and tells what its heads attend to.
 
 **Heads.** Attention is no alignment: most heads look elsewhere. Which do align was measured for the
 model that ships, on 654 sentences of newstest2014, FLORES, Tatoeba and Multi30k in both directions,
@@ -29,138 +29,65 @@ counterpart stays without a link.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
-from itertools import groupby
+from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
-from tformer.model.cache import in_blocks
-from tformer.model.config import AlignmentHeads
 from tformer.model.drafts import Sentence
+from tformer.model.request import Pair
 from tformer.model.spans import piece_spans, tokens
-from tformer.model.transformer import Transformer
 from tformer.model.translation import Link, PieceScore, Span
 from tformer.model.vocabulary import AnyVocabulary
 
+Floats = NDArray[np.float32]
+
 STRENGTH = 0.4
 """Of a link that is not mutual; measured like the heads."""
-
-MAX_POSITIONS = 4096
-"""Target positions of a forced pass, padding included."""
-
-
-@dataclass(frozen=True)
-class Pair:
-    """What the encoder read and what the decoder wrote."""
-
-    source: Sequence[int]
-    """As `Vocabulary.encode` makes it."""
-    target: Sequence[int]
-    """Without the beginning and the end."""
-
-
-@torch.inference_mode()
-def attend(transformer: Transformer, pairs: Sequence[Pair], heads: AlignmentHeads) -> list[Tensor]:
-    """Where each of T target tokens looks among S source tokens, by the heads that align.
-
-    A pair gets the same numbers in whatever company it is.
-
-    Args:
-        transformer: in evaluation mode.
-        pairs: each within the positions of the network.
-        heads: those that align.
-
-    Returns:
-        (T, S) float32 of each pair, on the CPU.
-    """
-    found: dict[int, Tensor] = {}
-    for numbers in _batches(pairs):
-        batch = [pairs[number] for number in numbers]
-        found |= zip(numbers, _attend_batch(transformer, batch, heads), strict=True)
-    return [found[number] for number in range(len(pairs))]
-
-
-def _batches(pairs: Sequence[Pair]) -> Iterator[list[int]]:
-    """Numbers of pairs that are of one shape once they are padded to whole blocks.
-
-    Padding to the longest of any batch would change the order in which a sum is taken, and the last
-    bits with it.
-    """
-
-    def shape(number: int) -> tuple[int, int]:
-        return in_blocks(len(pairs[number].target) + 1), in_blocks(len(pairs[number].source))
-
-    for (positions, _), group in groupby(sorted(range(len(pairs)), key=shape), key=shape):
-        numbers = list(group)
-        at_a_time = max(1, MAX_POSITIONS // positions)
-        for start in range(0, len(numbers), at_a_time):
-            yield numbers[start : start + at_a_time]
-
-
-def _attend_batch(
-    transformer: Transformer, pairs: Sequence[Pair], heads: AlignmentHeads
-) -> Iterator[Tensor]:
-    bos_id = transformer.config.bos_id
-    source, lengths = _padded([pair.source for pair in pairs], transformer)
-    target, _ = _padded([[bos_id, *pair.target] for pair in pairs], transformer)
-    weights = transformer.attention_weights(source, lengths, target)
-    attention = weights.cross[heads.layer][:, list(heads.heads)].mean(1).float()  # (G, T + 1, S)
-    first = 1 if heads.reads else 0
-    for number, pair in enumerate(pairs):
-        rows = slice(first, first + len(pair.target))
-        yield attention[number, rows, : len(pair.source)].cpu()
-
-
-def _padded(rows: Sequence[Sequence[int]], transformer: Transformer) -> tuple[Tensor, Tensor]:
-    """Token ids (G, L), padded on the right to whole blocks, and lengths (G,)."""
-    config = transformer.config
-    width = min(in_blocks(max(map(len, rows))), config.max_length)
-    device = transformer.positions.device
-    padded = [[*row, *[config.pad_id] * (width - len(row))] for row in rows]
-    lengths = torch.tensor([len(row) for row in rows], device=device)
-    return torch.tensor(padded, dtype=torch.int64, device=device), lengths
 
 
 # --- links ---------------------------------------------------------------------------------------
 
 
-def link(weights: Tensor) -> list[tuple[int, int]]:
+def link(weights: NDArray[np.floating[Any]]) -> list[tuple[int, int]]:
     """The pairs of tokens (source, target) that weights (T, S) of tokens link."""
-    if not weights.numel():
+    if not weights.size:
         return []
-    rows = weights / weights.sum(1, keepdim=True).clamp(min=1e-9)
-    columns = weights / weights.sum(0, keepdim=True).clamp(min=1e-9)
-    mutual = torch.zeros_like(weights, dtype=torch.bool)
+    rows = weights / np.maximum(weights.sum(1, keepdims=True), 1e-9)
+    columns = weights / np.maximum(weights.sum(0, keepdims=True), 1e-9)
     best_source, best_target = rows.argmax(1), columns.argmax(0)
-    each = torch.arange(len(weights))
-    mutual[each, best_source] = best_target[best_source] == each
-    linked = mutual & (weights > 0) | ((rows * columns).sqrt() >= STRENGTH)
-    return sorted((i, j) for j, i in linked.nonzero().tolist())
+    each = np.arange(len(weights))
+    linked = np.sqrt(rows * columns) >= STRENGTH
+    linked[each, best_source] |= (best_target[best_source] == each) & (
+        weights[each, best_source] > 0
+    )
+    return sorted((i, j) for j, i in zip(*map(list, linked.nonzero()), strict=True))
 
 
 def token_weights(
-    attention: Tensor,
+    attention: Floats,
     source_pieces: Sequence[Span],
     target_pieces: Sequence[Span],
     source_tokens: Sequence[Span],
     target_tokens: Sequence[Span],
-) -> Tensor:
+) -> Floats:
     """Weights (target tokens, source tokens) from those of pieces: summed, averaged."""
     sources = _membership(source_pieces, source_tokens)
     targets = _membership(target_pieces, target_tokens)
-    share = targets / targets.sum(0).clamp(min=1)  # (T, target tokens), columns sum to one
-    return share.T @ attention @ sources
+    share = targets / np.maximum(targets.sum(0), 1)  # (T, target tokens), columns sum to one
+    weights: Floats = share.T @ attention @ sources
+    return weights
 
 
-def _membership(pieces: Sequence[Span], tokens: Sequence[Span]) -> Tensor:
+def _membership(pieces: Sequence[Span], tokens: Sequence[Span]) -> Floats:
     """(pieces, tokens): 1 where they overlap."""
-    first = torch.tensor(pieces, dtype=torch.int64).view(-1, 1, 2)
-    other = torch.tensor(tokens, dtype=torch.int64).view(1, -1, 2)
-    ends = torch.minimum(first[..., 1], other[..., 1])
-    return (ends > torch.maximum(first[..., 0], other[..., 0])).float()
+    first = np.array(pieces, np.int64).reshape(-1, 1, 2)
+    other = np.array(tokens, np.int64).reshape(1, -1, 2)
+    ends = np.minimum(first[..., 1], other[..., 1])
+    return (ends > np.maximum(first[..., 0], other[..., 0])).astype(np.float32)
 
 
 # --- sentences -----------------------------------------------------------------------------------
@@ -170,15 +97,17 @@ class Aligner:
     """Adds to the hypotheses of sentences which words became which, and the scores of pieces."""
 
     def __init__(
-        self,
-        transformer: Transformer,
-        vocabulary: AnyVocabulary,
-        heads: AlignmentHeads | None = None,
+        self, attend: Callable[[Sequence[Pair]], Sequence[Floats]], vocabulary: AnyVocabulary
     ) -> None:
-        """An aligner with the heads that were measured for a model; None takes the default."""
-        self.transformer = transformer.eval()
+        """An aligner for a model.
+
+        Args:
+            attend: says of pairs where each of T target tokens looks among S source tokens, (T, S)
+                of each pair, which has the same numbers in whatever company it is.
+            vocabulary: that of the model.
+        """
+        self._attend = attend
         self.vocabulary = vocabulary
-        self.heads = heads or AlignmentHeads.default(transformer.config)
 
     def explain(self, sentences: Sequence[Sentence]) -> None:
         """Add to every hypothesis what its sentence's options ask for.
@@ -192,18 +121,30 @@ class Aligner:
             if sentence.options.token_scores:
                 self._score(sentence)
 
+    def links(self, wanted: Sequence[tuple[Pair, str, str]]) -> list[tuple[Link, ...]]:
+        """Which tokens became which, of pairs with their two texts."""
+        attention = self._attend([pair for pair, _, _ in wanted])
+        return [self._links(*each, of) for each, of in zip(wanted, attention, strict=True)]
+
     def _align(self, sentences: Sequence[Sentence]) -> None:
-        pairs = [Pair(s.tokens, ids) for s in sentences if s.tokens for ids in s.target_ids]
-        attention = iter(attend(self.transformer, pairs, self.heads))
+        links = iter(
+            self.links(
+                [
+                    (Pair(sentence.tokens, ids), sentence.piece.text, hypothesis.text)
+                    for sentence in sentences
+                    if sentence.tokens
+                    for hypothesis, ids in zip(
+                        sentence.hypotheses, sentence.target_ids, strict=True
+                    )
+                ]
+            )
+        )
         for sentence in sentences:
             if not sentence.tokens:
                 copied = tuple(Link(span, span) for span in tokens(sentence.piece.text))
                 sentence.hypotheses = [replace(h, alignment=copied) for h in sentence.hypotheses]
                 continue
-            sentence.hypotheses = [
-                replace(h, alignment=self._links(sentence, h.text, ids, next(attention)))
-                for h, ids in zip(sentence.hypotheses, sentence.target_ids, strict=True)
-            ]
+            sentence.hypotheses = [replace(h, alignment=next(links)) for h in sentence.hypotheses]
 
     def _score(self, sentence: Sentence) -> None:
         if not sentence.tokens:
@@ -237,11 +178,8 @@ class Aligner:
     def _target_names(self) -> list[str]:
         return self.vocabulary.target_tokens
 
-    def _links(
-        self, sentence: Sentence, text: str, ids: Sequence[int], attention: Tensor
-    ) -> tuple[Link, ...]:
-        source = sentence.piece.text
+    def _links(self, pair: Pair, source: str, text: str, attention: Floats) -> tuple[Link, ...]:
         sources, targets = tokens(source), tokens(text)
-        pieces = self.source_pieces(sentence.tokens, source), self.target_pieces(ids, text)
+        pieces = self.source_pieces(pair.source, source), self.target_pieces(pair.target, text)
         weights = token_weights(attention, *pieces, sources, targets)
         return tuple(Link(sources[i], targets[j]) for i, j in link(weights))

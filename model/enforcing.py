@@ -21,7 +21,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tformer.model import request
 from tformer.model.drafts import Sentence
@@ -29,10 +29,9 @@ from tformer.model.errors import UsageError
 from tformer.model.glossary import Term, capitalisations, is_said
 from tformer.model.hypotheses import FinishedHypothesis
 from tformer.model.normalisation import normalise
-from tformer.model.request import Request
-from tformer.model.sentences import Piece
+from tformer.model.request import Pair, Request
 from tformer.model.spelling import Spelling
-from tformer.model.translation import Hypothesis, Link, Span
+from tformer.model.translation import Link, Span
 from tformer.model.vocabulary import AnyVocabulary
 
 if TYPE_CHECKING:
@@ -70,6 +69,8 @@ class Enforcement:
     sentence: Sentence
     max_length: int = 0
     """Most tokens of a hypothesis."""
+    memory: Any = None
+    """What the network made of the source."""
     pending: int = 0
     """Requests that have not been answered."""
     candidates: list[Candidate] = field(default_factory=list)
@@ -183,14 +184,15 @@ class Enforcer:
 
     def _align(self, enforcements: Sequence[Enforcement]) -> None:
         """Look up which tokens of the normalised sources became which; none if nothing aligns."""
-        asked = [_asking(enforcement) for enforcement in enforcements]
+        if not enforcements:
+            return
         try:
-            if asked:
-                self._open_aligner().explain(asked)
+            aligner = self._open_aligner()
         except UsageError:
             return
-        for enforcement, sentence in zip(enforcements, asked, strict=True):
-            enforcement.links = sentence.hypotheses[0].alignment or ()
+        links = aligner.links([_asking(enforcement) for enforcement in enforcements])
+        for enforcement, found in zip(enforcements, links, strict=True):
+            enforcement.links = found
 
     def _request(
         self,
@@ -205,8 +207,8 @@ class Enforcer:
             options = replace(options, prefix_bias=0.0)
         if asked.sampling:  # what is drawn by chance cannot be told to say a term
             options = replace(options, sampling=False, temperature=1.0, top_k=0, top_p=1.0, seed=0)
-        prefix = prefix or enforcement.sentence.prefix
-        return Request(enforcement.sentence.tokens, options, prefix, required)
+        sentence, memory = enforcement.sentence, enforcement.memory
+        return Request(sentence.tokens, options, prefix or sentence.prefix, required, memory)
 
     def _ways_at(self, term: Term, text: str, at: int) -> Iterator[tuple[int, ...]]:
         """The tokens of a term in the ways that suit a place in a text."""
@@ -230,16 +232,11 @@ def _is_to_replace(enforcement: Enforcement) -> bool:
     )
 
 
-def _asking(enforcement: Enforcement) -> Sentence:
-    """The leading hypothesis of a sentence as a sentence whose alignment is asked for."""
+def _asking(enforcement: Enforcement) -> tuple[Pair, str, str]:
+    """The normalised source and the leading hypothesis of a sentence, to be aligned."""
     sentence, leading = enforcement.sentence, enforcement.leading
-    return Sentence(
-        Piece(normalise(sentence.piece.text), ""),
-        sentence.tokens,
-        replace(sentence.options, alignments=True, token_scores=False),
-        hypotheses=[Hypothesis(leading.text, leading.hypothesis.score)],
-        target_ids=[leading.hypothesis.tokens],
-    )
+    pair = Pair(sentence.tokens, leading.hypothesis.tokens, enforcement.memory)
+    return pair, normalise(sentence.piece.text), leading.text
 
 
 def _places(enforcement: Enforcement, text: str) -> Iterator[tuple[Span, Term]]:

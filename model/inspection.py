@@ -127,7 +127,7 @@ def inspect(
     """
     options = options or DecodingOptions()
     _check_plain(options)
-    aligner, vocabulary = translator.aligner, translator.vocabulary
+    aligner, vocabulary = translator.plain_aligner, translator.vocabulary
     source_language, target_language = translator.route(source, target).of(text)
     tokens = _readable(translator, text, target_language)
     names = vocabulary.target_tokens

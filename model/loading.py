@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from tformer.model.device import check_threads, choose_device, choose_dtype, set_threads, wants_int8
 from tformer.model.directory import find_model
@@ -20,6 +20,7 @@ from tformer.model.weights import StoredWeights
 
 if TYPE_CHECKING:
     from tformer.model.alignment import Aligner
+    from tformer.model.attending import PlainAligner
     from tformer.model.decoding import Network
 
 
@@ -31,6 +32,8 @@ class Loaded:
     vocabulary: AnyVocabulary
     open_aligner: Callable[[], Aligner]
     """Gives what alignments and scores of pieces come from."""
+    open_plain: Callable[[], PlainAligner] | None = None
+    """Gives an aligner by the network's plain form, where the other one is not."""
     engines: int = 1
     """As many make good use of the processor, side by side."""
 
@@ -53,23 +56,32 @@ def load_network(
 
 
 def _load_int8(directory: Path, threads: int | None) -> Loaded:
-    """In int8 on the CPU; what alignments come from is loaded if they are asked for, with torch."""
+    """In int8 on the CPU; the plain form is loaded if it is asked for, with torch."""
+    from tformer.model.alignment import Aligner
+    from tformer.model.int8.aligning import Int8Attention
     from tformer.model.int8.network import Int8
 
-    config, vocabulary, _ = read_description(directory)
+    config, vocabulary, facts = read_description(directory)
     network = Int8(StoredWeights(config, directory))
 
-    def open_aligner() -> Aligner:
-        return _load_plain(directory, "cpu", "float32", threads, graphs=False).open_aligner()
+    def open_plain() -> PlainAligner:
+        open_aligner = _load_plain(directory, "cpu", "float32", threads, graphs=False).open_aligner
+        return cast("PlainAligner", open_aligner())
 
-    return Loaded(network, vocabulary, open_aligner, engines=threads or num_cores())
+    return Loaded(
+        network,
+        vocabulary,
+        lambda: Aligner(Int8Attention(network, facts.alignment), vocabulary),
+        open_plain,
+        engines=threads or num_cores(),
+    )
 
 
 def _load_plain(
     directory: Path, device: str, dtype: str, threads: int | None, graphs: bool
 ) -> Loaded:
     """With torch, whose own threads share the work of one engine."""
-    from tformer.model.alignment import Aligner
+    from tformer.model.attending import PlainAligner
     from tformer.model.checkpoint import load_model
     from tformer.model.decoding import Eager
     from tformer.model.graphed import Graphed
@@ -80,4 +92,6 @@ def _load_plain(
     transformer, vocabulary, facts = load_model(directory, place, choose_dtype(dtype, place))
     recorded = graphs and place.type == "cuda"
     network = Graphed(transformer) if recorded else Eager(transformer)
-    return Loaded(network, vocabulary, lambda: Aligner(transformer, vocabulary, facts.alignment))
+    return Loaded(
+        network, vocabulary, lambda: PlainAligner(transformer, vocabulary, facts.alignment)
+    )

@@ -1,4 +1,4 @@
-"""What the engine is asked: one sentence, in token ids. Needs no torch."""
+"""What a network is asked, in token ids. Needs no torch."""
 
 from __future__ import annotations
 
@@ -51,3 +51,15 @@ class Request:
         options = self.options
         uncertain = options.prefix_bias or options.sampling or options.coverage_penalty
         return bool(self.prefix) and not uncertain
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What the encoder read and what the decoder wrote, to be read again."""
+
+    source: Sequence[int]
+    """As `Vocabulary.encode` makes it."""
+    target: Sequence[int]
+    """Without the beginning and the end."""
+    memory: Any = None
+    """What the network made of the source, as in a request."""

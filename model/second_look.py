@@ -11,11 +11,12 @@ does it, which exists only while there is something to do.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from tformer.model import guard
 from tformer.model.drafts import Sentence
-from tformer.model.engine import Engine
+from tformer.model.engine import Engine, Finished
 from tformer.model.hypotheses import FinishedHypothesis
 from tformer.model.request import Request
 
@@ -27,6 +28,8 @@ class Result:
     hypotheses: tuple[FinishedHypothesis, ...]
     max_length: int
     signs: tuple[guard.Sign, ...] = ()
+    memory: Any = field(default=None, compare=False, repr=False)
+    """What the network made of the source, see `Request.memory`."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class SecondLook:
     def take(self, sentence: Sentence, request: Request, first: Result) -> None:
         """Decode a sentence again, whose ``first`` translation shows signs."""
         self._engine = self._engine or self._start()
-        again = replace(request, options=guard.retry(request.options))
+        again = replace(request, options=guard.retry(request.options), memory=first.memory)
         self._cases[self._engine.submit(again)] = _Case(sentence, first)
 
     def cancel(self, sentences: Iterable[Sentence]) -> None:
@@ -86,7 +89,7 @@ class SecondLook:
         cases = [self._cases.pop(answer.number) for answer in answers]
         self._rest()
         return [
-            (case.sentence, self._better(case, Result(answer.hypotheses, answer.max_length)))
+            (case.sentence, self._better(case, _result(answer)))
             for case, answer in zip(cases, answers, strict=True)
         ]
 
@@ -98,3 +101,7 @@ class SecondLook:
     def _rest(self) -> None:
         if not self._cases:
             self._engine = None
+
+
+def _result(answer: Finished) -> Result:
+    return Result(answer.hypotheses, answer.max_length, memory=answer.memory)

@@ -10,6 +10,7 @@ import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
+from functools import lru_cache
 from itertools import accumulate
 
 from tformer.model.translation import Link, Span
@@ -95,7 +96,7 @@ def piece_spans(pieces: Sequence[str], text: str) -> list[Span]:
         its span.
     """
     letters, owners = _letters_of_pieces(pieces)
-    places = _matched(letters, list(_letters_of_text(text)), len(text))
+    places = _matched(letters, _letters_of_text(text), len(text))
     spans: dict[int, Span] = {}
     for owner, (start, end) in zip(owners, places, strict=True):
         for piece in owner:
@@ -149,7 +150,13 @@ def _is_control(piece: str) -> bool:
     return piece.startswith(("<", ">>")) and piece.endswith((">", "<<")) and len(piece) > 2
 
 
-def _letters_of_text(text: str) -> Iterator[tuple[str, Span]]:
+def _letters_of_text(text: str) -> list[tuple[str, Span]]:
+    if text.isascii() and text.isprintable():  # the most frequent case, and the simplest
+        return [(c, (at, at + 1)) for at, c in enumerate(text) if c != " "]
+    return list(_composed_letters(text))
+
+
+def _composed_letters(text: str) -> Iterator[tuple[str, Span]]:
     start = 0
     while start < len(text):
         end = start + 1
@@ -165,16 +172,17 @@ def _continues(character: str) -> bool:
     return bool(unicodedata.combining(character)) or "\u1160" <= character <= "\u11ff"
 
 
-def _letters(text: str) -> list[str]:
+@lru_cache(4096)
+def _letters(text: str) -> tuple[str, ...]:
     """A text in compatibility form, without white space and control characters."""
     whole = "".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in text)
-    return [
+    return tuple(
         character
         for character in unicodedata.normalize("NFKC", whole)
         if not character.isspace()
         and character != _SPACE_MARK
         and unicodedata.category(character) != "Cc"
-    ]
+    )
 
 
 def _matched(letters: str, of_text: Sequence[tuple[str, Span]], length: int) -> list[Span]:

@@ -40,6 +40,7 @@ from tformer.model.vocabulary import AnyVocabulary
 
 if TYPE_CHECKING:
     from tformer.model.alignment import Aligner
+    from tformer.model.attending import PlainAligner
     from tformer.model.decoding import Network
 
 WINDOW = 1024
@@ -66,6 +67,7 @@ class Translator:
         longest_source: int = LONGEST_SOURCE,
         threads: int = 1,
         open_aligner: Callable[[], Aligner] | None = None,
+        open_plain: Callable[[], PlainAligner] | None = None,
     ) -> None:
         """A translator around a network and its vocabulary.
 
@@ -79,9 +81,11 @@ class Translator:
                 networks that compute on one core.
             open_aligner: gives, when it is first needed, what alignments and scores of pieces come
                 from; None is an aligner by the network itself, which must be `Eager`.
+            open_plain: gives an aligner by the network's plain form, where the other one is not.
         """
         self.network = network
         self._open_aligner = open_aligner
+        self._open_plain = open_plain
         self.vocabulary = vocabulary
         self._window = window
         self.threads = threads
@@ -123,6 +127,7 @@ class Translator:
             loaded.vocabulary,
             threads=loaded.engines,
             open_aligner=loaded.open_aligner,
+            open_plain=loaded.open_plain,
         )
 
     @cached_property
@@ -134,14 +139,29 @@ class Translator:
         """
         if self._open_aligner:
             return self._open_aligner()
-        from tformer.model.alignment import Aligner
+        from tformer.model.attending import PlainAligner
         from tformer.model.decoding import Eager
 
         if isinstance(self.network, Eager):
-            return Aligner(self.network.transformer, self.vocabulary)
+            return PlainAligner(self.network.transformer, self.vocabulary)
         raise UsageError(
             f"no alignments or scores of pieces from a network in {self.network.dtype}"
         )
+
+    @cached_property
+    def plain_aligner(self) -> PlainAligner:
+        """An aligner by the network's plain form, to look into.
+
+        Raises:
+            UsageError: when the network has no plain form here.
+        """
+        from tformer.model.attending import PlainAligner
+
+        if self._open_plain:
+            return self._open_plain()
+        if isinstance(self.aligner, PlainAligner):
+            return self.aligner
+        raise UsageError(f"a network in {self.network.dtype} cannot be looked into")
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -373,7 +393,7 @@ class Work:
 
     def _enforcement(self, sentence: Sentence, result: Result) -> Enforcement:
         """What is to be seen to in a translation that was made without regard to its terms."""
-        enforcement = Enforcement(sentence, result.max_length)
+        enforcement = Enforcement(sentence, result.max_length, result.memory)
         self._add(enforcement, result.hypotheses)
         return enforcement
 
@@ -404,7 +424,7 @@ class Work:
         """A sentence and its translation; None if that looks wrong and is sought again."""
         sentence = self._sentences.pop(finished.number)
         signs = self._signs(sentence, finished.hypotheses[0])
-        result = Result(finished.hypotheses, finished.max_length, signs)
+        result = Result(finished.hypotheses, finished.max_length, signs, finished.memory)
         if not signs:
             return sentence, result
         self._second_look.take(sentence, _request(sentence), result)

@@ -12,7 +12,7 @@ from tiny import tiny_transformer
 
 from tformer.cli.pictures.choice import Choice
 from tformer.cli.pictures.page import page
-from tformer.model.alignment import Aligner
+from tformer.model.attending import PlainAligner
 from tformer.model.config import AlignmentHeads
 from tformer.model.decoding import Eager
 from tformer.model.inspection import Inspection, inspect
@@ -68,7 +68,7 @@ def translator(vocabulary: Vocabulary) -> Translator:
     return Translator(
         Eager(transformer),
         vocabulary,
-        open_aligner=lambda: Aligner(transformer, vocabulary, heads),
+        open_aligner=lambda: PlainAligner(transformer, vocabulary, heads),
     )
 
 

@@ -16,7 +16,7 @@ from tiny import tiny_transformer
 
 from tformer.cli import loading
 from tformer.cli.exits import ExitStatus
-from tformer.model.alignment import Aligner
+from tformer.model.attending import PlainAligner
 from tformer.model.config import AlignmentHeads
 from tformer.model.decoding import Eager
 from tformer.model.translator import Translator
@@ -34,7 +34,7 @@ def translator(vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch) -> Trans
     made = Translator(
         Eager(transformer),
         vocabulary,
-        open_aligner=lambda: Aligner(transformer, vocabulary, heads),
+        open_aligner=lambda: PlainAligner(transformer, vocabulary, heads),
     )
     monkeypatch.setattr(loading, "load_translator", lambda model, device: made)
     return made

@@ -123,7 +123,7 @@ def test_attention_is_that_of_the_network(translator: Translator) -> None:
     tokens = vocabulary.source_tokens
     ids = [tokens.index(piece) for piece in inspection.source_pieces]
     read = [tokens.index(piece) for piece in inspection.read_pieces]
-    wanted = translator.aligner.transformer.attention_weights(
+    wanted = translator.plain_aligner.transformer.attention_weights(
         torch.tensor([ids]), None, torch.tensor([read])
     )
     assert inspection.attention["cross"][1] == pytest.approx(wanted.cross[1][0].numpy(), abs=1e-6)

@@ -14,11 +14,13 @@ import torch
 from tiny import wide_transformer
 from torch import Tensor, nn
 
-from tformer.model.config import TransformerConfig
+from tformer.model.attending import attend
+from tformer.model.config import AlignmentHeads, TransformerConfig
 from tformer.model.decoding import Eager
 from tformer.model.engine import Engine
 from tformer.model.errors import ModelError
 from tformer.model.int8 import kernels
+from tformer.model.int8.aligning import Int8Attention
 from tformer.model.int8.network import ENCODED_TOGETHER, Int8, positional_encodings
 from tformer.model.int8.products import (
     LOWEST,
@@ -31,7 +33,7 @@ from tformer.model.int8.products import (
 )
 from tformer.model.int8.vectors import PANEL, weighted_sum
 from tformer.model.options import DecodingOptions
-from tformer.model.request import Request
+from tformer.model.request import Pair, Request
 from tformer.model.transformer import Transformer
 
 EOS = 2
@@ -327,6 +329,47 @@ def test_a_source_that_was_read_before_is_translated_as_one_that_was_not() -> No
         Engine(network, beam_size=3), anew
     )
     assert all((a == b).all() for a, b in zip(before, memories, strict=True))
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
+@pytest.mark.parametrize("heads", [None, AlignmentHeads(1, (0, 2), True)], ids=["default", "read"])
+def test_it_attends_as_the_plain_network_does_with_the_same_rounding(
+    shape: dict, heads: AlignmentHeads | None
+) -> None:
+    transformer = shaped(**shape)
+    heads = heads or AlignmentHeads.default(transformer.config)
+    draw = random.Random(7)
+    pairs = [
+        Pair(*([draw.randrange(3, 20) for _ in range(draw.randint(1, 40))] for _ in range(2)))
+        for _ in range(9)
+    ]
+    pairs.append(Pair(pairs[0].source, []))
+    found = Int8Attention(Int8(transformer), heads)(pairs)
+    expected = attend(rounding(transformer), pairs, heads)
+    for pair, ours, theirs in zip(pairs, found, expected, strict=True):
+        assert ours.shape == (len(pair.target), len(pair.source))
+        np.testing.assert_allclose(ours, theirs, atol=0.02)
+        np.testing.assert_allclose(ours.sum(1), 1, atol=1e-5)
+
+
+def test_attention_has_the_same_bits_in_any_company_and_of_a_source_read_before() -> None:
+    network = Int8(wide_transformer(torch.float32))
+    draw = random.Random(9)
+    pairs = [
+        Pair(*([draw.randrange(3, 500) for _ in range(draw.randint(1, 60))] for _ in range(2)))
+        for _ in range(30)
+    ]
+    assert sum(len(pair.target) for pair in pairs) > ENCODED_TOGETHER
+    heads = AlignmentHeads(0, (1,), reads=True)
+    together = Int8Attention(network, heads)(pairs)
+    decoding = network.start(4)
+    decoding.admit([pair.source for pair in pairs])
+    for number, (pair, attention) in enumerate(zip(pairs, together, strict=True)):
+        (alone,) = Int8Attention(network, heads)([pair])
+        assert (alone == attention).all()
+        read = Pair(pair.source, pair.target, decoding.memory(number))
+        assert (Int8Attention(network, heads)([read])[0] == attention).all()
 
 
 def test_memory_is_given_back() -> None:

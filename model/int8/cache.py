@@ -73,7 +73,7 @@ class Cache:
             source_lengths=_joined(past.source_lengths, lengths),
             positions=_joined(past.positions, _addresses(positions)),
             memories=_joined(past.memories, addresses),
-            ancestors=_grown(past.ancestors, rows, max(past.ancestors.shape[1], *capacities)),
+            ancestors=_grown(past.ancestors, rows, max([past.ancestors.shape[1], *capacities])),
         )
         self.past.ancestors[rows - self.beam_size * len(lengths) :] = 0
         return addresses

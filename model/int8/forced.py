@@ -16,7 +16,20 @@ from numba import njit
 
 from tformer.model.config import TransformerConfig
 from tformer.model.int8.cache import Integers
-from tformer.model.int8.kernels import COLUMNS, FAST, LOGITS_TOGETHER, Past, _log_sum, _rows_of
+from tformer.model.int8.kernels import (
+    COLUMNS,
+    FAST,
+    LOGITS_TOGETHER,
+    Past,
+    _attend_target,
+    _floats,
+    _leave,
+    _log_sum,
+    _rows_of,
+    _scores,
+    _softmax,
+    whole_vectors,
+)
 from tformer.model.int8.products import LOWEST, Floats, product
 
 
@@ -85,3 +98,42 @@ def of_tokens(linear, size, tokens, work, log_probs):
             for i in range(size):
                 line[i] = np.float32(sums[r - start, i]) * factor * scale[i] + bias[i]
             log_probs[r] = line[tokens[r]] - _log_sum(dealt, maxima)
+
+
+@njit(nogil=True, cache=True, fastmath=FAST)
+def attention(number, layer, shape, past, chosen, work, out):
+    """Where positions look among S source tokens, by some heads of a layer.
+
+    Args:
+        number: of the layer, from 0.
+        layer: `kernels.DecoderLayer`.
+        shape: `kernels.Shape`.
+        past: `kernels.Past` of N sentences with a beam of one.
+        chosen: (H,) float32, the share of every head in the mean.
+        work: `kernels.Work`, entered.
+        out: (N, whole vectors of the longest source) float32, to be filled.
+    """
+    rows, d = past.steps.shape[0], work.states.shape[1]
+    product(work.entered, rows, layer.projections, work.sums)
+    _attend_target(number, 1, layer.projections, shape.heads, past, work)
+    product(work.context, rows, layer.output, work.sums)
+    _leave(rows, work.context_scale, layer.output, layer.after_attention, shape, work)
+    product(work.entered, rows, layer.cross_query, work.sums)
+    scale, bias = layer.cross_query.scale, layer.cross_query.bias
+    sums = _rows_of(work.sums, scale.shape[0])
+    root = np.float32(1.0) / np.sqrt(np.float32(d // shape.heads))
+    query = np.empty(d, np.float32)
+    scores = np.empty((shape.heads, out.shape[1]), np.float32)
+    for n in range(rows):
+        length, factor = past.source_lengths[n], work.entered_scale[n]
+        columns = whole_vectors(length)
+        keys = _floats(past.memories[n], 2 * number, columns * d)
+        for i in range(d):
+            query[i] = (np.float32(sums[n, i]) * factor * scale[i] + bias[i]) * root
+        _scores(query, keys, np.arange(d // shape.heads) * columns, columns, scores)
+        _softmax(scores, length)
+        for s in range(length):
+            mean = np.float32(0.0)
+            for h in range(shape.heads):
+                mean += chosen[h] * scores[h, s]
+            out[n, s] = mean

@@ -18,10 +18,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tformer.model.config import TransformerConfig
+from tformer.model.config import AlignmentHeads, TransformerConfig
 from tformer.model.int8 import kernels
 from tformer.model.int8.cache import Cache, Integers
-from tformer.model.int8.forced import Forced, of_tokens
+from tformer.model.int8.forced import Forced, attention, of_tokens
 from tformer.model.int8.kernels import Norm, Past, Shape, Work
 from tformer.model.int8.products import Floats, Linear, filled, quantised
 from tformer.model.request import Request
@@ -194,8 +194,21 @@ class _Decoder(_Stack):
         for number, layer in enumerate(self._layers):
             kernels.decoder_layer(number, layer, self.shape, beam, past, work)
 
+    def attention(self, forced: Forced, heads: AlignmentHeads, work: Work) -> Floats:
+        """Where each of N positions looks by the mean of some heads, (N, at least S)."""
+        past = forced.past
+        chosen = np.zeros(self.shape.heads, np.float32)
+        chosen[list(heads.heads)] = 1 / len(heads.heads)
+        widest = kernels.whole_vectors(past.source_lengths.max())
+        out = np.empty((len(past.steps), widest), np.float32)
+        self.enter(forced.tokens, past.steps, work)
+        for number, layer in enumerate(self._layers[: heads.layer]):
+            kernels.decoder_layer(number, layer, self.shape, 1, past, work)
+        attention(heads.layer, self._layers[heads.layer], self.shape, past, chosen, work, out)
+        return out
 
-class _Room:
+
+class Room:
     """Memory for work that grows with the widest batch; fresh pages cost more than sums."""
 
     def __init__(self, config: TransformerConfig) -> None:
@@ -226,11 +239,11 @@ class _Room:
 class Int8Decoding:
     """A batch under way; satisfies `tformer.model.decoding.ResumingDecoding`."""
 
-    def __init__(self, network: Int8, beam_size: int) -> None:
-        """An empty batch."""
+    def __init__(self, network: Int8, beam_size: int, room: Room | None = None) -> None:
+        """An empty batch, which works in ``room`` or has one of its own."""
         self._network = network
         self._cache = Cache(network.config, beam_size)
-        self._room = _Room(network.config)
+        self._room = room or Room(network.config)
 
     def admit(self, sources: Sequence[Sequence[int]]) -> None:
         """Encode sentences, a few hundred tokens at a time."""
