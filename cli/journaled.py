@@ -48,14 +48,13 @@ def journal_for(output: Path, identity: dict[str, str], earlier: Earlier) -> Ite
     """A journal for an output, until it is made.
 
     Raises:
-        UsageError: there is one of an earlier run, and nothing is said about it.
+        UsageError: there is one of an earlier run, and nothing is said about it, or it was made
+            with other options.
         OutputError: it cannot be written.
     """
     journal = Journal(output, identity, earlier)
-    if journal.stale:
-        talk.warning(
-            f"{output}: begun anew, since the earlier run had another {', '.join(journal.stale)}"
-        )
+    if journal.is_stale:
+        talk.warning(f"{output}: begun anew, since the earlier run had another input")
     try:
         yield journal
     except BaseException:

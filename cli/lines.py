@@ -28,6 +28,8 @@ STDIN = Path("-")
 # What a pipe of Linux holds; one read takes no more than what is there.
 _READ_SIZE = 1 << 16
 
+_HAS_EFFECTIVE_IDS = os.access in os.supports_effective_ids
+
 
 @dataclass(frozen=True)
 class Line:
@@ -224,7 +226,7 @@ def open_output(path: Path | None, *, aside: Path | None = None) -> Iterator[Wri
             overwritten, so the caller must know that nobody else uses it.
 
     Raises:
-        OutputError: the file cannot be written.
+        OutputError: the file cannot be written, or is there and may not be.
     """
     if path is None:
         if sys.stdout is None:
@@ -259,6 +261,9 @@ def _write_directly(path: Path) -> Iterator[Writer]:
 
 
 def _write_aside(path: Path, aside: Path | None) -> Iterator[Writer]:
+    if path.exists() and not os.access(path, os.W_OK, effective_ids=_HAS_EFFECTIVE_IDS):
+        # Whoever may write the folder could replace it, but its owner has said no.
+        raise OutputError(f"{path}: cannot be written: it is read-only")
     try:
         descriptor, aside = _made_aside(path) if aside is None else _made_anew(aside)
     except OSError as error:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -51,13 +51,13 @@ class Journal:
             UsageError: there is one, and it is not to be gone on with.
             OutputError: it cannot be opened, or another process writes it.
         """
-        self.stale: tuple[str, ...] = ()
-        """In what an earlier run was different, if it is not gone on with for that."""
+        self.is_stale = False
+        """Whether there was one of another input, with which nobody can go on."""
         self.num_kept = 0
         """Answers of the earlier run that were used."""
         self.num_asked = 0
         """Answers that were added to them."""
-        self._file = RecordFile(journal_path(output))
+        self._file = RecordFile(journal_path(output), of=output)
         try:
             self._begin(output, {"format": str(FORMAT), **identity}, earlier)
         except TformerError:
@@ -85,7 +85,7 @@ class Journal:
     def close(self) -> int:
         """Leave the journal for another run; how many answers it has."""
         num_answers = self.num_kept + self.num_asked
-        if num_answers:
+        if num_answers or self._file.peek() is not None:
             self._file.close()
         else:
             self._file.remove()
@@ -98,10 +98,13 @@ class Journal:
     def _begin(self, output: Path, header: dict[str, str], earlier: Earlier) -> None:
         found = self._file.peek()
         if found is not None and earlier is Earlier.RESUME:
-            self.stale = _differences(found, header)
-            if not self.stale:
+            differences = _differences(found, header)
+            if not differences:
                 self._file.keep()
                 return
+            self.is_stale = "input" in differences
+            if not self.is_stale and _has_answers(self._file):
+                raise _another(output, differences)
         elif earlier is Earlier.REFUSE and _has_answers(self._file):
             raise _unfinished(output)
         self._file.rewind()
@@ -115,7 +118,7 @@ def refuse_unfinished(output: Path) -> None:
         UsageError: there is one.
         OutputError: another process writes it.
     """
-    file = RecordFile(journal_path(output))
+    file = RecordFile(journal_path(output), of=output)
     try:
         if _has_answers(file):
             raise _unfinished(output)
@@ -134,6 +137,13 @@ def _unfinished(output: Path) -> UsageError:
     return UsageError(
         f"{output}: an earlier run did not come to its end: go on with --resume, or begin anew "
         "with --force"
+    )
+
+
+def _another(output: Path, differences: Sequence[str]) -> UsageError:
+    return UsageError(
+        f"{output}: the run that did not come to its end had another {', '.join(differences)}: go "
+        "on with --resume and what it was called with, or begin anew with --force"
     )
 
 

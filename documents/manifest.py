@@ -50,18 +50,19 @@ class Manifest:
     """The file that keeps book of the outputs in a folder."""
 
     def __init__(self, folder: Path) -> None:
-        """Read it, if it is there.
+        """Read it, if it is there, and keep others from writing it.
 
         Raises:
             OutputError: another process writes it, or it cannot be opened.
         """
         self._folder = Path(os.path.realpath(folder))
-        self._file = RecordFile(folder / NAME)
+        self._file = RecordFile(folder / NAME, of=folder)
         self._made: dict[str, _Made] = {}
         while (record := self._file.peek()) is not None:
             made = _Made(**record)
             self._made[made.name] = made
             self._file.keep()
+        self._file.claim()
 
     def standing(self, output: Path, making: Making) -> Standing:
         """What is in the place of an output that is to be made.
@@ -94,8 +95,11 @@ class Manifest:
         self._made[made.name] = made
 
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Close the file; one that says nothing is removed."""
+        if self._made:
+            self._file.close()
+        else:
+            self._file.remove()
 
     def _name(self, output: Path) -> str:
         return Path(os.path.realpath(output)).relative_to(self._folder).as_posix()

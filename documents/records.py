@@ -13,7 +13,7 @@ import os
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 from zlib import crc32
 
 from tformer.model.errors import OutputError
@@ -28,14 +28,21 @@ class RecordFile:
     While it is open no other process can open it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, of: Path) -> None:
         """Open the file if it is there; it is not made before there is something to write.
+
+        Args:
+            path: the file.
+            of: what it keeps book of, for messages: nobody has heard of the file itself.
 
         Raises:
             OutputError: another process has it open, or it cannot be opened.
         """
         self.path = path
-        self._stream = self._open("r+b") if path.exists() else None
+        self._of = of
+        self._stream: BinaryIO | None = None
+        with suppress(FileNotFoundError):
+            self._stream = self._open("r+b")
         self._next: tuple[Any, int] | None = None
         self._end = 0
         self._appending = False
@@ -80,6 +87,17 @@ class RecordFile:
         except OSError as error:
             raise self._cannot_write(error) from error
 
+    def claim(self) -> None:
+        """Make the file if it is not there, so that no other process can open it from now on.
+
+        Raises:
+            OutputError: another process was first, or it cannot be made.
+        """
+        try:
+            self._writable()
+        except OSError as error:
+            raise self._cannot_write(error) from error
+
     def sync(self) -> None:
         """See to it that what was written survives a power cut."""
         if self._stream is not None:
@@ -114,19 +132,43 @@ class RecordFile:
     def _open(self, mode: str) -> BinaryIO:
         try:
             stream = open(self.path, mode)  # noqa: SIM115, it stays open
+        except FileExistsError as error:
+            raise self._taken() from error
+        except FileNotFoundError:
+            raise
         except OSError as error:
             raise self._cannot_write(error) from error
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             stream.close()
-            raise OutputError(
-                f"{self.path}: another tformer writes it, so it is at work on the same output"
-            ) from error
+            raise self._taken() from error
+        except OSError:  # of a file system that has no locks
+            pass
+        if not _is_at(stream, self.path):  # whoever had it locked has deleted it in the meantime
+            stream.close()
+            raise self._taken()
         return stream  # type: ignore[return-value]
 
+    def _taken(self) -> OutputError:
+        return OutputError(f"{self._of}: another tformer is at work on it: let it end first")
+
     def _cannot_write(self, error: OSError) -> OutputError:
-        return OutputError(f"{self.path}: cannot be written: {error.strerror or error}")
+        if isinstance(error, FileNotFoundError | NotADirectoryError):
+            return OutputError(
+                f"{self._of}: cannot be written: there is no folder {self.path.parent}"
+            )
+        return OutputError(
+            f"{self._of}: {self.path.name} cannot be written beside it: {error.strerror or error}"
+        )
+
+
+def _is_at(stream: IO[bytes], path: Path) -> bool:
+    """Whether an open file still has its name."""
+    try:
+        return os.path.samestat(os.fstat(stream.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _read(line: bytes) -> Any | None:

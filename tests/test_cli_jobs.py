@@ -319,6 +319,34 @@ def test_where_nothing_may_be_written_nothing_is_lost(tformer: Tformer) -> None:
     assert (tree("out"), tree("locale")) == ({"a.md": "old"}, {"de.po": PO})
 
 
+@pytest.mark.usefixtures("powerless")
+def test_what_is_read_only_is_not_replaced(tformer: Tformer) -> None:
+    make({**DOCS, "out.md": "old", "de.po": PO, "out/a.md": "old"})
+    for path in ("out.md", "de.po", "out/a.md"):
+        Path(path).chmod(0o444)
+    for call in [
+        ("docs/a.md", "-o", "out.md"),
+        ("docs/sub/c.txt", "-o", "out.md"),
+        ("de.po", "--in-place"),
+        ("docs", "-o", "out", "--force"),
+    ]:
+        result = tformer("translate", "-t", "de", *call)
+        assert result.status == ExitStatus.OUTPUT, call
+        assert ": cannot be written: it is read-only\n" in result.err
+    assert tree(".") == {**DOCS, "out.md": "old", "de.po": PO, "out/a.md": "old"} | {
+        f"out/{name}": text for name, text in SHOUTED.items() if name != "a.md"
+    }
+
+
+@pytest.mark.parametrize("name", ["a.md", "a.txt"])
+def test_a_folder_that_is_missing_is_named(tformer: Tformer, name: str) -> None:
+    make({name: "One\n"})
+    result = tformer("translate", name, "-t", "de", "-o", "no/such/out")
+    assert result.status == ExitStatus.OUTPUT
+    assert result.err.count("\n") == 1
+    assert "no/such/out: cannot be written: there is no folder " in result.err
+
+
 def test_an_output_that_is_a_folder_is_reported(tformer: Tformer) -> None:
     make({**DOCS, "out/a.md/x": "a folder"})
     result = tformer("translate", "docs", "-t", "de", "-o", "out", "--force")

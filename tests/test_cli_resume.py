@@ -1,5 +1,6 @@
 """A killed job goes on where it was: nothing is lost, nothing is translated twice."""
 
+import fcntl
 import json
 import signal
 import subprocess
@@ -17,6 +18,8 @@ from hypothesis import strategies as st
 from tformer.cli import loading
 from tformer.cli.exits import ExitStatus
 from tformer.documents.journal import Earlier, Journal, journal_path, part_path
+from tformer.documents.manifest import Manifest
+from tformer.model.errors import ModelError, OutputError
 from tformer.model.translation import Translation
 
 # With literals that the fake loses, so that there are fragments.
@@ -122,22 +125,44 @@ def test_whoever_does_not_say_what_to_do_loses_nothing(tformer: Tformer, here: P
         pytest.param(["--beam-size", "2"], "options", id="options"),
         pytest.param(["-s", "en"], "languages", id="languages"),
         pytest.param(["--retranslate", "all"], "states", id="states"),
-        pytest.param([], "input", id="input"),
     ],
 )
-def test_a_journal_of_something_else_is_not_gone_on_with(
+def test_a_slip_in_the_options_does_not_throw_the_answers_away(
     tformer: Tformer, here: Path, change: list[str], what: str
 ) -> None:
     Path("a.po").write_text(po(MESSAGES))
     run(tformer, 3, "a.po", "-o", "out")
-    if what == "input":
-        Path("a.po").write_text(po(["Another", *MESSAGES]))
     status, answered, said = run(tformer, 10**9, "a.po", "-o", "out", "--resume", *change)
+    assert (status, answered) == (ExitStatus.USAGE, [])
+    assert f"{here / 'out'}: the run that did not come to its end had another {what}: " in said
+    status, answered, _ = run(tformer, 10**9, "a.po", "-o", "out", "--resume")
+    assert (status, answered[0]) == (0, "See `code` here")
+
+
+def test_a_journal_of_another_input_is_not_gone_on_with(tformer: Tformer, here: Path) -> None:
+    Path("a.po").write_text(po(MESSAGES))
+    run(tformer, 3, "a.po", "-o", "out")
+    Path("a.po").write_text(po(["Another", *MESSAGES]))
+    status, answered, said = run(tformer, 10**9, "a.po", "-o", "out", "--resume")
     assert status == 0
-    assert (
-        f"warning: {here / 'out'}: begun anew, since the earlier run had another {what}\n" in said
-    )
+    assert f"warning: {here / 'out'}: begun anew, since the earlier run had another input\n" in said
     assert "One" in answered
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), ModelError("model: is not there")])
+def test_who_cannot_begin_does_not_throw_the_answers_away(
+    tformer: Tformer, here: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    Path("a.po").write_text(po(MESSAGES))
+    run(tformer, 3, "a.po", "-o", "out")
+
+    def fail(model: str, place: object) -> None:
+        raise error
+
+    monkeypatch.setattr(loading, "load_translator", fail)
+    assert tformer("translate", "-t", "de", "a.po", "-o", "out", "--resume").status != 0
+    status, answered, _ = run(tformer, 10**9, "a.po", "-o", "out", "--resume")
+    assert (status, answered[0]) == (0, "See `code` here")
 
 
 def test_a_folder_goes_on_with_the_file_it_was_in(tformer: Tformer, here: Path) -> None:
@@ -234,5 +259,33 @@ def test_two_at_once_do_not_disturb_each_other(here: Path) -> None:
     journal = Journal(Path("out"), {}, Earlier.REFUSE)
     second = process(-1, Path("asked"), "a.txt", "-o", "out", "--resume")
     assert second.returncode == ExitStatus.OUTPUT
-    assert b"another tformer writes it" in second.stderr
+    assert second.stderr.endswith(b"out: another tformer is at work on it: let it end first\n")
     journal.remove()
+
+
+def test_two_at_once_do_not_share_a_folder(here: Path) -> None:
+    Path("docs").mkdir()
+    Path("docs/a.md").write_text("one\n")
+    Path("out").mkdir()
+    manifest = Manifest(Path("out"))
+    second = process(-1, Path("asked"), "docs", "-o", "out")
+    assert second.returncode == ExitStatus.OUTPUT
+    assert second.stderr == b"error: out: another tformer is at work on it: let it end first\n"
+    manifest.close()
+    assert not any(Path("out").iterdir())
+
+
+def test_a_journal_that_is_deleted_while_it_is_opened_is_not_written(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = Journal(Path("out"), {}, Earlier.REFUSE)
+    lock = fcntl.flock
+
+    def slow(stream: Any, operation: int) -> None:
+        first.remove()
+        lock(stream, operation)
+
+    monkeypatch.setattr(fcntl, "flock", slow)
+    with pytest.raises(OutputError, match="another tformer"):
+        Journal(Path("out"), {}, Earlier.RESUME)
+    assert not any(here.iterdir())
