@@ -112,6 +112,7 @@ class _Lines:
             Recorder([]),
             self.tally,
         )
+        yield lines.mark_of(self.path)
         for line, text in job.translate([self.path]):
             yield text.encode()
             self.bar(line.size)
@@ -207,7 +208,7 @@ class FileJobs:
     def _read(self, item: Item, tally: Tally, bar: Bar) -> _Work:
         if item.format is None:
             return _Copy(item.source, digest_of_file(item.source))
-        if item.format == LINES:
+        if item.format == LINES and lines.mark_of(item.source) not in lines.UTF_16:
             return _Lines(item.source, digest_of_file(item.source), tally, bar)
         stdin = item.source == lines.STDIN
         data = lines.read_all(item.source) if stdin else read_bytes(item.source)

@@ -83,6 +83,8 @@ def translate_lines(
         printed = line_format(as_json, setup.decoding.n_best)
         job = LineJob(translator, setup.choice, setup.decoding, printed, recorder, tally)
         size = lines.size_of(paths)
+        if output is not None and len(paths) == 1 and not as_json:
+            writer.write_bytes(lines.mark_of(paths[0]))
         with progress_bar("translating", size, data_on_stdout=output is None) as bar:
             for line, text in job.translate(paths):
                 writer.write(text)

@@ -3,7 +3,8 @@
 - A line ends at "\\n" and nowhere else: form feeds, U+0085, U+2028 and a lone "\\r" are text.
 - "\\r\\n" stays "\\r\\n", and a last line without an ending stays without. Between two inputs a
   missing ending is added, so that the last line of one and the first of the next stay two.
-- A byte order mark at the beginning of an input is dropped.
+- A byte order mark at the beginning of an input is dropped, but where one file becomes another.
+- Text in UTF-16 is refused: half of its bytes would look like text.
 - Bytes that are not UTF-8 are read as U+FFFD and reported; NUL and all else go through.
 - A line is written and flushed at once.
 """
@@ -27,6 +28,11 @@ STDIN = Path("-")
 
 # What a pipe of Linux holds; one read takes no more than what is there.
 _READ_SIZE = 1 << 16
+
+UTF_16 = frozenset({codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE})
+"""What text in UTF-16 begins with."""
+
+_MARKS = (codecs.BOM_UTF8, *UTF_16)
 
 _HAS_EFFECTIVE_IDS = os.access in os.supports_effective_ids
 
@@ -86,6 +92,19 @@ def size_of(paths: Sequence[Path]) -> int | None:
     if not all(path.is_file() for path in paths):
         return None
     return sum(path.stat().st_size for path in paths)
+
+
+def mark_of(path: Path) -> bytes:
+    """The byte order mark that a file begins with; nothing for what is no file.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    if not path.is_file():
+        return b""
+    with blaming(path), path.open("rb") as stream:
+        start = stream.read(len(codecs.BOM_UTF8))
+    return next((mark for mark in _MARKS if start.startswith(mark)), b"")
 
 
 def read_runs(path: Path, *, last: bool = True) -> Iterator[Iterable[Line]]:
@@ -166,6 +185,10 @@ def _decoded(
 ) -> Iterator[Line]:
     with blaming(path):
         for raw in lines:
+            if start and raw.startswith(tuple(UTF_16)):
+                raise InputError(
+                    f"{name_of(path)}: is UTF-16, which has no lines of bytes: convert it to UTF-8"
+                )
             yield decode(raw.removeprefix(start), missing_ending, size=len(raw))
             start = b""
 

@@ -124,6 +124,12 @@ class TranslationCall:
         return [self.format or SUFFIXES.get(path.suffix.lower(), LINES) for path in self.files]
 
     @property
+    def _is_utf_16(self) -> bool:
+        """Whether the only input is a file of lines that are no sequence of bytes."""
+        alone = len(self.files) == 1 and not (self._asks_for_lines or self.as_json)
+        return alone and lines.mark_of(self.files[0]) in lines.UTF_16
+
+    @property
     def _is_whole(self) -> bool:
         return self.manner.in_place or self.folder is not None
 
@@ -146,7 +152,7 @@ class TranslationCall:
         return plan_tree(self.files, self.folder, format=self.format, others=self.copy_others)
 
     def _document_format(self) -> str | None:
-        """The format of the one document among the inputs; None if they are lines.
+        """The format of the one document among the inputs; None if they are lines in UTF-8.
 
         Raises:
             UsageError: a document is not alone.
@@ -154,7 +160,7 @@ class TranslationCall:
         formats = self._formats
         documents = [path for path, name in zip(self.files, formats, strict=True) if name != LINES]
         if not documents:
-            return None
+            return LINES if self._is_utf_16 else None
         if len(self.files) > 1:
             raise UsageError(
                 f"{documents[0]} is a document and translated as a whole: give it alone, name a "

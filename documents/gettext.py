@@ -24,7 +24,7 @@ _KEYWORD = re.compile(r"\s*(msgctxt|msgid_plural|msgid|msgstr(?:\[(\d+)\])?)\s*(
 _STRING = re.compile(r'\s*"((?:[^"\\]|\\.)*)"\s*')
 _ESCAPE = re.compile(r"\\(?:([0-7]{1,3})|x([0-9A-Fa-f]{1,2})|(.))", re.DOTALL)
 _CHARACTER = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
-_SPELLING = {v: f"\\{k}" for k, v in _CHARACTER.items()} | {'"': '\\"', "\\": "\\\\"}
+_SPELLING = str.maketrans({v: f"\\{k}" for k, v in _CHARACTER.items()} | {'"': '\\"', "\\": "\\\\"})
 
 
 @dataclass
@@ -234,7 +234,7 @@ def _quoted(text: str, ending: str) -> str:
 
 
 def _escape(text: str) -> str:
-    return "".join(_SPELLING.get(character, character) for character in text)
+    return text.translate(_SPELLING)
 
 
 def _wrapped(line: str) -> Iterator[str]:

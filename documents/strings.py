@@ -32,6 +32,8 @@ class _Value:
 
 def _value(key: str, raw: str, start: int, piece: re.Pattern[str], read: _Read) -> _Value:
     """Read a string that stands at `start`, piece by piece."""
+    if "\\" not in raw:
+        return _Value(key, raw, range(start, start + len(raw) + 1))
     text: list[str] = []
     places: list[int] = []
     for match in piece.finditer(raw):

@@ -6,6 +6,9 @@ import pytest
 from fake_translator import FakeTranslator, Tformer
 
 from tformer.cli.exits import ExitStatus
+from tformer.model.translation import Hypothesis, Translation
+
+DATA = Path(__file__).parent / "data" / "documents"
 
 MARKDOWN = "# A *title*\n\n- see `code` of <https://example.org>\n"
 SHOUTED = "# A *TITLE*\n\n- SEE `code` OF <https://example.org>\n"
@@ -111,3 +114,44 @@ def test_a_failure_leaves_the_output_alone(
     assert result.err.count("\n") == 1
     assert Path("out").read_text() == "old"
     assert {path.name for path in tmp_path.iterdir()} == set(files)
+
+
+@pytest.mark.parametrize("mark", ["utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("output", ["out.txt", "out/"])
+def test_text_keeps_its_encoding(
+    tformer: Tformer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mark: str, output: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.txt").write_bytes("Grün\r\n\r\nfür".encode(mark))
+    assert tformer("translate", "a.txt", "-t", "de", "-o", output).status == 0
+    made = Path(output) / "a.txt" if output.endswith("/") else Path(output)
+    assert made.read_bytes() == "GRÜN\r\n\r\nFÜR".encode(mark)
+
+
+def test_utf_16_comes_out_of_a_document_but_is_no_lines(tformer: Tformer, tmp_path: Path) -> None:
+    data = "one\n".encode("utf-16")
+    path = tmp_path / "a.txt"
+    path.write_bytes(data)
+    for call in [("-",), (path, path), (path, "--n-best", "2"), (path, "--json")]:
+        result = tformer("translate", "-t", "de", *call, stdin=data)
+        assert (result.status, result.out) == (ExitStatus.INPUT, "")
+        assert "is UTF-16" in result.err
+
+
+FILES = sorted(path for path in DATA.rglob("*") if path.is_file())
+
+
+def test_an_identity_model_changes_no_byte_of_a_folder(
+    tformer: Tformer, tmp_path: Path, translator: FakeTranslator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def same(text: str, source: str, target: str, n_best: int) -> Translation:
+        return Translation(text, source, target, (Hypothesis(text, 0.0),))
+
+    monkeypatch.setattr(translator, "_translation", same)
+    out = tmp_path / "out"
+    assert tformer("translate", DATA, "-s", "en", "-t", "de", "-o", out).status == 0
+    for path in FILES:
+        made = out / path.relative_to(DATA)
+        if path.suffix[1:] not in {"po", "xlf", "xliff", "tmx", "tsv", "docx", "odt"}:
+            assert made.read_bytes() == path.read_bytes(), path
+        assert made.is_file()
