@@ -62,6 +62,14 @@ ThreadsOption = Annotated[
 RecipeFile = Annotated[
     Path, Argument(metavar="RECIPE", help="TOML file that says what a training run makes.")
 ]
+From = Annotated[
+    str | None,
+    Option(
+        "--from",
+        metavar="NAME|DIR",
+        help="Begin with this model, shipped or a directory: its vocabulary, shape and parameters.",
+    ),
+]
 Server = Annotated[
     str | None,
     Option(

@@ -21,12 +21,21 @@ def prepare(
             help="Where the recipe's paths begin; without it, in the recipe's folder.",
         ),
     ] = None,
+    model: options.From = None,
     threads: Annotated[int, Option("--threads", metavar="N", min=1, help="CPU threads.")] = 1,
 ) -> None:
-    """Learn the vocabulary and turn a recipe's corpora into a token store."""
+    """Learn the vocabulary, or take a model's, and turn a recipe's corpora into a token store."""
     from tformer.model.training.recipe import Recipe
+    from tformer.model.training.start import Start
     from tformer.model.training.store import prepare
 
     root = recipe.parent if corpora is None else corpora
-    prepare(Recipe.read(recipe), root, data, threads=threads, report=talk.note)
+    start = Start.read(model) if model else None
+    parsed = Recipe.read(recipe, start=start and start.config)
+    vocabulary = None
+    if start:
+        start.check(parsed)
+        vocabulary = start.vocabulary
+        talk.note(f"taking the vocabulary of {start.path}")
+    prepare(parsed, root, data, vocabulary=vocabulary, threads=threads, report=talk.note)
     talk.note(f"the token store is in {data}")

@@ -25,6 +25,7 @@ def train(
         Path,
         Argument(metavar="RUN", help="Folder of the run: checkpoint, log and model; it may exist."),
     ],
+    model: options.From = None,
     device: options.DeviceOption = options.Device.AUTO,
     settings: Annotated[
         list[str] | None,
@@ -35,15 +36,17 @@ def train(
         ),
     ] = None,
 ) -> ExitStatus:
-    """Train a model, or go on with a run that was interrupted.
+    """Train a model, from nothing or from another, or go on with a run that was interrupted.
 
     Under `torchrun` this is one process of several.
     """
     from tformer.model.training.launch import train
     from tformer.model.training.recipe import Recipe
+    from tformer.model.training.start import Start
 
-    parsed = Recipe.read(recipe, read_settings(settings or ()))
-    outcome = train(parsed, data, run, device=device)
+    start = Start.read(model) if model else None
+    parsed = Recipe.read(recipe, read_settings(settings or ()), start and start.config)
+    outcome = train(parsed, data, run, device=device, start=start)
     if os.environ.get("RANK", "0") == "0":
         talk.note(_ending(outcome, run))
     return _STATUS_OF.get(outcome.reason, ExitStatus.SUCCESS)

@@ -25,6 +25,7 @@ from tformer.model.errors import TrainingError
 from tformer.model.training.launch import train
 from tformer.model.training.recipe import Recipe
 from tformer.model.training.run import Run
+from tformer.model.training.start import Start
 from tformer.model.training.store import TokenStore
 from tformer.model.training.trainer import Outcome, Trainer
 
@@ -59,6 +60,15 @@ def store(folder: Path) -> TokenStore:
 
 def recipe(folder: Path, **changes: Any) -> Recipe:
     return Recipe.read(folder / "recipe.toml", {**SETTINGS, **changes})
+
+
+def known_model(folder: Path) -> Start:
+    """A model of the fixture's recipe after one step of training."""
+    run = folder / "known"
+    if not run.exists():
+        parsed = recipe(folder, max_steps=1, seed=3)
+        train(parsed, folder / "store", run, device="cpu")
+    return Start.read(run / "model")
 
 
 def log(run: Path) -> list[dict[str, Any]]:
@@ -97,8 +107,9 @@ from pathlib import Path
 from tformer.model.training import run
 from tformer.model.training.launch import train
 from tformer.model.training.recipe import Recipe
+from tformer.model.training.start import Start
 
-folder, target, settings, when, count = sys.argv[1:]
+folder, target, settings, when, count, start = sys.argv[1:]
 calls = 0
 
 def die(*arguments):
@@ -112,10 +123,12 @@ place, name = {"logging": (run.Run, "log"), "saving": (run.os, "fsync")}[when]
 original = getattr(place, name)
 setattr(place, name, die)
 recipe = Recipe.read(Path(folder, "recipe.toml"), eval(settings))
-train(recipe, Path(folder, "store"), Path(target), device="cpu")
+start = Start.read(start) if start else None
+train(recipe, Path(folder, "store"), Path(target), device="cpu", start=start)
 """
 
 
+@pytest.mark.parametrize("begins", ["from-nothing", "from-a-model"])
 @pytest.mark.parametrize(
     ("precision", "when", "count"),
     [
@@ -126,9 +139,10 @@ train(recipe, Path(folder, "store"), Path(target), device="cpu")
     ],
 )
 def test_a_killed_run_goes_on_bit_for_bit(
-    folder: Path, tmp_path: Path, precision: str, when: str, count: int
+    folder: Path, tmp_path: Path, precision: str, when: str, count: int, begins: str
 ) -> None:
     settings = {**SETTINGS, "precision": precision}
+    start = known_model(folder) if begins == "from-a-model" else None
     killed = subprocess.run(
         [
             sys.executable,
@@ -139,6 +153,7 @@ def test_a_killed_run_goes_on_bit_for_bit(
             repr(settings),
             when,
             str(count),
+            start.path if start else "",
         ],
         env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())},
         capture_output=True,
@@ -146,11 +161,12 @@ def test_a_killed_run_goes_on_bit_for_bit(
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
     parsed = recipe(folder, precision=precision)
     for name in ("killed", "whole"):
-        outcome = train(parsed, folder / "store", tmp_path / name, device="cpu")
+        outcome = train(parsed, folder / "store", tmp_path / name, device="cpu", start=start)
         assert (outcome.reason, outcome.counters.step) == ("finished", STEPS)
-    assert [entry["step"] for entry in log(tmp_path / "whole") if "loss" in entry] == list(
-        range(1, STEPS + 1)
-    )
+    steps = [entry["step"] for entry in log(tmp_path / "whole") if "loss" in entry]
+    assert steps == list(range(1, STEPS + 1))
+    measured = [entry["step"] for entry in log(tmp_path / "whole") if "validation" in entry]
+    assert measured == [*([0] if start else []), 7, 14, STEPS]
     assert_same_runs(tmp_path / "killed", tmp_path / "whole")
 
 

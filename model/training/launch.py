@@ -15,13 +15,18 @@ from tformer.model.device import choose_device
 from tformer.model.directory import ModelFacts
 from tformer.model.training.recipe import Recipe
 from tformer.model.training.run import Run
+from tformer.model.training.start import Start
 from tformer.model.training.store import TokenStore
 from tformer.model.training.trainer import Outcome, Trainer
 from tformer.model.training.validation import Validator
 
 
-def train(recipe: Recipe, data: Path, run: Path, *, device: str = "auto") -> Outcome:
+def train(
+    recipe: Recipe, data: Path, run: Path, *, device: str = "auto", start: Start | None = None
+) -> Outcome:
     """Train on the token store in ``data``; go on where the folder ``run`` stands.
+
+    A new run begins with the parameters of ``start``, if it is given.
 
     Under ``torchrun`` this is one process of a data-parallel run: gradients are summed over NCCL
     on CUDA devices and over Gloo on CPUs.
@@ -40,11 +45,13 @@ def train(recipe: Recipe, data: Path, run: Path, *, device: str = "auto") -> Out
         folder = Run(run, writes=writes)
 
         def export(parameters: dict[str, Tensor], progress: dict[str, Any]) -> None:
-            facts = ModelFacts(run.resolve().name, store.languages, training=progress)
+            facts = _facts(run.resolve().name, store, progress, start)
             save_model(folder.model, parameters, recipe.model, store.vocabulary, facts)
 
         validator = Validator(store, recipe.model, place)
-        trainer = Trainer(recipe, store, folder, device=place, validate=validator, export=export)
+        trainer = Trainer(
+            recipe, store, folder, device=place, validate=validator, export=export, start=start
+        )
         outcome = trainer.train()
         if distributed:
             dist.barrier()  # the first process writes when the others have nothing left to do
@@ -52,6 +59,20 @@ def train(recipe: Recipe, data: Path, run: Path, *, device: str = "auto") -> Out
     finally:
         if distributed:
             dist.destroy_process_group()
+
+
+def _facts(
+    name: str, store: TokenStore, progress: dict[str, Any], start: Start | None
+) -> ModelFacts:
+    """About the model of a run; what was measured of its start's attention still holds."""
+    if start is None:
+        return ModelFacts(name, store.languages, training=progress)
+    return ModelFacts(
+        name,
+        start.facts.languages,
+        training=progress | {"from": start.facts.name},
+        alignment=start.facts.alignment,
+    )
 
 
 def _join(device: torch.device) -> torch.device:

@@ -166,8 +166,19 @@ class Recipe:
     training: TrainingSettings
 
     @classmethod
-    def read(cls, path: Path, overrides: Mapping[str, Any] | None = None) -> Recipe:
-        """Parse ``path``; ``overrides`` replace keys of ``[training]``.
+    def read(
+        cls,
+        path: Path,
+        overrides: Mapping[str, Any] | None = None,
+        start: TransformerConfig | None = None,
+    ) -> Recipe:
+        """Parse ``path``.
+
+        Args:
+            path: of the TOML file.
+            overrides: replace keys of ``[training]``.
+            start: shape of the model that training begins with. ``[model]`` and ``[vocabulary]``
+                may then be left out; what they say of the shape must be what it is.
 
         Raises:
             TrainingError: naming the file and the key that is wrong.
@@ -179,12 +190,14 @@ class Recipe:
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise TrainingError(f"{path}: not valid TOML ({error})") from error
         try:
-            return _recipe(table, dict(overrides or {}))
+            return _recipe(table, dict(overrides or {}), start)
         except (TrainingError, ModelError) as error:
             raise TrainingError(f"{path}: {error}") from error
 
 
-def _recipe(table: dict[str, Any], overrides: dict[str, Any]) -> Recipe:
+def _recipe(
+    table: dict[str, Any], overrides: dict[str, Any], start: TransformerConfig | None
+) -> Recipe:
     known = {"languages", "model", "vocabulary", "corpus", "validation", "training"}
     if unknown := sorted(table.keys() - known):
         raise TrainingError(f"unknown section {unknown[0]!r}")
@@ -194,11 +207,17 @@ def _recipe(table: dict[str, Any], overrides: dict[str, Any]) -> Recipe:
     validation = _list_of(ValidationSettings, table, "validation")
     if len({entry.name for entry in validation}) < len(validation):
         raise TrainingError("two [[validation]] sections have the same name")
-    vocabulary = _settings(VocabularySettings, _section(table, "vocabulary"), "vocabulary")
+    pieces = _section(table, "vocabulary")
+    if start:
+        pieces = {"size": start.vocab_size, **pieces}
+    vocabulary = _settings(VocabularySettings, pieces, "vocabulary")
+    model = _model(_section(table, "model"), vocabulary.size, start)
+    if start:
+        _require_shape(model, start)
     training = {**_section(table, "training"), **overrides}
     return Recipe(
         languages=_languages(table.get("languages")),
-        model=_model(_section(table, "model"), vocabulary.size),
+        model=model,
         vocabulary=vocabulary,
         corpora=corpora,
         validation=validation,
@@ -228,14 +247,29 @@ def _languages(value: Any) -> tuple[str, str]:
     return codes[0], codes[1]
 
 
-def _model(table: dict[str, Any], vocab_size: int) -> TransformerConfig:
+def _model(
+    table: dict[str, Any], vocab_size: int, start: TransformerConfig | None
+) -> TransformerConfig:
     changes = dict(table)
-    preset = changes.pop("preset", "base")
-    if preset not in tuple(PRESETS):
+    preset = changes.pop("preset", None if start else "base")
+    if preset not in (*PRESETS, None):
         raise TrainingError(f"model.preset must be one of {', '.join(PRESETS)}, not {preset!r}")
     if unknown := sorted(changes.keys() - _MODEL_KEYS):
         raise TrainingError(f"unknown key model.{unknown[0]}")
-    return replace(PRESETS[preset], **changes, vocab_size=vocab_size)
+    base = PRESETS[preset] if preset else start
+    assert base is not None
+    return replace(base, **changes, vocab_size=vocab_size)
+
+
+def _require_shape(model: TransformerConfig, start: TransformerConfig) -> None:
+    """Dropout and the longest sequence are free: no parameter depends on them."""
+    for key in ("vocab_size", *sorted(_MODEL_KEYS - {"dropout", "max_length"})):
+        wanted, found = getattr(model, key), getattr(start, key)
+        if wanted != found:
+            name = "vocabulary.size" if key == "vocab_size" else f"model.{key}"
+            raise TrainingError(
+                f"{name} is {wanted!r}, but the model to begin with has {found!r}; leave it out"
+            )
 
 
 # The vocabulary decides the others; what models of other programs need is not for training.

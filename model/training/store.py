@@ -32,7 +32,11 @@ from tformer.model.errors import InputError, ModelError, OutputError, TrainingEr
 from tformer.model.normalisation import normalise
 from tformer.model.training.corpora import Pair, expand, read_pairs
 from tformer.model.training.recipe import CorpusSettings, Recipe
+from tformer.model.training.start import Start
 from tformer.model.vocabulary import Vocabulary
+
+VOCABULARY = "vocabulary.model"
+"""Its name in a store."""
 
 CHUNK = 20_000
 """Pairs that are tokenised at once while a store is made."""
@@ -76,7 +80,7 @@ class TokenStore:
             store = cls(
                 path=path,
                 languages=(facts["languages"][0], facts["languages"][1]),
-                vocabulary=Vocabulary(path / "vocabulary.model"),
+                vocabulary=Vocabulary(path / VOCABULARY),
                 tokens=np.memmap(path / "tokens.bin", dtype=facts["dtype"], mode="r"),
                 offsets=np.memmap(path / "offsets.bin", dtype=np.int64, mode="r"),
                 lengths=np.memmap(path / "lengths.bin", np.uint16, mode="r").reshape(-1, 2),
@@ -99,8 +103,8 @@ class TokenStore:
         middle = start + self.lengths[index, 0]
         return self.tokens[start:middle], self.tokens[middle:end]
 
-    def check(self, recipe: Recipe) -> None:
-        """Refuse a recipe that this store was not made from.
+    def check(self, recipe: Recipe, start: Start | None = None) -> None:
+        """Refuse a recipe that this store was not made from, or a start of other token ids.
 
         Raises:
             TrainingError: saying what differs.
@@ -115,6 +119,13 @@ class TokenStore:
                     f"{self.path}: was made with other {what} than the recipe's; "
                     "run 'tformer prepare' again"
                 )
+        if start:
+            start.check(recipe)
+            if (self.path / VOCABULARY).read_bytes() != start.vocabulary.path.read_bytes():
+                raise TrainingError(
+                    f"{self.path}: has another vocabulary than {start.path}; "
+                    f"run 'tformer prepare --from' with that model again"
+                )
 
     def validation_sets(self) -> dict[str, list[Pair]]:
         """Validation pairs by name, as text."""
@@ -123,9 +134,17 @@ class TokenStore:
 
 
 def prepare(
-    recipe: Recipe, root: Path, output: Path, *, threads: int = 1, report: Report = print
+    recipe: Recipe,
+    root: Path,
+    output: Path,
+    *,
+    vocabulary: Vocabulary | None = None,
+    threads: int = 1,
+    report: Report = print,
 ) -> None:
     """Read the recipe's corpora under ``root`` and write a token store to ``output``.
+
+    Without a ``vocabulary``, one is learnt from the corpora.
 
     Pairs that occur more than once are kept at their first place, and none that has a side in
     common with a validation set is kept. The store is complete or not there: it is built beside
@@ -140,7 +159,7 @@ def prepare(
         raise TrainingError(f"{output}: exists already; choose another place or remove it")
     try:
         with _complete_or_not_there(output) as folder:
-            _fill(folder, recipe, root, threads, report)
+            _fill(folder, recipe, root, vocabulary, threads, report)
     except OSError as error:  # reading raises InputError: what is left is writing
         raise OutputError(f"{output}: cannot be written ({error.strerror or error})") from error
 
@@ -159,17 +178,27 @@ def _complete_or_not_there(output: Path) -> Iterator[Path]:
         raise
 
 
-def _fill(folder: Path, recipe: Recipe, root: Path, threads: int, report: Report) -> None:
+def _fill(
+    folder: Path,
+    recipe: Recipe,
+    root: Path,
+    vocabulary: Vocabulary | None,
+    threads: int,
+    report: Report,
+) -> None:
     """Write every file of a store."""
     held_out = _write_validation(recipe, root, folder / "validation")
-    report(f"learning a vocabulary of {recipe.vocabulary.size} pieces")
-    vocabulary = Vocabulary.train(
-        _vocabulary_sample(recipe, root),
-        folder / "vocabulary.model",
-        languages=recipe.languages,
-        size=recipe.vocabulary.size,
-        threads=threads,
-    )
+    if vocabulary:
+        shutil.copyfile(vocabulary.path, folder / VOCABULARY)
+    else:
+        report(f"learning a vocabulary of {recipe.vocabulary.size} pieces")
+        vocabulary = Vocabulary.train(
+            _vocabulary_sample(recipe, root),
+            folder / VOCABULARY,
+            languages=recipe.languages,
+            size=recipe.vocabulary.size,
+            threads=threads,
+        )
     writer = _StoreWriter(folder, vocabulary, recipe, held_out, threads)
     with writer:
         for index, corpus in enumerate(recipe.corpora):

@@ -19,6 +19,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from tformer.model.checkpoint import load_model
 from tformer.model.config import TransformerConfig
 from tformer.model.errors import TrainingError
 from tformer.model.training.batches import BatchBuilder, Examples, plan_epoch
@@ -31,6 +32,7 @@ from tformer.model.training.optimizer import (
 from tformer.model.training.progress import StepReport, TrainingProgress
 from tformer.model.training.recipe import Recipe
 from tformer.model.training.run import Run
+from tformer.model.training.start import Start
 from tformer.model.training.store import TokenStore
 from tformer.model.transformer import Transformer
 
@@ -84,13 +86,15 @@ class Trainer:
         device: torch.device,
         validate: Validate,
         export: Export,
+        start: Start | None = None,
     ) -> None:
         self.recipe, self.settings = recipe, recipe.training
         self.store, self.run_folder, self.device = store, run, device
         self.validate, self.export = validate, export
         self.rank = dist.get_rank() if dist.is_initialized() else 0
         self.world = dist.get_world_size() if dist.is_initialized() else 1
-        store.check(recipe)
+        self.start = start
+        store.check(recipe, start)
         self.builder = BatchBuilder(store)
         if self.builder.bounds[-1] > recipe.model.max_length:
             raise TrainingError(
@@ -106,6 +110,9 @@ class Trainer:
 
         torch.manual_seed(self.settings.seed)
         self.network = Transformer(recipe.model).to(device)
+        if start:
+            known, _, _ = load_model(start.path, device, torch.float32)
+            self.network.load_state_dict(known.state_dict())
         peak = peak_learning_rate(self.settings, recipe.model.d_model)
         if self.settings.precision == "bfloat16":
             # The masters are taken from the float32 network, before it is rounded.
@@ -132,6 +139,8 @@ class Trainer:
             TrainingProgress(self.run_folder, first, self.counters.tokens, last) as bar,
         ):
             reason = self._reason_to_stop()
+            if self.start and self.counters.step == 0:
+                self._validate(bar)  # what the steps have to improve on
             while reason is None:
                 result = self._step()
                 self.window.add(result)
@@ -284,6 +293,7 @@ class Trainer:
                 "parameters": self.masters.state_dict(),
                 "model": self.recipe.model.to_dict(),
                 "store": self.store.fingerprint,
+                "start": self.start and self.start.fingerprint,
                 "batching": self._batching(),
             }
         )
@@ -297,9 +307,15 @@ class Trainer:
         """Take up the run's checkpoint, if there is one."""
         state = self.run_folder.load()
         if state is None:
-            self.run_folder.rewind_log(0)
+            self.run_folder.rewind_log(-1)
             return
         path = self.run_folder.checkpoint
+        if (began := state.get("start")) != (self.start and self.start.fingerprint):
+            raise TrainingError(
+                f"{path}: the run began with "
+                + ("another model; give that one by --from" if began else "none; leave --from out")
+                + ", or choose another run folder"
+            )
         if TransformerConfig.from_dict(state["model"]) != self.recipe.model:
             raise TrainingError(f"{path}: is of another [model]; choose another run folder")
         if state["store"] != self.store.fingerprint:

@@ -1,0 +1,76 @@
+"""A model to begin with: training goes on from its parameters instead of from random ones."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from tformer.model.config import TransformerConfig
+from tformer.model.directory import ModelFacts, find_model, read_config
+from tformer.model.errors import TrainingError
+from tformer.model.training.recipe import Recipe
+from tformer.model.vocabularies import open_vocabulary
+from tformer.model.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a run takes from a model, besides its parameters: shape, vocabulary and facts."""
+
+    path: Path
+    config: TransformerConfig
+    facts: ModelFacts
+    vocabulary: Vocabulary
+
+    @classmethod
+    def read(cls, model: str | Path) -> Start:
+        """Of a shipped model, by name, or of any other, by directory.
+
+        Raises:
+            ModelError: when there is no such model, or it cannot be read.
+            TrainingError: when it is none that the trainer could have made.
+        """
+        path = find_model(model)
+        config, facts = read_config(path)
+        vocabulary = open_vocabulary(path, facts)
+        own = TransformerConfig(vocab_size=config.vocab_size)
+        imported = any(getattr(config, name) != getattr(own, name) for name in _ONLY_IMPORTED)
+        if imported or not isinstance(vocabulary, Vocabulary):
+            raise TrainingError(
+                f"{path}: was imported from another program, and training goes on from models of "
+                "tformer only"
+            )
+        return cls(path, config, facts, vocabulary)
+
+    def check(self, recipe: Recipe) -> None:
+        """Refuse a recipe whose languages the vocabulary has no tags for.
+
+        Raises:
+            TrainingError: naming the first of them.
+        """
+        known = self.vocabulary.languages
+        if unknown := [code for code in recipe.languages if code not in known]:
+            raise TrainingError(
+                f"{self.path}: knows the languages {', '.join(known)}, "
+                f"but the recipe's are {', '.join(recipe.languages)}; {unknown[0]} needs a model "
+                "that is trained from nothing"
+            )
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of the parameters: a run only goes on from those that it began with.
+
+        Raises:
+            TrainingError: when they cannot be read.
+        """
+        file = self.path / "model.safetensors"
+        try:
+            return hashlib.sha256(file.read_bytes()).hexdigest()
+        except OSError as error:
+            raise TrainingError(f"{file}: cannot be read ({error.strerror})") from error
+
+
+_ONLY_IMPORTED = ("pad_id", "bos_id", "eos_id", "target_vocab_size", "positions")
+_ONLY_IMPORTED += ("scale_embedding", "logits_bias")
