@@ -1,11 +1,14 @@
 """`tformer prepare`: corpora to a token store."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 from typer import Argument, Option
 
 from tformer.cli import options, talk
+from tformer.model.errors import InputError
+from tformer.model.normalisation import same_language
 
 
 def prepare(
@@ -37,5 +40,31 @@ def prepare(
         start.check(parsed)
         vocabulary = start.vocabulary
         talk.note(f"taking the vocabulary of {start.path}")
-    prepare(parsed, root, data, vocabulary=vocabulary, threads=threads, report=talk.note)
+    prepare(
+        parsed,
+        root,
+        data,
+        vocabulary=vocabulary,
+        readers={".tmx": pairs_of_tmx},
+        threads=threads,
+        report=talk.note,
+    )
     talk.note(f"the token store is in {data}")
+
+
+def pairs_of_tmx(path: Path, languages: tuple[str, str]) -> Iterator[tuple[str, str]]:
+    """What a translation memory says in both languages.
+
+    Raises:
+        InputError: it cannot be read, is malformed, or says nothing in both.
+    """
+    from tformer.documents.memories import read_memory
+
+    found = False
+    for unit in read_memory(path):
+        spoken = str(unit.source_language), str(unit.target_language)
+        if all(map(same_language, spoken, languages)):
+            found = True
+            yield unit.source, unit.target
+    if not found:
+        raise InputError(f"{path}: no unit is in both {' and '.join(languages)}")

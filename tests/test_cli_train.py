@@ -140,3 +140,21 @@ def test_a_signal_saves_and_the_same_command_goes_on(
     result = tformer("train", *arguments, "--set", f"max_steps={step + 1}")
     assert result.status == ExitStatus.SUCCESS
     assert result.err.splitlines()[0].startswith(f"step {step + 1:,}/{step + 1:,}  loss ")
+
+
+def test_a_run_may_begin_with_a_model(tformer: Tformer, arguments: tuple[Path, Path, Path]) -> None:
+    """Of another run here, and said by every call; its first line measures what it begins with."""
+    recipe, data, run = arguments
+    assert tformer("train", recipe, data, run).status == ExitStatus.SUCCESS
+    more = (recipe, data, run.parent / "more", "--from", run / "model")
+    begun = tformer("train", *more, "--set", "max_steps=1")
+    assert begun.status == ExitStatus.SUCCESS
+    assert begun.err.startswith("held-out.en-de.BLEU ")
+    assert "the model is in" in begun.err.splitlines()[-1]
+    gone_on = tformer("train", *more)
+    assert gone_on.err.startswith("step 2/3  loss ")
+
+    forgotten = tformer("train", *more[:3])
+    assert forgotten.status == ExitStatus.TRAINING
+    assert "the run began with another model; give that one by --from" in forgotten.err
+    assert forgotten.err.count("\n") == 1

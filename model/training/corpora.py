@@ -1,11 +1,16 @@
-"""Parallel text from files: TSV or paired, plain, .gz or .xz, every fault with file and line."""
+"""Parallel text from files: TSV or paired, plain, .gz or .xz, every fault with file and line.
+
+Formats that are not known here, such as TMX, are read by those who know them: a :class:`Texts` is
+given a reader for their suffix.
+"""
 
 from __future__ import annotations
 
 import gzip
 import lzma
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
 from typing import BinaryIO
@@ -13,6 +18,34 @@ from typing import BinaryIO
 from tformer.model.errors import InputError
 
 Pair = tuple[str, str]
+
+Reader = Callable[[Path, tuple[str, str]], Iterator[Pair]]
+"""Pairs of a file in two languages; it raises InputError."""
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Where parallel text is, in which languages, and how it is read."""
+
+    root: Path
+    languages: tuple[str, str]
+    readers: Mapping[str, Reader] = field(default_factory=dict)
+    """By suffix, with its dot and in small letters."""
+
+    def pairs(self, pattern: str, target_path: str | None = None) -> Iterator[Pair]:
+        """Pairs of the files that ``pattern`` names, or of two files line by line.
+
+        Raises:
+            InputError: see :func:`read_pairs`.
+        """
+        if target_path is not None:
+            yield from read_pairs(self.root / pattern, self.root / target_path)
+            return
+        for path in expand(self.root, pattern):
+            if reader := self.readers.get(path.suffix.lower()):
+                yield from reader(path, self.languages)
+            else:
+                yield from read_pairs(path)
 
 
 def expand(root: Path, pattern: str) -> list[Path]:

@@ -29,7 +29,8 @@ class CorpusSettings:
     """Parallel text and how often it is seen."""
 
     path: str
-    """A TSV file of pairs, or a glob of such files; ``.gz`` and ``.xz`` are read as they are."""
+    """A TSV file of pairs or a translation memory (``.tmx``), or a glob of such files; ``.gz`` and
+    ``.xz`` of TSV are read as they are."""
     target_path: str | None = None
     """For paired files: the file with the second language, line by line."""
     weight: float = 1.0

@@ -18,7 +18,7 @@ import json
 import random
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -30,8 +30,8 @@ import numpy.typing as npt
 
 from tformer.model.errors import InputError, ModelError, OutputError, TrainingError
 from tformer.model.normalisation import normalise
-from tformer.model.training.corpora import Pair, expand, read_pairs
-from tformer.model.training.recipe import CorpusSettings, Recipe
+from tformer.model.training.corpora import Pair, Reader, Texts, read_pairs
+from tformer.model.training.recipe import Recipe
 from tformer.model.training.start import Start
 from tformer.model.vocabulary import Vocabulary
 
@@ -139,12 +139,14 @@ def prepare(
     output: Path,
     *,
     vocabulary: Vocabulary | None = None,
+    readers: Mapping[str, Reader] | None = None,
     threads: int = 1,
     report: Report = print,
 ) -> None:
     """Read the recipe's corpora under ``root`` and write a token store to ``output``.
 
-    Without a ``vocabulary``, one is learnt from the corpora.
+    Without a ``vocabulary``, one is learnt from the corpora. ``readers`` are of files that are
+    neither TSV nor lines, by suffix.
 
     Pairs that occur more than once are kept at their first place, and none that has a side in
     common with a validation set is kept. The store is complete or not there: it is built beside
@@ -157,9 +159,10 @@ def prepare(
     """
     if output.exists():
         raise TrainingError(f"{output}: exists already; choose another place or remove it")
+    texts = Texts(root, recipe.languages, readers or {})
     try:
         with _complete_or_not_there(output) as folder:
-            _fill(folder, recipe, root, vocabulary, threads, report)
+            _fill(folder, recipe, texts, vocabulary, threads, report)
     except OSError as error:  # reading raises InputError: what is left is writing
         raise OutputError(f"{output}: cannot be written ({error.strerror or error})") from error
 
@@ -181,19 +184,19 @@ def _complete_or_not_there(output: Path) -> Iterator[Path]:
 def _fill(
     folder: Path,
     recipe: Recipe,
-    root: Path,
+    texts: Texts,
     vocabulary: Vocabulary | None,
     threads: int,
     report: Report,
 ) -> None:
     """Write every file of a store."""
-    held_out = _write_validation(recipe, root, folder / "validation")
+    held_out = _write_validation(recipe, texts, folder / "validation")
     if vocabulary:
         shutil.copyfile(vocabulary.path, folder / VOCABULARY)
     else:
         report(f"learning a vocabulary of {recipe.vocabulary.size} pieces")
         vocabulary = Vocabulary.train(
-            _vocabulary_sample(recipe, root),
+            _vocabulary_sample(recipe, texts),
             folder / VOCABULARY,
             languages=recipe.languages,
             size=recipe.vocabulary.size,
@@ -202,26 +205,17 @@ def _fill(
     writer = _StoreWriter(folder, vocabulary, recipe, held_out, threads)
     with writer:
         for index, corpus in enumerate(recipe.corpora):
-            kept, seen = writer.add(index, _corpus_pairs(corpus, root))
+            kept, seen = writer.add(index, texts.pairs(corpus.path, corpus.target_path))
             report(f"{corpus.path}: {kept:,} of {seen:,} pairs kept")
     writer.write_facts()
 
 
-def _corpus_pairs(corpus: CorpusSettings, root: Path) -> Iterator[Pair]:
-    if corpus.target_path is not None:
-        yield from read_pairs(root / corpus.path, root / corpus.target_path)
-        return
-    for path in expand(root, corpus.path):
-        yield from read_pairs(path)
-
-
-def _write_validation(recipe: Recipe, root: Path, folder: Path) -> set[str]:
+def _write_validation(recipe: Recipe, texts: Texts, folder: Path) -> set[str]:
     """Write the validation sets as text; returns all their sentences."""
     folder.mkdir()
     held_out: set[str] = set()
     for validation in recipe.validation:
-        target = root / validation.target_path if validation.target_path else None
-        pairs = list(read_pairs(root / validation.path, target))
+        pairs = list(texts.pairs(validation.path, validation.target_path))
         held_out.update(normalise(side) for pair in pairs for side in pair)
         chosen = pairs[:: max(1, len(pairs) // validation.limit)][: validation.limit]
         normalised = ((normalise(first), normalise(second)) for first, second in chosen)
@@ -230,16 +224,16 @@ def _write_validation(recipe: Recipe, root: Path, folder: Path) -> set[str]:
     return held_out
 
 
-def _vocabulary_sample(recipe: Recipe, root: Path) -> Iterator[str]:
+def _vocabulary_sample(recipe: Recipe, texts: Texts) -> Iterator[str]:
     """Both sides of about ``vocabulary.sample / 2`` pairs, corpora in proportion to weight."""
     counts = [
-        sum(1 for _ in _corpus_pairs(corpus, root)) * min(1.0, corpus.weight)
+        sum(1 for _ in texts.pairs(corpus.path, corpus.target_path)) * min(1.0, corpus.weight)
         for corpus in recipe.corpora
     ]
     share = min(1.0, recipe.vocabulary.sample / 2 / max(1.0, sum(counts)))
     draw = random.Random(recipe.training.seed)
     for corpus in recipe.corpora:
-        for pair in _corpus_pairs(corpus, root):
+        for pair in texts.pairs(corpus.path, corpus.target_path):
             if draw.random() < share * min(1.0, corpus.weight):
                 yield from pair
 
