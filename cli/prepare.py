@@ -34,7 +34,7 @@ def prepare(
 
     root = recipe.parent if corpora is None else corpora
     start = Start.read(model) if model else None
-    parsed = Recipe.read(recipe, start=start and start.config)
+    parsed = Recipe.read(recipe, start=start.config if start else None)
     vocabulary = None
     if start:
         start.check(parsed)

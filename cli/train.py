@@ -45,7 +45,8 @@ def train(
     from tformer.model.training.start import Start
 
     start = Start.read(model) if model else None
-    parsed = Recipe.read(recipe, read_settings(settings or ()), start and start.config)
+    shape = start.config if start else None
+    parsed = Recipe.read(recipe, read_settings(settings or ()), shape)
     outcome = train(parsed, data, run, device=device, start=start)
     if os.environ.get("RANK", "0") == "0":
         talk.note(_ending(outcome, run))

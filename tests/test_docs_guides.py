@@ -34,6 +34,12 @@ def said(stderr: str) -> str:
     return "".join(f"{line}\n" for line in stderr.splitlines() if line.startswith("note: files:"))
 
 
+def write_files(page: str, folder: Path) -> None:
+    for name, text in files_of(page).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, "utf-8")
+
+
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 def test_the_commands_of_a_guide_run(path: Path, tmp_path: Path) -> None:
     page = path.read_text("utf-8")
@@ -42,9 +48,7 @@ def test_the_commands_of_a_guide_run(path: Path, tmp_path: Path) -> None:
     program.write_text(f'#!/bin/sh\nexec {sys.executable} {TESTS / "fake_translator.py"} "$@"\n')
     program.chmod(0o755)
     here = tmp_path / "here"
-    for name, text in files_of(page).items():
-        (here / name).parent.mkdir(parents=True, exist_ok=True)
-        (here / name).write_text(text, "utf-8")
+    write_files(page, here)
     places = os.pathsep.join(
         [str(program.parent), str(Path(sys.executable).parent), os.environ["PATH"]]
     )
@@ -60,3 +64,31 @@ def test_the_commands_of_a_guide_run(path: Path, tmp_path: Path) -> None:
         )
         assert done.returncode == 0, (command, done.stderr)
         assert without_time(said(done.stderr)) == without_time(shown), command
+
+
+@pytest.mark.slow
+def test_the_guide_to_training_says_what_comes_of_it(tmp_path: Path) -> None:
+    """With the shipped model and a real translator: the sentence, and scores that rise."""
+    page = next(path for path in PAGES if path.stem == "training").read_text("utf-8")
+    write_files(page, tmp_path)
+    said = {}
+    for command, _ in commands_of(page):
+        done = subprocess.run(
+            [
+                "bash",
+                "-o",
+                "pipefail",
+                "-c",
+                f'tformer() {{ "$PYTHON" -m tformer.cli "$@"; }}; {command}',
+            ],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHON": sys.executable},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        said[command.split("tformer ")[1].split()[0]] = done
+    before, after = re.findall(r"\*([^*]+)\* The shipped model said \*([^*]+)\*", page)[0][::-1]
+    assert said["translate"].stdout == f"{after}\n" != f"{before}\n"
+    means = [float(mean) for mean in re.findall(r"mean ([\d.]+)", said["train"].stderr)]
+    assert means[-1] == max(means) > means[0] + 5

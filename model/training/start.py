@@ -72,5 +72,12 @@ class Start:
             raise TrainingError(f"{file}: cannot be read ({error.strerror})") from error
 
 
-_ONLY_IMPORTED = ("pad_id", "bos_id", "eos_id", "target_vocab_size", "positions")
-_ONLY_IMPORTED += ("scale_embedding", "logits_bias")
+_ONLY_IMPORTED = (
+    "pad_id",
+    "bos_id",
+    "eos_id",
+    "target_vocab_size",
+    "positions",
+    "scale_embedding",
+    "logits_bias",
+)
