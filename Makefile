@@ -62,7 +62,7 @@ gpu-check: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/gpu_check.py $(if $(TEXT),--text "$(TEXT)")
 
 docs: $(VENV)/installed
-	$(BIN)/typer tformer.cli.main utils docs --name tformer --output docs/commands.md
+	$(BIN)/typer tformer.cli.app utils docs --name tformer --output docs/commands.md
 
 clean:
 	rm -rf $(VENV) $(TYPES) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

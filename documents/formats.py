@@ -1,42 +1,33 @@
 """Which format a file is of, and how files of it are read."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 
-from tformer.documents.bitext import open_tsv
 from tformer.documents.document import Document
-from tformer.documents.gettext import open_po
-from tformer.documents.html import open_html
-from tformer.documents.markdown import open_markdown
-from tformer.documents.opendocument import open_odt
-from tformer.documents.strings import open_arb, open_json, open_properties
-from tformer.documents.subtitles import open_subrip, open_webvtt
-from tformer.documents.text import open_text
-from tformer.documents.tmx import open_tmx
-from tformer.documents.word import open_docx
-from tformer.documents.xliff import open_xliff
 from tformer.model.errors import InputError, UsageError
 
-FORMATS: Mapping[str, Callable[[bytes, str], Document]] = MappingProxyType(
+FORMATS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
-        "text": open_text,
-        "markdown": open_markdown,
-        "html": open_html,
-        "srt": open_subrip,
-        "vtt": open_webvtt,
-        "po": open_po,
-        "json": open_json,
-        "arb": open_arb,
-        "properties": open_properties,
-        "xliff": open_xliff,
-        "tmx": open_tmx,
-        "tsv": open_tsv,
-        "docx": open_docx,
-        "odt": open_odt,
+        "text": ("text", "open_text"),
+        "markdown": ("markdown", "open_markdown"),
+        "html": ("html", "open_html"),
+        "srt": ("subtitles", "open_subrip"),
+        "vtt": ("subtitles", "open_webvtt"),
+        "po": ("gettext", "open_po"),
+        "json": ("strings", "open_json"),
+        "arb": ("strings", "open_arb"),
+        "properties": ("strings", "open_properties"),
+        "xliff": ("xliff", "open_xliff"),
+        "tmx": ("tmx", "open_tmx"),
+        "tsv": ("bitext", "open_tsv"),
+        "docx": ("word", "open_docx"),
+        "odt": ("opendocument", "open_odt"),
     }
 )
-"""The formats by name: each is read from bytes and the name of the file, for messages."""
+"""The formats by name. Each is read by a function of a module in this folder, which is loaded when
+it is needed, from bytes and the name of the file, for messages."""
 
 PACKAGES = frozenset({"docx", "odt"})
 """Formats that are archives, not text."""
@@ -97,9 +88,11 @@ def open_document(
     name = name or (str(file) if isinstance(file, Path) else "document")
     data = read_bytes(file) if isinstance(file, Path) else file
     format = format or format_of(Path(name), data)
-    if format == "tmx":
-        return open_tmx(data, name, target)
-    return FORMATS[format](data, name)
+    module, function = FORMATS[format]
+    opened = getattr(import_module(f"tformer.documents.{module}"), function)
+    document: Document
+    document = opened(data, name, target) if format == "tmx" else opened(data, name)
+    return document
 
 
 def format_of(path: Path, data: bytes = b"") -> str:

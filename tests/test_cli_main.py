@@ -7,22 +7,35 @@ from importlib.metadata import version
 import pytest
 from fake_translator import Tformer
 
+from tformer.cli.commands import COMMANDS
 from tformer.cli.exits import ExitStatus, status_of
 from tformer.model import errors
 
 HEAVY = {"torch", "numpy", "sacrebleu", "sentencepiece", "py3langid", "sentencex", "rich.progress"}
 
 
-@pytest.mark.parametrize("argument", ["--help", "--version"])
-def test_what_needs_no_model_imports_nothing_heavy(argument: str) -> None:
+def imported_by(*arguments: str) -> set[str]:
+    """The modules that a command has imported when it ends."""
     program = (
         "import sys; from tformer.cli.main import run; status = run(sys.argv[1:]);"
         "print(*sys.modules, file=sys.stderr); sys.exit(status)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program, argument], capture_output=True, text=True, check=True
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True
     )
-    assert not HEAVY & set(done.stderr.split())
+    return set(done.stderr.split())
+
+
+@pytest.mark.parametrize("argument", ["--help", "--version"])
+def test_what_needs_no_model_imports_nothing_heavy(argument: str) -> None:
+    assert not HEAVY & imported_by(argument)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_loads_no_other_and_no_format_of_documents(name: str) -> None:
+    others = {module for other, module in COMMANDS.items() if other != name}
+    assert COMMANDS[name] in (imported := imported_by(name, "--help"))
+    assert not imported & (others | HEAVY | {"tformer.documents.markdown", "grpc"})
 
 
 def test_version(tformer: Tformer) -> None:

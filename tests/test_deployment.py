@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from tformer.cli.main import app
+from tformer.cli.app import app
 from tformer.server.address import Address
 from tformer.server.lifecycle import ServerOptions
 

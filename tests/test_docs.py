@@ -9,8 +9,8 @@ import pytest
 from fake_translator import Tformer
 from typer.main import get_command
 
+from tformer.cli.app import app
 from tformer.cli.exits import ExitStatus
-from tformer.cli.main import app
 
 DOCS = Path(__file__).parent.parent / "docs"
 COMMANDS = get_command(app).commands  # type: ignore[attr-defined]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from tformer.cli.main import app
+from tformer.cli.app import app
 
 DOCS = Path(__file__).parent.parent / "docs"
 FILES = [DOCS / "server.md", *sorted((DOCS / "deployment").iterdir())]

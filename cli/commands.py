@@ -1,0 +1,71 @@
+"""The commands of the program, of which only the one that is called is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from types import MappingProxyType
+from typing import Annotated
+
+import typer
+
+COMMANDS: Mapping[str, str] = MappingProxyType(
+    {
+        "translate": "tformer.cli.translate",
+        "evaluate": "tformer.cli.evaluate",
+        "bench": "tformer.cli.bench",
+        "info": "tformer.cli.info",
+        "attention": "tformer.cli.attention",
+        "prepare": "tformer.cli.prepare",
+        "train": "tformer.cli.train",
+        "convert": "tformer.cli.convert",
+        "serve": "tformer.cli.serve",
+        "token": "tformer.cli.token",
+        "daemon": "tformer.cli.daemon",
+    }
+)
+"""Where each is: a function, or a group of functions, that is called like the command."""
+
+
+def application(only: str | None = None) -> typer.Typer:
+    """The program with all of its commands, or with one of them."""
+    app = typer.Typer(
+        name="tformer",
+        no_args_is_help=True,
+        rich_markup_mode="markdown",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(tformer)
+    for name in COMMANDS if only is None else [only]:
+        command = getattr(import_module(COMMANDS[name]), name)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command()(command)
+    return app
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"tformer {version('tformer')}")
+        raise typer.Exit
+
+
+def tformer(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Translate text with a Transformer, on your own machine.
+
+    Exit status: 0 done; 2 wrong call; 3 input cannot be read; 4 output cannot be written; 5
+    model missing or damaged; 6 device not available; 7 training failed; 8 server cannot start
+    or answer; 9 translated with warnings, under --strict; 10 every file is up to date; 130
+    Ctrl-C; 141 the reader of the output went away; 143 terminated; 1 a defect of tformer.
+    """
