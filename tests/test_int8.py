@@ -19,11 +19,11 @@ from tformer.model.config import AlignmentHeads, TransformerConfig
 from tformer.model.decoding import Eager
 from tformer.model.engine import Engine
 from tformer.model.errors import ModelError
-from tformer.model.int8 import kernels
 from tformer.model.int8.aligning import Int8Attention
+from tformer.model.int8.loops.emitter import LOWEST
+from tformer.model.int8.loops.products import PANEL
 from tformer.model.int8.network import ENCODED_TOGETHER, Int8, positional_encodings
 from tformer.model.int8.products import (
-    LOWEST,
     OFFSET,
     QUANTISED_TOGETHER,
     filled,
@@ -31,7 +31,6 @@ from tformer.model.int8.products import (
     product_plain,
     quantised,
 )
-from tformer.model.int8.vectors import PANEL, weighted_sum
 from tformer.model.options import DecodingOptions
 from tformer.model.request import Pair, Request
 from tformer.model.transformer import Transformer
@@ -85,13 +84,29 @@ def test_a_product_is_the_exact_sum_of_products(
     linear = quantised((weight.astype(np.float32), None))
     activations = draw.integers(0, 256, (rows + 2, filled(width)), dtype=np.uint8)
     activations[0] = 255
-    sums = np.full((rows + 1) * filled(out), -1, np.int32)
-    multiply(activations, rows, linear, sums)
+    outputs = np.full((rows + 1) * filled(out), -1, np.float32)
+    factors = (2.0 ** np.arange(rows)).astype(np.float32)
+    multiply(activations, factors, rows, linear, outputs)
     expected = (activations[:rows, :width].astype(int) - OFFSET) @ weight.T
-    found = sums[: rows * filled(out)].reshape(rows, -1)
-    assert (found[:, :out] == expected).all()
+    found = outputs[: rows * filled(out)].reshape(rows, -1)
+    assert (found[:, :out] == expected * factors[:, None]).all()
     assert (found[:, out:] == 0).all()
-    assert (sums[rows * filled(out) :] == -1).all(), "nothing is written beyond the last row"
+    assert (outputs[rows * filled(out) :] == -1).all(), "nothing is written beyond the last row"
+
+
+def test_a_product_is_scaled_and_biased() -> None:
+    draw = np.random.default_rng(5)
+    weight, bias = draw.normal(size=(70, 100)), draw.normal(size=70)
+    linear = quantised((weight, bias))
+    activations = draw.integers(0, 256, (6, filled(100)), dtype=np.uint8)
+    factors = draw.random(6, np.float32)
+    found, plain = np.empty(6 * filled(70), np.float32), np.empty(6 * filled(70), np.float32)
+    product(activations, factors, 6, linear, found)
+    product_plain(activations, factors, 6, linear, plain)
+    np.testing.assert_allclose(found, plain, rtol=1e-5, atol=1e-5)
+    real = (activations[:, :100].astype(float) - OFFSET) * factors[:, None]
+    expected = real @ rounded_weight(torch.from_numpy(weight)).numpy().T + bias
+    np.testing.assert_allclose(found.reshape(6, -1)[:, :70], expected, rtol=1e-4, atol=1e-3)
 
 
 def test_weights_have_a_scale_an_output_and_a_panel_a_projection() -> None:
@@ -216,13 +231,6 @@ def test_the_best_tokens_are_those_of_all() -> None:
         assert all(len(set(row)) == width for row in tokens.tolist())
     for token in (EOS, 77):
         torch.testing.assert_close(scores.of(token), whole[:, token])
-
-
-def test_the_exponential() -> None:
-    x = np.concatenate([np.linspace(-86, 0, 5001), [-0.0, -1e-9]]).astype(np.float32)
-    found = np.array([kernels._exp(value) for value in x])
-    np.testing.assert_allclose(found, np.exp(x.astype(float)), rtol=3e-7)
-    assert kernels._exp(np.float32(-1e30)) < 1e-37
 
 
 # -- in the engine ------------------------------------------------------------------------
@@ -381,19 +389,3 @@ def test_memory_is_given_back() -> None:
     assert cache.num_sentences == 0
     assert cache._positions == cache._memories == []
     assert cache.past.ancestors.nbytes == 0
-
-
-@pytest.mark.parametrize("width", [1, 16, 24, 48, 64, 130])
-@pytest.mark.parametrize("count", [0, 1, 5])
-def test_a_weighted_sum_of_rows(width: int, count: int) -> None:
-    draw = np.random.default_rng(width)
-    weights, rows = draw.random(7, np.float32), draw.random(2000, np.float32)
-    places = draw.integers(0, 1800, 5)
-    out = np.full(width + 4, 9, np.float32)
-    weighted_sum(weights, 2, places, count, rows, 3, width, out, 2)
-    expected = sum(
-        (weights[2 + n] * rows[3 + places[n] : 3 + places[n] + width] for n in range(count)),
-        np.zeros(width),
-    )
-    np.testing.assert_allclose(out[2:-2], expected, rtol=1e-5)
-    assert (out[:2] == 9).all() and (out[-2:] == 9).all()

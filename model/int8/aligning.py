@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from threading import Lock
 
 from tformer.model.config import AlignmentHeads
+from tformer.model.int8.cache import Halves
 from tformer.model.int8.forced import Forced
 from tformer.model.int8.network import Int8, Int8Decoding, Room, lots
 from tformer.model.int8.products import Floats
@@ -31,7 +32,7 @@ class Int8Attention:
                 found += self._of([pairs[number] for number in lot], memories)
         return found
 
-    def _memories(self, pairs: Sequence[Pair]) -> dict[tuple[int, ...], Floats]:
+    def _memories(self, pairs: Sequence[Pair]) -> dict[tuple[int, ...], Halves]:
         """Keys and values of the sources, which are encoded where they have not been."""
         memories = {tuple(pair.source): pair.memory for pair in pairs}
         new = [source for source, memory in memories.items() if memory is None]
@@ -40,7 +41,7 @@ class Int8Attention:
         return memories | {source: decoding.memory(number) for number, source in enumerate(new)}
 
     def _of(
-        self, pairs: Sequence[Pair], memories: Mapping[tuple[int, ...], Floats]
+        self, pairs: Sequence[Pair], memories: Mapping[tuple[int, ...], Halves]
     ) -> Iterator[Floats]:
         config = self._network.config
         forced = Forced.of(

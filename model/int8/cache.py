@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 
 from tformer.model.config import TransformerConfig
 from tformer.model.int8 import kernels
-from tformer.model.int8.kernels import Past
-from tformer.model.int8.products import Floats
+from tformer.model.int8.attention import Past, head_width
+from tformer.model.int8.rows import whole_vectors
 
 Integers = NDArray[np.int64]
+Halves = NDArray[np.uint16]
+"""float16, which Numba does not know, taken for whole numbers."""
 
 BLOCK = 32
 """Target positions by which a sentence's memory grows."""
@@ -25,10 +27,11 @@ class Cache:
         """Without sentences."""
         self.beam_size = beam_size
         self._layers = config.num_decoder_layers
-        self._width = config.d_model
+        self._heads = config.num_heads
+        self._width = head_width(config.d_model, config.num_heads)
         # What `past` has the addresses of.
-        self._positions: list[Floats] = []
-        self._memories: list[Floats] = []
+        self._positions: list[Halves] = []
+        self._memories: list[Halves] = []
         none = np.zeros(0, np.int64)
         self.past = Past(none, none, none, none, none, np.zeros((0, BLOCK), np.uint32))
 
@@ -40,7 +43,7 @@ class Cache:
     def admit(
         self,
         lengths: Sequence[int],
-        memories: Sequence[Floats | None] | None = None,
+        memories: Sequence[Halves | None] | None = None,
         said: Sequence[int] | None = None,
     ) -> Integers:
         """Have memory for sentences of so many source tokens, behind those that are here.
@@ -78,12 +81,12 @@ class Cache:
         self.past.ancestors[rows - self.beam_size * len(lengths) :] = 0
         return addresses
 
-    def memory(self, sentence: int) -> Floats:
-        """Keys and values of a sentence's source: (layers, 2, d times whole vectors of S)."""
+    def memory(self, sentence: int) -> Halves:
+        """Keys and values of a sentence's source: (layers, 2, H, whole vectors of S, D)."""
         return self._memories[sentence]
 
-    def positions(self, sentence: int) -> Floats:
-        """Keys and values of a sentence's target positions: (layers, 2, capacity, K, d)."""
+    def positions(self, sentence: int) -> Halves:
+        """Keys and values of a sentence's target positions: (layers, 2, H, capacity, K, D)."""
         return self._positions[sentence]
 
     def make_step(self) -> None:
@@ -91,9 +94,9 @@ class Cache:
         past = self.past
         for index in np.flatnonzero(past.steps == past.capacities):
             old = self._positions[index]
-            capacity = old.shape[2] + BLOCK
+            capacity = old.shape[3] + BLOCK
             new = self._positions[index] = self._room(capacity)
-            new[:, :, : old.shape[2]] = old
+            new[:, :, :, : old.shape[3]] = old
             past.capacities[index], past.positions[index] = capacity, new.ctypes.data
             rows, columns = past.ancestors.shape
             past = past._replace(ancestors=_grown(past.ancestors, rows, max(columns, capacity)))
@@ -122,20 +125,23 @@ class Cache:
             )
         self.past = past._replace(ancestors=ancestors)
 
-    def _new_memory(self, length: int) -> Floats:
-        # The end of the last vector is computed with and not used; it must hold numbers.
-        columns = kernels.whole_vectors(length)
-        return np.zeros((self._layers, 2, self._width * columns), np.float32)
+    def _new_memory(self, length: int) -> Halves:
+        # The end of the last vector is read, and not used.
+        return np.empty(
+            (self._layers, 2, self._heads, whole_vectors(length), self._width), np.uint16
+        )
 
-    def _room(self, capacity: int) -> Floats:
-        return np.empty((self._layers, 2, capacity, self.beam_size, self._width), np.float32)
+    def _room(self, capacity: int) -> Halves:
+        return np.empty(
+            (self._layers, 2, self._heads, capacity, self.beam_size, self._width), np.uint16
+        )
 
 
 def _in_blocks(positions: int) -> int:
     return -(-positions // BLOCK) * BLOCK
 
 
-def _addresses(arrays: Sequence[Floats]) -> Integers:
+def _addresses(arrays: Sequence[Halves]) -> Integers:
     return np.array([array.ctypes.data for array in arrays], np.int64)
 
 

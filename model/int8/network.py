@@ -19,18 +19,22 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tformer.model.config import AlignmentHeads, TransformerConfig
-from tformer.model.int8 import kernels
-from tformer.model.int8.cache import Cache, Integers
-from tformer.model.int8.forced import Forced, attention, of_tokens
-from tformer.model.int8.kernels import Norm, Past, Shape, Work
-from tformer.model.int8.products import Floats, Linear, filled, quantised
+from tformer.model.int8 import kernels, next_token, rows
+from tformer.model.int8.attention import Past, head_width
+from tformer.model.int8.cache import Cache, Halves, Integers
+from tformer.model.int8.forced import Forced
+from tformer.model.int8.loops.emitter import LANES, LOWEST
+from tformer.model.int8.loops.logits import COLUMNS
+from tformer.model.int8.products import Floats, Linear, Numbers, filled, quantised
+from tformer.model.int8.rows import TOGETHER as FEED_TOGETHER
+from tformer.model.int8.rows import Beginning, Norm, Shape, Work, whole_vectors
 from tformer.model.request import Request
 from tformer.model.weights import Arrays, Weights
 
 ENCODED_TOGETHER = 512
 """Source tokens, about: so many that products are quick, so few that they stay in the cache."""
 
-_ACTIVATIONS = {"relu": kernels.RELU, "gelu": kernels.GELU, "silu": kernels.SILU}
+_ACTIVATIONS = {"relu": rows.RELU, "gelu": rows.GELU, "silu": rows.SILU}
 
 
 class Int8:
@@ -73,18 +77,58 @@ def positional_encodings(config: TransformerConfig) -> Floats:
     return pairs.reshape(config.max_length, config.d_model)
 
 
-def _linear(arrays: Arrays, *modules: str) -> Linear:
-    """Projections of one input, side by side."""
-    return quantised(*((arrays[f"{name}.weight"], arrays[f"{name}.bias"]) for name in modules))
+def _linear(arrays: Arrays, module: str) -> Linear:
+    return quantised((arrays[f"{module}.weight"], arrays[f"{module}.bias"]))
 
 
-def _projections(arrays: Arrays, attention: str, *names: str) -> Linear:
-    return _linear(arrays, *(f"{attention}.{name}" for name in names))
+def _projections(arrays: Arrays, attention: str, heads: int, *names: str) -> Linear:
+    """Projections of one input to heads, side by side."""
+    modules = [f"{attention}.{name}" for name in names]
+    return quantised(
+        *(
+            (_in_heads(arrays[f"{name}.weight"], heads), _in_heads(arrays[f"{name}.bias"], heads))
+            for name in modules
+        )
+    )
+
+
+def _output(arrays: Arrays, attention: str, heads: int) -> Linear:
+    """The projection of what the heads have found."""
+    weight, bias = (arrays[f"{attention}.output.{part}"] for part in ("weight", "bias"))
+    return quantised((_in_heads(weight.T, heads).T, bias))
+
+
+def _in_heads(parameter: Numbers, heads: int) -> Numbers:
+    """The same with rows (H * D, ...) in which every head has the width of whole vectors."""
+    by_head = np.asarray(parameter).reshape(heads, -1, *parameter.shape[1:])
+    missing = -by_head.shape[1] % LANES
+    if not missing:
+        return parameter
+    wider = np.pad(by_head, [(0, 0), (0, missing), *[(0, 0)] * (parameter.ndim - 1)])
+    return wider.reshape(-1, *parameter.shape[1:])
+
+
+def _to_logits(embedding: Floats, bias: Numbers | None) -> Linear:
+    """The projection to the vocabulary, filled up by tokens that are never said."""
+    size = embedding.shape[0]
+    wider = np.full(_whole_deals(size), LOWEST, np.float32)
+    wider[:size] = 0 if bias is None else bias
+    return quantised((np.pad(embedding, ((0, len(wider) - size), (0, 0))), wider))
+
+
+def _whole_deals(vocab_size: int) -> int:
+    return -(-vocab_size // COLUMNS) * COLUMNS
 
 
 def _norm(arrays: Arrays, module: str) -> Norm:
-    weight, bias = (np.asarray(arrays[f"{module}.{part}"], np.float32) for part in Norm._fields)
+    weight, bias = (_in_vectors(arrays[f"{module}.{part}"]) for part in Norm._fields)
     return Norm(weight, bias)
+
+
+def _in_vectors(parameter: Numbers) -> Floats:
+    """The same with zeros behind every row, to whole vectors."""
+    filling = [(0, 0)] * (parameter.ndim - 1) + [(0, -parameter.shape[-1] % LANES)]
+    return np.ascontiguousarray(np.pad(np.asarray(parameter, np.float32), filling))
 
 
 class _Stack:
@@ -103,19 +147,14 @@ class _Stack:
     ) -> None:
         """A stack of ``sub_layers`` that reads ``embedding`` (V, d) and ``encodings`` (T, d)."""
         pre = config.norm == "pre"
-        self.shape = Shape(config.num_heads, pre, _ACTIVATIONS[config.activation])
-        self._embedding = embedding
-        self._encodings = encodings
-        self._scale = np.float32(math.sqrt(config.d_model) if config.scale_embedding else 1.0)
+        self.shape = Shape(config.d_model, config.num_heads, pre, _ACTIVATIONS[config.activation])
         norms = [_norm(arrays, f"{around}.norm") for around in sub_layers]
-        self._first = norms[0]
+        scale = math.sqrt(config.d_model) if config.scale_embedding else 1.0
+        self.beginning = Beginning(
+            _in_vectors(embedding), _in_vectors(encodings), np.float32(scale), norms[0]
+        )
         # Sub-layer i is followed by its own normalisation or, where that comes before, the next's.
         self.after = iter([*norms[1:], _norm(arrays, self.LAST)] if pre else norms)
-
-    def enter(self, tokens: Integers, positions: Integers, work: Work) -> None:
-        """Begin with the embeddings of ``tokens`` (N,) at ``positions`` (N,)."""
-        table, encodings, scale = self._embedding, self._encodings, self._scale
-        kernels.enter(tokens, positions, table, encodings, scale, self.shape, self._first, work)
 
 
 class _Encoder(_Stack):
@@ -130,24 +169,22 @@ class _Encoder(_Stack):
         kinds = ("self_attention", "feed_forward")
         around = [f"{layer}.around_{kind}" for layer in names for kind in kinds]
         super().__init__(config, arrays, embedding, encodings, around)
-        self._layers = [
+        heads = config.num_heads
+        self._layers = tuple(
             kernels.EncoderLayer(
-                _projections(arrays, f"{layer}.self_attention", "query", "key", "value"),
-                _linear(arrays, f"{layer}.self_attention.output"),
+                _projections(arrays, f"{layer}.self_attention", heads, "query", "key", "value"),
+                _output(arrays, f"{layer}.self_attention", heads),
                 _linear(arrays, f"{layer}.feed_forward.inner"),
                 _linear(arrays, f"{layer}.feed_forward.outer"),
                 next(self.after),
                 next(self.after),
             )
             for layer in names
-        ]
+        )
 
     def __call__(self, tokens: Integers, offsets: Integers, work: Work) -> None:
         """Leave in ``work`` the memory of ``tokens`` (N,), of sentence g from offsets[g] on."""
-        positions = np.arange(tokens.shape[0]) - np.repeat(offsets[:-1], np.diff(offsets))
-        self.enter(tokens, positions, work)
-        for layer in self._layers:
-            kernels.encoder_layer(layer, self.shape, offsets, work)
+        kernels.encode(tokens, offsets, self.beginning, self._layers, self.shape, work)
 
 
 class _Decoder(_Stack):
@@ -162,12 +199,13 @@ class _Decoder(_Stack):
         kinds = ("self_attention", "cross_attention", "feed_forward")
         around = [f"{layer}.around_{kind}" for layer in names for kind in kinds]
         super().__init__(config, arrays, embedding, encodings, around)
-        self._layers = [
+        heads = config.num_heads
+        self._layers = tuple(
             kernels.DecoderLayer(
-                _projections(arrays, f"{layer}.self_attention", "query", "key", "value"),
-                _linear(arrays, f"{layer}.self_attention.output"),
-                _linear(arrays, f"{layer}.cross_attention.query"),
-                _linear(arrays, f"{layer}.cross_attention.output"),
+                _projections(arrays, f"{layer}.self_attention", heads, "query", "key", "value"),
+                _output(arrays, f"{layer}.self_attention", heads),
+                _projections(arrays, f"{layer}.cross_attention", heads, "query"),
+                _output(arrays, f"{layer}.cross_attention", heads),
                 _linear(arrays, f"{layer}.feed_forward.inner"),
                 _linear(arrays, f"{layer}.feed_forward.outer"),
                 next(self.after),
@@ -175,36 +213,33 @@ class _Decoder(_Stack):
                 next(self.after),
             )
             for layer in names
-        ]
-        self._memory = [
-            _projections(arrays, f"{layer}.cross_attention", "key", "value") for layer in names
-        ]
-        self.output = quantised((embedding, arrays.get("logits_bias")))
+        )
+        self._memory = tuple(
+            _projections(arrays, f"{layer}.cross_attention", heads, "key", "value")
+            for layer in names
+        )
+        self.output = _to_logits(embedding, arrays.get("logits_bias"))
         self.vocab_size: int = embedding.shape[0]
         self.eos_id = config.eos_id
 
     def remember(self, offsets: Integers, memories: Integers, work: Work) -> None:
         """Project the memory in ``work`` to the addresses ``memories`` (G,) of its sentences."""
-        for number, linear in enumerate(self._memory):
-            kernels.remember(number, linear, offsets, memories, work)
+        kernels.remember(self._memory, self.shape, offsets, memories, work)
 
     def __call__(self, tokens: Integers, past: Past, beam: int, work: Work) -> None:
         """Leave in ``work`` what the output projection reads of each hypothesis."""
-        self.enter(tokens, np.repeat(past.steps, beam), work)
-        for number, layer in enumerate(self._layers):
-            kernels.decoder_layer(number, layer, self.shape, beam, past, work)
+        layers = self._layers
+        kernels.decode(tokens, self.beginning, layers, len(layers), self.shape, beam, past, work)
 
     def attention(self, forced: Forced, heads: AlignmentHeads, work: Work) -> Floats:
         """Where each of N positions looks by the mean of some heads, (N, at least S)."""
-        past = forced.past
-        chosen = np.zeros(self.shape.heads, np.float32)
+        past, layers, shape = forced.past, self._layers, self.shape
+        chosen = np.zeros(shape.heads, np.float32)
         chosen[list(heads.heads)] = 1 / len(heads.heads)
-        widest = kernels.whole_vectors(past.source_lengths.max())
+        widest = whole_vectors(past.source_lengths.max())
         out = np.empty((len(past.steps), widest), np.float32)
-        self.enter(forced.tokens, past.steps, work)
-        for number, layer in enumerate(self._layers[: heads.layer]):
-            kernels.decoder_layer(number, layer, self.shape, 1, past, work)
-        attention(heads.layer, self._layers[heads.layer], self.shape, past, chosen, work, out)
+        kernels.decode(forced.tokens, self.beginning, layers, heads.layer, shape, 1, past, work)
+        kernels.look(heads.layer, layers[heads.layer], shape, past, chosen, work, out)
         return out
 
 
@@ -218,22 +253,23 @@ class Room:
     def of(self, rows: int) -> Work:
         """Memory for so many rows at least."""
         if self._work is None or self._work.states.shape[0] < rows:
-            self._work = self._allocated(max(rows, kernels.TOGETHER))
+            self._work = self._allocated(max(rows, FEED_TOGETHER))
         return self._work
 
     def _allocated(self, rows: int) -> Work:
         config = self._config
         d, d_ff = filled(config.d_model), filled(config.d_ff)
-        vocabulary = filled(config.target_vocab_size or config.vocab_size)
+        heads = filled(config.num_heads * head_width(config.d_model, config.num_heads))
+        vocabulary = _whole_deals(config.target_vocab_size or config.vocab_size)
         # Queries, keys and values of all rows; inner activations or logits of a few.
-        widest = max(3 * d * rows, kernels.TOGETHER * d_ff, kernels.LOGITS_TOGETHER * vocabulary)
+        widest = max(3 * heads * rows, FEED_TOGETHER * d_ff, next_token.TOGETHER * vocabulary)
 
         def activations(width: int) -> tuple[NDArray[np.uint8], Floats]:
             return np.zeros((rows, width), np.uint8), np.zeros(rows, np.float32)
 
-        states = np.zeros((rows, config.d_model), np.float32)
-        sums = np.empty(widest, np.int32)
-        return Work(states, *activations(d), *activations(d), *activations(d_ff), sums)
+        states = np.zeros((rows, whole_vectors(config.d_model)), np.float32)
+        outputs = np.empty(widest, np.float32)
+        return Work(states, *activations(d), *activations(heads), *activations(d_ff), outputs)
 
 
 class Int8Decoding:
@@ -269,7 +305,7 @@ class Int8Decoding:
                 log_probs[number] = scores
         return log_probs
 
-    def memory(self, sentence: int) -> Floats:
+    def memory(self, sentence: int) -> Halves:
         """Keys and values of a source, which nobody writes to again."""
         return self._cache.memory(sentence)
 
@@ -308,10 +344,10 @@ class Int8Decoding:
         work = self._room.of(len(forced.tokens))
         decoder(forced.tokens, forced.past, 1, work)
         for sentence, positions in zip(sentences, forced.positions, strict=True):
-            cache.positions(sentence)[:, :, : positions.shape[2], 0] = positions
+            cache.positions(sentence)[:, :, :, : positions.shape[3], 0] = positions
         log_probs = np.empty(len(forced.tokens), np.float32)
         said = np.fromiter((token for prefix in prefixes for token in prefix), np.int64)
-        of_tokens(decoder.output, decoder.vocab_size, said, work, log_probs)
+        next_token.of_tokens(decoder.output, said, work, log_probs)
         ends = np.cumsum(list(map(len, prefixes)))
         return [part.tolist() for part in np.split(log_probs, ends[:-1])]
 
@@ -351,9 +387,8 @@ class Int8Scores:
         log_probs, self._end = torch.empty(self._rows, width), torch.empty(self._rows)
         tokens = torch.empty(self._rows, width, dtype=torch.int64)
         decoder = self._decoder
-        kernels.best(
+        next_token.best(
             decoder.output,
-            decoder.vocab_size,
             decoder.eos_id,
             self._work,
             log_probs.numpy(),
@@ -376,5 +411,5 @@ class Int8Scores:
     def all(self) -> Tensor:
         """Every log-probability, (R, V)."""
         logits = torch.empty(self._rows, self.vocab_size)
-        kernels.logits(self._decoder.output, self._work, logits.numpy())
+        next_token.logits(self._decoder.output, self._work, logits.numpy())
         return logits.log_softmax(-1)

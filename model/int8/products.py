@@ -18,7 +18,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from tformer.model.errors import ModelError
-from tformer.model.int8.vectors import PANEL, QUAD, tile
+from tformer.model.int8.loops.emitter import LOWEST
+from tformer.model.int8.loops.products import PANEL, QUAD, tile
 from tformer.model.processor import has_vnni
 
 Floats = NDArray[np.float32]
@@ -28,11 +29,8 @@ Numbers = NDArray[np.floating[Any]]
 
 DAMAGED = "the model computes no numbers (NaN): its weights are damaged"
 
-LOWEST = np.float32(-1e30)
-"""Below any logit."""
-
 OFFSET = 128
-"""What is added to a quantised activation to make it a uint8."""
+"""What is added to a quantised activation to make it an uint8."""
 
 LIMIT = 127
 """Largest magnitude of a quantised number; -128 is not used, so that signs are alike."""
@@ -85,7 +83,7 @@ def quantised(*projections: tuple[Numbers, Numbers | None]) -> Linear:
         if bias is not None:
             # What may never be said has a bias of minus infinity.
             outputs = slice(place, place + bias.shape[0])
-            linear.bias[outputs] = np.maximum(np.asarray(bias, np.float32), LOWEST)
+            linear.bias[outputs] = np.maximum(np.asarray(bias, np.float32), np.float32(LOWEST))
     if not np.isfinite(linear.bias).all():
         raise ModelError(DAMAGED)
     return linear
@@ -113,42 +111,48 @@ _four_rows, _one_row = tile(ROWS), tile(1)
 
 
 @njit(nogil=True)
-def _product_vnni(activations, rows, linear, sums):
+def _product_vnni(activations, factors, rows, linear, outputs):
     depth, panels = activations.shape[1], linear.weight.shape[0]
-    out = panels * PANEL
+    stride = panels * PANEL
     whole = rows - rows % ROWS
     for p in range(panels):
         weights, column = p * depth * PANEL, p * PANEL
         for n in range(0, whole, ROWS):
             _four_rows(
-                activations, n * depth, depth, linear.weight, weights,
-                linear.start, column, sums, n * out + column, out,
+                activations, n * depth, depth, factors, n, linear.weight, weights,
+                linear.start, column, linear.scale, column, linear.bias, column,
+                outputs, n * stride + column, stride,
             )  # fmt: skip
         for n in range(whole, rows):
             _one_row(
-                activations, n * depth, depth, linear.weight, weights,
-                linear.start, column, sums, n * out + column, out,
+                activations, n * depth, depth, factors, n, linear.weight, weights,
+                linear.start, column, linear.scale, column, linear.bias, column,
+                outputs, n * stride + column, stride,
             )  # fmt: skip
 
 
 @njit(nogil=True)
-def product_plain(activations, rows, linear, sums):
-    """The same sums for any processor, as one would write them down."""
+def product_plain(activations, factors, rows, linear, outputs):
+    """The same for any processor, as one would write it down."""
     panels, quads = linear.weight.shape[:2]
     totals = np.empty(PANEL, np.int32)
     for n in range(rows):
         for p in range(panels):
-            totals[:] = linear.start[p * PANEL : p * PANEL + PANEL]
+            first = p * PANEL
+            totals[:] = linear.start[first : first + PANEL]
             for q in range(quads):
                 for lane in range(QUAD):
                     x = np.int32(activations[n, q * QUAD + lane])
                     for i in range(PANEL):
                         totals[i] += x * np.int32(linear.weight[p, q, i, lane])
-            at = (n * panels + p) * PANEL
-            sums[at : at + PANEL] = totals
+            for i in range(PANEL):
+                scaled = np.float32(totals[i]) * linear.scale[first + i]
+                output = scaled * factors[n] + linear.bias[first + i]
+                outputs[n * panels * PANEL + first + i] = output
 
 
 product = _product_vnni if has_vnni() else product_plain
-"""Multiply the first ``rows`` of activations (N, in) uint8 with a :class:`Linear`.
+"""Project the first ``rows`` of activations (N, in), uint8, by a :class:`Linear`.
 
-Its sums go to ``sums``, one int32 after the other, rows by filled-up outputs."""
+``factors`` (N,) are the rows' scales. Outputs, float32, go to the flat ``outputs``, one row after
+the other, as wide as the filled-up projection."""

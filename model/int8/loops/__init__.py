@@ -1,0 +1,1 @@
+"""Innermost loops in vectors, as functions that Numba compiles."""
