@@ -29,10 +29,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from tformer.model import candidates
+from tformer.model import device as devices
 from tformer.model.checkpoint import load_model
 from tformer.model.config import PRESETS, TransformerConfig
 from tformer.model.decoding import Eager, Network
@@ -310,13 +311,13 @@ def _counted_waits(device: torch.device) -> Iterator[list[int]]:
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Synchronization debug mode")
-        candidates.on_host = counting  # type: ignore[attr-defined]
+        devices.on_host = counting
         alert("error")
         try:
             yield waits
         finally:
             alert("default")
-            candidates.on_host = on_host  # type: ignore[attr-defined]
+            devices.on_host = on_host
 
 
 def _independent(network: Graphed, requests: Sequence[Request], must: bool) -> Check:
@@ -377,9 +378,9 @@ def _seconds(work: Callable[[], object]) -> float:
 def _device_ms(network: Network, sentences: int, size: Size) -> float:
     """A step without search: the beams shift by one place each time."""
     rows = sentences * 4
-    index = torch.arange(rows, device=network.device)
+    index = np.arange(rows)
     parents = index // 4 * 4 + (index + 1) % 4
-    tokens = torch.full((rows,), 5, device=network.device)
+    tokens = np.full(rows, 5)
 
     def decode() -> float:
         decoding = network.start(4)

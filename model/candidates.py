@@ -1,6 +1,7 @@
 """What may follow the hypotheses of a batch: the scores of a step, read to the host, in NumPy.
 
-G sentences have K hypotheses each; row r = g * K + k is hypothesis k of sentence g.
+G sentences have K hypotheses each; row r = g * K + k is hypothesis k of sentence g. The few hundred
+numbers of a step are gone through by one function that Numba compiles.
 """
 
 from __future__ import annotations
@@ -8,17 +9,23 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
-from torch import Tensor
 
-from tformer.model.device import on_host
-from tformer.model.scores import Scores
+if TYPE_CHECKING:  # a network that computes on the host needs no torch
+    from torch import Tensor
+
+    from tformer.model.scores import Scores
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+Records = NDArray[np.void]
+
+CANDIDATE = np.dtype([("log_prob", np.float64), ("parent", np.int64), ("token", np.int64)])
+"""A :class:`Candidate` in an array. Where there is none, log P is -inf, and the others 0."""
 
 
 class Candidate(NamedTuple):
@@ -29,29 +36,6 @@ class Candidate(NamedTuple):
     parent: int
     """The place of the hypothesis that is continued, 0..K-1."""
     token: int
-
-
-class Candidates(NamedTuple):
-    """The 2K best continuations of every sentence, each (G, 2K), the best first."""
-
-    log_probs: Floats
-    """log P of the hypothesis with the token; -inf where there is no candidate."""
-    parents: Integers
-    tokens: Integers
-
-    def take(self, index: Integers) -> Candidates:
-        """Those of a flat ``index`` (G, N)."""
-        return Candidates(
-            self.log_probs.take(index), self.parents.take(index), self.tokens.take(index)
-        )
-
-    def replace(self, sentence: int, candidates: Sequence[Candidate]) -> None:
-        """Let the candidates of one sentence be these, of which there may be fewer."""
-        kept = candidates[: self.tokens.shape[1]]
-        self.log_probs[sentence] = -math.inf
-        for place, candidate in enumerate(kept):
-            for part, value in zip(self, candidate, strict=True):
-                part[sentence, place] = value
 
 
 class Drawn(NamedTuple):
@@ -85,14 +69,14 @@ class Continuations:
             drawn: the one token that follows in some rows.
             attention: (R, S) to the source in saying the token that follows.
         """
-        self.width = min(width, scores.vocab_size)
         named = list(named)
-        wanted = [*scores.best(self.width), *(scores.of(token) for token in named)]
+        best = scores.best(min(width, scores.vocab_size))
+        wanted: list[Any] = [*best, *(scores.of(token) for token in named)]
         if drawn is not None:
             wanted += [drawn.log_probs, drawn.tokens]
         if attention is not None:
             wanted.append(attention)
-        read = [part.numpy() for part in on_host(*wanted)]
+        read = _read(wanted)
         self.attention = read.pop() if attention is not None else None
         self.drawn: dict[int, tuple[float, int]] = {}
         """Log-probability and token, by row."""
@@ -106,6 +90,86 @@ class Continuations:
     def of(self, token: int) -> NDArray[Any]:
         """The log-probability in every row of a token that was named, (R,)."""
         return self._named[token]
+
+
+def _read(wanted: Sequence[Any]) -> list[NDArray[Any]]:
+    """Tensors, and arrays of the host, as such arrays."""
+    tensors = [part for part in wanted if not isinstance(part, np.ndarray)]
+    if not tensors:
+        return list(wanted)
+    from tformer.model import device
+
+    read = iter([np.ascontiguousarray(part.numpy()) for part in device.on_host(*tensors)])
+    return [part if isinstance(part, np.ndarray) else next(read) for part in wanted]
+
+
+@njit(cache=True)
+def choose(best, tokens, ends, eos_id, sentences, log_probs, chosen):
+    """The 2K best continuations of every sentence, the best first.
+
+    Of equals, that of the first hypothesis comes first, and of its own the one with the first rank.
+    A sentence at its length limit can only end, one that is shorter than it must be cannot.
+
+    Args:
+        best: log-probabilities (R, width) of the best tokens of each row, falling; NaN counts as
+            least. The width is at least 2K, and one more where an end does not count; or V.
+        tokens: these tokens, (R, width) int64.
+        ends: (R,), the log-probability of the end; only looked at where a sentence is at its limit.
+        eos_id: the end.
+        sentences: (G,), of `hypotheses.SENTENCE`.
+        log_probs: (G, K), log P of the hypotheses.
+        chosen: (G, 2K), of :data:`CANDIDATE`, for the result.
+    """
+    places = log_probs.shape[1]
+    ranks = np.empty(places, np.int64)
+    for g in range(sentences.shape[0]):
+        if sentences[g].step >= sentences[g].max_length:
+            _choose_ends(ends[g * places : g * places + places], eos_id, log_probs[g], chosen[g])
+            continue
+        forbidden = eos_id if sentences[g].step < sentences[g].min_length else -1
+        ranks[:] = 0
+        for n in range(chosen.shape[1]):
+            largest, parent = -np.inf, -1
+            for k in range(places):
+                row = g * places + k
+                if ranks[k] < best.shape[1] and tokens[row, ranks[k]] == forbidden:
+                    ranks[k] += 1
+                if ranks[k] < best.shape[1]:
+                    total = log_probs[g, k] + best[row, ranks[k]]
+                    if total > largest:
+                        largest, parent = total, k
+            _put(chosen[g, n], largest, 0, 0)
+            if parent >= 0:
+                chosen[g, n].parent = parent
+                chosen[g, n].token = tokens[g * places + parent, ranks[parent]]
+                ranks[parent] += 1
+
+
+@njit
+def _choose_ends(ends, eos_id, log_probs, chosen):
+    """The end of every hypothesis, the best first."""
+    left = log_probs + ends
+    for n in range(chosen.shape[0]):
+        largest, parent = -np.inf, -1
+        for k in range(left.shape[0]):
+            if left[k] > largest:
+                largest, parent = left[k], k
+        _put(chosen[n], largest, 0, 0)
+        if parent >= 0:
+            _put(chosen[n], largest, parent, eos_id)
+            left[parent] = -np.inf
+
+
+@njit
+def _put(candidate, log_prob, parent, token):
+    candidate.log_prob, candidate.parent, candidate.token = log_prob, parent, token
+
+
+def replace(chosen: Records, candidates: Sequence[Candidate]) -> None:
+    """Let the candidates (2K,) of one sentence be these, of which there may be fewer."""
+    chosen[:] = (-math.inf, 0, 0)
+    for place, candidate in enumerate(candidates[: len(chosen)]):
+        chosen[place] = tuple(candidate)
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,15 @@ it was written down, on any device and in any dtype; faster ones are held to it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from tformer.model.cache import DecoderCache, in_blocks
+from tformer.model.candidates import Integers
 from tformer.model.config import TransformerConfig
 from tformer.model.device import on_device
 from tformer.model.request import Request
@@ -37,24 +40,24 @@ class Decoding(Protocol):
         """
         ...
 
-    def step(self, tokens: Tensor) -> Scores:
+    def step(self, tokens: Integers) -> Scores:
         """Append the newest token of every hypothesis, and score those that may follow.
 
         Args:
-            tokens: (R,) int64.
+            tokens: (R,), on the host.
 
         Returns:
             Scores of R rows, which hold until the next call of any method.
         """
         ...
 
-    def select(self, rows: Tensor, sentences: Sequence[int] | None = None) -> None:
+    def select(self, rows: Integers, sentences: Sequence[int] | None = None) -> None:
         """Let row r continue what was row ``rows[r]``.
 
         Args:
-            rows: (R',) int64; a row stays within its sentence.
-            sentences: the former index of each of the G' sentences that remain, R' = G' * K; on
-                the host, so that nobody has to wait for the device. None when none leaves.
+            rows: (R',), on the host; a row stays within its sentence.
+            sentences: the former index of each of the G' sentences that remain, R' = G' * K. None
+                when none leaves.
         """
         ...
 
@@ -63,7 +66,7 @@ class Decoding(Protocol):
 class AttentiveDecoding(Decoding, Protocol):
     """A decoding that can tell what it attends to."""
 
-    def step_with_attention(self, tokens: Tensor) -> tuple[Scores, Tensor]:
+    def step_with_attention(self, tokens: Integers) -> tuple[Scores, Tensor]:
         """Like :meth:`Decoding.step`, whose very scores it gives.
 
         Returns:
@@ -107,12 +110,25 @@ class Network(Protocol):
 
     @property
     def device(self) -> torch.device:
-        """Where ``Decoding.step`` wants its tokens and leaves its scores."""
+        """Where it computes, and where ``Decoding.step`` leaves its scores."""
         ...
 
     @property
     def dtype(self) -> str:
         """The arithmetic, for users: float32, bfloat16, int8, ..."""
+        ...
+
+    @property
+    def out_of_memory(self) -> type[Exception]:
+        """What is raised when the memory for a batch does not suffice."""
+        ...
+
+    def computing(self) -> AbstractContextManager[None]:
+        """Within this, it computes; entered once a step."""
+        ...
+
+    def give_back_memory(self) -> None:
+        """Let others have what batches do not need any more."""
         ...
 
     def start(self, beam_size: int) -> Decoding:
@@ -141,6 +157,20 @@ class Plain:
     def dtype(self) -> str:
         """That of the weights."""
         return str(self._parameter.dtype).removeprefix("torch.")
+
+    @property
+    def out_of_memory(self) -> type[Exception]:
+        """That of torch."""
+        return torch.OutOfMemoryError
+
+    def computing(self) -> AbstractContextManager[None]:
+        """Nothing will be differentiated."""
+        return torch.inference_mode()
+
+    def give_back_memory(self) -> None:
+        """Give what torch keeps to the device."""
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
 
     @property
     def _parameter(self) -> Tensor:
@@ -175,29 +205,32 @@ class EagerDecoding:
         else:
             self._cache.extend(cache)
 
-    def step(self, tokens: Tensor) -> LogProbs:
+    def step(self, tokens: Integers) -> LogProbs:
         """One token further; see :meth:`Decoding.step`."""
         assert self._cache is not None
-        return LogProbs(self._transformer.decode(tokens, self._cache))
+        return LogProbs(self._transformer.decode(self._tensor(tokens), self._cache))
 
-    def step_with_attention(self, tokens: Tensor) -> tuple[LogProbs, Tensor]:
+    def step_with_attention(self, tokens: Integers) -> tuple[LogProbs, Tensor]:
         """One token further; see :meth:`AttentiveDecoding.step_with_attention`."""
         assert self._cache is not None
         weights: list[Tensor] = []
-        scores = LogProbs(self._transformer.decode(tokens, self._cache, weights))
+        scores = LogProbs(self._transformer.decode(self._tensor(tokens), self._cache, weights))
         attention = weights[-1].mean(1).flatten(0, 1)  # (G, H, K, S) to (R, S)
         return scores, attention.to(torch.promote_types(attention.dtype, torch.float32))
 
-    def select(self, rows: Tensor, sentences: Sequence[int] | None = None) -> None:
+    def select(self, rows: Integers, sentences: Sequence[int] | None = None) -> None:
         """Follow the beam; see :meth:`Decoding.select`."""
         assert self._cache is not None
         if sentences is None:
-            self._cache.select(rows)
+            self._cache.select(self._tensor(rows))
         elif sentences:
-            index = on_device(torch.tensor(sentences, dtype=torch.int64), self._device)
-            self._cache.select(rows, index)
+            kept = np.array(sentences, np.int64)
+            self._cache.select(self._tensor(rows), self._tensor(kept))
         else:
             self._cache = None
+
+    def _tensor(self, values: Integers) -> Tensor:
+        return on_device(torch.from_numpy(values), self._device)
 
     def _padded(self, sources: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
         """Token ids (G, S), padded on the right to whole blocks, and lengths (G,)."""

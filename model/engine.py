@@ -33,21 +33,25 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain, count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor
+import numpy as np
 
+from tformer.model.candidates import Integers
 from tformer.model.constraints import Progress
 from tformer.model.decoding import AttentiveDecoding, Network, ResumingDecoding
-from tformer.model.device import on_device
 from tformer.model.errors import DeviceError, ModelError, UsageError
 from tformer.model.hypotheses import FinishedHypothesis
 from tformer.model.request import Request
-from tformer.model.scores import Scores
 from tformer.model.search import Beam
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from tformer.model.scores import Scores
 
 logger = logging.getLogger(__name__)
 
@@ -97,16 +101,11 @@ class Engine:
         """
         self._network = network
         self._config = network.config
-        self._device = network.device
         self._beam_size = beam_size
         self._max_tokens = max_tokens
-        self._beam = Beam(
-            beam_size,
-            bos_id=network.config.bos_id,
-            eos_id=network.config.eos_id,
-            device=network.device,
-        )
-        self._decoding = network.start(beam_size)
+        config = network.config
+        self._beam = Beam(beam_size, bos_id=config.bos_id, eos_id=config.eos_id)
+        self._start()
         self._running: list[_Sentence] = []
         self._waiting: deque[_Sentence] = deque()
         self._numbers = count()
@@ -149,15 +148,13 @@ class Engine:
         if len(remaining) == len(self._running):
             return False
         self._beam.keep(remaining)
-        rows = torch.arange(self.num_running * self._beam_size, device=self._device)
         try:
-            self._keep(remaining, rows)
-        except torch.OutOfMemoryError:
+            self._keep(remaining, np.arange(self.num_running * self._beam_size))
+        except self._network.out_of_memory:
             self._running = [self._running[index] for index in remaining]
             self._begin_anew()
         return True
 
-    @torch.inference_mode()
     def step(self) -> list[Finished]:
         """Admit, move every sentence on by one token, and return those that are done.
 
@@ -166,8 +163,9 @@ class Engine:
             DeviceError: when the memory does not suffice for a single sentence, which is dropped.
         """
         try:
-            return self._step()
-        except torch.OutOfMemoryError:
+            with self._network.computing():
+                return self._step()
+        except self._network.out_of_memory:
             pass  # go on outside, because the traceback holds on to what took the memory
         self._retreat()
         return []
@@ -178,6 +176,9 @@ class Engine:
             return []
         rows = self._beam.advance(*self._scores())
         finished, remaining = self._beam.take()
+        if not finished:
+            self._decoding.select(rows)
+            return []
         staying = set(remaining)
         leaving = [
             (sentence, self._memory(index))
@@ -209,10 +210,13 @@ class Engine:
         self._waiting.extendleft(reversed(self._running))
         self._running = []
         self._beam.keep([])
-        del self._decoding
-        if self._device.type == "cuda":
-            torch.cuda.empty_cache()
-        self._decoding = self._network.start(self._beam_size)
+        del self._decoding, self._resuming
+        self._network.give_back_memory()
+        self._start()
+
+    def _start(self) -> None:
+        decoding = self._decoding = self._network.start(self._beam_size)
+        self._resuming = decoding if isinstance(decoding, ResumingDecoding) else None
 
     def _scores(self) -> tuple[Scores, Tensor | None]:
         """Of the next token of every hypothesis; and what they attend to, if it matters."""
@@ -223,6 +227,8 @@ class Engine:
 
     def _next_to_enter(self) -> list[_Sentence]:
         """Take from the queue those that enter now."""
+        if not self._waiting:
+            return []
         longest = max((sentence.length for sentence in self._running), default=0)
         fitting = 0
         for sentence in self._waiting:
@@ -232,7 +238,7 @@ class Engine:
             fitting += 1
         if self._running and fitting < len(self._waiting) and not self._has_quarter_free():
             return []
-        if self._waiting and not self._running:
+        if not self._running:
             fitting = max(fitting, 1)
         return [self._waiting.popleft() for _ in range(fitting)]
 
@@ -250,17 +256,15 @@ class Engine:
         self._running += sentences  # first, so that they are not lost if there is no memory
         requests = [sentence.request for sentence in sentences]
         limits = list(map(self._target_limit, requests))
-        if isinstance(self._decoding, ResumingDecoding):
-            self._beam.extend(requests, limits, self._decoding.resume(requests))
+        if self._resuming:
+            self._beam.extend(requests, limits, self._resuming.resume(requests))
         else:
             self._decoding.admit([request.source for request in requests])
             self._beam.extend(requests, limits)
 
     def _memory(self, sentence: int) -> Any:
         """What the network has of a sentence that is leaving, if it can be used again."""
-        if isinstance(self._decoding, ResumingDecoding):
-            return self._decoding.memory(sentence)
-        return None
+        return self._resuming.memory(sentence) if self._resuming else None
 
     def _target_limit(self, request: Request) -> int:
         """Most tokens of the translation; the network has positions for no more, and the end."""
@@ -302,14 +306,10 @@ class Engine:
                 f"but max_length is {limit}"
             )
 
-    def _keep(self, sentences: list[int], rows: Tensor) -> None:
+    def _keep(self, sentences: Sequence[int], rows: Integers) -> None:
         """Let the network follow the beam: of ``rows`` (R,), those of ``sentences`` remain."""
-        if len(sentences) == self.num_running:
-            self._decoding.select(rows)
-            return
-        by_sentence = rows.view(-1, self._beam_size)
-        index = on_device(torch.tensor(sentences, dtype=torch.int64), self._device)
-        self._decoding.select(by_sentence.index_select(0, index).flatten(), sentences)
+        kept = np.array(sentences, np.int64)
+        self._decoding.select(rows.reshape(-1, self._beam_size)[kept].reshape(-1), sentences)
         self._running = [self._running[i] for i in sentences]
 
     def _answer(

@@ -1,22 +1,58 @@
-"""The hypotheses of one sentence: what the running ones have said, and those that have finished."""
+"""The hypotheses of a batch: what the running ones have said, and which have finished.
+
+G sentences have K places each. What becomes of them at a step is worked out by a function that
+Numba compiles, on arrays in which a sentence, a finished hypothesis and a step of a running one are
+a record each; only who has finished becomes an object of Python.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import accumulate
-from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 
-from tformer.model.candidates import Floats
-from tformer.model.constraints import Progress
+from tformer.model.candidates import Records
 from tformer.model.options import DecodingOptions, LengthNormalisation
 from tformer.model.request import Request
 
 _OFFSETS: dict[LengthNormalisation, int] = {"paper": 5, "average": 0}
 """Of the length penalty; see :func:`length_penalty`."""
+
+SENTENCE = np.dtype(
+    [
+        ("step", np.int64),  # tokens that its running hypotheses have
+        ("slot", np.int64),  # of the history, where they are written down
+        ("max_length", np.int64),  # most tokens of a hypothesis, the end not counted
+        ("min_length", np.int64),
+        ("beam_size", np.int64),
+        ("n_best", np.int64),
+        ("enough", np.int64),  # finished hypotheses for which it waits
+        ("early_stopping", np.int64),
+        ("exponent", np.float64),  # of the length penalty
+        ("offset", np.float64),
+        ("num_kept", np.int64),  # finished hypotheses, at most beam_size
+        ("num_finished", np.int64),  # those that were not kept included
+        ("done", np.int64),  # whether it needs no further step
+    ]
+)
+"""A sentence: what was asked for, and how far it is."""
+
+FINISHED = np.dtype(
+    [
+        ("score", np.float64),
+        ("log_prob", np.float64),  # log P of the whole, the end included
+        ("length", np.int64),  # tokens, the end not counted
+        ("place", np.int64),  # of its last token
+    ]
+)
+"""A finished hypothesis, whose tokens are in the history."""
+
+STEP = np.dtype([("log_prob", np.float64), ("parent", np.int32), ("token", np.int32)])
+"""What a place held after a step: log P, the place that was continued, and with which token."""
 
 
 @dataclass(frozen=True)
@@ -32,141 +68,92 @@ class FinishedHypothesis:
     their sum is log P(Y|X)."""
 
 
-class Step(NamedTuple):
-    """What every place held after a step, (K,) each."""
+class History:
+    """What hypotheses have said, step by step; every sentence has a slot of its own."""
 
-    parents: list[int]
-    """The place before the step of the hypothesis that was continued."""
-    tokens: list[int]
-    """With which token."""
-    log_probs: list[float]
-    """log P of the hypothesis since; -inf for an empty place."""
+    def __init__(self, beam_size: int) -> None:
+        """Without sentences."""
+        self._free: list[int] = []
+        self.steps: Records = np.empty((0, 0, beam_size), STEP)
+        """(slots, T, K), of :data:`STEP`."""
 
+    def admit(self, max_lengths: Sequence[int]) -> list[int]:
+        """Slots for sentences of so many tokens at most."""
+        slots, length, _ = self.steps.shape
+        wanted = slots - len(self._free) + len(max_lengths)
+        longest = max([length, *(max_length + 1 for max_length in max_lengths)])
+        if wanted > slots or longest > length:
+            self._grow(slots if wanted <= slots else max(wanted, 2 * slots), longest)
+        return [self._free.pop() for _ in max_lengths]
 
-@dataclass
-class Hypotheses:
-    """The hypotheses of one sentence."""
+    def begin(self, sentence: np.void, tokens: Sequence[int], log_probs: Sequence[float]) -> float:
+        """Take tokens, of these log-probabilities, as the first that a sentence has said; log P."""
+        totals = list(accumulate(log_probs))
+        steps = self.steps[sentence["slot"], : len(totals)]
+        steps[:] = (-math.inf, 0, 0)
+        steps["log_prob"][:, 0], steps["token"][:, 0] = totals, tokens
+        sentence["step"] = len(totals)
+        return totals[-1]
 
-    request: Request
-    max_length: int
-    """Most tokens of a hypothesis, the end not counted."""
-    steps: list[Step] = field(default_factory=list)
-    finished: list[FinishedHypothesis] = field(default_factory=list)
-    """At most ``beam_size``, the best first."""
-    num_finished: int = 0
-    """Including those that were not kept."""
-    progress: list[Progress] = field(default_factory=list)
-    """Of every running hypothesis toward the required terms; empty when there are none."""
+    def release(self, slots: Sequence[int]) -> None:
+        """Let others have the slots of sentences that have left; when all have, keep no memory."""
+        self._free += slots
+        if len(self._free) == len(self.steps):
+            self._free, self.steps = [], self.steps[:0, :0].copy()
 
-    _coverage: Floats | None = None
-    """How much attention every source token has had from every hypothesis, (K, S)."""
+    def _grow(self, slots: int, length: int) -> None:
+        before = self.steps
+        self.steps = np.empty((slots, length, before.shape[2]), STEP)
+        self.steps[: before.shape[0], : before.shape[1]] = before
+        self._free += range(before.shape[0], slots)
 
-    def __post_init__(self) -> None:
-        if self.request.required:
-            self.progress = [Progress(self.request.required)]
-
-    @property
-    def num_running(self) -> int:
-        """Hypotheses that go on; they have the first places."""
-        if not self.steps:
-            options = self.request.options
-            return options.beam_size if options.sampling else 1
-        return sum(log_prob > -math.inf for log_prob in self.steps[-1].log_probs)
-
-    @property
-    def chooses(self) -> bool:
-        """Whether not simply the best continuations are its candidates."""
-        return bool(self.forces_prefix or self.request.required or self.request.options.sampling)
-
-    @property
-    def forces_prefix(self) -> bool:
-        """Whether the next token is one of the prefix."""
-        return not self.request.options.prefix_bias and len(self.steps) < len(self.request.prefix)
-
-    def forced(self, eos_id: int) -> int | None:
-        """The one token that may come next: of the prefix, or the end at the limit; or None."""
-        if self.forces_prefix:
-            return self.request.prefix[len(self.steps)]
-        return eos_id if len(self.steps) >= self.max_length else None
-
-    def named(self, eos_id: int) -> set[int]:
-        """Tokens that are candidates however improbable they are."""
-        forced = self.forced(eos_id)
-        if forced is not None:
-            return {forced}
-        return {token for progress in self.progress for token in progress.next_tokens}
-
-    def begin(self, log_probs: Sequence[float], places: int) -> None:
-        """Take as said what the prefix begins with, given the log-probability of every token."""
-        for token, total in zip(self.request.prefix, accumulate(log_probs), strict=False):
-            self.append(Step([0] * places, [token] * places, [total] + [-math.inf] * (places - 1)))
-
-    def attend(self, attention: Floats) -> None:
-        """Count what the hypotheses (K, S) attend to in saying the token that comes next."""
-        attention = attention[:, : len(self.request.source)]
-        self._coverage = attention if self._coverage is None else self._coverage + attention
-
-    def append(self, step: Step) -> None:
-        """Let the running hypotheses be those after ``step``."""
-        self.steps.append(step)
-        if self._coverage is not None:
-            self._coverage = self._coverage[step.parents]
-        if self.progress:
-            self.progress = [
-                self.progress[parent].after([token])
-                for parent, token, log_prob in zip(*step, strict=True)
-                if log_prob > -math.inf
-            ]
-
-    def finish(self, place: int, log_prob: float) -> None:
-        """Keep what runs in ``place`` as a translation, with the end of log P ``log_prob``."""
-        self.num_finished += 1
-        options = self.request.options
-        score = log_prob / length_penalty(len(self.steps) + 1, options)
-        if self._coverage is not None:
-            score += coverage_penalty(self._coverage[place], options.coverage_penalty)
-        tokens, log_probs = self._past(place)
-        log_probs.append(log_prob)
-        token_scores = (b - a for a, b in zip([0.0, *log_probs], log_probs, strict=False))
-        self.finished.append(FinishedHypothesis(tokens, score, tuple(token_scores)))
-        self.finished.sort(key=lambda hypothesis: -hypothesis.score)
-        del self.finished[options.beam_size :]
-
-    def tokens(self, place: int) -> tuple[int, ...]:
-        """What the hypothesis that runs in ``place`` has said."""
-        return self._past(place)[0]
-
-    def _past(self, place: int) -> tuple[tuple[int, ...], list[float]]:
-        """Tokens of a running hypothesis, and log P after each of them."""
-        tokens, log_probs = [], []
-        for step in reversed(self.steps):
-            tokens.append(step.tokens[place])
-            log_probs.append(step.log_probs[place])
-            place = step.parents[place]
-        return tuple(reversed(tokens)), log_probs[::-1]
+    def finished(self, sentence: np.void, found: Records) -> list[FinishedHypothesis]:
+        """The hypotheses of a sentence that are ``found``, of :data:`FINISHED`."""
+        steps, hypotheses = self.steps[sentence["slot"]], []
+        for score, log_prob, length, place in found.tolist():
+            tokens, token_scores = trace(steps, length, place, log_prob)
+            hypotheses.append(
+                FinishedHypothesis(tuple(tokens.tolist()), score, tuple(token_scores.tolist()))
+            )
+        return hypotheses
 
 
-def length_penalty(length: int, options: DecodingOptions) -> float:
+def new_sentence(request: Request, max_length: int, slot: int) -> tuple[float, ...]:
+    """The record of a sentence that has not begun, of :data:`SENTENCE`."""
+    options = request.options
+    return (
+        0,
+        slot,
+        max_length,
+        options.min_length,
+        options.beam_size,
+        options.n_best,
+        options.enough,
+        options.early_stopping,
+        *exponent_and_offset(options),
+        0,
+        0,
+        0,
+    )
+
+
+def exponent_and_offset(options: DecodingOptions) -> tuple[float, float]:
+    """The exponent and the offset of :func:`length_penalty`."""
+    return options.length_penalty, float(_OFFSETS[options.length_normalisation])
+
+
+@njit(cache=True)
+def length_penalty(length, exponent, offset):
     """lp(Y) = ((offset + |Y|) / (offset + 1))^alpha; |Y| counts the end.
 
     An offset of 5 is equation 14 of Wu et al. (2016), one of 0 is |Y|^alpha.
     """
-    offset = _OFFSETS[options.length_normalisation]
-    return float(((offset + length) / (offset + 1)) ** options.length_penalty)
+    return ((offset + length) / (offset + 1.0)) ** exponent
 
 
-def coverage_penalty(coverage: Floats, weight: float) -> float:
-    """cp(X; Y) = weight * sum_i log(min(coverage_i, 1)), equation 14 of Wu et al. (2016).
-
-    Args:
-        coverage: (S,), the attention that every source token has had. None counts as 1e-12.
-        weight: beta.
-    """
-    return weight * float(np.log(np.clip(coverage, 1e-12, 1)).sum())
-
-
-def stopped(hypotheses: Hypotheses, running: float) -> bool:
-    """Whether a sentence needs no further step; ``running`` is log P of the best that runs.
+@njit(cache=True)
+def stopped(sentence, finished, running):
+    """Whether a sentence needs no further step.
 
     A sentence stops as soon as one of these holds:
 
@@ -178,16 +165,121 @@ def stopped(hypotheses: Hypotheses, running: float) -> bool:
        and cover the whole source: log P / lp(max_length + 1). This saves steps and changes no
        result.
     3. Nothing runs any more, or it has passed its length limit, where everything had to end.
+
+    Args:
+        sentence: of :data:`SENTENCE`.
+        finished: (K,), of :data:`FINISHED`, the best first.
+        running: log P of the best hypothesis that runs.
     """
-    step, finished = len(hypotheses.steps), hypotheses.finished
-    if running == -math.inf or step > hypotheses.max_length:
+    if running == -np.inf or sentence.step > sentence.max_length:
         return True
-    options = hypotheses.request.options
-    if len(finished) < options.n_best:
+    if sentence.num_kept < sentence.n_best:
         return False
-    bound = running / length_penalty(hypotheses.max_length + 1, options)
-    if finished[options.n_best - 1].score >= bound:
+    exponent, offset = sentence.exponent, sentence.offset
+    bound = running / length_penalty(sentence.max_length + 1, exponent, offset)
+    if finished[sentence.n_best - 1].score >= bound:
         return True
-    if hypotheses.num_finished < options.enough:
+    if sentence.num_finished < sentence.enough:
         return False
-    return options.early_stopping or (finished[-1].score >= running / length_penalty(step, options))
+    if sentence.early_stopping:
+        return True
+    now = running / length_penalty(sentence.step, exponent, offset)
+    return finished[sentence.num_kept - 1].score >= now
+
+
+@njit(cache=True)
+def go_on(chosen, eos_id, sentences, log_probs, tokens, bonus, finished, steps, rows):
+    """Take a step in every sentence: keep the candidates that end, let the first K others go on.
+
+    Only those of the best ``beam_size`` that end count. Everything but the first two arguments is
+    changed.
+
+    Args:
+        chosen: (G, 2K), of `candidates.CANDIDATE`, in the order in which they get places.
+        eos_id: the end.
+        sentences: (G,), of :data:`SENTENCE`.
+        log_probs, tokens: (G, K) of the hypotheses, float64 and int64: log P, -inf where nothing
+            runs, and the newest token.
+        bonus: (G, K), what the score of a hypothesis has besides, if it ends now.
+        finished: (G, K), of :data:`FINISHED`, the best first.
+        steps: the history (slots, T, K), of :data:`STEP`.
+        rows: (G * K,) int64, the row whose continuation each row then is.
+
+    Returns:
+        How many sentences are done; whether another one is at its limit, and whether one is so
+        short that it must not end.
+    """
+    places = log_probs.shape[1]
+    num_done, limited, too_short = 0, False, False
+    for g in range(sentences.shape[0]):
+        sentence, place, running = sentences[g], 0, -np.inf
+        for n in range(chosen.shape[1]):
+            log_prob, parent, token = chosen[g, n].log_prob, chosen[g, n].parent, chosen[g, n].token
+            if token == eos_id:
+                if n < sentence.beam_size and log_prob > -np.inf:
+                    _finish(sentence, finished[g], log_prob, parent, bonus[g, parent])
+            elif place < places:
+                if place >= sentence.beam_size:
+                    log_prob = -np.inf
+                running = max(running, log_prob)
+                _place(steps[sentence.slot, sentence.step, place], log_prob, parent, token)
+                log_probs[g, place], tokens[g, place] = log_prob, token
+                rows[g * places + place] = g * places + parent
+                place += 1
+        for empty in range(place, places):
+            _place(steps[sentence.slot, sentence.step, empty], -np.inf, 0, 0)
+            log_probs[g, empty], tokens[g, empty] = -np.inf, 0
+            rows[g * places + empty] = g * places
+        sentence.step += 1
+        if stopped(sentence, finished[g], running):
+            sentence.done = 1
+            num_done += 1
+        else:
+            limited |= sentence.step >= sentence.max_length
+            too_short |= sentence.step < sentence.min_length
+    return num_done, limited, too_short
+
+
+@njit
+def _place(step, log_prob, parent, token):
+    step.log_prob, step.parent, step.token = log_prob, parent, token
+
+
+@njit
+def _finish(sentence, finished, log_prob, place, bonus):
+    """Keep a hypothesis that has ended, if it is one of the best; of equals, the first is."""
+    penalty = length_penalty(sentence.step + 1, sentence.exponent, sentence.offset)
+    score = log_prob / penalty + bonus
+    sentence.num_finished += 1
+    at = sentence.num_kept
+    while at > 0 and finished[at - 1].score < score:
+        at -= 1
+    if at == sentence.beam_size:
+        return
+    sentence.num_kept = min(sentence.num_kept + 1, sentence.beam_size)
+    for later in range(sentence.num_kept - 1, at, -1):
+        finished[later] = finished[later - 1]
+    finished[at].score, finished[at].log_prob = score, log_prob
+    finished[at].length, finished[at].place = sentence.step, place
+
+
+@njit(cache=True)
+def trace(steps, length, place, log_prob):
+    """What a finished hypothesis has said.
+
+    Args:
+        steps: of its sentence, (T, K), of :data:`STEP`.
+        length: its tokens.
+        place: of the last of them.
+        log_prob: log P of the whole, with the end.
+
+    Returns:
+        Tokens (length,) int64, and the log-probability of each and of the end (length + 1,).
+    """
+    tokens, token_scores = np.empty(length, np.int64), np.empty(length + 1)
+    for t in range(length - 1, -1, -1):
+        step = steps[t, place]
+        tokens[t], token_scores[t + 1] = step.token, log_prob - step.log_prob
+        log_prob, place = step.log_prob, step.parent
+    token_scores[0] = log_prob
+    return tokens, token_scores

@@ -19,8 +19,8 @@ from enum import StrEnum
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from tformer.model.candidates import Integers
 from tformer.model.config import AlignmentHeads, TransformerConfig
 from tformer.model.decoding import Decoding, Eager
 from tformer.model.engine import Engine
@@ -270,7 +270,7 @@ class RecordingDecoding:
         """Encode."""
         self._decoding.admit(sources)
 
-    def step(self, tokens: Tensor) -> Scores:
+    def step(self, tokens: Integers) -> Scores:
         """Take a step, and write down what may follow."""
         scores = self._decoding.step(tokens)
         log_probs, best = scores.best(min(self._width, scores.vocab_size))
@@ -279,7 +279,7 @@ class RecordingDecoding:
         self._record.ends.append(scores.of(self._eos_id).tolist())
         return scores
 
-    def select(self, rows: Tensor, sentences: Sequence[int] | None = None) -> None:
+    def select(self, rows: Integers, sentences: Sequence[int] | None = None) -> None:
         """Follow the beam, and write down which way it goes."""
         self._record.rows.append(rows.tolist())
         self._decoding.select(rows, sentences)

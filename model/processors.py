@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from tformer.model.device import on_device
-from tformer.model.hypotheses import Hypotheses
 from tformer.model.request import Request
-from tformer.model.scores import Scores, largest
+from tformer.model.scores import Array, Scores, largest, rows_of
+from tformer.model.wishes import Wishes
 
 Tokens = tuple[int, ...]
 
@@ -37,29 +37,33 @@ class Changed:
     def best(self, width: int) -> tuple[Tensor, Tensor]:
         """The most probable tokens; see :meth:`Scores.best`."""
         pairs = zip(self._scores.best(width), largest(self._log_probs, width), strict=True)
-        log_probs, tokens = (old.index_copy(0, self._rows, new) for old, new in pairs)
+        log_probs, tokens = (self._merged(old, new) for old, new in pairs)
         return log_probs, tokens
 
     def of(self, token: int) -> Tensor:
         """One token in every row, (R,)."""
-        return self._scores.of(token).index_copy(0, self._rows, self._log_probs[:, token])
+        return self._merged(self._scores.of(token), self._log_probs[:, token])
 
     def all(self) -> Tensor:
         """Every log-probability, (R, V)."""
-        return self._scores.all().index_copy(0, self._rows, self._log_probs)
+        return self._merged(self._scores.all(), self._log_probs)
+
+    def _merged(self, old: Array, new: Tensor) -> Tensor:
+        """What was there, tensor or array, with other values in the rows that have changed."""
+        return torch.as_tensor(old).index_copy(0, self._rows, new)
 
 
-def changes(request: Request) -> bool:
-    """Whether a request asks for any of this."""
-    options = request.options
-    return bool(
-        options.repetition_penalty != 1
-        or options.no_repeat_ngram_size
-        or (options.prefix_bias and request.prefix)
-    )
+def changed(scores: Scores, rows: Sequence[int], sentences: Sequence[Wishes]) -> Changed:
+    """Scores with what some sentences want, whose running hypotheses have these rows."""
+    log_probs = rows_of(scores, rows)
+    index = on_device(torch.tensor(rows, dtype=torch.int64), log_probs.device)
+    of_sentence = log_probs.split([sentence.num_running for sentence in sentences])
+    for sentence, part in zip(sentences, of_sentence, strict=True):
+        change(part, sentence)
+    return Changed(scores, index, log_probs)
 
 
-def change(log_probs: Tensor, sentence: Hypotheses) -> None:
+def change(log_probs: Tensor, sentence: Wishes) -> None:
     """Change the log-probabilities (K, V) of what follows in one sentence, in place.
 
     The tokens of a forced prefix are as probable as the model finds them.
@@ -67,8 +71,7 @@ def change(log_probs: Tensor, sentence: Hypotheses) -> None:
     request, options = sentence.request, sentence.request.options
     if sentence.forces_prefix:
         return
-    for place in range(sentence.num_running):
-        said, row = sentence.tokens(place), log_probs[place]
+    for said, row in zip(sentence.said, log_probs, strict=True):
         if options.repetition_penalty != 1 and said:
             index = _index(sorted(set(said)), row)
             row[index] = row[index] * options.repetition_penalty

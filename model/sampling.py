@@ -7,6 +7,7 @@ remembered from step to step, and the same request gives the same text whatever 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from zlib import crc32
 
@@ -14,9 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tformer.model.candidates import Drawn
 from tformer.model.device import on_device
 from tformer.model.options import DecodingOptions
 from tformer.model.request import Request
+from tformer.model.scores import Scores, rows_of
+from tformer.model.wishes import Wishes
 
 
 def uniform(request: Request, step: int) -> list[float]:
@@ -26,6 +30,22 @@ def uniform(request: Request, step: int) -> list[float]:
     # A step has the counters from step * 2^64 on for itself.
     bits = np.random.Philox(key=key, counter=step << 64)
     return np.random.Generator(bits).random(request.options.beam_size).tolist()
+
+
+def draw_all(
+    scores: Scores, rows: Sequence[int], sentences: Sequence[Wishes], eos_id: int
+) -> Drawn:
+    """Draw a token for every running hypothesis of some sentences, which have these rows."""
+    options: list[DecodingOptions] = []
+    uniforms: list[float] = []
+    log_probs = rows_of(scores, rows)
+    for sentence in sentences:
+        wanted, count = sentence.request.options, sentence.num_running
+        if sentence.step < wanted.min_length:
+            log_probs[len(options) : len(options) + count, eos_id] = -math.inf
+        options += [wanted] * count
+        uniforms += uniform(sentence.request, sentence.step)[:count]
+    return Drawn(rows, *draw(log_probs, options, uniforms))
 
 
 def draw(

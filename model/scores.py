@@ -6,10 +6,16 @@ computes them may have them whole (:class:`LogProbs`) or answer without ever wri
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+
+from tformer.model.device import on_device
+
+Array = Any
+"""A tensor on the network's device, or an array of NumPy where it computes on the host."""
 
 CHUNK = 64
 """Tokens of which the largest logit is looked at first when the best of a row are sought."""
@@ -23,7 +29,7 @@ class Scores(Protocol):
         """V."""
         ...
 
-    def best(self, width: int) -> tuple[Tensor, Tensor]:
+    def best(self, width: int) -> tuple[Array, Array]:
         """The ``width`` most probable tokens of every row, at most V.
 
         Returns:
@@ -32,13 +38,20 @@ class Scores(Protocol):
         """
         ...
 
-    def of(self, token: int) -> Tensor:
+    def of(self, token: int) -> Array:
         """The log-probability of one token in every row, (R,)."""
         ...
 
     def all(self) -> Tensor:
         """Every log-probability, (R, V); the caller may change it."""
         ...
+
+
+def rows_of(scores: Scores, rows: Sequence[int]) -> Tensor:
+    """Every log-probability in some of the rows, which the caller may change."""
+    log_probs = scores.all()
+    index = torch.tensor(rows, dtype=torch.int64)
+    return log_probs.index_select(0, on_device(index, log_probs.device))
 
 
 class LogProbs:

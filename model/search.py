@@ -11,60 +11,71 @@ log-probabilities of the next token and says which row every surviving hypothesi
         ...                                 # row r now continues what was row rows[r]
         finished, remaining = beam.take()
 
-At every step the 2K best continuations of a sentence are its candidates. Of the best K, those that
-end the sentence are banked as finished hypotheses, and each gives its place to the next best: the
-first K candidates that do not end go on. One K of candidates can end, so K always remain. A
-sentence whose request says more than that (a prefix, terms that are required) names candidates of
-its own, and the rest is the same.
+At every step the 2K best continuations of a sentence are its candidates (`candidates.choose`). Of
+the best K, those that end the sentence are banked as finished hypotheses, and each gives its place
+to the next best: the first K candidates that do not end go on (`hypotheses.go_on`). One K of
+candidates can end, so K always remain. A sentence whose request says more than that (a prefix,
+terms that are required) names candidates of its own (`tformer.model.wishes`), and the rest is the
+same.
 
-The search runs on the host, in NumPy and float64: it is a few dozen operations on a few hundred
-numbers, which would be as many kernel launches elsewhere. Reading the scores is the one place in a
-step that waits for the device.
+The search runs on the host, in float64: it goes through a few hundred numbers, which would be
+dozens of kernel launches elsewhere. Reading the scores is the one place in a step that waits for
+the device.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from tformer.model.candidates import (
-    Candidate,
-    Candidates,
+    CANDIDATE,
     Continuations,
     Drawn,
     Floats,
     Integers,
     Outlook,
+    Records,
+    choose,
+    replace,
 )
-from tformer.model.constraints import constrained
-from tformer.model.device import on_device
-from tformer.model.hypotheses import FinishedHypothesis, Hypotheses, Step, stopped
-from tformer.model.options import DecodingOptions
-from tformer.model.processors import Changed, change, changes
+from tformer.model.hypotheses import (
+    FINISHED,
+    SENTENCE,
+    FinishedHypothesis,
+    History,
+    go_on,
+    new_sentence,
+)
 from tformer.model.request import Request
-from tformer.model.sampling import draw, uniform
-from tformer.model.scores import Scores
+from tformer.model.wishes import Wishes, changes, num_first, wishes_of
+
+if TYPE_CHECKING:  # a network that computes on the host needs no torch
+    from torch import Tensor
+
+    from tformer.model.scores import Scores
 
 
 class Beam:
     """The running and the finished hypotheses of the sentences in a batch."""
 
-    def __init__(
-        self, beam_size: int, bos_id: int, eos_id: int, device: torch.device | str = "cpu"
-    ) -> None:
-        """An empty batch with ``beam_size`` places a sentence; tensors come out on ``device``."""
+    def __init__(self, beam_size: int, bos_id: int, eos_id: int) -> None:
+        """An empty batch with ``beam_size`` places a sentence."""
         self.beam_size = beam_size
         self.bos_id = bos_id
         self.eos_id = eos_id
-        self._device = torch.device(device)
-        self._sentences: list[Hypotheses] = []
+        self._history = History(beam_size)
+        self._sentences: Records = np.empty(0, SENTENCE)
+        self._finished: Records = np.empty((0, beam_size), FINISHED)
         self._log_probs: Floats = np.empty((0, beam_size))
         self._tokens: Integers = np.empty((0, beam_size), np.int64)
+        self._wishes: list[Wishes | None] = []
+        self._num_done = 0
+        # Whether a sentence may be at its limit, and one so short that it must not end.
+        self._limited = self._too_short = False
         self._compose()
 
     @property
@@ -73,19 +84,14 @@ class Beam:
         return len(self._sentences)
 
     @property
-    def tokens(self) -> Tensor:
-        """(R,) int64, the newest token of every hypothesis: what the network reads next."""
-        return self._on_device(self._tokens.reshape(-1))
+    def tokens(self) -> Integers:
+        """(R,), the newest token of every hypothesis: what the network reads next."""
+        return self._tokens.reshape(-1)
 
     @property
     def done(self) -> list[int]:
         """Indices of the sentences for which `hypotheses.stopped` holds."""
-        best = self._log_probs.max(axis=1, initial=-math.inf).tolist()
-        return [
-            index
-            for index, (sentence, running) in enumerate(zip(self._sentences, best, strict=True))
-            if stopped(sentence, running)
-        ]
+        return self._sentences["done"].nonzero()[0].tolist() if self._num_done else []
 
     def extend(
         self,
@@ -109,16 +115,24 @@ class Beam:
             raise ValueError(f"this batch has {self.beam_size} places a sentence")
         shape = (len(requests), self.beam_size)
         log_probs = np.full(shape, -math.inf)
-        sentences = list(map(Hypotheses, requests, max_lengths))
+        for index, request in enumerate(requests):
+            log_probs[index, : num_first(request.options)] = 0
+        slots = self._history.admit(max_lengths)
+        new = np.array(list(map(new_sentence, requests, max_lengths, slots)), SENTENCE)
         tokens = np.full(shape, self.bos_id)
-        for index, sentence in enumerate(sentences):
-            log_probs[index, : sentence.num_running] = 0
-            if begun is not None and begun[index]:
-                sentence.begin(begun[index], self.beam_size)
-                _, tokens[index], log_probs[index] = sentence.steps[-1]
-        self._sentences += sentences
+        wishes = list(map(wishes_of, requests, max_lengths))
+        for index, said in enumerate(begun or ()):
+            if said and (wish := wishes[index]):
+                wish.begin(len(said))
+                log_probs[index, 0] = self._history.begin(new[index], wish.said[0], said)
+                tokens[index] = wish.said[0][-1]
+        self._sentences = np.concatenate([self._sentences, new])
+        self._finished = np.concatenate([self._finished, np.empty(shape, FINISHED)])
         self._log_probs = np.concatenate([self._log_probs, log_probs])
         self._tokens = np.concatenate([self._tokens, tokens])
+        self._wishes += wishes
+        self._limited |= bool((new["step"] >= new["max_length"]).any())
+        self._too_short |= bool((new["step"] < new["min_length"]).any())
         self._compose()
 
     @property
@@ -126,7 +140,7 @@ class Beam:
         """Whether the next step needs to know what the network attends to."""
         return bool(self._covering)
 
-    def advance(self, scores: Scores, attention: Tensor | None = None) -> Tensor:
+    def advance(self, scores: Scores, attention: Tensor | None = None) -> Integers:
         """Take one step in every sentence; those that are ``done`` must have been taken.
 
         Args:
@@ -135,12 +149,26 @@ class Beam:
                 wanted.
 
         Returns:
-            (R,) int64: the row whose continuation each row now is.
+            (R,): the row whose continuation each row now is.
         """
-        parents = self._continue(self._candidates(scores, attention))  # (G, K)
-        return self._on_device((self._first_row + parents).reshape(-1))
+        chosen = self._candidates(scores, attention)
+        rows = np.empty(self._tokens.size, np.int64)
+        self._num_done, self._limited, self._too_short = go_on(
+            chosen,
+            self.eos_id,
+            self._sentences,
+            self._log_probs,
+            self._tokens,
+            self._bonus,
+            self._finished,
+            self._history.steps,
+            rows,
+        )
+        if self._special:
+            self._append(rows)
+        return rows
 
-    def take(self) -> tuple[list[list[FinishedHypothesis]], list[int]]:
+    def take(self) -> tuple[list[list[FinishedHypothesis]], Sequence[int]]:
         """Remove the sentences that are done.
 
         Returns:
@@ -149,172 +177,106 @@ class Beam:
         """
         leaving = self.done
         if not leaving:
-            return [], list(range(self.num_sentences))
-        finished = [
-            sentence.finished[: sentence.request.options.n_best]
-            for sentence in map(self._sentences.__getitem__, leaving)
-        ]
-        remaining = sorted(set(range(self.num_sentences)).difference(leaving))
+            return [], range(self.num_sentences)
+        finished = [self._n_best(index) for index in leaving]
+        remaining = (self._sentences["done"] == 0).nonzero()[0].tolist()
         self.keep(remaining)
         return finished, remaining
 
     def keep(self, sentences: Sequence[int]) -> None:
         """Drop every sentence whose index is not in ``sentences``, done or not."""
-        self._sentences = [self._sentences[index] for index in sentences]
-        self._log_probs = self._log_probs[list(sentences)]
-        self._tokens = self._tokens[list(sentences)]
+        kept = np.array(sentences, np.int64)
+        slots = self._sentences["slot"]
+        self._history.release(list({*slots.tolist()} - {*slots[kept].tolist()}))
+        self._sentences = self._sentences[kept]
+        self._finished = self._finished[kept]
+        self._log_probs = self._log_probs[kept]
+        self._tokens = self._tokens[kept]
+        self._wishes = [self._wishes[index] for index in sentences]
+        self._num_done = int(self._sentences["done"].sum())
         self._compose()
+
+    def _n_best(self, index: int) -> list[FinishedHypothesis]:
+        sentence = self._sentences[index]
+        found = self._finished[index, : min(sentence["n_best"], sentence["num_kept"])]
+        return self._history.finished(sentence, found)
 
     def _compose(self) -> None:
         """Work out what is the same at every step until sentences come or go."""
-        sentences, places = self._sentences, self.beam_size
-        self._steps = _integers(len(sentence.steps) for sentence in sentences)  # (G,)
-        self._max_lengths = _integers(sentence.max_length for sentence in sentences)
-        options = [sentence.request.options for sentence in sentences]
-        self._min_lengths = _integers(wanted.min_length for wanted in options)
-        beam_sizes = _integers(wanted.beam_size for wanted in options)
-        self._outside = np.arange(places) >= beam_sizes[:, None]  # (G, K)
-        self._some_outside = bool(self._outside.any())
-        self._some_too_short = bool((self._steps < self._min_lengths).any())
-        self._choosing = [i for i, sentence in enumerate(sentences) if sentence.chooses]
-        self._changing = [i for i, sentence in enumerate(sentences) if changes(sentence.request)]
-        self._sampling = [i for i, wanted in enumerate(options) if wanted.sampling]
-        self._covering = [i for i, wanted in enumerate(options) if wanted.coverage_penalty]
-        index = np.arange(len(sentences))[:, None]
-        self._first_row = index * places  # (G, 1)
+        self._chosen = np.empty((self.num_sentences, 2 * self.beam_size), CANDIDATE)
+        self._bonus: Floats = np.zeros((self.num_sentences, self.beam_size))
+        special = {index: wishes for index, wishes in enumerate(self._wishes) if wishes}
+        self._special = special
+        self._changing = [i for i, wishes in special.items() if changes(wishes.request)]
+        self._sampling = [i for i, wishes in special.items() if wishes.request.options.sampling]
+        self._covering = [
+            i for i, wishes in special.items() if wishes.request.options.coverage_penalty
+        ]
 
-    def _candidates(self, scores: Scores, attention: Tensor | None) -> Candidates:
-        """The best 2K continuations of every sentence."""
+    def _candidates(self, scores: Scores, attention: Tensor | None) -> Records:
+        """The best 2K continuations of every sentence, (G, 2K)."""
         if self._changing:
             scores = self._change(scores)
         drawn = self._draw(scores) if self._sampling else None
+        choosing = [index for index, wishes in self._special.items() if wishes.chooses]
+        named = {token for index in choosing for token in self._special[index].named}
+        if self._limited:
+            named.add(self.eos_id)
         # No hypothesis contributes more than 2K, and one more where its end does not count yet.
-        width = 2 * self.beam_size + 1
-        choosing = [*self._choosing, *(self._steps >= self._max_lengths).nonzero()[0].tolist()]
-        named = {token for index in choosing for token in self._sentences[index].named(self.eos_id)}
+        width = 2 * self.beam_size + (self._too_short or bool(choosing))
         following = Continuations(scores, width, named, drawn, attention)
         if following.attention is not None:
             self._attend(following.attention)
-        candidates = self._best(following)
+        ends = following.of(self.eos_id) if self._limited else following.best[:0, 0]
+        chosen, before = self._chosen, self._log_probs
+        choose(following.best, following.tokens, ends, self.eos_id, self._sentences, before, chosen)
         for index in choosing:
-            own = self._own_candidates(index, following)
+            own = self._special[index].candidates(self._outlook(index, following))
             if own is not None:
-                candidates.replace(index, own)
-        return candidates
+                replace(chosen[index], own)
+        return chosen
 
     def _change(self, scores: Scores) -> Scores:
         """Scores in which the options that change probabilities are taken into account."""
+        from tformer.model.processors import changed
+
         rows = self._rows(self._changing)
-        index = self._on_device(_integers(rows))
-        log_probs = scores.all().index_select(0, index)
-        of_sentence = log_probs.split([self._sentences[i].num_running for i in self._changing])
-        for i, part in zip(self._changing, of_sentence, strict=True):
-            change(part, self._sentences[i])
-        return Changed(scores, index, log_probs)
+        return changed(scores, rows, [self._special[index] for index in self._changing])
 
     def _draw(self, scores: Scores) -> Drawn:
         """A token for every running hypothesis of the sentences that are sampled."""
+        from tformer.model.sampling import draw_all
+
         rows = self._rows(self._sampling)
-        options: list[DecodingOptions] = []
-        uniforms: list[float] = []
-        log_probs = scores.all().index_select(0, self._on_device(_integers(rows)))
-        for index in self._sampling:
-            sentence = self._sentences[index]
-            wanted, count = sentence.request.options, sentence.num_running
-            if len(sentence.steps) < wanted.min_length:
-                log_probs[len(options) : len(options) + count, self.eos_id] = -math.inf
-            options += [wanted] * count
-            uniforms += uniform(sentence.request, len(sentence.steps))[:count]
-        return Drawn(rows, *draw(log_probs, options, uniforms))
+        return draw_all(scores, rows, [self._special[i] for i in self._sampling], self.eos_id)
 
     def _rows(self, sentences: Iterable[int]) -> list[int]:
         """Of the running hypotheses of some sentences."""
         return [
             index * self.beam_size + place
             for index in sentences
-            for place in range(self._sentences[index].num_running)
+            for place in range(self._special[index].num_running)
         ]
 
     def _attend(self, attention: Floats) -> None:
         by_sentence = attention.reshape(self.num_sentences, self.beam_size, -1)
         for index in self._covering:
-            self._sentences[index].attend(by_sentence[index])
+            self._bonus[index] = self._special[index].attend(by_sentence[index])
 
-    def _best(self, following: Continuations) -> Candidates:
-        """The best continuations by log P alone."""
-        places, width = self.beam_size, following.width
-        totals = (self._log_probs.reshape(-1, 1) + following.best).reshape(-1, places * width)
-        tokens = following.tokens
-        if self._some_too_short:
-            too_short = self._steps < self._min_lengths
-            endings = (tokens == self.eos_id).reshape(totals.shape)
-            totals[endings & too_short[:, None]] = -math.inf
-            self._some_too_short = bool(too_short.any())
-        index = _largest(totals, 2 * places)  # (G, 2K)
-        flat = self._first_row * width + index
-        return Candidates(totals.take(flat), index // width, tokens.take(flat))
-
-    def _own_candidates(self, index: int, following: Continuations) -> list[Candidate] | None:
-        """What may follow in a sentence that is not free to say what it likes."""
-        sentence = self._sentences[index]
-        step, request = len(sentence.steps), sentence.request
-        log_probs = self._log_probs[index].tolist()
-        outlook = Outlook(
+    def _outlook(self, index: int, following: Continuations) -> Outlook:
+        wishes = self._special[index]
+        return Outlook(
             following,
             first_row=index * self.beam_size,
-            log_probs=[log_prob for log_prob in log_probs if log_prob > -math.inf],
+            log_probs=self._log_probs[index, : wishes.num_running].tolist(),
             eos_id=self.eos_id,
-            may_end=step >= request.options.min_length,
+            may_end=wishes.step >= wishes.request.options.min_length,
         )
-        if (token := sentence.forced(self.eos_id)) is not None:
-            return outlook.only(token)
-        if request.options.sampling:
-            return outlook.drawn()
-        if request.required:
-            remaining = sentence.max_length - step - 1
-            return constrained(outlook, sentence.progress, request.options.beam_size, remaining)
-        return None
 
-    def _continue(self, candidates: Candidates) -> Integers:
-        """Bank the candidates that end, let the first K others go on; their parents (G, K)."""
-        places = self.beam_size
-        ended = candidates.tokens == self.eos_id
-        if ended.any():
-            self._bank(candidates, ended[:, :places])
-            order = ended.argsort(axis=1, kind="stable")  # those that go on come first
-            candidates.log_probs[ended] = -math.inf
-            candidates = candidates.take(self._first_row * 2 + order)
-        log_probs = candidates.log_probs[:, :places]
-        parents, tokens = candidates.parents[:, :places], candidates.tokens[:, :places]
-        if self._some_outside:
-            log_probs[self._outside] = -math.inf
-        self._log_probs, self._tokens = log_probs, tokens
-        self._steps += 1
-        steps = zip(parents.tolist(), tokens.tolist(), log_probs.tolist(), strict=True)
-        for sentence, step in zip(self._sentences, steps, strict=True):
-            sentence.append(Step(*step))
-        return parents
-
-    def _bank(self, candidates: Candidates, ended: NDArray[np.bool]) -> None:
-        """Finish what ended (G, K) among the best K of every sentence."""
-        for index, place in zip(*ended.nonzero(), strict=True):
-            log_prob = float(candidates.log_probs[index, place])
-            if log_prob > -math.inf and not self._outside[index, place]:
-                self._sentences[index].finish(int(candidates.parents[index, place]), log_prob)
-
-    def _on_device(self, values: Integers) -> Tensor:
-        return on_device(torch.from_numpy(values), self._device)
-
-
-def _integers(values: Iterable[int]) -> Integers:
-    return np.fromiter(values, np.int64)
-
-
-def _largest(values: Floats, count: int) -> Integers:
-    """Indices (G, count) of the largest of every row (G, N), falling; NaN counts as least."""
-    falling = np.negative(values)
-    if falling.shape[1] <= 8 * count:
-        return falling.argsort(axis=1, kind="stable")[:, :count]
-    some = np.argpartition(falling, count, axis=1)[:, :count]
-    order = np.take_along_axis(falling, some, 1).argsort(axis=1, kind="stable")
-    return np.take_along_axis(some, order, 1)
+    def _append(self, rows: Integers) -> None:
+        """Let the wishes follow the hypotheses that they are about."""
+        parents = rows.reshape(self._tokens.shape) % self.beam_size
+        running = (self._log_probs > -math.inf).sum(1).tolist()
+        for index, wishes in self._special.items():
+            count = running[index]
+            wishes.append(parents[index, :count].tolist(), self._tokens[index, :count].tolist())

@@ -9,13 +9,14 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from tape import TapeRecorder
 from test_engine import alone, assert_same, drain, random_request
 from tiny import tiny_transformer, wide_transformer
 
-from tformer.model import candidates
+from tformer.model import device
 from tformer.model.decoding import Eager
 from tformer.model.engine import Engine, Finished
 from tformer.model.graphed import Buckets, Graphed, GraphedDecoding, Shape
@@ -103,7 +104,7 @@ def test_logits_are_those_of_the_plain_network(beam_size: int, recorded: bool) -
                 for decoding in (plain, fast):
                     decoding.admit(sources)
                 sentences += len(sources)
-            tokens = torch.randint(3, 40, (sentences * beam_size,))
+            tokens = torch.randint(3, 40, (sentences * beam_size,)).numpy()
             if draw.random() < 0.5:
                 expected, found = plain.step(tokens), fast.step(tokens)
             else:
@@ -120,9 +121,9 @@ def test_logits_are_those_of_the_plain_network(beam_size: int, recorded: bool) -
                 for ours, theirs in zip(found.best(width), expected.best(width), strict=True):
                     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
             parents = torch.randint(beam_size, (sentences, beam_size))
-            rows = (torch.arange(sentences)[:, None] * beam_size + parents).flatten()
+            rows = (torch.arange(sentences)[:, None] * beam_size + parents).flatten().numpy()
             staying = [index for index in range(sentences) if draw.random() < 0.95]
-            kept = rows.view(sentences, beam_size)[staying].flatten()
+            kept = rows.reshape(sentences, beam_size)[staying].flatten()
             for decoding in (plain, fast):
                 if len(staying) < sentences:
                     decoding.select(kept, staying)
@@ -157,8 +158,8 @@ def test_a_sentence_stays_in_its_place_while_others_come_and_go() -> None:
     decoding = Graphed(tiny_transformer(1)).start(1)
     decoding.admit([[5], [6], [7]])
     assert decoding._places == [0, 1, 2]
-    decoding.step(torch.tensor([1, 1, 1]))
-    decoding.select(torch.tensor([0, 2]), [0, 2])
+    decoding.step(np.array([1, 1, 1]))
+    decoding.select(np.array([0, 2]), [0, 2])
     assert decoding._places == [0, 2]
     decoding.admit([[8], [9]])
     assert decoding._places == [0, 2, 1, 3]
@@ -167,9 +168,9 @@ def test_a_sentence_stays_in_its_place_while_others_come_and_go() -> None:
 def test_places_close_up_when_most_are_empty() -> None:
     decoding = Graphed(tiny_transformer(1)).start(1)
     decoding.admit([[token] for token in range(3, 11)])
-    decoding.step(torch.ones(8, dtype=torch.int64))
-    decoding.select(torch.tensor([6, 2, 7]), [6, 2, 7])
-    decoding.step(torch.tensor([5, 5, 5]))
+    decoding.step(np.ones(8, np.int64))
+    decoding.select(np.array([6, 2, 7]), [6, 2, 7])
+    decoding.step(np.array([5, 5, 5]))
     assert sorted(decoding._places) == [0, 1, 2]
     assert decoding._places[1] == 2
 
@@ -187,7 +188,7 @@ def test_a_pool_grows_and_keeps_what_fits_its_memory() -> None:
     network = Graphed(transformer, pool_bytes=1 << 20)
     decoding = network.start(2)
     decoding.admit([[5] * 500])
-    decoding.select(torch.tensor([], dtype=torch.int64), [])
+    decoding.select(np.array([], np.int64), [])
     decoding.admit([[5]] * 100)
     (workspace,) = network._workspaces
     assert workspace.pool.shape == Shape(128, 128, 64)
@@ -206,7 +207,7 @@ def test_two_batches_at_once_have_a_workspace_each_and_later_ones_take_over() ->
     third.admit([[5]])
     assert len(network._workspaces) == 2
     assert network._workspaces[0].pool is not pool
-    second.select(torch.tensor([], dtype=torch.int64), [])
+    second.select(np.array([], np.int64), [])
     assert network._workspaces[1].is_free
 
 
@@ -242,7 +243,7 @@ def test_a_batch_that_finds_no_memory_gives_up_what_it_has() -> None:
     network._recorder_for = TapeRecorder
     decoding = network.start(2)
     decoding.admit([[5, 6]])
-    decoding.step(torch.tensor([1, 1]))
+    decoding.step(np.array([1, 1]))
 
 
 def test_an_engine_goes_on_with_less_when_memory_runs_out() -> None:
@@ -287,7 +288,7 @@ def test_nothing_waits_for_the_device(beam_size: int, monkeypatch: pytest.Monkey
         falling = -torch.rand(best.shape, dtype=best.dtype).cumsum(1)
         return falling, some, *(torch.full(column.shape, -9.0) for column in named)
 
-    monkeypatch.setattr(candidates, "on_host", made_up)
+    monkeypatch.setattr(device, "on_host", made_up)
     engine = Engine(Graphed(tiny_transformer(1).to("meta"), buckets=FEW), beam_size=beam_size)
     steps = answers = 0
     for arrivals in (4, 2, 0, 0, 3, 9, 0, *[0] * 70):
@@ -342,11 +343,11 @@ def test_infinities_of_a_sentence_that_left_do_not_stay(dtype: torch.dtype) -> N
     if dtype == torch.float16:
         with torch.inference_mode():
             workspace.pool.cache.fill_(float("inf"))
-    decoding.select(torch.tensor([], dtype=torch.int64), [])
+    decoding.select(np.array([], np.int64), [])
     decoding.admit([[5, 6]])
-    assert not decoding.step(torch.tensor([1, 1])).all().isnan().any()
+    assert not decoding.step(np.array([1, 1])).all().isnan().any()
     assert network.dtype == str(dtype).removeprefix("torch.")
-    assert decoding.step(torch.tensor([1, 1])).all().dtype == torch.float32
+    assert decoding.step(np.array([1, 1])).all().dtype == torch.float32
 
 
 def test_buckets_beyond_the_last_rung_are_its_multiples() -> None:

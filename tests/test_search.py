@@ -6,19 +6,22 @@ import math
 import random
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from random_requests import random_options
 from reference_search import reference_search
 
-from tformer.model import candidates
+from tformer.model import device
 from tformer.model.candidates import Candidate
 from tformer.model.constraints import Progress, allocate
 from tformer.model.hypotheses import (
+    FINISHED,
+    SENTENCE,
     FinishedHypothesis,
-    Hypotheses,
-    Step,
+    exponent_and_offset,
     length_penalty,
+    new_sentence,
     stopped,
 )
 from tformer.model.options import DecodingOptions, LengthNormalisation
@@ -201,14 +204,13 @@ def test_greedy_search_is_a_beam_of_one() -> None:
     assert walk.results[0][0].tokens == tokens
 
 
-def test_a_model_that_computes_nonsense_ends_at_the_limit() -> None:
+def test_what_a_model_computes_nonsense_for_ends_at_once() -> None:
     beam = Beam(2, BOS, EOS)
-    beam.extend([TWO], [3])
-    for _ in range(4):
-        assert not beam.done
-        beam.advance(Given(torch.full((2, 6), math.nan)))
-    finished, _ = beam.take()
-    assert finished == [[]]
+    beam.extend([TWO, TWO], [3, 3])
+    log_probs = torch.tensor([[math.nan] * 6] * 2 + [[-1.0, -2, -9, -3, -4, -5]] * 2)
+    beam.advance(Given(log_probs))
+    assert beam.take() == ([[]], [1])
+    assert beam.tokens.tolist() == [0, 1]
 
 
 def test_keep_drops_sentences_that_still_run() -> None:
@@ -231,17 +233,16 @@ def test_a_step_reads_the_device_once(monkeypatch: pytest.MonkeyPatch) -> None:
         assert all(tensor.is_meta for tensor in tensors)
         return tuple(torch.zeros(tensor.shape, dtype=tensor.dtype) for tensor in tensors)
 
-    monkeypatch.setattr(candidates, "on_host", guess)
+    monkeypatch.setattr(device, "on_host", guess)
     options = DecodingOptions(beam_size=3, n_best=2)
     kinds = [Request((5,), options), Request((5,), options, prefix=(3, 4))]
     kinds.append(Request((5,), options, required=(((6,),), ((7, 8),))))
-    beam = Beam(3, bos_id=1, eos_id=EOS, device="meta")
+    beam = Beam(3, bos_id=1, eos_id=EOS)
     beam.extend([*kinds, *kinds], list(range(4, 10)))
     steps = 0
     while beam.num_sentences:
-        assert beam.tokens.is_meta
         logits = torch.empty(beam.num_sentences * 3, 20, device="meta")
-        assert beam.advance(LogProbs(logits)).is_meta
+        beam.advance(LogProbs(logits))
         beam.take()
         steps += 1
     assert steps == reads == 10
@@ -265,7 +266,10 @@ def test_length_penalty(
     length: int, alpha: float, normalisation: LengthNormalisation, expected: float
 ) -> None:
     options = DecodingOptions(length_penalty=alpha, length_normalisation=normalisation)
-    assert length_penalty(length, options) == pytest.approx(expected)
+    penalty = length_penalty(length, *exponent_and_offset(options))
+    assert penalty == pytest.approx(expected)
+    offset = {"paper": 5, "average": 0}[options.length_normalisation]
+    assert penalty == ((offset + length) / (offset + 1)) ** alpha  # to the bit, as Python has it
 
 
 NONE = -math.inf
@@ -304,14 +308,12 @@ def test_stopping_rules(
     options = DecodingOptions(
         beam_size=2, n_best=n_best, length_penalty=exponent, early_stopping=early
     )
-    hypotheses = Hypotheses(
-        Request((5,), options),
-        max_length=6,
-        steps=[Step([0, 1], [3, 3], [best_running, NONE])] * step,
-        finished=[FinishedHypothesis((), score, ()) for score in finished],
-        num_finished=len(finished),
-    )
-    assert stopped(hypotheses, best_running) is expected
+    sentence = np.array([new_sentence(Request((5,), options), 6, 0)], SENTENCE)
+    sentence["step"] = step
+    sentence["num_kept"] = sentence["num_finished"] = len(finished)
+    banked = np.zeros(2, FINISHED)
+    banked["score"][: len(finished)] = finished
+    assert stopped(sentence[0], banked, best_running) is expected
 
 
 def test_what_is_required_is_in_every_translation() -> None:

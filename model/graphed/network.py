@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from tformer.model.cache import in_blocks
+from tformer.model.candidates import Integers
 from tformer.model.config import TransformerConfig
 from tformer.model.decoding import Plain
 from tformer.model.device import on_device
@@ -216,29 +217,30 @@ class GraphedDecoding:
             self._targets += [0] * len(sources)
             self._moved = True
 
-    def step(self, tokens: Tensor) -> RankedScores:
+    def step(self, tokens: Integers) -> RankedScores:
         """One token further; see :meth:`Decoding.step`."""
         return RankedScores(self._step(tokens, attentive=False), len(tokens))
 
-    def step_with_attention(self, tokens: Tensor) -> tuple[RankedScores, Tensor]:
+    def step_with_attention(self, tokens: Integers) -> tuple[RankedScores, Tensor]:
         """One token further; see :meth:`AttentiveDecoding.step_with_attention`."""
         ranked = self._step(tokens, attentive=True)
         assert ranked.attention is not None
         return RankedScores(ranked, len(tokens)), ranked.attention[: len(tokens)]
 
     @torch.inference_mode()
-    def select(self, rows: Tensor, sentences: Sequence[int] | None = None) -> None:
+    def select(self, rows: Integers, sentences: Sequence[int] | None = None) -> None:
         """Follow the beam; see :meth:`Decoding.select`. Nothing moves, before the next step."""
         if sentences is not None:
             for column in (self._places, self._sources, self._targets):
                 column[:] = [column[index] for index in sentences]
             self._moved = True
-        self._rows = rows if self._rows is None else self._rows.index_select(0, rows)
+        index = on_device(torch.from_numpy(rows), self._network.device)
+        self._rows = index if self._rows is None else self._rows.index_select(0, index)
         if not self._places:
             self._leave()
 
     @torch.inference_mode()
-    def _step(self, tokens: Tensor, *, attentive: bool) -> Ranked:
+    def _step(self, tokens: Integers, *, attentive: bool) -> Ranked:
         """What is known of the next tokens of all rows, and of some that nobody has."""
         with self._device_memory() as workspace:
             sentences, rows = len(self._places), len(tokens)
@@ -248,7 +250,8 @@ class GraphedDecoding:
             if self._moved:
                 self._write_book(pool)
             order = pool.index[:rows] if self._rows is None else self._rows
-            pool.tokens.view(-1)[:rows].copy_(tokens)
+            newest = on_device(torch.from_numpy(tokens), pool.tokens.device)
+            pool.tokens.view(-1)[:rows].copy_(newest)
             pool.rows.view(-1)[:rows].copy_(order)
             self._rows = None
             used = Shape(max(self._places) + 1, max(self._targets) + 1, max(self._sources))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import ClassVar
 
 import numpy as np
@@ -42,6 +43,7 @@ class Int8:
 
     device = torch.device("cpu")
     dtype = "int8"
+    out_of_memory = MemoryError
 
     def __init__(self, weights: Weights) -> None:
         """Quantise ``weights``, be they in a file or a Transformer's; they are not kept.
@@ -57,6 +59,13 @@ class Int8:
             target = np.asarray(arrays[name], np.float32)
         self.encoder = _Encoder(self.config, arrays, source, encodings)
         self.decoder = _Decoder(self.config, arrays, target, encodings)
+
+    def computing(self) -> AbstractContextManager[None]:
+        """Nothing is to be switched on."""
+        return nullcontext()
+
+    def give_back_memory(self) -> None:
+        """Nothing is kept."""
 
     def start(self, beam_size: int) -> Int8Decoding:
         """An empty batch."""
@@ -309,17 +318,17 @@ class Int8Decoding:
         """Keys and values of a source, which nobody writes to again."""
         return self._cache.memory(sentence)
 
-    def step(self, tokens: Tensor) -> Int8Scores:
+    def step(self, tokens: Integers) -> Int8Scores:
         """One token further."""
         work = self._room.of(len(tokens))
         self._cache.make_step()
-        self._network.decoder(tokens.numpy(), self._cache.past, self._cache.beam_size, work)
+        self._network.decoder(tokens, self._cache.past, self._cache.beam_size, work)
         self._cache.advance()
         return Int8Scores(self._network.decoder, work, len(tokens))
 
-    def select(self, rows: Tensor, sentences: Sequence[int] | None = None) -> None:
+    def select(self, rows: Integers, sentences: Sequence[int] | None = None) -> None:
         """Follow the beam."""
-        self._cache.select(rows.numpy(), sentences)
+        self._cache.select(rows, sentences)
 
     def _encode(self, sources: Sequence[Sequence[int]], memories: Integers) -> None:
         """Fill the memories at addresses (G,)."""
@@ -374,30 +383,23 @@ class Int8Scores:
         self._decoder = decoder
         self._work = work
         self._rows = rows
-        self._end: Tensor | None = None
-        self._whole: Tensor | None = None
+        self._end: Floats | None = None
+        self._whole: Floats | None = None
 
     @property
     def vocab_size(self) -> int:
         """V."""
         return self._decoder.vocab_size
 
-    def best(self, width: int) -> tuple[Tensor, Tensor]:
+    def best(self, width: int) -> tuple[Floats, Integers]:
         """The most probable tokens, and on the way the end of the sentence."""
-        log_probs, self._end = torch.empty(self._rows, width), torch.empty(self._rows)
-        tokens = torch.empty(self._rows, width, dtype=torch.int64)
-        decoder = self._decoder
-        next_token.best(
-            decoder.output,
-            decoder.eos_id,
-            self._work,
-            log_probs.numpy(),
-            tokens.numpy(),
-            self._end.numpy(),
-        )
+        rows, decoder, work = self._rows, self._decoder, self._work
+        log_probs, tokens = np.empty((rows, width), np.float32), np.empty((rows, width), np.int64)
+        self._end = np.empty(rows, np.float32)
+        next_token.best(decoder.output, decoder.eos_id, work, log_probs, tokens, self._end)
         return log_probs, tokens
 
-    def of(self, token: int) -> Tensor:
+    def of(self, token: int) -> Floats:
         """One token in every row, (R,); the end of the sentence costs nothing after ``best``.
 
         Any other costs as much as all, the first time.
@@ -405,7 +407,7 @@ class Int8Scores:
         if token == self._decoder.eos_id and self._end is not None:
             return self._end
         if self._whole is None:
-            self._whole = self.all()
+            self._whole = self.all().numpy()
         return self._whole[:, token]
 
     def all(self) -> Tensor:
