@@ -26,6 +26,14 @@ def serve(
             f"Without any, {options.DEFAULT_MODEL}.",
         ),
     ] = None,
+    glossary: Annotated[
+        list[str] | None,
+        Option(
+            metavar="NAME=FILE",
+            help="Terms that clients can name, .csv, .tsv or .tbx; repeatable, files of one name "
+            "are one glossary.",
+        ),
+    ] = None,
     listen: Annotated[
         str, Option(metavar="HOST:PORT|unix:PATH", help="Where to listen; port 0 is any.")
     ] = "127.0.0.1:50051",
@@ -88,8 +96,8 @@ def serve(
     """Serve translations over gRPC, many clients at once.
 
     SIGTERM and Ctrl-C finish what was accepted, refuse what is new, and end; a second one ends at
-    once. SIGHUP loads models again whose files have changed. What happens is logged on stderr, a
-    JSON object a line, and no text unless --log-text is given.
+    once. SIGHUP loads models and glossaries again whose files have changed. What happens is logged
+    on stderr, a JSON object a line, and no text unless --log-text is given.
     """
     tls = _tls(tls_certificate, tls_key, tls_client_ca)
     check_above_zero(
@@ -98,12 +106,14 @@ def serve(
     DecodingOptions(beam_size=beam_size)
     from tformer.server import logs
     from tformer.server.address import Address
+    from tformer.server.glossaries import GlossarySource
     from tformer.server.lifecycle import ServerOptions, run
     from tformer.server.models import ModelSource, Settings
 
     chosen = ServerOptions(
         models=tuple(ModelSource.parse(text) for text in model or [options.DEFAULT_MODEL]),
         listen=Address.parse(listen),
+        glossaries=tuple(map(GlossarySource.parse, glossary or [])),
         settings=Settings(
             device=device,
             dtype=dtype,

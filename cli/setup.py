@@ -38,7 +38,7 @@ class Setup:
         Raises:
             TformerError: it is missing, damaged or cannot be reached.
         """
-        warm = self.terms.glossary is None  # the daemon takes none
+        warm = self.terms.fits_into_a_request
         opened = loading.open_translator(
             self.model, self.place, self.remote, self.decoding, warm=warm
         )
@@ -66,7 +66,9 @@ class Setup:
             "model": self._model_digest(),
             "languages": f"{self.source} {self.target}",
             "options": digest_of_values(asdict(self.decoding)),
-            "glossary": digest_of_files(self.terms.glossary_files),
+            "glossary": digest_of_values(
+                self.terms.glossary_name, digest_of_files(self.terms.glossary_files)
+            ),
             "memory": digest_of_files(self.terms.memory_files),
         }
 

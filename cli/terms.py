@@ -23,11 +23,12 @@ NUM_NEAR = 3
 """Near matches that --json shows for a text."""
 
 GlossaryFiles = Annotated[
-    list[Path] | None,
+    list[str] | None,
     Option(
         "--glossary",
-        metavar="FILE",
-        help="Terms and what they must become, .csv, .tsv or .tbx; may be given again.",
+        metavar="FILE|NAME",
+        help="Terms and what they must become, .csv, .tsv or .tbx, or what a server calls them; "
+        "may be given again.",
     ),
 ]
 MemoryFiles = Annotated[
@@ -51,26 +52,41 @@ class Terms:
 
     @classmethod
     def read(
-        cls, glossaries: Sequence[Path] | None, memories: Sequence[Path] | None, *, remote: bool
+        cls, glossaries: Sequence[str] | None, memories: Sequence[Path] | None, *, remote: bool
     ) -> Terms:
         """Read the files, if there are any.
 
         Raises:
-            UsageError: a server is to translate, which takes no glossary.
+            UsageError: a glossary is named where no server is, or is too large for a server.
             InputError: a file cannot be read or is malformed.
         """
-        if glossaries and remote:
+        files, names = _files_and_names(glossaries or ())
+        if names and not remote:
             raise UsageError(
-                "--glossary is of no use with --server: only a model that is loaded here can be "
-                "made to use terms"
+                f"--glossary {names[0]}: only a server has glossaries by name; a file of terms "
+                "ends in .csv, .tsv or .tbx"
             )
-        glossary_files, memory_files = tuple(glossaries or ()), tuple(memories or ())
-        return cls(
-            _read_glossary(glossary_files),
-            _read_memory(memory_files),
-            glossary_files,
-            memory_files,
-        )
+        if len(names) > 1:
+            raise UsageError("a server takes one glossary by name, and files besides")
+        memory_files = tuple(memories or ())
+        glossary = _read_glossary(files, *names)
+        if remote:
+            _check_size(glossary)
+        return cls(glossary, _read_memory(memory_files), files, memory_files)
+
+    @property
+    def glossary_name(self) -> str:
+        """What a server calls the glossary; "" if it is not one of a server."""
+        return getattr(self.glossary, "name", "")
+
+    @property
+    def fits_into_a_request(self) -> bool:
+        """Whether a server can be told of the glossary."""
+        try:
+            _check_size(self.glossary)
+        except UsageError:
+            return False
+        return True
 
     def equip(self, translator: AnyTranslator, *, near: bool) -> AnyTranslator:
         """A translator that uses them.
@@ -78,9 +94,14 @@ class Terms:
         Args:
             translator: one that takes a glossary, if there is one.
             near: whether near matches of the memory are wanted.
+
+        Raises:
+            UsageError: the server has no such glossary.
         """
         if self.glossary is None and self.memory is None:
             return translator
+        if self.glossary_name:
+            self.glossary.look_up(translator.glossaries())  # type: ignore[union-attr]
         from tformer.model.remembering import Remembering
         from tformer.model.translation_memory import TranslationMemory
 
@@ -118,13 +139,36 @@ class _Watched(Around):
                 talk.warning(f"the {name} has nothing from {source} to {target}")
 
 
-def _read_glossary(paths: Sequence[Path]) -> Glossary | None:
-    if not paths:
+def _files_and_names(given: Sequence[str]) -> tuple[tuple[Path, ...], list[str]]:
+    """Files of terms, and glossaries of a server."""
+    if not given:
+        return (), []
+    from tformer.documents.glossaries import is_file_name
+
+    files = tuple(Path(one) for one in given if is_file_name(one))
+    return files, [one for one in given if not is_file_name(one)]
+
+
+def _check_size(glossary: Glossary | None) -> None:
+    if glossary is None:
+        return
+    from tformer.server.terms import check_size
+
+    check_size(len(glossary))
+
+
+def _read_glossary(paths: Sequence[Path], name: str = "") -> Glossary | None:
+    if not paths and not name:
         return None
     from tformer.documents.glossaries import read_glossary
     from tformer.model.glossary import Glossary
 
-    return Glossary(entry for path in paths for entry in read_glossary(path))
+    entries = [entry for path in paths for entry in read_glossary(path)]
+    if not name:
+        return Glossary(entries)
+    from tformer.server.terms import NamedGlossary
+
+    return NamedGlossary(name, entries)
 
 
 def _read_memory(paths: Sequence[Path]) -> TranslationMemory | None:

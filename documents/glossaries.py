@@ -17,8 +17,15 @@ from tformer.documents.xml_elements import Found, elements
 from tformer.model.errors import InputError
 from tformer.model.glossary import Entry
 
+SUFFIXES = (".csv", ".tsv", ".tbx")
+
 MOST_TERMS = 200
 """Terms of one concept of TBX, over all languages, at most; each is paired with each."""
+
+
+def is_file_name(text: str) -> bool:
+    """Whether this means a file of terms, and not a glossary that a server has."""
+    return "/" in text or text.lower().endswith(SUFFIXES)
 
 
 def read_glossary(path: Path) -> list[Entry]:
@@ -28,7 +35,7 @@ def read_glossary(path: Path) -> list[Entry]:
         InputError: it cannot be read or is malformed, with the line.
     """
     suffix = path.suffix.lower()
-    if suffix not in (".csv", ".tsv", ".tbx"):
+    if suffix not in SUFFIXES:
         raise InputError(f"{path}: a glossary ends in .csv, .tsv or .tbx")
     data = read_bytes(path)
     if suffix == ".tbx":

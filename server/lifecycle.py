@@ -31,6 +31,7 @@ from tformer.server.admin import AdminService
 from tformer.server.admission import Admission
 from tformer.server.cache import Cache
 from tformer.server.calls import Calls, TokenNeeded, only_administrators
+from tformer.server.glossaries import Glossaries, GlossarySource
 from tformer.server.metrics import Exporter, Metrics
 from tformer.server.models import Models, ModelSource, Settings
 from tformer.server.service import TranslationService
@@ -81,6 +82,7 @@ class ServerOptions:
     """The default first."""
     listen: Address = field(default_factory=lambda: Address.parse(addresses.DEFAULT))
     settings: Settings = field(default_factory=Settings)
+    glossaries: tuple[GlossarySource, ...] = ()
     queue_tokens: int = 100_000
     """Tokens of source text that are accepted and not yet answered, at most."""
     cache_characters: int = 0
@@ -127,6 +129,7 @@ class Server:
         self._admission = Admission(options.queue_tokens)
         self._metrics = Metrics(lambda: self._admission.tokens)
         self._models = Models(options.models, options.settings, self._metrics.watch)
+        self._glossaries = Glossaries(options.glossaries)
         self._gate = Gate(options.tokens)
         self._calls = Calls(self._gate, self._metrics)
         self._service = TranslationService(
@@ -136,6 +139,7 @@ class Server:
             self._calls.draining,
             max_wait=options.settings.max_wait,
             cache=Cache(options.cache_characters),
+            glossaries=self._glossaries,
             log_text=options.log_text,
         )
         self._health = health.aio.HealthServicer()
@@ -166,9 +170,10 @@ class Server:
         return self._exporter.port if self._exporter else None
 
     async def reload(self) -> list[str]:
-        """Load again the models whose files have changed; the names of those that were replaced."""
-        replaced = [each.name for each in await self._models.reload() if each.replaced]
-        logger.info("models were looked at again", extra={"replaced": replaced})
+        """Load again what has changed: models and glossaries; the names of what was replaced."""
+        looked_at = [*await self._models.reload(), *await self._glossaries.reload()]
+        replaced = [each.name for each in looked_at if each.replaced]
+        logger.info("models and glossaries were looked at again", extra={"replaced": replaced})
         return replaced
 
     async def drain(self, grace: float) -> None:
@@ -200,6 +205,7 @@ class Server:
         self._bound = True
         if self._options.metrics:
             self._exporter = self._metrics.serve(self._options.metrics)
+        await self._glossaries.load()
         await self._models.load()
         await self._grpc.start()
         for name in ("", SERVICE.full_name):
@@ -211,17 +217,19 @@ class Server:
             extra={
                 "address": str(self.address),
                 "models": [model.name for model in self._models],
+                "glossaries": [glossary.name for glossary in self._glossaries],
                 "metrics_port": self.metrics_port,
             },
         )
 
     def _build(self) -> grpc.aio.Server:
+        admin = AdminService(self._models, self._glossaries)
         door = None if self._options.open_admin else only_administrators
         server = grpc.aio.server(interceptors=self._guards(), options=self._channel_options())
         server.add_generic_rpc_handlers(
             (
                 self._calls.handlers(SERVICE, self._service),
-                self._calls.handlers(ADMIN, AdminService(self._models), door=door),
+                self._calls.handlers(ADMIN, admin, door=door),
             )
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)

@@ -66,8 +66,14 @@ class Page:
                 *(details for part in parts for details in part.warning_details),
                 *map(warning_message, notices),
             ],
+            glossary_terms=_each_once(use for part in parts for use in part.glossary_terms),
             usage=total(part.usage for part in parts),
         )
+
+
+def _each_once(uses: Iterable[pb.TermUse]) -> list[pb.TermUse]:
+    """Terms by whether they were honoured: a page may say one here and lack it there."""
+    return list({(use.source_term, use.target_term, use.honoured): use for use in uses}.values())
 
 
 def _answer(text: str, part: pb.Translation) -> str | Answer:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tformer.model.errors import UsageError
 from tformer.model.options import DecodingOptions, LengthNormalisation
@@ -16,23 +17,28 @@ from tformer.model.translation import (
     Notice,
     PieceScore,
     Span,
+    TermUse,
     Translation,
     WarningKind,
     kind_of,
 )
 from tformer.protos.v1 import translation_pb2 as pb
-from tformer.server.status import Unsupported
 
 if TYPE_CHECKING:
+    from tformer.server.glossaries import ServedGlossary
     from tformer.server.worker import Timing
 
 PLAIN_TEXT = "text/plain"
 HTML = "text/html"
 
-NO_PREFIX = "this server does not take target prefixes yet: leave target_prefix empty"
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
-OPTIONS = tuple(field.name for field in pb.DecodingOptions.DESCRIPTOR.fields)
-"""Every option of the contract; those of the library have the same names."""
+REQUIRED_TERMS = "required_terms"
+
+OPTIONS = tuple(
+    field.name for field in pb.DecodingOptions.DESCRIPTOR.fields if field.name != REQUIRED_TERMS
+)
+"""Options of the contract that have one value; those of the library have the same names."""
 
 _NORMALISATIONS: dict[LengthNormalisation, pb.LengthNormalisation] = {
     "paper": pb.LENGTH_NORMALISATION_PAPER,
@@ -52,9 +58,40 @@ _WARNINGS = {
     WarningKind.LIMIT: pb.WARNING_CODE_LIMIT,
     WarningKind.GUARD: pb.WARNING_CODE_GUARD,
     WarningKind.MARKUP: pb.WARNING_CODE_MARKUP,
+    WarningKind.TERM: pb.WARNING_CODE_TERM,
     WarningKind.OTHER: pb.WARNING_CODE_UNSPECIFIED,
 }
 _WARNINGS_BACK = {number: kind for kind, number in _WARNINGS.items()}
+
+
+class Content(NamedTuple):
+    """One of the texts of a call."""
+
+    text: str
+    prefix: str = ""
+    """How its translation is to begin."""
+
+    @classmethod
+    def all_of(cls, message: pb.TranslateTextRequest) -> list[Content]:
+        """Those of a message.
+
+        Raises:
+            UsageError: there are not as many prefixes as texts.
+        """
+        texts, prefixes = message.contents, message.target_prefixes
+        if not prefixes:
+            return [cls(text) for text in texts]
+        if len(prefixes) != len(texts):
+            raise UsageError(
+                f"target_prefixes must be none or as many as contents ({len(texts)}), "
+                f"not {len(prefixes)}"
+            )
+        return [cls(*both) for both in zip(texts, prefixes, strict=True)]
+
+
+def sendable(text: str) -> str:
+    """What UTF-8 can say: a lone surrogate becomes U+FFFD, as which a translator here reads it."""
+    return _SURROGATE.sub("\ufffd", text)
 
 
 @dataclass(frozen=True)
@@ -66,6 +103,7 @@ class Order:
     model: str
     options: DecodingOptions
     html: bool = False
+    glossary: ServedGlossary | None = None
 
     @classmethod
     def of(cls, message: pb.TranslateTextRequest | pb.StreamConfig) -> Order:
@@ -73,10 +111,7 @@ class Order:
 
         Raises:
             UsageError: it asks for the impossible.
-            Unsupported: it asks for what is not built.
         """
-        if isinstance(message, pb.TranslateTextRequest) and any(message.target_prefixes):
-            raise Unsupported(NO_PREFIX)
         if message.mime_type not in ("", PLAIN_TEXT, HTML):
             raise UsageError(f"mime_type must be {PLAIN_TEXT} or {HTML}, not {message.mime_type!r}")
         order = cls(
@@ -90,11 +125,25 @@ class Order:
             _check_html(order.options)
         return order
 
+    def options_for(self, content: Content) -> DecodingOptions:
+        """How to decode one of the texts.
+
+        Raises:
+            UsageError: it is HTML, and its translation is to begin in a way.
+        """
+        if not content.prefix:
+            return self.options
+        if self.html:
+            raise UsageError(f"{HTML} takes no target prefix")
+        return replace(self.options, target_prefix=content.prefix)
+
 
 def _check_html(options: DecodingOptions) -> None:
     """Refuse what only a text of one piece has."""
     if options.n_best > 1 or options.alignments or options.token_scores:
         raise UsageError(f"{HTML} has one translation, without alignments and scores of tokens")
+    if options.required_terms:
+        raise UsageError(f"{HTML} takes no required terms")
 
 
 def options_from(message: pb.DecodingOptions) -> DecodingOptions:
@@ -115,7 +164,7 @@ def _options(serialised: bytes) -> DecodingOptions:
         if number not in _NORMALISATIONS_BACK:
             raise UsageError(f"length_normalisation must be paper or average, not {number}")
         values["length_normalisation"] = _NORMALISATIONS_BACK[number]
-    return DecodingOptions(**values)
+    return DecodingOptions(**values, required_terms=tuple(message.required_terms))
 
 
 def options_message(options: DecodingOptions) -> pb.DecodingOptions:
@@ -126,7 +175,7 @@ def options_message(options: DecodingOptions) -> pb.DecodingOptions:
     """
     values = {name: getattr(options, name) for name in OPTIONS}
     values["length_normalisation"] = _NORMALISATIONS[options.length_normalisation]
-    message = pb.DecodingOptions()
+    message = pb.DecodingOptions(required_terms=map(sendable, options.required_terms))
     for name, value in values.items():
         if value is not None:
             try:
@@ -150,6 +199,10 @@ def translation_message(translation: Translation, order: Order, timing: Timing) 
         finish_reason=_REASONS[translation.finish_reason],
         warnings=translation.warnings,
         warning_details=map(warning_message, translation.warnings),
+        glossary_terms=[
+            pb.TermUse(source_term=use.source, target_term=use.target, honoured=use.honoured)
+            for use in translation.terms
+        ],
         usage=pb.Usage(
             source_tokens=translation.source_tokens,
             target_tokens=translation.target_tokens,
@@ -172,6 +225,10 @@ def translation_from(message: pb.Translation, source: str, options: DecodingOpti
         finish_reason=_REASONS_BACK[message.finish_reason],
         source_tokens=message.usage.source_tokens,
         target_tokens=message.usage.target_tokens,
+        terms=tuple(
+            TermUse(use.source_term, use.target_term, use.honoured)
+            for use in message.glossary_terms
+        ),
     )
 
 

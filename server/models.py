@@ -101,7 +101,7 @@ class ServedModel:
 
 @dataclass(frozen=True)
 class Reloaded:
-    """What became of one model when the files were looked at again."""
+    """What became of one model, or one glossary, when the files were looked at again."""
 
     name: str
     replaced: bool = False

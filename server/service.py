@@ -18,11 +18,12 @@ from tformer.protos.v1 import translation_pb2 as pb
 from tformer.server.admission import Admission, Reservation, estimate
 from tformer.server.cache import Cache
 from tformer.server.calls import Call
+from tformer.server.glossaries import Glossaries
 from tformer.server.markup import Page
-from tformer.server.messages import NO_PREFIX, Order, total, translation_message
+from tformer.server.messages import Content, Order, total, translation_message
 from tformer.server.metrics import Metrics
 from tformer.server.models import Models, ServedModel, match_language
-from tformer.server.status import ShuttingDown, Unsupported, status_of
+from tformer.server.status import ShuttingDown, status_of
 from tformer.server.streams import Conveyor, until
 from tformer.server.worker import Timing
 
@@ -50,6 +51,7 @@ class TranslationService:
         *,
         max_wait: float,
         cache: Cache,
+        glossaries: Glossaries | None = None,
         log_text: bool = False,
     ) -> None:
         """A service.
@@ -61,6 +63,7 @@ class TranslationService:
             draining: once it is set, streams are read no further.
             max_wait: seconds that an item of a stream waits to be accepted, at most.
             cache: of translations.
+            glossaries: that callers may name; None is none.
             log_text: whether texts and translations are logged.
         """
         self._models = models
@@ -69,6 +72,7 @@ class TranslationService:
         self._draining = draining
         self._max_wait = max_wait
         self._cache = cache
+        self._glossaries = glossaries or Glossaries()
         self._log_text = log_text
         # Cutting text is Python, so one thread is as fast as many, and keeps gRPC answering.
         self._cutting = ThreadPoolExecutor(1, "tformer-drafts")
@@ -81,9 +85,10 @@ class TranslationService:
         self, request: pb.TranslateTextRequest, call: Call
     ) -> pb.TranslateTextResponse:
         """Translate the texts of one message."""
-        order = Order.of(request)
+        order, contents = Order.of(request), Content.all_of(request)
         with self._admission.reserve(estimate(request.contents)) as room:
-            model, translations = await self._contents(request.contents, order, call, room)
+            order = await self._with_glossary(order, request)
+            model, translations = await self._contents(contents, order, call, room)
         usage = total(translation.usage for translation in translations)
         call.notes |= {
             "model": model,
@@ -105,7 +110,7 @@ class TranslationService:
                 raise ShuttingDown("the server is shutting down")
             if first is None or not first.HasField("config"):
                 raise UsageError("the first message of a stream must have the config")
-            order = Order.of(first.config)
+            order = await self._with_glossary(Order.of(first.config), first.config)
             # What is wrong with the order is found now, and not again with every item.
             model = self._models.find(order.model, order.source, order.target)
             _route_languages(model, order)
@@ -134,11 +139,10 @@ class TranslationService:
         self, order: Order, call: Call, item: pb.StreamItem
     ) -> pb.StreamTranslateTextResponse:
         try:
-            if item.target_prefix:
-                raise Unsupported(NO_PREFIX)
+            content = Content(item.content, item.target_prefix)
             tokens = estimate([item.content])
             with await self._admission.wait(tokens, self._max_wait) as room:
-                _, (translation,) = await self._contents([item.content], order, call, room)
+                _, (translation,) = await self._contents([content], order, call, room)
         except Exception as error:
             translation = _failure(error, call)
         return pb.StreamTranslateTextResponse(id=item.id, translation=translation)
@@ -176,6 +180,31 @@ class TranslationService:
         """Describe a model."""
         return self._models.find(request.name).describe()
 
+    async def list_glossaries(
+        self, request: pb.ListGlossariesRequest, call: Call
+    ) -> pb.ListGlossariesResponse:
+        """List the glossaries."""
+        found = [glossary.describe() for glossary in self._glossaries]
+        return pb.ListGlossariesResponse(glossaries=found)
+
+    async def get_glossary(self, request: pb.GetGlossaryRequest, call: Call) -> pb.Glossary:
+        """Describe a glossary."""
+        return self._glossaries.find(request.name).describe()
+
+    async def _with_glossary(
+        self, order: Order, message: pb.TranslateTextRequest | pb.StreamConfig
+    ) -> Order:
+        """The order with the glossary that a message asks for.
+
+        Raises:
+            UnknownGlossary: there is none of the name.
+            UsageError: it brings terms along that cannot be used.
+        """
+        if not message.HasField("glossary_config"):
+            return order
+        glossary = await self._aside(self._glossaries.chosen, message.glossary_config)
+        return replace(order, glossary=glossary)
+
     def _languages(self, name: str) -> tuple[set[str], set[str]]:
         """Languages that a model, or any if the name is empty, translates from, and to."""
         models = [self._models.find(name)] if name else list(self._models)
@@ -185,7 +214,7 @@ class TranslationService:
         )
 
     async def _contents(
-        self, contents: Sequence[str], order: Order, call: Call, room: Reservation
+        self, contents: Sequence[Content], order: Order, call: Call, room: Reservation
     ) -> tuple[str, list[pb.Translation]]:
         """The name of the model, and a translation or an error for each content."""
         async with self._models.use(order.model, order.source, order.target) as model:
@@ -199,7 +228,7 @@ class TranslationService:
         return model.name, translations
 
     async def _translate_pages(
-        self, model: ServedModel, contents: Sequence[str], order: Order, call: Call
+        self, model: ServedModel, contents: Sequence[Content], order: Order, call: Call
     ) -> list[pb.Translation]:
         async with asyncio.TaskGroup() as tasks:
             pages = [
@@ -209,18 +238,19 @@ class TranslationService:
         return [page.result() for page in pages]
 
     async def _translate_page(
-        self, model: ServedModel, content: str, order: Order, call: Call
+        self, model: ServedModel, content: Content, order: Order, call: Call
     ) -> pb.Translation:
         """The translation of a page, or an error."""
 
         async def translate(texts: list[str]) -> list[pb.Translation]:
             # The call has been let in by its size; nothing that belongs to it waits again.
             with self._admission.let_in(estimate(texts)) as room:
-                return await self._translate(model, texts, own, call, room)
+                return await self._translate(model, list(map(Content, texts)), own, call, room)
 
         try:
-            page, source, target = await self._aside(_open_page, model, content, order)
-            options = replace(order.options, alignments=page.has_tags)
+            options = order.options_for(content)
+            page, source, target = await self._aside(_open_page, model, content.text, order)
+            options = replace(options, alignments=page.has_tags)
             own = replace(order, source=source, target=target, options=options)
             translation = await page.translate(translate)
         except Exception as error:
@@ -231,12 +261,17 @@ class TranslationService:
         return translation
 
     async def _translate(
-        self, model: ServedModel, texts: Sequence[str], order: Order, call: Call, room: Reservation
+        self,
+        model: ServedModel,
+        contents: Sequence[Content],
+        order: Order,
+        call: Call,
+        room: Reservation,
     ) -> list[pb.Translation]:
         """A translation or an error for each text."""
-        known = [self._cache.get(_key(model, order, text)) for text in texts]
+        known = [self._cache.get(_key(model, order, content)) for content in contents]
         self._metrics.cache_hits.labels(model.name).inc(len(known) - known.count(None))
-        missing = [text for text, found in zip(texts, known, strict=True) if found is None]
+        missing = [content for content, found in zip(contents, known, strict=True) if not found]
         new = iter(await self._translate_new(model, missing, order, call, room))
         at_once = Timing.none()
         return [
@@ -244,10 +279,15 @@ class TranslationService:
         ]
 
     async def _translate_new(
-        self, model: ServedModel, texts: Sequence[str], order: Order, call: Call, room: Reservation
+        self,
+        model: ServedModel,
+        contents: Sequence[Content],
+        order: Order,
+        call: Call,
+        room: Reservation,
     ) -> list[pb.Translation]:
         """A translation or an error for each text, by the model's worker."""
-        cut = await self._cut(model, texts, order, room.tokens)
+        cut = await self._cut(model, contents, order, room.tokens)
         drafts = [draft for draft in cut if isinstance(draft, Draft)]
         room.resize(sum(draft.source_tokens for draft in drafts))
         if call.caller and call.caller.tokens:
@@ -256,17 +296,17 @@ class TranslationService:
         if order.options.alignments or order.options.token_scores:
             await self._aside(model.translator.explain, drafts)
         return [
-            self._answer(model, text, draft, order, next(timings))
+            self._answer(model, content, draft, order, next(timings))
             if isinstance(draft, Draft)
             else _failure(draft, call)
-            for text, draft in zip(texts, cut, strict=True)
+            for content, draft in zip(contents, cut, strict=True)
         ]
 
     def _answer(
-        self, model: ServedModel, text: str, draft: Draft, order: Order, timing: Timing
+        self, model: ServedModel, content: Content, draft: Draft, order: Order, timing: Timing
     ) -> pb.Translation:
         translation = draft.translation(order.options.n_best)
-        self._cache.put(_key(model, order, text), translation, text)
+        self._cache.put(_key(model, order, content), translation, content.text)
         self._metrics.texts.labels(model.name).inc()
         self._metrics.source_tokens.labels(model.name).inc(translation.source_tokens)
         self._metrics.queue_seconds.labels(model.name).observe(timing.queue_seconds)
@@ -274,12 +314,13 @@ class TranslationService:
         return translation_message(translation, order, timing)
 
     async def _cut(
-        self, model: ServedModel, texts: Sequence[str], order: Order, tokens: int
+        self, model: ServedModel, contents: Sequence[Content], order: Order, tokens: int
     ) -> list[Draft | Exception]:
         """The drafts of the texts, or what is wrong with them; ``tokens`` as estimated."""
-        if tokens <= CUT_AT_ONCE:
-            return _drafts(model, texts, order)
-        return await self._aside(_drafts, model, texts, order)
+        # A glossary makes itself ready when it is first used in a direction, which takes a while.
+        if tokens <= CUT_AT_ONCE and order.glossary is None:
+            return _drafts(model, contents, order)
+        return await self._aside(_drafts, model, contents, order)
 
     async def _aside(self, function: Callable[..., Result], *arguments: object) -> Result:
         """Call a function in the thread that cuts texts and explains translations."""
@@ -287,9 +328,10 @@ class TranslationService:
         return await loop.run_in_executor(self._cutting, function, *arguments)
 
 
-def _key(model: ServedModel, order: Order, text: str) -> tuple[object, ...]:
+def _key(model: ServedModel, order: Order, content: Content) -> tuple[object, ...]:
     """Everything on which a translation depends."""
-    return model.fingerprint, order.source, order.target, order.options, text
+    terms = order.glossary and order.glossary.fingerprint
+    return model.fingerprint, order.source, order.target, order.options, terms, content
 
 
 def _route_languages(model: ServedModel, order: Order) -> Order:
@@ -310,13 +352,17 @@ def _route_languages(model: ServedModel, order: Order) -> Order:
     return replace(order, source=source, target=target)
 
 
-def _drafts(model: ServedModel, texts: Sequence[str], order: Order) -> list[Draft | Exception]:
+def _drafts(
+    model: ServedModel, contents: Sequence[Content], order: Order
+) -> list[Draft | Exception]:
     """Cut texts into sentences and tokens; one that cannot be cut does not stop the others."""
     route = model.translator.route(order.source or None, order.target or None)
+    glossary = order.glossary.terms if order.glossary else None
     drafts: list[Draft | Exception] = []
-    for text in texts:
+    for content in contents:
         try:
-            drafts.append(model.translator.draft(text, route, order.options))
+            options = order.options_for(content)
+            drafts.append(model.translator.draft(content.text, route, options, glossary))
         except Exception as error:
             drafts.append(error)
     return drafts
@@ -329,9 +375,9 @@ def _open_page(model: ServedModel, content: str, order: Order) -> tuple[Page, st
     return page, *route.of(" ".join(page.plain))
 
 
-def _log(contents: Sequence[str], translations: Sequence[pb.Translation], call: Call) -> None:
+def _log(contents: Sequence[Content], translations: Sequence[pb.Translation], call: Call) -> None:
     for content, translation in zip(contents, translations, strict=True):
-        facts = {"content": content, "translated_text": translation.translated_text}
+        facts = {"content": content.text, "translated_text": translation.translated_text}
         logger.info("text", extra={"request_id": call.id, **facts})
 
 

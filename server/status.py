@@ -6,9 +6,9 @@ TformerError
 │   ├── Overloaded      RESOURCE_EXHAUSTED, with RetryInfo
 │   ├── ShuttingDown    UNAVAILABLE
 │   ├── UnknownModel    NOT_FOUND
+│   ├── UnknownGlossary NOT_FOUND
 │   ├── NoToken         UNAUTHENTICATED
-│   ├── NotAllowed      PERMISSION_DENIED
-│   └── Unsupported     UNIMPLEMENTED
+│   └── NotAllowed      PERMISSION_DENIED
 └── others              INTERNAL
 """
 
@@ -39,6 +39,10 @@ class UnknownModel(ServerError):
     """There is no model of that name."""
 
 
+class UnknownGlossary(ServerError):
+    """There is no glossary of that name."""
+
+
 class NoToken(ServerError):
     """The caller has not said who it is, or not in a way that can be believed."""
 
@@ -47,18 +51,14 @@ class NotAllowed(ServerError):
     """The caller is known, and may not do this."""
 
 
-class Unsupported(ServerError):
-    """The contract has it, and this server has not."""
-
-
 _CODES: dict[type[TformerError], grpc.StatusCode] = {
     UsageError: grpc.StatusCode.INVALID_ARGUMENT,
     Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
     ShuttingDown: grpc.StatusCode.UNAVAILABLE,
     UnknownModel: grpc.StatusCode.NOT_FOUND,
+    UnknownGlossary: grpc.StatusCode.NOT_FOUND,
     NoToken: grpc.StatusCode.UNAUTHENTICATED,
     NotAllowed: grpc.StatusCode.PERMISSION_DENIED,
-    Unsupported: grpc.StatusCode.UNIMPLEMENTED,
 }
 
 _BY_NUMBER = {code.value[0]: code for code in grpc.StatusCode}

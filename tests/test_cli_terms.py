@@ -106,10 +106,10 @@ def test_what_has_nothing_for_the_direction_is_told_once(
         ),
         pytest.param(["--memory", "bad.tmx"], ExitStatus.INPUT, "bad.tmx:2: not well", id="tmx"),
         pytest.param(
-            ["--glossary", "bad.csv", "--server", "127.0.0.1:1"],
+            ["--glossary", "company"],
             ExitStatus.USAGE,
-            "--glossary is of no use with --server",
-            id="server",
+            "--glossary company: only a server has glossaries by name",
+            id="name",
         ),
     ],
 )

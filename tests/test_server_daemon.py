@@ -20,6 +20,7 @@ from tformer.cli import loading
 from tformer.cli.exits import ExitStatus
 from tformer.model.errors import ModelError
 from tformer.server import daemon
+from tformer.server.terms import MOST_ENTRIES
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +98,27 @@ def test_a_command_with_its_model_uses_it(tformer: Tformer, model: Path) -> None
     result = tformer("translate", *options, stdin=b"A dog.\n\n...")
     assert (result.status, result.out.count("\n"), result.out[-5:]) == (0, 2, "\n\n...")
     assert "loaded cold" not in result.err
+
+
+@pytest.mark.usefixtures("started", "here", "cold")
+def test_a_command_with_terms_and_demands_uses_it(
+    tformer: Tformer, model: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "terms.csv").write_text(f"dog,{'Hund ' * 200}\n")
+    options = ["-m", model, "-s", "en", "-t", "de", "--beam-size", "2"]
+    options += ["--glossary", tmp_path / "terms.csv", "--target-prefix", "Der", "--max-length", "9"]
+    result = tformer("translate", *options, stdin=b"A dog.\n")
+    assert result.status == 0 and result.out.startswith("Der")
+    assert "the glossary term 'dog' → 'Hund Hund" in result.err
+
+
+@pytest.mark.usefixtures("started", "here", "cold")
+def test_a_glossary_that_is_too_large_for_it_has_the_model_loaded(
+    tformer: Tformer, model: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "terms.csv").write_text("".join(f"a{i},b\n" for i in range(MOST_ENTRIES + 1)))
+    options = ["-m", model, "-t", "de", "--beam-size", "2", "--glossary", tmp_path / "terms.csv"]
+    assert "loaded cold" in tformer("translate", *options, stdin=b"a\n").err
 
 
 @pytest.mark.usefixtures("started", "here", "cold")

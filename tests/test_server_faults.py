@@ -33,7 +33,9 @@ from tformer.protos.v1.translation_pb2_grpc import TranslationServiceStub
 from tformer.server.access import hash_token
 from tformer.server.address import Address
 from tformer.server.client import Client
+from tformer.server.glossaries import GlossarySource
 from tformer.server.lifecycle import TlsFiles
+from tformer.server.status import code_from
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "server.md"
 TABLE = dict(re.findall(r"(?m)^\| (.+?) \| ([A-Z_]+) \|", DOCUMENT.read_text("utf-8")))
@@ -216,6 +218,80 @@ def unknown_model(scene: Scene) -> str:
         return status(stub.TranslateText, request("x", model="none"))
 
 
+@fault("unknown glossary")
+def unknown_glossary(scene: Scene) -> str:
+    with scene.server() as (_, stub):
+        config = pb.GlossaryConfig(glossary="none")
+        found = status(stub.TranslateText, request("x", glossary_config=config))
+        assert status(stub.GetGlossary, pb.GetGlossaryRequest(name="none")) == found
+        return found
+
+
+def brought(count: int, **term: str) -> pb.GlossaryConfig:
+    return pb.GlossaryConfig(entries=[term] * count)
+
+
+@fault("more than 10,000 terms with a request")
+def too_many_terms(scene: Scene) -> str:
+    with scene.server() as (_, stub):
+        config = brought(10_001, source_term="a", target_term="b")
+        return status(stub.TranslateText, request("x", glossary_config=config))
+
+
+@fault("half of a term with a request")
+def half_a_term(scene: Scene) -> str:
+    with scene.server() as (_, stub):
+        config = brought(1, source_term="a")
+        return status(stub.TranslateText, request("x", glossary_config=config))
+
+
+@fault("glossary term that cannot be honoured")
+def lost_term(scene: Scene) -> str:
+    with scene.server() as (_, stub):
+        config = brought(1, source_term="dog", target_term="Hund " * 200)
+        answer = stub.TranslateText(request("A dog.", "x", glossary_config=config))
+        lost, other = answer.translations
+        assert [use.honoured for use in lost.glossary_terms] == [False]
+        assert pb.WARNING_CODE_TERM in [each.code for each in lost.warning_details]
+        assert not other.glossary_terms and code_of_item(other) == "OK"
+        return code_of_item(lost)
+
+
+def code_of_item(translation: pb.Translation) -> str:
+    return code_from(translation.error).name
+
+
+@fault("required term that has no room")
+def long_term(scene: Scene) -> str:
+    with scene.server() as (_, stub):
+        options = pb.DecodingOptions(max_length=3, required_terms=["Hund " * 200])
+        (answer, empty) = stub.TranslateText(request("x", "", options=options)).translations
+        assert code_of_item(empty) == "OK"
+        return code_of_item(answer)
+
+
+@fault("target prefix that has no room")
+def long_prefix(scene: Scene) -> str:
+    with scene.server() as (_, stub):
+        answer = stub.TranslateText(request("x", "y", target_prefixes=["Hund " * 200, ""]))
+        prefixed, other = answer.translations
+        assert code_of_item(other) == "OK"
+        return code_of_item(prefixed)
+
+
+@fault("not as many prefixes as texts")
+def lost_prefix(scene: Scene) -> str:
+    with scene.server() as (_, stub):
+        return status(stub.TranslateText, request("x", "y", target_prefixes=["a"]))
+
+
+@fault("required terms of samples")
+def required_of_samples(scene: Scene) -> str:
+    with scene.server() as (_, stub):
+        options = pb.DecodingOptions(sampling=True, required_terms=["a"])
+        return status(stub.TranslateText, request("x", options=options))
+
+
 @fault("unknown method")
 def unknown_method(scene: Scene) -> str:
     with scene.server() as (running, _), grpc.insecure_channel(running.address) as channel:
@@ -295,6 +371,19 @@ def garbage_model(scene: Scene) -> str:
         (scene.model / "model.safetensors").write_bytes(b"garbage")
         assert running.do(running.server.reload) == []
         return status(stub.TranslateText, request("x"))
+
+
+@fault("garbage in the place of a glossary, reload")
+def garbage_glossary(scene: Scene) -> str:
+    file = scene.folder / "terms.csv"
+    file.write_text("dog,Hund\n")
+    with scene.server(glossaries=(GlossarySource("terms", file),)) as (running, stub):
+        file.write_bytes(b"\xff\x00garbage")
+        assert running.do(running.server.reload) == []
+        config = pb.GlossaryConfig(glossary="terms")
+        (answer,) = stub.TranslateText(request("A dog.", glossary_config=config)).translations
+        assert [use.target_term for use in answer.glossary_terms] == ["Hund"]
+        return code_of_item(answer)
 
 
 @fault("SIGTERM under load")

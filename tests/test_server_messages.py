@@ -11,14 +11,21 @@ from hypothesis import strategies as st
 from tformer.model.errors import UsageError
 from tformer.model.options import DecodingOptions
 from tformer.protos.v1 import translation_pb2 as pb
-from tformer.server.messages import OPTIONS, Order, options_from, options_message
-from tformer.server.status import Unsupported
+from tformer.server.messages import (
+    OPTIONS,
+    REQUIRED_TERMS,
+    Content,
+    Order,
+    options_from,
+    options_message,
+)
 
 INT32 = st.integers(1, 2**31 - 1)
 
 
 def test_the_contract_has_every_option_of_the_library() -> None:
-    assert set(OPTIONS) == {field.name for field in fields(DecodingOptions)}
+    # A target prefix is not among the options there, since every text may have its own.
+    assert {*OPTIONS, REQUIRED_TERMS, "target_prefix"} == {f.name for f in fields(DecodingOptions)}
 
 
 def test_what_is_not_set_is_the_default() -> None:
@@ -66,7 +73,33 @@ def test_an_unknown_normalisation_is_refused() -> None:
         options_from(pb.DecodingOptions(length_normalisation=7))  # type: ignore[arg-type]
 
 
-def test_prefixes_are_in_the_contract_only() -> None:
-    with pytest.raises(Unsupported, match="target_prefix"):
-        Order.of(pb.TranslateTextRequest(contents=["a", "b"], target_prefixes=["", "x"]))
-    assert Order.of(pb.TranslateTextRequest(contents=["a"], target_prefixes=[""]))
+def test_required_terms_come_back_as_they_were() -> None:
+    options = DecodingOptions(required_terms=("Hund", "am Strand"))
+    assert options_from(options_message(options)) == options
+
+
+def test_what_is_no_unicode_is_sent_as_a_local_translator_takes_it() -> None:
+    message = options_message(DecodingOptions(required_terms=("a\ud800",)))
+    assert list(message.required_terms) == ["a\ufffd"]
+
+
+def test_every_text_has_its_own_prefix() -> None:
+    request = pb.TranslateTextRequest(contents=["a", "b"], target_prefixes=["", "x"])
+    order = Order.of(request)
+    first, second = map(order.options_for, Content.all_of(request))
+    assert (first.target_prefix, second.target_prefix) == ("", "x")
+
+
+def test_prefixes_are_none_or_as_many_as_texts() -> None:
+    with pytest.raises(UsageError, match=r"none or as many as contents \(2\), not 1"):
+        Content.all_of(pb.TranslateTextRequest(contents=["a", "b"], target_prefixes=["x"]))
+    assert Content.all_of(pb.TranslateTextRequest(contents=["a"])) == [Content("a", "")]
+
+
+def test_a_page_has_neither_a_prefix_nor_required_terms() -> None:
+    order = Order.of(pb.TranslateTextRequest(mime_type="text/html"))
+    with pytest.raises(UsageError, match="takes no target prefix"):
+        order.options_for(Content("a", "x"))
+    options = pb.DecodingOptions(required_terms=["x"])
+    with pytest.raises(UsageError, match="takes no required terms"):
+        Order.of(pb.TranslateTextRequest(mime_type="text/html", options=options))

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dtformer/protos/v1/admin.proto\x12\ntformer.v1\x1a\x17google/rpc/status.proto\"\x15\n\x13ReloadModelsRequest\"A\n\x14ReloadModelsResponse\x12)\n\x06models\x18\x01 \x03(\x0b\x32\x19.tformer.v1.ReloadedModel\"g\n\rReloadedModel\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08replaced\x18\x02 \x01(\x08\x12\x13\n\x0b\x66ingerprint\x18\x03 \x01(\t\x12!\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x12.google.rpc.Status2a\n\x0c\x41\x64minService\x12Q\n\x0cReloadModels\x12\x1f.tformer.v1.ReloadModelsRequest\x1a .tformer.v1.ReloadModelsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dtformer/protos/v1/admin.proto\x12\ntformer.v1\x1a\x17google/rpc/status.proto\"\x15\n\x13ReloadModelsRequest\"s\n\x14ReloadModelsResponse\x12)\n\x06models\x18\x01 \x03(\x0b\x32\x19.tformer.v1.ReloadedModel\x12\x30\n\nglossaries\x18\x02 \x03(\x0b\x32\x1c.tformer.v1.ReloadedGlossary\"g\n\rReloadedModel\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08replaced\x18\x02 \x01(\x08\x12\x13\n\x0b\x66ingerprint\x18\x03 \x01(\t\x12!\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x12.google.rpc.Status\"j\n\x10ReloadedGlossary\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08replaced\x18\x02 \x01(\x08\x12\x13\n\x0b\x66ingerprint\x18\x03 \x01(\t\x12!\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x12.google.rpc.Status2a\n\x0c\x41\x64minService\x12Q\n\x0cReloadModels\x12\x1f.tformer.v1.ReloadModelsRequest\x1a .tformer.v1.ReloadModelsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,9 +35,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RELOADMODELSREQUEST']._serialized_start=70
   _globals['_RELOADMODELSREQUEST']._serialized_end=91
   _globals['_RELOADMODELSRESPONSE']._serialized_start=93
-  _globals['_RELOADMODELSRESPONSE']._serialized_end=158
-  _globals['_RELOADEDMODEL']._serialized_start=160
-  _globals['_RELOADEDMODEL']._serialized_end=263
-  _globals['_ADMINSERVICE']._serialized_start=265
-  _globals['_ADMINSERVICE']._serialized_end=362
+  _globals['_RELOADMODELSRESPONSE']._serialized_end=208
+  _globals['_RELOADEDMODEL']._serialized_start=210
+  _globals['_RELOADEDMODEL']._serialized_end=313
+  _globals['_RELOADEDGLOSSARY']._serialized_start=315
+  _globals['_RELOADEDGLOSSARY']._serialized_end=421
+  _globals['_ADMINSERVICE']._serialized_start=423
+  _globals['_ADMINSERVICE']._serialized_end=520
 # @@protoc_insertion_point(module_scope)

@@ -59,7 +59,8 @@ class AdminServiceServicer:
     def ReloadModels(self, request, context):
         """Looks at the files of every model. Where they have changed, the model is loaded anew and has to
         translate a sentence; then it takes the place of the old one, which finishes what it has. Where
-        it cannot, the old one stays. Answered when all of this is done.
+        it cannot, the old one stays. The files of glossaries are read anew too. Answered when all of
+        this is done.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

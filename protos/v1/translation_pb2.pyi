@@ -21,6 +21,7 @@ class WarningCode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     WARNING_CODE_LIMIT: _ClassVar[WarningCode]
     WARNING_CODE_GUARD: _ClassVar[WarningCode]
     WARNING_CODE_MARKUP: _ClassVar[WarningCode]
+    WARNING_CODE_TERM: _ClassVar[WarningCode]
 
 class FinishReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -36,13 +37,14 @@ WARNING_CODE_CUT: WarningCode
 WARNING_CODE_LIMIT: WarningCode
 WARNING_CODE_GUARD: WarningCode
 WARNING_CODE_MARKUP: WarningCode
+WARNING_CODE_TERM: WarningCode
 FINISH_REASON_UNSPECIFIED: FinishReason
 FINISH_REASON_END_OF_SENTENCE: FinishReason
 FINISH_REASON_LENGTH: FinishReason
 FINISH_REASON_COPIED: FinishReason
 
 class DecodingOptions(_message.Message):
-    __slots__ = ("beam_size", "length_penalty", "n_best", "max_length", "min_length", "alignments", "token_scores", "length_normalisation", "early_stopping", "patience", "length_ratio", "length_offset", "coverage_penalty", "no_repeat_ngram_size", "repetition_penalty", "prefix_bias", "sampling", "temperature", "top_k", "top_p", "seed", "guard")
+    __slots__ = ("beam_size", "length_penalty", "n_best", "max_length", "min_length", "alignments", "token_scores", "length_normalisation", "early_stopping", "patience", "length_ratio", "length_offset", "coverage_penalty", "no_repeat_ngram_size", "repetition_penalty", "prefix_bias", "sampling", "temperature", "top_k", "top_p", "seed", "guard", "required_terms")
     BEAM_SIZE_FIELD_NUMBER: _ClassVar[int]
     LENGTH_PENALTY_FIELD_NUMBER: _ClassVar[int]
     N_BEST_FIELD_NUMBER: _ClassVar[int]
@@ -65,6 +67,7 @@ class DecodingOptions(_message.Message):
     TOP_P_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     GUARD_FIELD_NUMBER: _ClassVar[int]
+    REQUIRED_TERMS_FIELD_NUMBER: _ClassVar[int]
     beam_size: int
     length_penalty: float
     n_best: int
@@ -87,10 +90,11 @@ class DecodingOptions(_message.Message):
     top_p: float
     seed: int
     guard: bool
-    def __init__(self, beam_size: _Optional[int] = ..., length_penalty: _Optional[float] = ..., n_best: _Optional[int] = ..., max_length: _Optional[int] = ..., min_length: _Optional[int] = ..., alignments: _Optional[bool] = ..., token_scores: _Optional[bool] = ..., length_normalisation: _Optional[_Union[LengthNormalisation, str]] = ..., early_stopping: _Optional[bool] = ..., patience: _Optional[float] = ..., length_ratio: _Optional[float] = ..., length_offset: _Optional[int] = ..., coverage_penalty: _Optional[float] = ..., no_repeat_ngram_size: _Optional[int] = ..., repetition_penalty: _Optional[float] = ..., prefix_bias: _Optional[float] = ..., sampling: _Optional[bool] = ..., temperature: _Optional[float] = ..., top_k: _Optional[int] = ..., top_p: _Optional[float] = ..., seed: _Optional[int] = ..., guard: _Optional[bool] = ...) -> None: ...
+    required_terms: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, beam_size: _Optional[int] = ..., length_penalty: _Optional[float] = ..., n_best: _Optional[int] = ..., max_length: _Optional[int] = ..., min_length: _Optional[int] = ..., alignments: _Optional[bool] = ..., token_scores: _Optional[bool] = ..., length_normalisation: _Optional[_Union[LengthNormalisation, str]] = ..., early_stopping: _Optional[bool] = ..., patience: _Optional[float] = ..., length_ratio: _Optional[float] = ..., length_offset: _Optional[int] = ..., coverage_penalty: _Optional[float] = ..., no_repeat_ngram_size: _Optional[int] = ..., repetition_penalty: _Optional[float] = ..., prefix_bias: _Optional[float] = ..., sampling: _Optional[bool] = ..., temperature: _Optional[float] = ..., top_k: _Optional[int] = ..., top_p: _Optional[float] = ..., seed: _Optional[int] = ..., guard: _Optional[bool] = ..., required_terms: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class TranslateTextRequest(_message.Message):
-    __slots__ = ("contents", "source_language_code", "target_language_code", "model", "mime_type", "options", "target_prefixes")
+    __slots__ = ("contents", "source_language_code", "target_language_code", "model", "mime_type", "options", "target_prefixes", "glossary_config")
     CONTENTS_FIELD_NUMBER: _ClassVar[int]
     SOURCE_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
     TARGET_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
@@ -98,6 +102,7 @@ class TranslateTextRequest(_message.Message):
     MIME_TYPE_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
     TARGET_PREFIXES_FIELD_NUMBER: _ClassVar[int]
+    GLOSSARY_CONFIG_FIELD_NUMBER: _ClassVar[int]
     contents: _containers.RepeatedScalarFieldContainer[str]
     source_language_code: str
     target_language_code: str
@@ -105,7 +110,28 @@ class TranslateTextRequest(_message.Message):
     mime_type: str
     options: DecodingOptions
     target_prefixes: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, contents: _Optional[_Iterable[str]] = ..., source_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., model: _Optional[str] = ..., mime_type: _Optional[str] = ..., options: _Optional[_Union[DecodingOptions, _Mapping]] = ..., target_prefixes: _Optional[_Iterable[str]] = ...) -> None: ...
+    glossary_config: GlossaryConfig
+    def __init__(self, contents: _Optional[_Iterable[str]] = ..., source_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., model: _Optional[str] = ..., mime_type: _Optional[str] = ..., options: _Optional[_Union[DecodingOptions, _Mapping]] = ..., target_prefixes: _Optional[_Iterable[str]] = ..., glossary_config: _Optional[_Union[GlossaryConfig, _Mapping]] = ...) -> None: ...
+
+class GlossaryConfig(_message.Message):
+    __slots__ = ("glossary", "entries")
+    GLOSSARY_FIELD_NUMBER: _ClassVar[int]
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    glossary: str
+    entries: _containers.RepeatedCompositeFieldContainer[GlossaryEntry]
+    def __init__(self, glossary: _Optional[str] = ..., entries: _Optional[_Iterable[_Union[GlossaryEntry, _Mapping]]] = ...) -> None: ...
+
+class GlossaryEntry(_message.Message):
+    __slots__ = ("source_term", "target_term", "source_language_code", "target_language_code")
+    SOURCE_TERM_FIELD_NUMBER: _ClassVar[int]
+    TARGET_TERM_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
+    TARGET_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
+    source_term: str
+    target_term: str
+    source_language_code: str
+    target_language_code: str
+    def __init__(self, source_term: _Optional[str] = ..., target_term: _Optional[str] = ..., source_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ...) -> None: ...
 
 class TranslateTextResponse(_message.Message):
     __slots__ = ("translations", "model", "usage")
@@ -118,7 +144,7 @@ class TranslateTextResponse(_message.Message):
     def __init__(self, translations: _Optional[_Iterable[_Union[Translation, _Mapping]]] = ..., model: _Optional[str] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ...) -> None: ...
 
 class Translation(_message.Message):
-    __slots__ = ("translated_text", "detected_language_code", "target_language_code", "score", "hypotheses", "finish_reason", "warnings", "usage", "error", "warning_details")
+    __slots__ = ("translated_text", "detected_language_code", "target_language_code", "score", "hypotheses", "finish_reason", "warnings", "usage", "error", "warning_details", "glossary_terms")
     TRANSLATED_TEXT_FIELD_NUMBER: _ClassVar[int]
     DETECTED_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
     TARGET_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
@@ -129,6 +155,7 @@ class Translation(_message.Message):
     USAGE_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
     WARNING_DETAILS_FIELD_NUMBER: _ClassVar[int]
+    GLOSSARY_TERMS_FIELD_NUMBER: _ClassVar[int]
     translated_text: str
     detected_language_code: str
     target_language_code: str
@@ -139,7 +166,18 @@ class Translation(_message.Message):
     usage: Usage
     error: _status_pb2.Status
     warning_details: _containers.RepeatedCompositeFieldContainer[TranslationWarning]
-    def __init__(self, translated_text: _Optional[str] = ..., detected_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., score: _Optional[float] = ..., hypotheses: _Optional[_Iterable[_Union[Hypothesis, _Mapping]]] = ..., finish_reason: _Optional[_Union[FinishReason, str]] = ..., warnings: _Optional[_Iterable[str]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., warning_details: _Optional[_Iterable[_Union[TranslationWarning, _Mapping]]] = ...) -> None: ...
+    glossary_terms: _containers.RepeatedCompositeFieldContainer[TermUse]
+    def __init__(self, translated_text: _Optional[str] = ..., detected_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., score: _Optional[float] = ..., hypotheses: _Optional[_Iterable[_Union[Hypothesis, _Mapping]]] = ..., finish_reason: _Optional[_Union[FinishReason, str]] = ..., warnings: _Optional[_Iterable[str]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., warning_details: _Optional[_Iterable[_Union[TranslationWarning, _Mapping]]] = ..., glossary_terms: _Optional[_Iterable[_Union[TermUse, _Mapping]]] = ...) -> None: ...
+
+class TermUse(_message.Message):
+    __slots__ = ("source_term", "target_term", "honoured")
+    SOURCE_TERM_FIELD_NUMBER: _ClassVar[int]
+    TARGET_TERM_FIELD_NUMBER: _ClassVar[int]
+    HONOURED_FIELD_NUMBER: _ClassVar[int]
+    source_term: str
+    target_term: str
+    honoured: bool
+    def __init__(self, source_term: _Optional[str] = ..., target_term: _Optional[str] = ..., honoured: _Optional[bool] = ...) -> None: ...
 
 class TranslationWarning(_message.Message):
     __slots__ = ("code", "message")
@@ -206,20 +244,22 @@ class StreamTranslateTextRequest(_message.Message):
     def __init__(self, config: _Optional[_Union[StreamConfig, _Mapping]] = ..., item: _Optional[_Union[StreamItem, _Mapping]] = ...) -> None: ...
 
 class StreamConfig(_message.Message):
-    __slots__ = ("source_language_code", "target_language_code", "model", "mime_type", "options", "as_ready")
+    __slots__ = ("source_language_code", "target_language_code", "model", "mime_type", "options", "as_ready", "glossary_config")
     SOURCE_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
     TARGET_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     MIME_TYPE_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
     AS_READY_FIELD_NUMBER: _ClassVar[int]
+    GLOSSARY_CONFIG_FIELD_NUMBER: _ClassVar[int]
     source_language_code: str
     target_language_code: str
     model: str
     mime_type: str
     options: DecodingOptions
     as_ready: bool
-    def __init__(self, source_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., model: _Optional[str] = ..., mime_type: _Optional[str] = ..., options: _Optional[_Union[DecodingOptions, _Mapping]] = ..., as_ready: _Optional[bool] = ...) -> None: ...
+    glossary_config: GlossaryConfig
+    def __init__(self, source_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., model: _Optional[str] = ..., mime_type: _Optional[str] = ..., options: _Optional[_Union[DecodingOptions, _Mapping]] = ..., as_ready: _Optional[bool] = ..., glossary_config: _Optional[_Union[GlossaryConfig, _Mapping]] = ...) -> None: ...
 
 class StreamItem(_message.Message):
     __slots__ = ("id", "content", "target_prefix")
@@ -318,3 +358,39 @@ class Model(_message.Message):
     device: str
     dtype: str
     def __init__(self, name: _Optional[str] = ..., source_language_codes: _Optional[_Iterable[str]] = ..., target_language_codes: _Optional[_Iterable[str]] = ..., max_beam_size: _Optional[int] = ..., max_source_tokens: _Optional[int] = ..., fingerprint: _Optional[str] = ..., device: _Optional[str] = ..., dtype: _Optional[str] = ...) -> None: ...
+
+class ListGlossariesRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListGlossariesResponse(_message.Message):
+    __slots__ = ("glossaries",)
+    GLOSSARIES_FIELD_NUMBER: _ClassVar[int]
+    glossaries: _containers.RepeatedCompositeFieldContainer[Glossary]
+    def __init__(self, glossaries: _Optional[_Iterable[_Union[Glossary, _Mapping]]] = ...) -> None: ...
+
+class GetGlossaryRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class Glossary(_message.Message):
+    __slots__ = ("name", "entry_count", "language_pairs", "fingerprint")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ENTRY_COUNT_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_PAIRS_FIELD_NUMBER: _ClassVar[int]
+    FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    entry_count: int
+    language_pairs: _containers.RepeatedCompositeFieldContainer[GlossaryLanguagePair]
+    fingerprint: str
+    def __init__(self, name: _Optional[str] = ..., entry_count: _Optional[int] = ..., language_pairs: _Optional[_Iterable[_Union[GlossaryLanguagePair, _Mapping]]] = ..., fingerprint: _Optional[str] = ...) -> None: ...
+
+class GlossaryLanguagePair(_message.Message):
+    __slots__ = ("source_language_code", "target_language_code")
+    SOURCE_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
+    TARGET_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
+    source_language_code: str
+    target_language_code: str
+    def __init__(self, source_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ...) -> None: ...

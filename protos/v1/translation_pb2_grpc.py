@@ -34,7 +34,7 @@ class TranslationServiceStub:
     google.rpc.RetryInfo in the details says when to come again,
     UNAVAILABLE         the server is shutting down or not yet up; try again,
     INVALID_ARGUMENT    the message cannot be read (text must be UTF-8) or asks for the impossible,
-    NOT_FOUND           there is no such model.
+    NOT_FOUND           there is no such model, or no such glossary.
     """
 
     def __init__(self, channel):
@@ -73,6 +73,16 @@ class TranslationServiceStub:
                 request_serializer=tformer_dot_protos_dot_v1_dot_translation__pb2.GetModelRequest.SerializeToString,
                 response_deserializer=tformer_dot_protos_dot_v1_dot_translation__pb2.Model.FromString,
                 _registered_method=True)
+        self.ListGlossaries = channel.unary_unary(
+                '/tformer.v1.TranslationService/ListGlossaries',
+                request_serializer=tformer_dot_protos_dot_v1_dot_translation__pb2.ListGlossariesRequest.SerializeToString,
+                response_deserializer=tformer_dot_protos_dot_v1_dot_translation__pb2.ListGlossariesResponse.FromString,
+                _registered_method=True)
+        self.GetGlossary = channel.unary_unary(
+                '/tformer.v1.TranslationService/GetGlossary',
+                request_serializer=tformer_dot_protos_dot_v1_dot_translation__pb2.GetGlossaryRequest.SerializeToString,
+                response_deserializer=tformer_dot_protos_dot_v1_dot_translation__pb2.Glossary.FromString,
+                _registered_method=True)
 
 
 class TranslationServiceServicer:
@@ -84,7 +94,7 @@ class TranslationServiceServicer:
     google.rpc.RetryInfo in the details says when to come again,
     UNAVAILABLE         the server is shutting down or not yet up; try again,
     INVALID_ARGUMENT    the message cannot be read (text must be UTF-8) or asks for the impossible,
-    NOT_FOUND           there is no such model.
+    NOT_FOUND           there is no such model, or no such glossary.
     """
 
     def TranslateText(self, request, context):
@@ -132,6 +142,20 @@ class TranslationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListGlossaries(self, request, context):
+        """Lists the glossaries that the server has, by name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetGlossary(self, request, context):
+        """Describes one glossary. NOT_FOUND if there is none of the name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TranslationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -165,6 +189,16 @@ def add_TranslationServiceServicer_to_server(servicer, server):
                     request_deserializer=tformer_dot_protos_dot_v1_dot_translation__pb2.GetModelRequest.FromString,
                     response_serializer=tformer_dot_protos_dot_v1_dot_translation__pb2.Model.SerializeToString,
             ),
+            'ListGlossaries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListGlossaries,
+                    request_deserializer=tformer_dot_protos_dot_v1_dot_translation__pb2.ListGlossariesRequest.FromString,
+                    response_serializer=tformer_dot_protos_dot_v1_dot_translation__pb2.ListGlossariesResponse.SerializeToString,
+            ),
+            'GetGlossary': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetGlossary,
+                    request_deserializer=tformer_dot_protos_dot_v1_dot_translation__pb2.GetGlossaryRequest.FromString,
+                    response_serializer=tformer_dot_protos_dot_v1_dot_translation__pb2.Glossary.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'tformer.v1.TranslationService', rpc_method_handlers)
@@ -182,7 +216,7 @@ class TranslationService:
     google.rpc.RetryInfo in the details says when to come again,
     UNAVAILABLE         the server is shutting down or not yet up; try again,
     INVALID_ARGUMENT    the message cannot be read (text must be UTF-8) or asks for the impossible,
-    NOT_FOUND           there is no such model.
+    NOT_FOUND           there is no such model, or no such glossary.
     """
 
     @staticmethod
@@ -337,6 +371,60 @@ class TranslationService:
             '/tformer.v1.TranslationService/GetModel',
             tformer_dot_protos_dot_v1_dot_translation__pb2.GetModelRequest.SerializeToString,
             tformer_dot_protos_dot_v1_dot_translation__pb2.Model.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListGlossaries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tformer.v1.TranslationService/ListGlossaries',
+            tformer_dot_protos_dot_v1_dot_translation__pb2.ListGlossariesRequest.SerializeToString,
+            tformer_dot_protos_dot_v1_dot_translation__pb2.ListGlossariesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetGlossary(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tformer.v1.TranslationService/GetGlossary',
+            tformer_dot_protos_dot_v1_dot_translation__pb2.GetGlossaryRequest.SerializeToString,
+            tformer_dot_protos_dot_v1_dot_translation__pb2.Glossary.FromString,
             options,
             channel_credentials,
             insecure,

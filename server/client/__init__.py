@@ -19,5 +19,14 @@ from tformer.server.client.blocking import Client
 from tformer.server.client.connection import IN_FLIGHT, PATIENCE
 from tformer.server.client.identity import Identity
 from tformer.server.client.retries import Failure
+from tformer.server.terms import NamedGlossary
 
-__all__ = ["IN_FLIGHT", "PATIENCE", "AsyncClient", "Client", "Failure", "Identity"]
+__all__ = [
+    "IN_FLIGHT",
+    "PATIENCE",
+    "AsyncClient",
+    "Client",
+    "Failure",
+    "Identity",
+    "NamedGlossary",
+]

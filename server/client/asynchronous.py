@@ -10,11 +10,12 @@ from typing import Any, ClassVar
 
 import grpc
 
+from tformer.model.glossary import Glossary
 from tformer.model.options import DecodingOptions
 from tformer.model.translation import Translation
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.server.client.connection import Connection
-from tformer.server.client.exchange import Exchange
+from tformer.server.client.exchange import Exchange, Order
 from tformer.server.client.retries import Failure
 
 
@@ -38,6 +39,20 @@ class AsyncClient(Connection):
         """End the connection."""
         await self._channel.close()
 
+    async def glossaries(self) -> list[pb.Glossary]:
+        """As `Client.glossaries`."""
+        retries = self._retries()
+        request = pb.ListGlossariesRequest()
+        while True:
+            try:
+                found = await self._stub.ListGlossaries(
+                    request, timeout=self._patience, metadata=self._metadata
+                )
+                return list(found.glossaries)
+            except grpc.RpcError as error:
+                failure = Failure.of(error)
+            await asyncio.sleep(retries.delay(failure))
+
     async def translate(
         self,
         texts: Iterable[str] | AsyncIterable[str],
@@ -45,9 +60,13 @@ class AsyncClient(Connection):
         source: str | None = None,
         target: str | None = None,
         options: DecodingOptions | None = None,
+        glossary: Glossary | None = None,
     ) -> AsyncIterator[Translation]:
         """As `Client.translate`."""
-        exchange = self._exchange(source, target, options)
+        order = Order(self._model, source, target, options, glossary)
+        exchange = self._exchange(order)
+        if order.is_about_terms:
+            await self.glossaries()  # a server that has none to list would ignore it
         remaining = _asynchronous(texts)
         stream = self._open(exchange)
         try:

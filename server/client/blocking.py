@@ -13,11 +13,12 @@ from typing import Any
 import grpc
 from google.protobuf.message import Message
 
+from tformer.model.glossary import Glossary
 from tformer.model.options import DecodingOptions
 from tformer.model.translation import Translation
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.server.client.connection import Connection
-from tformer.server.client.exchange import Exchange
+from tformer.server.client.exchange import Exchange, Order
 from tformer.server.client.retries import Failure
 
 
@@ -71,6 +72,15 @@ class Client(Connection):
         """
         return list(self._ask(self._stub.ListModels, pb.ListModelsRequest()).models)
 
+    def glossaries(self) -> list[pb.Glossary]:
+        """The glossaries that the server has, by name.
+
+        Raises:
+            TformerError: the server does not tell.
+        """
+        request = pb.ListGlossariesRequest()
+        return list(self._ask(self._stub.ListGlossaries, request).glossaries)
+
     def translate(
         self,
         texts: Iterable[str],
@@ -78,16 +88,21 @@ class Client(Connection):
         source: str | None = None,
         target: str | None = None,
         options: DecodingOptions | None = None,
+        glossary: Glossary | None = None,
     ) -> Iterator[Translation]:
         """Translate texts; as many translations come out, in the same order.
 
-        ``texts`` is read as translations are taken, in the same thread.
+        ``texts`` is read as translations are taken, in the same thread. A `NamedGlossary` is one of
+        the server; any other goes along, and may have `MOST_ENTRIES` terms.
 
         Raises:
-            UsageError: the server does not know a language, a model, or so wide a beam.
+            UsageError: the server does not know a language, a model, a glossary, or so wide a beam.
             ServerError: it cannot be reached, refuses, or has been busy for too long.
         """
-        exchange = self._exchange(source, target, options)
+        order = Order(self._model, source, target, options, glossary)
+        exchange = self._exchange(order)
+        if order.is_about_terms:
+            self.glossaries()  # a server that has none to list would ignore it
         remaining = iter(texts)
         stream = self._open(exchange)
         try:

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 import grpc
 
-from tformer.model.options import DecodingOptions
 from tformer.protos.v1.translation_pb2_grpc import TranslationServiceStub
 from tformer.server.client.exchange import Exchange, Order
 from tformer.server.client.identity import Identity
@@ -74,8 +73,5 @@ class Connection:
     def _retries(self) -> Retries:
         return Retries(self.address, self._patience)
 
-    def _exchange(
-        self, source: str | None, target: str | None, options: DecodingOptions | None
-    ) -> Exchange:
-        order = Order(self._model, source, target, options)
+    def _exchange(self, order: Order) -> Exchange:
         return Exchange(order, self._retries(), self._in_flight)

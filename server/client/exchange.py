@@ -5,22 +5,20 @@ The clients differ in how they send and wait; all else is here, once.
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from dataclasses import dataclass
 
+from tformer.model.glossary import Glossary
 from tformer.model.options import DecodingOptions
 from tformer.model.translation import Translation
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.server.client.retries import Failure, Retries
-from tformer.server.messages import options_message, translation_from
+from tformer.server.messages import options_message, sendable, translation_from
 from tformer.server.status import code_from
+from tformer.server.terms import config_of
 
 IN_FLIGHT_CHARACTERS = 1 << 20
 """Characters of the texts that are in flight, at most; a single text may have more."""
-
-# A lone surrogate has no UTF-8; a local translator takes it as U+FFFD too.
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -31,6 +29,18 @@ class Order:
     source: str | None
     target: str | None
     options: DecodingOptions | None
+    glossary: Glossary | None = None
+
+    @property
+    def is_about_terms(self) -> bool:
+        """Whether it asks for what a server of an earlier version would ignore."""
+        return bool(self.glossary or (self.options and self.options.required_terms))
+
+    def item(self, text: str) -> pb.StreamTranslateTextRequest:
+        """The message that sends a text."""
+        prefix = self.options.target_prefix if self.options else ""
+        item = pb.StreamItem(content=sendable(text), target_prefix=sendable(prefix))
+        return pb.StreamTranslateTextRequest(item=item)
 
     def config(self) -> pb.StreamTranslateTextRequest:
         """The first message of every stream."""
@@ -40,6 +50,7 @@ class Order:
                 target_language_code=self.target or "",
                 model=self.model,
                 options=options_message(self.options or DecodingOptions()),
+                glossary_config=config_of(self.glossary) if self.glossary else None,
             )
         )
 
@@ -50,6 +61,7 @@ class Exchange:
     def __init__(self, order: Order, retries: Retries, in_flight: int) -> None:
         """Nothing has been sent; at most ``in_flight`` texts will be unanswered."""
         self._order = order
+        self._opening = order.config()
         self._retries = retries
         self._in_flight = in_flight
         self._texts: deque[str] = deque()
@@ -69,11 +81,11 @@ class Exchange:
         """The message that sends a text."""
         self._texts.append(text)
         self._characters += len(text)
-        return _item(text)
+        return self._order.item(text)
 
     def opening(self) -> list[pb.StreamTranslateTextRequest]:
         """What a new stream begins with: how to translate, and all that was not answered."""
-        return [self._order.config(), *map(_item, self._texts)]
+        return [self._opening, *map(self._order.item, self._texts)]
 
     def take(self, response: pb.StreamTranslateTextResponse) -> Translation:
         """The translation of the oldest text, which is then answered.
@@ -96,8 +108,3 @@ class Exchange:
             TformerError: trying again is of no use, or has been for too long.
         """
         return self._retries.delay(failure)
-
-
-def _item(text: str) -> pb.StreamTranslateTextRequest:
-    content = _SURROGATE.sub("\ufffd", text)
-    return pb.StreamTranslateTextRequest(item=pb.StreamItem(content=content))

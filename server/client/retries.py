@@ -50,6 +50,8 @@ class Failure(Exception):
         """As it is told to the user."""
         if self.code in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND):
             return UsageError(f"{address}: {self.status.message}")
+        if self.code is grpc.StatusCode.UNIMPLEMENTED:
+            return ServerError(f"{address}: this server is of a version that does not know how")
         return ServerError(f"{address}: {self.code.name}: {self.status.message}")
 
 

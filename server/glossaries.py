@@ -1,0 +1,177 @@
+"""The glossaries of a server, by name, and those that callers bring along.
+
+A glossary of the server is read from files when it starts and again when it is told to reload; one
+of a caller comes with every request and is kept for a while, since the next request will bring it
+again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import re
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tformer.documents.glossaries import is_file_name, read_glossary
+from tformer.model.errors import UsageError
+from tformer.model.glossary import Entry, Glossary
+from tformer.protos.v1 import translation_pb2 as pb
+from tformer.server.models import Reloaded
+from tformer.server.status import UnknownGlossary
+from tformer.server.terms import check_size, entries_of
+
+logger = logging.getLogger(__name__)
+
+KEPT = 16
+"""Glossaries of callers that are kept."""
+
+_NAME = re.compile(r"[\w-][\w.-]*")
+
+
+@dataclass(frozen=True)
+class GlossarySource:
+    """A file of terms to serve; those of one name are one glossary."""
+
+    name: str
+    """What clients call it."""
+    file: Path
+
+    @classmethod
+    def parse(cls, text: str) -> GlossarySource:
+        """Read NAME=FILE.
+
+        Raises:
+            UsageError: it has no name, or one that could be mistaken for a file.
+        """
+        name, equals, file = text.partition("=")
+        if not equals or not file:
+            raise UsageError(f"a glossary is named NAME=FILE, not {text!r}")
+        if not _NAME.fullmatch(name) or is_file_name(name):
+            raise UsageError(
+                f"a glossary cannot be called {name!r}: use letters, digits, '-', '_' and '.', and "
+                "no ending of a file"
+            )
+        return cls(name, Path(file))
+
+
+@dataclass(frozen=True, eq=False)
+class ServedGlossary:
+    """Terms, and by what they can be told from others."""
+
+    name: str
+    """"" if a caller has brought it along."""
+    terms: Glossary
+    fingerprint: str
+
+    def describe(self) -> pb.Glossary:
+        """What clients are told about it."""
+        pairs = dict.fromkeys(
+            (entry.source_language or "", entry.target_language or "")
+            for entry in self.terms.entries
+        )
+        return pb.Glossary(
+            name=self.name,
+            entry_count=len(self.terms),
+            language_pairs=[
+                pb.GlossaryLanguagePair(source_language_code=source, target_language_code=target)
+                for source, target in sorted(pairs)
+            ],
+            fingerprint=self.fingerprint,
+        )
+
+
+class Glossaries:
+    """The glossaries of a server, by name."""
+
+    def __init__(self, sources: Sequence[GlossarySource] = ()) -> None:
+        """Nothing is read yet."""
+        self._files: dict[str, list[Path]] = {}
+        for source in sources:
+            self._files.setdefault(source.name, []).append(source.file)
+        self._served: dict[str, ServedGlossary] = {}
+        self._brought: OrderedDict[bytes, ServedGlossary] = OrderedDict()
+
+    def __iter__(self) -> Iterator[ServedGlossary]:
+        return iter([self._served[name] for name in sorted(self._served)])
+
+    async def load(self) -> None:
+        """Read all of them.
+
+        Raises:
+            InputError: a file cannot be read or is malformed.
+        """
+        for name in self._files:
+            self._served[name] = await asyncio.to_thread(self._read, name)
+
+    async def reload(self) -> list[Reloaded]:
+        """Read the files again; where they cannot be used the old terms stay, and the log says why.
+
+        What is under way finishes with the terms that it began with.
+        """
+        return [await self._reloaded(name) for name in sorted(self._files)]
+
+    async def _reloaded(self, name: str) -> Reloaded:
+        try:
+            new = await asyncio.to_thread(self._read, name)
+        except Exception as error:
+            facts = {"glossary": name, "error": str(error)}
+            logger.error("the glossary was not replaced", extra=facts)
+            return Reloaded(name, error=error)
+        if new.fingerprint == self._served[name].fingerprint:
+            return Reloaded(name)
+        self._served[name] = new
+        return Reloaded(name, replaced=True)
+
+    def _read(self, name: str) -> ServedGlossary:
+        entries = [entry for file in self._files[name] for entry in read_glossary(file)]
+        return _served(name, entries)
+
+    def find(self, name: str) -> ServedGlossary:
+        """The glossary of a name.
+
+        Raises:
+            UnknownGlossary: there is none.
+        """
+        if name not in self._served:
+            known = ", ".join(sorted(self._served)) or "none"
+            raise UnknownGlossary(f"no glossary {name!r}; there are {known}")
+        return self._served[name]
+
+    def chosen(self, config: pb.GlossaryConfig) -> ServedGlossary | None:
+        """What a request asks for; None if it asks for nothing. Takes a while if it brings terms.
+
+        Raises:
+            UnknownGlossary: there is no glossary of the name.
+            UsageError: it brings too many terms, or half of one.
+        """
+        named = self.find(config.glossary) if config.glossary else None
+        if not config.entries:
+            return named
+        check_size(len(config.entries))
+        mark = config.SerializeToString(deterministic=True)
+        if named:
+            mark += named.fingerprint.encode()
+        return self._kept(hashlib.sha256(mark).digest(), named, config)
+
+    def _kept(
+        self, mark: bytes, named: ServedGlossary | None, config: pb.GlossaryConfig
+    ) -> ServedGlossary:
+        if mark not in self._brought:
+            entries = [*(named.terms.entries if named else ()), *entries_of(config)]
+            self._brought[mark] = _served("", entries)
+            if len(self._brought) > KEPT:
+                self._brought.popitem(last=False)
+        self._brought.move_to_end(mark)
+        return self._brought[mark]
+
+
+def _served(name: str, entries: Iterable[Entry]) -> ServedGlossary:
+    terms = Glossary(entries)
+    found = hashlib.sha256()
+    for entry in terms.entries:
+        found.update(repr(entry).encode())
+    return ServedGlossary(name, terms, found.hexdigest())
