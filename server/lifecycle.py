@@ -22,7 +22,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from tformer.model.errors import InputError, ServerError, UsageError
+from tformer.model.errors import ServerError, UsageError
 from tformer.protos.v1 import admin_pb2, translation_pb2
 from tformer.server import address as addresses
 from tformer.server.access import Gate
@@ -32,9 +32,11 @@ from tformer.server.admission import Admission
 from tformer.server.cache import Cache
 from tformer.server.calls import Calls, TokenNeeded, only_administrators
 from tformer.server.glossaries import Glossaries, GlossarySource
+from tformer.server.handshakes import LONGEST, Handshakes, LookFirst
 from tformer.server.metrics import Exporter, Metrics
 from tformer.server.models import Models, ModelSource, Settings
 from tformer.server.service import TranslationService
+from tformer.server.tls import Certificates, TlsFiles
 
 logger = logging.getLogger(__name__)
 
@@ -45,29 +47,6 @@ SERVING = health_pb2.HealthCheckResponse.SERVING
 
 LAST_WORDS = 1.0
 """Seconds for answers to reach their clients after the last call has ended."""
-
-
-@dataclass(frozen=True)
-class TlsFiles:
-    """PEM files that make a server one that can be trusted."""
-
-    certificate: Path
-    key: Path
-    client_ca: Path | None = None
-    """Whose certificates clients must show (mutual TLS); None asks for none."""
-
-    def credentials(self) -> grpc.ServerCredentials:
-        """What gRPC makes of them.
-
-        Raises:
-            InputError: one cannot be read.
-        """
-        client_ca = _read(self.client_ca) if self.client_ca else None
-        return grpc.ssl_server_credentials(
-            [(_read(self.key), _read(self.certificate))],
-            root_certificates=client_ca,
-            require_client_auth=client_ca is not None,
-        )
 
 
 @dataclass(frozen=True)
@@ -143,7 +122,11 @@ class Server:
             log_text=options.log_text,
         )
         self._health = health.aio.HealthServicer()
+        self._handshakes = Handshakes(self._metrics) if options.tls else None
+        self._watching: asyncio.Task[None] | None = None
         self._grpc = self._build()
+        if self._handshakes:
+            self._handshakes.attach_to_latest_server()
         self._exporter: Exporter | None = None
         self._bound = False
         self.address = options.listen
@@ -192,6 +175,8 @@ class Server:
 
     async def _close(self, grace: float) -> None:
         await self._grpc.stop(grace)
+        if self._watching:
+            self._watching.cancel()
         await self._models.close(0)
         self._service.close()
         if self._exporter:
@@ -208,6 +193,8 @@ class Server:
         await self._glossaries.load()
         await self._models.load()
         await self._grpc.start()
+        if self._handshakes:
+            self._watching = asyncio.create_task(self._handshakes.watch())
         for name in ("", SERVICE.full_name):
             await self._health.set(name, SERVING)
         for model in self._models:
@@ -238,10 +225,13 @@ class Server:
         reflection.enable_server_reflection(names, server)
         return server
 
-    def _guards(self) -> list[TokenNeeded]:
-        if self._options.open_reflection:
-            return []
-        return [TokenNeeded("/grpc.reflection.", self._gate, self._metrics)]
+    def _guards(self) -> list[grpc.aio.ServerInterceptor]:
+        guards: list[grpc.aio.ServerInterceptor] = []
+        if self._handshakes:
+            guards.append(LookFirst(self._handshakes))
+        if not self._options.open_reflection:
+            guards.append(TokenNeeded("/grpc.reflection.", self._gate, self._metrics))
+        return guards
 
     def _channel_options(self) -> list[tuple[str, int]]:
         size = self._options.max_message_bytes
@@ -255,6 +245,9 @@ class Server:
             ("grpc.keepalive_time_ms", 60_000),
             ("grpc.keepalive_timeout_ms", 20_000),
             ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+            # What counts handshakes looks at connections, and knows how long one may take.
+            ("grpc.enable_channelz", 1),
+            ("grpc.server_handshake_timeout_ms", round(LONGEST * 1000)),
         ]
 
     def _bind(self) -> Address:
@@ -269,8 +262,9 @@ class Server:
         return listen if listen.path is not None else replace(listen, port=port)
 
     def _add_port(self, address: str) -> int:
-        if self._options.tls:
-            return self._grpc.add_secure_port(address, self._options.tls.credentials())
+        if self._options.tls and self._handshakes:
+            certificates = Certificates(self._options.tls, self._handshakes.begun)
+            return self._grpc.add_secure_port(address, certificates.credentials())
         return self._grpc.add_insecure_port(address)
 
 
@@ -305,10 +299,3 @@ async def _run(options: ServerOptions) -> None:
         await draining
     except asyncio.CancelledError:
         logger.warning("stopped at once, by a second signal")
-
-
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise InputError(f"{file}: cannot be read ({error.strerror})") from error

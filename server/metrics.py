@@ -73,6 +73,17 @@ class Metrics:
             ("model",),
             registry=self.registry,
         )
+        self.handshakes = Counter(
+            "tformer_tls_handshakes",
+            "TLS handshakes that clients began.",
+            registry=self.registry,
+        )
+        self.lost_handshakes = Counter(
+            "tformer_tls_handshakes_without_connection",
+            "TLS handshakes after which no connection was seen for eleven seconds: plain text, an "
+            "untrusted certificate, or a client that came and went between two looks.",
+            registry=self.registry,
+        )
         queue = Gauge(
             "tformer_queue_tokens",
             "Tokens that were accepted and are not answered.",

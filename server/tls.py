@@ -1,0 +1,132 @@
+"""The certificate of a server, and who may come in with one of his own.
+
+The files are looked at when a handshake begins, at most once a second: a certificate that has been
+renewed serves the next connection, without a restart. Files that do not go together, as while they
+are being replaced, are not used: the ones before stay, and the log says why.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+
+from tformer.model.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+LOOK_AGAIN = 1.0
+"""Seconds between looks at the files."""
+
+
+@dataclass(frozen=True)
+class TlsFiles:
+    """PEM files that make a server one that can be trusted."""
+
+    certificate: Path
+    key: Path
+    client_ca: Path | None = None
+    """Whose certificates clients must show (mutual TLS); None asks for none."""
+
+    def read(self) -> grpc.ServerCertificateConfiguration:
+        """What gRPC makes of them.
+
+        Raises:
+            InputError: one cannot be read, or they do not go together.
+        """
+        pair = _read(self.key), _read(self.certificate)
+        client_ca = _read(self.client_ca) if self.client_ca else None
+        self._check()
+        return grpc.ssl_server_certificate_configuration([pair], root_certificates=client_ca)
+
+    @property
+    def modified(self) -> tuple[int, ...]:
+        """When each was last written, in nanoseconds; 0 for one that is not there."""
+        files = (self.certificate, self.key, self.client_ca)
+        return tuple(_modified(file) for file in files if file is not None)
+
+    def _check(self) -> None:
+        """Let another reader of such files tell what is wrong: gRPC does not."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        try:
+            # Nobody is there to type the password of a key.
+            context.load_cert_chain(self.certificate, self.key, password=lambda: b"")
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"{self.certificate}: is not a certificate that goes with {self.key} ({error})"
+            ) from error
+        try:
+            if self.client_ca:
+                context.load_verify_locations(self.client_ca)
+        except (OSError, ValueError) as error:
+            raise InputError(f"{self.client_ca}: is not a certificate ({error})") from error
+
+
+class Certificates:
+    """What a server shows, as its files are now."""
+
+    def __init__(
+        self, files: TlsFiles, begun: Callable[[], None], *, look_again: float | None = None
+    ) -> None:
+        """Read the files.
+
+        Args:
+            files: to read, and to read again when they have changed.
+            begun: called at the beginning of every handshake, in a thread of gRPC.
+            look_again: seconds between looks at the files.
+
+        Raises:
+            InputError: one cannot be read, or they do not go together.
+        """
+        self._files = files
+        self._begun = begun
+        self._look_again = LOOK_AGAIN if look_again is None else look_again
+        self._modified = files.modified
+        self._looked = time.monotonic()
+        self._first = files.read()
+
+    def credentials(self) -> grpc.ServerCredentials:
+        """Credentials that follow the files."""
+        return grpc.dynamic_ssl_server_credentials(
+            self._first,
+            self._fetch,
+            require_client_authentication=self._files.client_ca is not None,
+        )
+
+    def _fetch(self) -> grpc.ServerCertificateConfiguration | None:
+        """What gRPC asks for when a handshake begins; None is what it has."""
+        self._begun()
+        now = time.monotonic()
+        if now - self._looked < self._look_again:
+            return None
+        self._looked = now
+        modified = self._files.modified
+        if modified == self._modified:
+            return None
+        self._modified = modified
+        try:
+            new = self._files.read()
+        except InputError as error:
+            logger.error("the certificate was not replaced", extra={"error": str(error)})
+            return None
+        logger.info("the certificate was replaced", extra={"file": str(self._files.certificate)})
+        return new
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read ({error.strerror})") from error
+
+
+def _modified(file: Path) -> int:
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:
+        return 0
