@@ -18,7 +18,7 @@ The search is given tokens, but a term is text: a hypothesis with the tokens of 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -83,12 +83,14 @@ class Enforcement:
     links: Sequence[Link] = ()
     """Between the normalised source and the leading hypothesis."""
 
-    def add(self, texts: Sequence[str], found: Sequence[FinishedHypothesis]) -> None:
-        """Take the answer to a request."""
-        for text, hypothesis in zip(texts, found, strict=True):
+    def add(self, texts: Iterable[str], found: Sequence[FinishedHypothesis]) -> None:
+        """Take the answer to a request, the best first, as far as it is needed."""
+        for text, hypothesis in zip(texts, found, strict=False):
             whole = len(hypothesis.tokens) < self.max_length and not _CIRCLES.search(text)
             said = sum(is_said(term, text) for term in self.sentence.terms)
             self.latest.append(Candidate(text, hypothesis, whole, said))
+            if whole and said == len(self.sentence.terms) and self.sentence.options.n_best == 1:
+                break
 
     def begin(self, num_requests: int) -> None:
         """Get ready for the answers to further requests."""

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 from functools import lru_cache
 from itertools import accumulate
+from unicodedata import is_normalized
 
 from tformer.model.translation import Link, Span
 
@@ -95,8 +96,16 @@ def piece_spans(pieces: Sequence[str], text: str) -> list[Span]:
         A span a piece, empty for one that is a space or no text. The bytes of a character have all
         its span.
     """
+    return list(_piece_spans(tuple(pieces), text))
+
+
+@lru_cache(64)
+def _piece_spans(pieces: tuple[str, ...], text: str) -> Sequence[Span]:
+    plain = list(map(_plain_letters, pieces))
+    if _is_simple(text) and None not in plain and "".join(plain) == text.replace(" ", ""):
+        return _simple_spans(list(map(len, plain)), text)
     letters, owners = _letters_of_pieces(pieces)
-    places = _matched(letters, _letters_of_text(text), len(text))
+    places = _matched(letters, list(_letters_of_text(text)), len(text))
     spans: dict[int, Span] = {}
     for owner, (start, end) in zip(owners, places, strict=True):
         for piece in owner:
@@ -150,13 +159,33 @@ def _is_control(piece: str) -> bool:
     return piece.startswith(("<", ">>")) and piece.endswith((">", "<<")) and len(piece) > 2
 
 
-def _letters_of_text(text: str) -> list[tuple[str, Span]]:
-    if text.isascii() and text.isprintable():  # the most frequent case, and the simplest
-        return [(c, (at, at + 1)) for at, c in enumerate(text) if c != " "]
-    return list(_composed_letters(text))
+def _is_simple(text: str) -> bool:
+    """Whether every letter of a text is one character, as is true of most."""
+    return text.isprintable() and max(text, default="") < "\u0300" and is_normalized("NFKC", text)
 
 
-def _composed_letters(text: str) -> Iterator[tuple[str, Span]]:
+@lru_cache(16384)
+def _plain_letters(piece: str) -> str | None:
+    """The letters of a piece; None for a byte, which is none by itself."""
+    if _BYTE.fullmatch(piece):
+        return None
+    return "" if _is_control(piece) else "".join(_letters(piece.replace(_SPACE_MARK, " ")))
+
+
+def _simple_spans(lengths: Sequence[int], text: str) -> list[Span]:
+    """Where pieces of so many letters each are in a text of one character a letter."""
+    places = [at for at, character in enumerate(text) if character != " "]
+    found: list[Span] = []
+    first, end = 0, 0
+    for length in lengths:
+        start = places[first] if length else end
+        first += length
+        end = places[first - 1] + 1 if length else end
+        found.append((start, end))
+    return found
+
+
+def _letters_of_text(text: str) -> Iterator[tuple[str, Span]]:
     start = 0
     while start < len(text):
         end = start + 1
@@ -172,7 +201,6 @@ def _continues(character: str) -> bool:
     return bool(unicodedata.combining(character)) or "\u1160" <= character <= "\u11ff"
 
 
-@lru_cache(4096)
 def _letters(text: str) -> tuple[str, ...]:
     """A text in compatibility form, without white space and control characters."""
     whole = "".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in text)

@@ -405,7 +405,7 @@ class Work:
         return [] if enforcement.pending else [enforcement]
 
     def _add(self, enforcement: Enforcement, found: Sequence[FinishedHypothesis]) -> None:
-        enforcement.add([self._text(hypothesis.tokens) for hypothesis in found], found)
+        enforcement.add((self._text(hypothesis.tokens) for hypothesis in found), found)
 
     def _enforce(self, enforcements: Sequence[Enforcement]) -> list[Sentence]:
         """Ask for what is still to be tried; the sentences for which nothing is."""

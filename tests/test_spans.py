@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tformer.model import spans
 from tformer.model.spans import pharaoh, piece_spans, tokens, word_pairs, words
 from tformer.model.translation import Link
 from tformer.model.vocabulary import Vocabulary, normalise
@@ -89,3 +90,14 @@ def test_every_letter_belongs_to_the_piece_that_spells_it(
     for piece, (start, end) in zip(pieces, spans, strict=True):
         if not piece.startswith("<0x") and piece != "▁":
             assert piece.removeprefix("▁") in normalise(text[start:end])
+
+
+@given(st.text("aeodg häéßŒ.,0½<>\u00ad\u0301", max_size=30))
+def test_a_simple_text_has_its_pieces_where_any_text_has_them(
+    vocabulary: Vocabulary, text: str
+) -> None:
+    pieces = [vocabulary.piece(token) for token in vocabulary.pieces(text)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(spans, "_is_simple", lambda text: False)
+        expected = spans._piece_spans.__wrapped__(tuple(pieces), text)
+    assert piece_spans(pieces, text) == list(expected)

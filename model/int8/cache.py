@@ -61,14 +61,15 @@ class Cache:
         capacities = [
             _in_blocks(max(length, count) + 1) for length, count in zip(lengths, said, strict=True)
         ]
-        memories = [
+        given = memories or [None] * len(lengths)
+        all_memories = [
             self._new_memory(length) if memory is None else memory
-            for length, memory in zip(lengths, memories or [None] * len(lengths), strict=True)
+            for length, memory in zip(lengths, given, strict=True)
         ]
         positions = [self._room(capacity) for capacity in capacities]
-        self._memories += memories
+        self._memories += all_memories
         self._positions += positions
-        addresses, past = _addresses(memories), self.past
+        addresses, past = _addresses(all_memories), self.past
         rows = self.num_sentences * self.beam_size
         self.past = Past(
             steps=_joined(past.steps, said),
