@@ -8,7 +8,8 @@ import pytest
 from fake_translator import Tformer
 from typer.testing import CliRunner
 
-from tformer.cli import decoding, loading, main
+from tformer.cli import decoding, loading
+from tformer.cli.app import app
 from tformer.model.options import DecodingOptions
 from tformer.model.translation import Translation
 
@@ -68,7 +69,7 @@ def test_options_reach_the_translator(
     arguments: list[str], expected: dict[str, object], asked: list[DecodingOptions]
 ) -> None:
     call = ["translate", "-s", "en", "-t", "de", *arguments]
-    result = CliRunner().invoke(main.app, call, input="A dog.\n", catch_exceptions=False)
+    result = CliRunner().invoke(app, call, input="A dog.\n", catch_exceptions=False)
     assert result.output.endswith("A dog.\n")
     assert asked == [DecodingOptions(**expected)]  # type: ignore[arg-type]
 
