@@ -36,10 +36,11 @@ from torch import Tensor
 from tformer.model import device as devices
 from tformer.model.checkpoint import load_model
 from tformer.model.config import PRESETS, TransformerConfig
-from tformer.model.decoding import Eager, Network
+from tformer.model.decoding import Network
 from tformer.model.device import choose_device, choose_dtype, on_host
 from tformer.model.directory import find_model
 from tformer.model.drafts import Route
+from tformer.model.eager import Eager
 from tformer.model.engine import Engine, Finished
 from tformer.model.errors import TformerError
 from tformer.model.graphed import Buckets, Graphed

@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 from tformer.model.candidates import Integers
 from tformer.model.config import AlignmentHeads, TransformerConfig
-from tformer.model.decoding import Decoding, Eager
+from tformer.model.decoding import Decoding
+from tformer.model.eager import Eager
 from tformer.model.engine import Engine
 from tformer.model.errors import UsageError
 from tformer.model.options import DecodingOptions

@@ -83,7 +83,7 @@ def _load_plain(
     """With torch, whose own threads share the work of one engine."""
     from tformer.model.attending import PlainAligner
     from tformer.model.checkpoint import load_model
-    from tformer.model.decoding import Eager
+    from tformer.model.eager import Eager
     from tformer.model.graphed import Graphed
 
     if threads is not None:

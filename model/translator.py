@@ -140,7 +140,7 @@ class Translator:
         if self._open_aligner:
             return self._open_aligner()
         from tformer.model.attending import PlainAligner
-        from tformer.model.decoding import Eager
+        from tformer.model.eager import Eager
 
         if isinstance(self.network, Eager):
             return PlainAligner(self.network.transformer, self.vocabulary)

@@ -15,8 +15,8 @@ from tiny import tiny_transformer, wide_transformer
 from tformer.model.alignment import STRENGTH, link, token_weights
 from tformer.model.attending import PlainAligner, attend
 from tformer.model.config import AlignmentHeads, TransformerConfig
-from tformer.model.decoding import Eager
 from tformer.model.directory import SHIPPED, read_config
+from tformer.model.eager import Eager
 from tformer.model.errors import ModelError, UsageError
 from tformer.model.options import DecodingOptions
 from tformer.model.request import Pair

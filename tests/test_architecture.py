@@ -58,7 +58,7 @@ LAYERS = (
         "wishes",
     },
     {"spelling", "demands"},
-    {"decoding", "graphed", "int8", "search", "marian_vocabulary"},
+    {"decoding", "eager", "graphed", "int8", "search", "marian_vocabulary"},
     {"checkpoint", "vocabularies"},
     {"engine", "alignment", "training", "importers"},
     {"attending"},
@@ -96,6 +96,17 @@ WITHOUT_TORCH = (
     "demands",
     "vocabularies",
     "weights",
+)
+
+# What a translation in int8 on the CPU is loaded with: torch only inside functions, for what does
+# without it only sometimes.
+TORCH_WHEN_NEEDED = (
+    "translator",
+    "loading",
+    "engine",
+    "decoding",
+    "int8/network",
+    "alignment",
 )
 
 SOURCES = sorted(path for room in ROOMS for path in (REPOSITORY / room).rglob("*.py"))
@@ -179,6 +190,25 @@ def test_some_modules_do_without_torch(module: str) -> None:
         loaded = imports(REPOSITORY / "model" / f"{name}.py")
         assert not {imported for imported in loaded if imported.split(".")[0] == "torch"}, name
         waiting |= parts_of_model(loaded) - reached
+
+
+def file_of(module: str) -> Path:
+    """The file of a module of tformer.model, which may be a folder."""
+    path = REPOSITORY.joinpath("model", *module.split("/"))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+@pytest.mark.parametrize("module", TORCH_WHEN_NEEDED)
+def test_a_translation_in_int8_is_loaded_without_torch(module: str) -> None:
+    reached, waiting = set(), {module}
+    while waiting:
+        name = waiting.pop()
+        reached.add(name)
+        loaded = imports_on_loading(file_of(name))
+        assert not {i for i in loaded if i.startswith(("torch", "safetensors.torch"))}, name
+        parts = [i.split(".")[2:] for i in loaded if i.startswith("tformer.model.")]
+        paths = {"/".join(part[:n]) for part in parts for n in range(1, len(part) + 1)}
+        waiting |= {path for path in paths if file_of(path).is_file()} - reached
 
 
 @pytest.mark.parametrize("path", [p for p in SOURCES if room_of(p) == "documents"], ids=str)

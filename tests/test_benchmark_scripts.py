@@ -15,8 +15,8 @@ import torch
 from continuous import Arrival, Requests, Run, poisson, serve, summary
 from tiny import tiny_transformer
 
-from tformer.model.decoding import Eager
 from tformer.model.drafts import Sentence
+from tformer.model.eager import Eager
 from tformer.model.options import DecodingOptions
 from tformer.model.sentences import Piece
 from tformer.model.translator import Translator

@@ -18,7 +18,7 @@ from tformer.cli import loading
 from tformer.cli.exits import ExitStatus
 from tformer.model.attending import PlainAligner
 from tformer.model.config import AlignmentHeads
-from tformer.model.decoding import Eager
+from tformer.model.eager import Eager
 from tformer.model.translator import Translator
 from tformer.model.vocabulary import Vocabulary
 

@@ -11,7 +11,7 @@ from tiny import tiny_transformer
 
 from tformer.cli import loading
 from tformer.cli.exits import ExitStatus
-from tformer.model.decoding import Eager
+from tformer.model.eager import Eager
 from tformer.model.options import DecodingOptions
 from tformer.model.spans import word_pairs, words
 from tformer.model.translator import Translator

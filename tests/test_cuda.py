@@ -18,8 +18,8 @@ from test_graphed import EOS, FEW, play
 from tiny import tiny_transformer, wide_transformer
 
 from tformer.model import device
-from tformer.model.decoding import Eager
 from tformer.model.device import on_host
+from tformer.model.eager import Eager
 from tformer.model.engine import Engine
 from tformer.model.graphed import Buckets, Graphed
 from tformer.model.graphed import step as graphed_step

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tiny import tiny_transformer
 
 from tformer.documents.glossaries import read_glossary
-from tformer.model.decoding import Eager
 from tformer.model.drafts import Sentence
+from tformer.model.eager import Eager
 from tformer.model.enforcing import Enforcement
 from tformer.model.errors import UsageError
 from tformer.model.glossary import Entry, Found, Glossary, Term, is_said

@@ -17,7 +17,8 @@ from random_requests import random_options
 from reference_search import Reference, reference_search
 from tiny import tiny_transformer, wide_transformer
 
-from tformer.model.decoding import Decoding, Eager, EagerDecoding
+from tformer.model.decoding import Decoding
+from tformer.model.eager import Eager, EagerDecoding
 from tformer.model.engine import Engine, Finished
 from tformer.model.errors import DeviceError, ModelError, UsageError
 from tformer.model.options import DecodingOptions

@@ -17,7 +17,7 @@ from test_engine import alone, assert_same, drain, random_request
 from tiny import tiny_transformer, wide_transformer
 
 from tformer.model import device
-from tformer.model.decoding import Eager
+from tformer.model.eager import Eager
 from tformer.model.engine import Engine, Finished
 from tformer.model.graphed import Buckets, Graphed, GraphedDecoding, Shape
 from tformer.model.graphed.pool import Pool

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from tiny import tiny_transformer
 
-from tformer.model.decoding import Eager
 from tformer.model.drafts import Sentence
+from tformer.model.eager import Eager
 from tformer.model.guard import Attempt, Sign, is_guarded, retry
 from tformer.model.options import MAX_BEAM_SIZE, DecodingOptions
 from tformer.model.translation import WarningKind, kind_of

@@ -13,8 +13,8 @@ from tiny_marian import SOURCE_SENTENCES, decoded, random_sources, save_marian
 
 from tformer.model.checkpoint import load_model, save_model
 from tformer.model.config import TransformerConfig
-from tformer.model.decoding import Eager
 from tformer.model.directory import ModelFacts
+from tformer.model.eager import Eager
 from tformer.model.engine import Engine
 from tformer.model.errors import OutputError, UsageError
 from tformer.model.importers.ctranslate2 import export_ctranslate2

@@ -9,7 +9,7 @@ import pytest
 import torch
 from tiny import tiny_transformer
 
-from tformer.model.decoding import Eager
+from tformer.model.eager import Eager
 from tformer.model.engine import Engine
 from tformer.model.errors import UsageError
 from tformer.model.inspection import Candidate, Fate, Inspection, inspect

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from tformer.model.attending import attend
 from tformer.model.config import AlignmentHeads, TransformerConfig
-from tformer.model.decoding import Eager
+from tformer.model.eager import Eager
 from tformer.model.engine import Engine
 from tformer.model.errors import ModelError
 from tformer.model.int8.aligning import Int8Attention

@@ -8,7 +8,7 @@ import pytest
 import torch
 from tiny import tiny_transformer
 
-from tformer.model.decoding import Eager
+from tformer.model.eager import Eager
 from tformer.model.engine import Engine
 from tformer.model.errors import ModelError, UsageError
 from tformer.model.options import DecodingOptions

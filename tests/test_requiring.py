@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tiny import tiny_transformer
 
-from tformer.model.decoding import Eager
+from tformer.model.eager import Eager
 from tformer.model.errors import UsageError
 from tformer.model.glossary import Entry, Glossary, Term, is_said
 from tformer.model.normalisation import normalise

@@ -13,8 +13,8 @@ import torch
 from serving import SENTENCES
 from tiny import tiny_transformer
 
-from tformer.model.decoding import Eager
 from tformer.model.drafts import Draft
+from tformer.model.eager import Eager
 from tformer.model.errors import ModelError, UsageError
 from tformer.model.options import DecodingOptions
 from tformer.model.translator import Translator

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +15,8 @@ from tiny import tiny_transformer
 
 from tformer.model import checkpoint, loading
 from tformer.model.checkpoint import load_model, save_model
-from tformer.model.decoding import Eager
 from tformer.model.directory import ModelFacts
+from tformer.model.eager import Eager
 from tformer.model.errors import UsageError
 from tformer.model.graphed import Graphed
 from tformer.model.options import DecodingOptions
@@ -238,6 +240,29 @@ def test_a_saved_model_translates_as_before(translator: Translator, tmp_path: Pa
     assert [t.text for t in translate(loaded, *SENTENCES)] == [
         t.text for t in translate(translator, *SENTENCES)
     ]
+
+
+@pytest.mark.parametrize("devices", ["cpu", "auto"])
+def test_int8_translates_without_torch(
+    translator: Translator, tmp_path: Path, devices: str
+) -> None:
+    save(translator, tmp_path / "tiny")
+    code = (
+        "import sys\n"
+        "from tformer.model import accelerator\n"
+        "accelerator.has_traces_of_gpu = lambda root: False\n"
+        "accelerator.is_built_for_gpus = lambda folder: False\n"
+        "from tformer.model import DecodingOptions, Translator\n"
+        f"translator = Translator.load({str(tmp_path / 'tiny')!r}, device={devices!r},\n"
+        "    dtype='int8')\n"
+        "options = DecodingOptions(alignments=True, token_scores=True, guard=False)\n"
+        "found = list(translator.translate(['A dog runs. It is big.', ''], source='en',\n"
+        "    target='de', options=options))\n"
+        "assert len(found) == 2 and found[0].text\n"
+        "assert translator.network.dtype == 'int8'\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_gpu_gets_its_steps_recorded_unless_told_otherwise(

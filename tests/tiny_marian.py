@@ -12,7 +12,7 @@ from transformers import GenerationConfig, MarianConfig, MarianMTModel
 from transformers.utils import logging
 
 from tformer.model.config import TransformerConfig
-from tformer.model.decoding import Eager
+from tformer.model.eager import Eager
 from tformer.model.engine import Engine
 from tformer.model.options import DecodingOptions
 from tformer.model.request import Request

@@ -13,8 +13,8 @@ from torch import Tensor
 from tformer.model.cache import in_blocks
 from tformer.model.candidates import Integers
 from tformer.model.config import TransformerConfig
-from tformer.model.decoding import Plain
 from tformer.model.device import on_device
+from tformer.model.eager import Plain
 from tformer.model.graphed.pool import Buckets, Pool, Shape
 from tformer.model.graphed.recorder import Recorder, Recordings, recorder_for
 from tformer.model.graphed.step import Decoder, Ranked

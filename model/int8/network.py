@@ -12,12 +12,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from tformer.model.config import AlignmentHeads, TransformerConfig
 from tformer.model.int8 import kernels, next_token, rows
@@ -32,6 +30,9 @@ from tformer.model.int8.rows import Beginning, Norm, Shape, Work, whole_vectors
 from tformer.model.request import Request
 from tformer.model.weights import Arrays, Weights
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 ENCODED_TOGETHER = 512
 """Source tokens, about: so many that products are quick, so few that they stay in the cache."""
 
@@ -41,7 +42,7 @@ _ACTIVATIONS = {"relu": rows.RELU, "gelu": rows.GELU, "silu": rows.SILU}
 class Int8:
     """A Transformer's weights in int8; satisfies `tformer.model.decoding.Network`."""
 
-    device = torch.device("cpu")
+    device = "cpu"
     dtype = "int8"
     out_of_memory = MemoryError
 
@@ -407,11 +408,19 @@ class Int8Scores:
         if token == self._decoder.eos_id and self._end is not None:
             return self._end
         if self._whole is None:
-            self._whole = self.all().numpy()
+            self._whole = self._log_probs()
         return self._whole[:, token]
 
     def all(self) -> Tensor:
-        """Every log-probability, (R, V)."""
-        logits = torch.empty(self._rows, self.vocab_size)
-        next_token.logits(self._decoder.output, self._work, logits.numpy())
-        return logits.log_softmax(-1)
+        """Every log-probability, (R, V), for options that want a tensor."""
+        import torch
+
+        return torch.from_numpy(self._log_probs())
+
+    def _log_probs(self) -> Floats:
+        """All of them, (R, V); a row's do not depend on the other rows."""
+        logits = np.empty((self._rows, self.vocab_size), np.float32)
+        next_token.logits(self._decoder.output, self._work, logits)
+        logits -= logits.max(1, keepdims=True)
+        logits -= np.log(np.exp(logits).sum(1, keepdims=True))
+        return logits

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tformer.model.config import TransformerConfig
-from tformer.model.decoding import Eager
+from tformer.model.eager import Eager
 from tformer.model.engine import Engine
 from tformer.model.metrics import score
 from tformer.model.options import DecodingOptions
