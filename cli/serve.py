@@ -12,7 +12,7 @@ from tformer.model.errors import UsageError
 from tformer.model.options import DecodingOptions
 
 if TYPE_CHECKING:
-    from tformer.server.lifecycle import TlsFiles
+    from tformer.server.tls import TlsFiles
 
 
 def serve(
@@ -154,6 +154,6 @@ def _tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> 
         return None
     if certificate is None or key is None:
         raise UsageError("TLS needs both --tls-certificate and --tls-key")
-    from tformer.server.lifecycle import TlsFiles
+    from tformer.server.tls import TlsFiles
 
     return TlsFiles(certificate, key, client_ca)

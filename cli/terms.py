@@ -101,7 +101,7 @@ class Terms:
         if self.glossary is None and self.memory is None:
             return translator
         if self.glossary_name:
-            self.glossary.look_up(translator.glossaries())  # type: ignore[union-attr]
+            _look_up(self.glossary, translator)
         from tformer.model.remembering import Remembering
         from tformer.model.translation_memory import TranslationMemory
 
@@ -147,6 +147,13 @@ def _files_and_names(given: Sequence[str]) -> tuple[tuple[Path, ...], list[str]]
 
     files = tuple(Path(one) for one in given if is_file_name(one))
     return files, [one for one in given if not is_file_name(one)]
+
+
+def _look_up(glossary: Glossary | None, translator: AnyTranslator) -> None:
+    from tformer.server.client import Client, NamedGlossary
+
+    if isinstance(glossary, NamedGlossary) and isinstance(translator, Client):
+        glossary.look_up(translator.glossaries())
 
 
 def _check_size(glossary: Glossary | None) -> None:

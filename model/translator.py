@@ -379,7 +379,7 @@ class Work:
         finished = self._engine.step() if self._engine.busy else []
         settled = self._second_look.step()
         enforced = []
-        required = []
+        required: list[Sentence] = []
         for answer in finished:
             if answer.number in self._enforced:
                 enforced += self._take(answer)

@@ -3,8 +3,10 @@
 gRPC does not tell Python how a handshake ends. But it asks for the certificate when one begins
 (`tformer.server.tls`), and channelz, its service for looking into itself, lists the connections
 that there are. A handshake after which no new one is listed has been refused: plain text was sent,
-or a certificate is not trusted. Which handshake belongs to which connection is not known, and need
-not be: so many connections, so many handshakes that have come to something.
+or a certificate is not trusted. Which handshake belongs to which connection is not known: a
+connection is taken to be that of the handshake that has been under way for longest. So none is
+counted that has come to something, and one that has not is counted at the latest when no new
+clients have come for a while.
 
 Connections are looked for when a call begins, ten times in the second after a handshake has begun,
 and once a second as long as others may still be under way. So one that has come and gone between
@@ -133,13 +135,23 @@ class Handshakes:
     def look(self) -> None:
         """See what has become of those that are under way."""
         now = time.monotonic()
-        number = self._new_connections() if self._new_connections else 0
-        for _ in range(min(number, len(self._pending))):
-            # The latest: what has been here for long is not likely to come to anything.
-            self._pending.pop()
+        for _ in range(min(self._num_new(), len(self._pending))):
+            self._pending.popleft()
         while self._pending and self._pending[0] < now - LONGEST - SELDOM:
             self._pending.popleft()
             self._metrics.lost_handshakes.inc()
+
+    def _num_new(self) -> int:
+        """New connections; if they can no longer be told of, nothing is looked for any more."""
+        if self._new_connections is None:
+            return 0
+        try:
+            return self._new_connections()
+        except (RuntimeError, ValueError) as error:
+            logger.warning("lost handshakes are not counted", extra={"error": str(error)})
+            self._new_connections = None
+            self._pending.clear()
+            return 0
 
     def look_for_a_call(self) -> None:
         """Look, if the connection of a call that has just begun may be a new one."""

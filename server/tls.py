@@ -94,7 +94,7 @@ class Certificates:
         """Credentials that follow the files."""
         return grpc.dynamic_ssl_server_credentials(
             self._first,
-            self._fetch,
+            self._fetch,  # type: ignore[arg-type]  # None is an answer too
             require_client_authentication=self._files.client_ca is not None,
         )
 

@@ -34,8 +34,8 @@ from tformer.server.access import hash_token
 from tformer.server.address import Address
 from tformer.server.client import Client
 from tformer.server.glossaries import GlossarySource
-from tformer.server.lifecycle import TlsFiles
 from tformer.server.status import code_from
+from tformer.server.tls import TlsFiles
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "server.md"
 TABLE = dict(re.findall(r"(?m)^\| (.+?) \| ([A-Z_]+) \|", DOCUMENT.read_text("utf-8")))

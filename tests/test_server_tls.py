@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import socket
 import ssl
@@ -14,15 +15,17 @@ from pathlib import Path
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from hypothesis import given
+from hypothesis import strategies as st
 from serving import RunningServer, make_certificates, make_model, serving, trusting
 
 from tformer.model.errors import InputError
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.protos.v1.translation_pb2_grpc import TranslationServiceStub
 from tformer.server import handshakes, tls
-from tformer.server.handshakes import Connections
-from tformer.server.lifecycle import TlsFiles
-from tformer.server.tls import Certificates
+from tformer.server.handshakes import Connections, Handshakes
+from tformer.server.metrics import Metrics
+from tformer.server.tls import Certificates, TlsFiles
 
 NOT_HERE = "grpc_channelz is not installed"
 pytest.importorskip("grpc_channelz", reason=NOT_HERE)
@@ -199,6 +202,77 @@ def test_connections_are_told_of_once(model: Path, certificates: Path) -> None:
         assert (found, known.new()) == (3, 0)
         for connection in kept:
             connection.close()
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0, 8), st.one_of(st.none(), st.floats(0, 9.9))), min_size=1, max_size=20
+    ),
+    st.sampled_from([0.1, 1.0, 3.0]),
+)
+def test_no_good_handshake_is_counted_and_every_other_is_at_last(
+    clients: list[tuple[float, float | None]], step: float
+) -> None:
+    """Clients begin so long after each other, and come to something after a while or never."""
+    clock = FakeClock()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(handshakes, "time", clock)
+        metrics = Metrics()
+        watched = asyncio.run(make_handshakes(metrics))
+        connected: list[float] = []
+        watched.attach(lambda: clock.take(connected))
+        lost = sum(seconds is None for _, seconds in clients)
+        for wait, seconds in clients:
+            clock.pass_by(wait, step, watched.look)
+            watched.begun()
+            connected += [] if seconds is None else [clock.now + seconds]
+            assert count(metrics) <= lost
+        clock.pass_by(25, step, watched.look)
+        assert count(metrics) == lost
+        assert not watched._pending
+
+
+class FakeClock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def take(self, connected: list[float]) -> int:
+        """How many have connected by now; they are told of once."""
+        found = [moment for moment in connected if moment <= self.now]
+        for moment in found:
+            connected.remove(moment)
+        return len(found)
+
+    def pass_by(self, seconds: float, step: float, look: Callable[[], None]) -> None:
+        end = self.now + seconds
+        while self.now < end:
+            self.now = min(self.now + step, end)
+            look()
+
+
+async def make_handshakes(metrics: Metrics) -> Handshakes:
+    return Handshakes(metrics)
+
+
+def count(metrics: Metrics) -> float:
+    name = "tformer_tls_handshakes_without_connection_total"
+    return metrics.registry.get_sample_value(name) or 0.0
+
+
+def test_nothing_is_kept_once_connections_can_no_longer_be_told_of() -> None:
+    watched = asyncio.run(make_handshakes(Metrics()))
+
+    def broken() -> int:
+        raise RuntimeError("channelz does not answer")
+
+    watched.attach(broken)
+    watched.begun()
+    watched.look()
+    watched.begun()
+    assert not watched._pending
 
 
 def test_a_server_does_without_what_looks_into_grpc(
