@@ -15,7 +15,7 @@ from pathlib import Path
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from serving import RunningServer, make_certificates, make_model, serving, trusting
 
@@ -210,6 +210,9 @@ def test_connections_are_told_of_once(model: Path, certificates: Path) -> None:
     ),
     st.sampled_from([0.1, 1.0, 3.0]),
 )
+@example([(0.5, 0.9)] * 40, 0.1)  # there is always one under way
+@example([(0.0, None), *[(0.5, 0.9)] * 40], 0.1)
+@example([(5.0, 9.9)] * 5, 0.1)
 def test_no_good_handshake_is_counted_and_every_other_is_at_last(
     clients: list[tuple[float, float | None]], step: float
 ) -> None:
