@@ -9,7 +9,8 @@ from numba import njit
 from tformer.model.int8 import attention, next_token, rows
 from tformer.model.int8.loops.attention import put_halves
 from tformer.model.int8.loops.emitter import LANES
-from tformer.model.int8.loops.logits import COLUMNS, at_least, deal, lowest_bit, sum_of_powers
+from tformer.model.int8.loops.logits import COLUMNS, at_least, deal, sum_of_powers
+from tformer.model.int8.loops.numbers import lowest_bit
 from tformer.model.int8.loops.rows import (
     deviation,
     largest_magnitude,

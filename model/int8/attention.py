@@ -14,8 +14,9 @@ import numpy as np
 from numba import carray, njit
 from numpy.typing import NDArray
 
-from tformer.model.int8.loops.attention import dots, fetch, mixture, pointer, put_halves, softmax
+from tformer.model.int8.loops.attention import dots, fetch, mixture, put_halves, softmax
 from tformer.model.int8.loops.emitter import LANES
+from tformer.model.int8.loops.numbers import pointer_to_halves
 from tformer.model.int8.rows import quantise, whole_vectors
 
 QUERIES = 4
@@ -65,7 +66,7 @@ def head_width(d, heads):
 @njit(inline="always")
 def _halves(address, part, size):
     """Part number ``part``, of ``size`` numbers each, of the memory at an address."""
-    return carray(pointer(address + 2 * part * size), (size,))
+    return carray(pointer_to_halves(address + 2 * part * size), (size,))
 
 
 @njit(nogil=True)

@@ -39,6 +39,14 @@ from tformer.model.int8.attention import (
 )
 from tformer.model.int8.products import Linear, product
 from tformer.model.int8.rows import Norm, begin, feed_forward, leave
+from tformer.model.int8.tables import (
+    beginning_of,
+    decoder_layer_of,
+    encoder_layer_of,
+    linear_of,
+    shape_of,
+    work_of,
+)
 
 
 class EncoderLayer(NamedTuple):
@@ -69,24 +77,24 @@ class DecoderLayer(NamedTuple):
 
 
 @njit(nogil=True, cache=True)
-def encode(tokens, offsets, beginning, layers, shape, work):
-    """Leave in ``work`` the memory of sentences, one after the other without padding.
+def encode(tokens, offsets, stack, count, working):
+    """Leave in ``working`` the memory of sentences, one after the other without padding.
 
     Args:
         tokens: (N,) int64.
         offsets: (G + 1,) int64; sentence g has the rows ``offsets[g]..offsets[g + 1]``.
-        beginning: :class:`Beginning`.
-        layers: a tuple of :class:`EncoderLayer`.
-        shape: :class:`Shape`.
-        work: :class:`Work`.
+        stack: table of `rows.Shape`, `rows.Beginning` and every :class:`EncoderLayer`.
+        count: how many layers.
+        working: table of `rows.Work`.
     """
-    rows = tokens.shape[0]
+    shape, work, rows = shape_of(stack), work_of(working), tokens.shape[0]
     positions = np.empty(rows, np.int64)
     for g in range(offsets.shape[0] - 1):
         for n in range(offsets[g], offsets[g + 1]):
             positions[n] = n - offsets[g]
-    begin(tokens, positions, beginning, shape, work)
-    for layer in layers:
+    begin(tokens, positions, beginning_of(stack), shape, work)
+    for number in range(count):
+        layer = EncoderLayer(*encoder_layer_of(stack, number))
         product(work.entered, work.entered_scale, rows, layer.projections, work.outputs)
         attend_source(offsets, layer.projections, shape, work)
         product(work.context, work.context_scale, rows, layer.output, work.outputs)
@@ -95,26 +103,24 @@ def encode(tokens, offsets, beginning, layers, shape, work):
 
 
 @njit(nogil=True, cache=True)
-def decode(tokens, beginning, layers, count, shape, beam, past, work):
-    """Leave in ``work`` what follows the first layers, of R hypotheses a position further.
+def decode(tokens, stack, count, beam, past, working):
+    """Leave in ``working`` what follows the first layers, of R hypotheses a position further.
 
     After all of them that is what the output projection reads.
 
     Args:
         tokens: (R,) int64, the newest of each hypothesis.
-        beginning: :class:`Beginning`.
-        layers: a tuple of :class:`DecoderLayer`.
+        stack: table of `rows.Shape`, `rows.Beginning` and every :class:`DecoderLayer`.
         count: how many of the layers.
-        shape: :class:`Shape`.
         beam: K.
-        past: :class:`Past`, with room for the position.
-        work: :class:`Work`.
+        past: `attention.Past`, with room for the position.
+        working: table of `rows.Work`.
     """
-    rows = tokens.shape[0]
-    begin(tokens, np.repeat(past.steps, beam), beginning, shape, work)
+    shape, work, rows = shape_of(stack), work_of(working), tokens.shape[0]
+    begin(tokens, np.repeat(past.steps, beam), beginning_of(stack), shape, work)
     living = look_back(beam, past, head_width(shape.width, shape.heads))
     for number in range(count):
-        layer = layers[number]
+        layer = DecoderLayer(*decoder_layer_of(stack, number))
         _attend_to_target(number, layer, shape, beam, past, living, work)
         attend_memory(number, beam, layer.cross_query, shape, past, work)
         product(work.context, work.context_scale, rows, layer.cross_output, work.outputs)
@@ -134,36 +140,39 @@ def _attend_to_target(number, layer, shape, beam, past, living, work):
 
 
 @njit(nogil=True, cache=True)
-def look(number, layer, shape, past, chosen, work, out):
+def look(number, stack, past, chosen, working, out):
     """Where positions look among S source tokens, by some heads of a layer.
 
     Args:
-        number: of the layer, from 0; what went before is in ``work``.
-        layer: :class:`DecoderLayer`.
-        shape: :class:`Shape`.
-        past: :class:`Past` of N sentences with a beam of one.
+        number: of the layer, from 0; what went before is in ``working``.
+        stack: as in :func:`decode`.
+        past: `attention.Past` of N sentences with a beam of one.
         chosen: (H,), the share of every head in the mean.
-        work: :class:`Work`, entered.
+        working: table of `rows.Work`, entered.
         out: (N, whole vectors of the longest source), to be filled.
     """
+    shape, work = shape_of(stack), work_of(working)
+    layer = DecoderLayer(*decoder_layer_of(stack, number))
     living = look_back(1, past, head_width(shape.width, shape.heads))
     _attend_to_target(number, layer, shape, 1, past, living, work)
     look_at_memory(number, layer.cross_query, shape, past, chosen, work, out)
 
 
 @njit(nogil=True, cache=True)
-def remember(projections, shape, offsets, memories, work):
+def remember(projections, count, stack, offsets, memories, working):
     """Project the memory, entered, to the keys and values of every decoder layer, for all steps.
 
     Args:
-        projections: a tuple of :class:`Linear`, to keys and values.
-        shape: :class:`Shape`.
+        projections: table of each layer's :class:`Linear` to keys and values.
+        count: how many layers.
+        stack: as in :func:`decode`.
         offsets: (G + 1,) int64, of the sentences' rows.
-        memories: (G,) int64, addresses as in :class:`Past`.
-        work: :class:`Work`.
+        memories: (G,) int64, addresses as in `attention.Past`.
+        working: table of `rows.Work`.
     """
-    for number in range(len(projections)):
-        linear = projections[number]
+    shape, work = shape_of(stack), work_of(working)
+    for number in range(count):
+        linear = linear_of(projections, number)
         product(work.entered, work.entered_scale, offsets[-1], linear, work.outputs)
         keep_memory(number, linear, shape, offsets, memories, work)
 

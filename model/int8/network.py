@@ -27,6 +27,7 @@ from tformer.model.int8.loops.logits import COLUMNS
 from tformer.model.int8.products import Floats, Linear, Numbers, filled, quantised
 from tformer.model.int8.rows import TOGETHER as FEED_TOGETHER
 from tformer.model.int8.rows import Beginning, Norm, Shape, Work, whole_vectors
+from tformer.model.int8.tables import Table
 from tformer.model.request import Request
 from tformer.model.weights import Arrays, Weights
 
@@ -137,8 +138,11 @@ def _norm(arrays: Arrays, module: str) -> Norm:
 
 def _in_vectors(parameter: Numbers) -> Floats:
     """The same with zeros behind every row, to whole vectors."""
-    filling = [(0, 0)] * (parameter.ndim - 1) + [(0, -parameter.shape[-1] % LANES)]
-    return np.ascontiguousarray(np.pad(np.asarray(parameter, np.float32), filling))
+    missing = -parameter.shape[-1] % LANES
+    if not missing:
+        return np.ascontiguousarray(parameter, np.float32)
+    filling = [(0, 0)] * (parameter.ndim - 1) + [(0, missing)]
+    return np.pad(np.asarray(parameter, np.float32), filling)
 
 
 class _Stack:
@@ -161,7 +165,7 @@ class _Stack:
         norms = [_norm(arrays, f"{around}.norm") for around in sub_layers]
         scale = math.sqrt(config.d_model) if config.scale_embedding else 1.0
         self.beginning = Beginning(
-            _in_vectors(embedding), _in_vectors(encodings), np.float32(scale), norms[0]
+            _in_vectors(embedding), _in_vectors(encodings), np.array([scale], np.float32), norms[0]
         )
         # Sub-layer i is followed by its own normalisation or, where that comes before, the next's.
         self.after = iter([*norms[1:], _norm(arrays, self.LAST)] if pre else norms)
@@ -180,7 +184,7 @@ class _Encoder(_Stack):
         around = [f"{layer}.around_{kind}" for layer in names for kind in kinds]
         super().__init__(config, arrays, embedding, encodings, around)
         heads = config.num_heads
-        self._layers = tuple(
+        layers = tuple(
             kernels.EncoderLayer(
                 _projections(arrays, f"{layer}.self_attention", heads, "query", "key", "value"),
                 _output(arrays, f"{layer}.self_attention", heads),
@@ -191,10 +195,11 @@ class _Encoder(_Stack):
             )
             for layer in names
         )
+        self._num_layers, self._table = len(layers), Table(self.shape, self.beginning, layers)
 
-    def __call__(self, tokens: Integers, offsets: Integers, work: Work) -> None:
+    def __call__(self, tokens: Integers, offsets: Integers, work: Table) -> None:
         """Leave in ``work`` the memory of ``tokens`` (N,), of sentence g from offsets[g] on."""
-        kernels.encode(tokens, offsets, self.beginning, self._layers, self.shape, work)
+        kernels.encode(tokens, offsets, self._table.numbers, self._num_layers, work.numbers)
 
 
 class _Decoder(_Stack):
@@ -210,7 +215,7 @@ class _Decoder(_Stack):
         around = [f"{layer}.around_{kind}" for layer in names for kind in kinds]
         super().__init__(config, arrays, embedding, encodings, around)
         heads = config.num_heads
-        self._layers = tuple(
+        layers = tuple(
             kernels.DecoderLayer(
                 _projections(arrays, f"{layer}.self_attention", heads, "query", "key", "value"),
                 _output(arrays, f"{layer}.self_attention", heads),
@@ -224,32 +229,35 @@ class _Decoder(_Stack):
             )
             for layer in names
         )
-        self._memory = tuple(
-            _projections(arrays, f"{layer}.cross_attention", heads, "key", "value")
-            for layer in names
+        self._num_layers, self._table = len(layers), Table(self.shape, self.beginning, layers)
+        self._memory = Table(
+            *(
+                _projections(arrays, f"{layer}.cross_attention", heads, "key", "value")
+                for layer in names
+            )
         )
-        self.output = _to_logits(embedding, arrays.get("logits_bias"))
+        self.output = Table(_to_logits(embedding, arrays.get("logits_bias")))
         self.vocab_size: int = embedding.shape[0]
         self.eos_id = config.eos_id
 
-    def remember(self, offsets: Integers, memories: Integers, work: Work) -> None:
+    def remember(self, offsets: Integers, memories: Integers, work: Table) -> None:
         """Project the memory in ``work`` to the addresses ``memories`` (G,) of its sentences."""
-        kernels.remember(self._memory, self.shape, offsets, memories, work)
+        stack, layers = self._table.numbers, self._num_layers
+        kernels.remember(self._memory.numbers, layers, stack, offsets, memories, work.numbers)
 
-    def __call__(self, tokens: Integers, past: Past, beam: int, work: Work) -> None:
+    def __call__(self, tokens: Integers, past: Past, beam: int, work: Table) -> None:
         """Leave in ``work`` what the output projection reads of each hypothesis."""
-        layers = self._layers
-        kernels.decode(tokens, self.beginning, layers, len(layers), self.shape, beam, past, work)
+        kernels.decode(tokens, self._table.numbers, self._num_layers, beam, past, work.numbers)
 
-    def attention(self, forced: Forced, heads: AlignmentHeads, work: Work) -> Floats:
+    def attention(self, forced: Forced, heads: AlignmentHeads, work: Table) -> Floats:
         """Where each of N positions looks by the mean of some heads, (N, at least S)."""
-        past, layers, shape = forced.past, self._layers, self.shape
-        chosen = np.zeros(shape.heads, np.float32)
+        past, stack, working = forced.past, self._table.numbers, work.numbers
+        chosen = np.zeros(self.shape.heads, np.float32)
         chosen[list(heads.heads)] = 1 / len(heads.heads)
         widest = whole_vectors(past.source_lengths.max())
         out = np.empty((len(past.steps), widest), np.float32)
-        kernels.decode(forced.tokens, self.beginning, layers, heads.layer, shape, 1, past, work)
-        kernels.look(heads.layer, layers[heads.layer], shape, past, chosen, work, out)
+        kernels.decode(forced.tokens, stack, heads.layer, 1, past, working)
+        kernels.look(heads.layer, stack, past, chosen, working, out)
         return out
 
 
@@ -258,12 +266,14 @@ class Room:
 
     def __init__(self, config: TransformerConfig) -> None:
         self._config = config
-        self._work: Work | None = None
+        self._rows = 0
+        self._work = Table()
 
-    def of(self, rows: int) -> Work:
-        """Memory for so many rows at least."""
-        if self._work is None or self._work.states.shape[0] < rows:
-            self._work = self._allocated(max(rows, FEED_TOGETHER))
+    def of(self, rows: int) -> Table:
+        """The table of a :class:`Work` for so many rows at least."""
+        if self._rows < rows:
+            self._rows = max(rows, FEED_TOGETHER)
+            self._work = Table(*self._allocated(self._rows))
         return self._work
 
     def _allocated(self, rows: int) -> Work:
@@ -357,7 +367,7 @@ class Int8Decoding:
             cache.positions(sentence)[:, :, :, : positions.shape[3], 0] = positions
         log_probs = np.empty(len(forced.tokens), np.float32)
         said = np.fromiter((token for prefix in prefixes for token in prefix), np.int64)
-        next_token.of_tokens(decoder.output, said, work, log_probs)
+        next_token.of_tokens(decoder.output.numbers, said, work.numbers, log_probs)
         ends = np.cumsum(list(map(len, prefixes)))
         return [part.tolist() for part in np.split(log_probs, ends[:-1])]
 
@@ -379,7 +389,7 @@ def lots(numbers: Iterable[int], length: Callable[[int], int]) -> Iterator[list[
 class Int8Scores:
     """Scores that are computed when they are asked for; `tformer.model.scores.Scores`."""
 
-    def __init__(self, decoder: _Decoder, work: Work, rows: int) -> None:
+    def __init__(self, decoder: _Decoder, work: Table, rows: int) -> None:
         """Scores of the hypotheses whose states ``work`` holds in its first ``rows``."""
         self._decoder = decoder
         self._work = work
@@ -394,10 +404,11 @@ class Int8Scores:
 
     def best(self, width: int) -> tuple[Floats, Integers]:
         """The most probable tokens, and on the way the end of the sentence."""
-        rows, decoder, work = self._rows, self._decoder, self._work
+        rows, output, working = self._rows, self._decoder.output.numbers, self._work.numbers
         log_probs, tokens = np.empty((rows, width), np.float32), np.empty((rows, width), np.int64)
         self._end = np.empty(rows, np.float32)
-        next_token.best(decoder.output, decoder.eos_id, work, log_probs, tokens, self._end)
+        eos_id = self._decoder.eos_id
+        next_token.best(output, eos_id, working, log_probs, tokens, self._end)
         return log_probs, tokens
 
     def of(self, token: int) -> Floats:
@@ -420,7 +431,7 @@ class Int8Scores:
     def _log_probs(self) -> Floats:
         """All of them, (R, V); a row's do not depend on the other rows."""
         logits = np.empty((self._rows, self.vocab_size), np.float32)
-        next_token.logits(self._decoder.output, self._work, logits)
+        next_token.logits(self._decoder.output.numbers, self._work.numbers, logits)
         logits -= logits.max(1, keepdims=True)
         logits -= np.log(np.exp(logits).sum(1, keepdims=True))
         return logits

@@ -6,16 +6,19 @@ import numpy as np
 from numba import njit
 
 from tformer.model.int8.loops.emitter import LANES, LOWEST
-from tformer.model.int8.loops.logits import COLUMNS, at_least, deal, lowest_bit, sum_of_powers
+from tformer.model.int8.loops.logits import COLUMNS, at_least, deal, sum_of_powers
+from tformer.model.int8.loops.numbers import lowest_bit
 from tformer.model.int8.products import product
+from tformer.model.int8.tables import linear_of, work_of
 
 TOGETHER = 16
 """Rows whose logits are computed before they are read: they are still in the cache."""
 
 
 @njit(nogil=True, cache=True)
-def logits(linear, work, out):
-    """Project the states, entered, to logits (R, V)."""
+def logits(output, working, out):
+    """Project the states, entered, to logits (R, V); see :func:`best`."""
+    linear, work = linear_of(output, 0), work_of(working)
     rows, size = out.shape
     filled, outputs = linear.scale.shape[0], work.outputs
     for start in range(0, rows, TOGETHER):
@@ -26,16 +29,17 @@ def logits(linear, work, out):
 
 
 @njit(nogil=True, cache=True)
-def best(linear, token, work, log_probs, tokens, log_prob):
+def best(output, token, working, log_probs, tokens, log_prob):
     """The most probable next tokens of R hypotheses, without writing down the others.
 
     Args:
-        linear: projection to logits, filled up to whole ``COLUMNS``.
+        output: table of the projection to logits, filled up to whole ``COLUMNS``.
         token: whose log-probability is wanted besides.
-        work: :class:`Work`, entered.
+        working: table of `rows.Work`, entered.
         log_probs, tokens: (R, width) float32 and int64, the best first.
         log_prob: (R,), of ``token``.
     """
+    linear, work = linear_of(output, 0), work_of(working)
     rows, filled = tokens.shape[0], linear.scale.shape[0]
     deals, outputs = filled // COLUMNS, work.outputs
     columns, lanes = np.empty(COLUMNS, np.float32), np.empty(deals * LANES, np.float32)
@@ -55,15 +59,16 @@ def best(linear, token, work, log_probs, tokens, log_prob):
 
 
 @njit(nogil=True, cache=True)
-def of_tokens(linear, tokens, work, log_probs):
+def of_tokens(output, tokens, working, log_probs):
     """The log-probabilities (R,) of one token each, as the next one of R hypotheses.
 
     Args:
-        linear: projection to logits, filled up to whole ``COLUMNS``.
+        output: table of the projection to logits, filled up to whole ``COLUMNS``.
         tokens: (R,) int64.
-        work: :class:`Work`, entered.
+        working: table of `rows.Work`, entered.
         log_probs: (R,), to be filled.
     """
+    linear, work = linear_of(output, 0), work_of(working)
     rows, filled = tokens.shape[0], linear.scale.shape[0]
     deals, outputs = filled // COLUMNS, work.outputs
     columns, lanes = np.empty(COLUMNS, np.float32), np.empty(deals * LANES, np.float32)

@@ -55,8 +55,8 @@ class Beginning(NamedTuple):
     """(V, whole vectors of d), embeddings."""
     encodings: Floats
     """(positions, whole vectors of d)"""
-    scale: np.float32
-    """Of the embeddings."""
+    scale: Floats
+    """(1,), of the embeddings."""
     first: Norm
     """Of what the first sub-layer reads, where normalisation comes before it."""
 
@@ -126,7 +126,7 @@ def begin(tokens, positions, beginning, shape, work):
     for n in range(tokens.shape[0]):
         state = work.states[n]
         total = put_sum(
-            beginning.table[tokens[n]], 0, beginning.scale, beginning.encodings[positions[n]], 0,
+            beginning.table[tokens[n]], 0, beginning.scale[0], beginning.encodings[positions[n]], 0,
             state, 0, filled // LANES,
         )  # fmt: skip
         if shape.pre:

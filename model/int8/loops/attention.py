@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba import float32, int64, types, uint16
+from numba import float32, int64, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
@@ -36,16 +36,6 @@ _LARGEST = 65504.0
 
 _UNIT = 2.0**20
 """A weight of 1 before normalisation, as a whole number."""
-
-
-@intrinsic
-def pointer(typing, address):
-    """A pointer to float16 numbers, taken for uint16, from its address (int64)."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
-
-    return types.CPointer(uint16)(int64), generate
 
 
 @intrinsic

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from llvmlite import ir
 from numba import float32, int32, int64, types
 from numba.extending import intrinsic
 
@@ -25,16 +24,6 @@ from tformer.model.int8.loops.emitter import (
 
 COLUMNS = 8 * LANES
 """Columns to which :func:`deal` deals out a row of numbers, as one deals cards."""
-
-
-@intrinsic
-def lowest_bit(typing, bits):
-    """The number of the lowest bit that is set in an int32 other than 0."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.zext(builder.cttz(arguments[0], ir.IntType(1)(1)), LONG)
-
-    return int64(int32), generate
 
 
 @intrinsic
