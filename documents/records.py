@@ -106,18 +106,21 @@ class RecordFile:
 
     def close(self) -> None:
         """Close the file."""
-        if self._stream is not None:
-            stream, self._stream = self._stream, None
-            with suppress(OSError):  # of a full disk, which an append has told of
-                os.fsync(stream.fileno())
-            with suppress(OSError):
-                stream.close()
+        with suppress(OSError):  # of a full disk, which an append has told of
+            self.sync()
+        self._let_go()
 
     def remove(self) -> None:
         """Close the file and delete it, if it was ever made."""
         if self._stream is not None:
             self.path.unlink(missing_ok=True)
-        self.close()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._stream is not None:
+            stream, self._stream = self._stream, None
+            with suppress(OSError):
+                stream.close()
 
     def _writable(self) -> BinaryIO:
         """The stream, at the end of what was kept."""

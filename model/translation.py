@@ -55,6 +55,10 @@ class Notice(str):
         notice.kind = kind
         return notice
 
+    def __getnewargs__(self) -> tuple[WarningKind, str]:
+        """What a copy is made of."""
+        return self.kind, str(self)
+
 
 def kind_of(warning: str) -> WarningKind:
     """What a warning is about; OTHER if it does not know."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from tformer.cli import loading, main
 from tformer.model.errors import ModelError
 from tformer.model.options import DecodingOptions
-from tformer.model.translation import Hypothesis, Translation
+from tformer.model.translation import Hypothesis, Notice, Translation, WarningKind
 
 
 class Result(NamedTuple):
@@ -71,7 +71,7 @@ class FakeTranslator:
             raise ModelError("model: is damaged, fetch it again")
         shouted = text.upper().replace("LINEBREAK", "\n")
         hypotheses = tuple(Hypothesis(shouted + "!" * i, -0.5 * (i + 1)) for i in range(n_best))
-        warnings = ("was split",) if "split" in text else ()
+        warnings = (Notice(WarningKind.CUT, "was split"),) if "split" in text else ()
         return Translation(shouted, source, target, hypotheses, warnings)
 
 

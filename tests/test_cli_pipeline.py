@@ -5,18 +5,8 @@ from pathlib import Path
 
 import pytest
 from fake_translator import Tformer
-from tiny import tiny_transformer
+from tiny import tiny_model
 
-from tformer.model.checkpoint import save_model
-from tformer.model.directory import ModelFacts
-from tformer.model.vocabulary import Vocabulary
-
-SENTENCES = [
-    "A dog runs on the beach.",
-    "Where is the railway station?",
-    "Ein Hund läuft am Strand.",
-    "Wo ist der Bahnhof?",
-]
 KINDS = [
     b"",
     b" \t ",
@@ -35,16 +25,7 @@ KINDS = [
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    languages = ("en", "de")
-    vocabulary = Vocabulary.train(
-        SENTENCES, folder / "sentencepiece.model", languages=languages, size=330
-    )
-    network = tiny_transformer(3, vocab_size=len(vocabulary), max_length=256)
-    facts = ModelFacts("tiny", languages)
-    parameters = network.state_dict()
-    save_model(folder / "tiny", parameters, network.config, vocabulary, facts)
-    return folder / "tiny"
+    return tiny_model(tmp_path_factory.mktemp("models"))
 
 
 def mixed_lines(number: int) -> bytes:

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 
+from tformer.model.checkpoint import save_model
 from tformer.model.config import TransformerConfig
+from tformer.model.directory import ModelFacts
 from tformer.model.transformer import Transformer
+from tformer.model.vocabulary import Vocabulary
+
+SENTENCES = [
+    "A dog runs on the beach.",
+    "Where is the railway station?",
+    "Ein Hund läuft am Strand.",
+    "Wo ist der Bahnhof?",
+]
 
 
 def tiny_transformer(
@@ -44,3 +56,15 @@ def wide_transformer(dtype: torch.dtype) -> Transformer:
         max_length=128,
     )
     return Transformer(config).to(dtype).eval()
+
+
+def tiny_model(folder: Path) -> Path:
+    """The directory of a model between English and German that knows nothing."""
+    languages = ("en", "de")
+    vocabulary = Vocabulary.train(
+        SENTENCES, folder / "sentencepiece.model", languages=languages, size=330
+    )
+    network = tiny_transformer(3, vocab_size=len(vocabulary), max_length=256)
+    facts = ModelFacts("tiny", languages)
+    save_model(folder / "tiny", network.state_dict(), network.config, vocabulary, facts)
+    return folder / "tiny"
