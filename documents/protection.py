@@ -58,10 +58,15 @@ _LITERALS = re.compile(
         (?:\.[A-Za-z0-9-]{1,63}){1,5}                       # e-mail addresses
     | (?<![\w./]) (?:~|\.\.?)? / (?:[\w.@+-]+/)+ [\w.@+-]* (?<![.]) # /etc/fstab ./a/b ~/a/
     | (?<![\w./]) (?:~|\.\.?) / [\w.@+-]+ (?<![.])          # ~/x ./x
+    | (?<![\w./@:+-]) (?:[\w.@+-]{1,100}/){1,20} [\w@+-][\w.@+-]{0,100}
+        \.[a-z][a-z0-9]{0,7} (?![\w/])                       # docs/a.md, but not and/or
+    | (?<![\w./@:+-]) [\w-][\w.-]{0,100} \. (?:md|txt|rst|html?|css|js|ts|py|rs|java|rb|sh|bat
+        |json|ya?ml|toml|ini|cfg|conf|xml|csv|tsv|po|pdf|docx?|odt|xlsx?|png|jpe?g|gif|svg|zip|tar
+        |gz|exe|dll|log|lock) (?![\w/-]|\.\w)             # README.md
     | (?<!\w) [A-Za-z]:\\ [\w.\\$-]+ (?<![.])               # C:\Users
     | (?<![\w-]) -- [a-z][a-z0-9-]+                         # --option
     | (?<!\w) [A-Za-z][A-Za-z0-9]* (?:_[A-Za-z0-9]+)+ (?:\(\))? (?!\w)   # snake_case
-    | (?<!\w) [A-Za-z_][\w.:]* \(\)                         # call()
+    | (?<![\w.:]) [A-Za-z_][\w.:]{0,200} \(\)                         # call()
     | \[\^ [^\]\s]{1,100} \]                                # [^1]
     | & (?: [A-Za-z][A-Za-z0-9]{1,31} | \#[0-9]{1,7} | \#[xX][0-9A-Fa-f]{1,6} ) ;   # &nbsp;
     | :[a-z0-9_+-]{2,40}: (?!\w)                            # :emoji:
@@ -85,7 +90,7 @@ _ARGUMENT = re.compile(r"\{\s*(?:[\w.$\[\]-]{0,100})(?:\s*![rsa])?\s*[},:]")
 
 _BRACE = re.compile(r"[{}']")
 
-_INTERESTING = re.compile(r"[<`{$#%@&/:\\_(\[\ue000-\uf8ff]|--|www\.")
+_INTERESTING = re.compile(r"[<`{$#%@&/:\\_(\[\ue000-\uf8ff]|--|www\.|\.[a-z]")
 
 
 def scan(text: str) -> Iterator[Found]:

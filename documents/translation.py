@@ -35,6 +35,9 @@ WINDOW = 512
 MOST_PLACEHOLDERS = 100
 """A segment with more is no sentence but a table or a program; it is translated in fragments."""
 
+UNREADABLE = "\ufffd"
+"""What stands for a character that was spelt wrong."""
+
 _NUMBER = re.compile(r"\d+(?:[.,:\u2019'\u00a0\u202f]\d+)*")
 
 
@@ -98,7 +101,7 @@ def _text(answer: str | Answer) -> str:
 
 
 def _checked(result: TranslatedSegment) -> TranslatedSegment:
-    """Leave what could not be translated, and tell of numbers that are not the same."""
+    """Leave what could not be translated, and tell of what a reader should look at."""
     segment = result.segment
     problem = problem_with(segment, result.text)
     if segment.has_words and not replace(segment, text=result.text).has_words:
@@ -106,11 +109,15 @@ def _checked(result: TranslatedSegment) -> TranslatedSegment:
     if problem:
         note = f"left as it was, since {problem}"
         return TranslatedSegment(segment, segment.current, (note,))
-    missing = _numbers(segment.text) - _numbers(result.text)
-    if not missing:
-        return result
-    note = f"the number {' '.join(sorted(missing))} of the source is not in the translation"
-    return replace(result, warnings=(*result.warnings, note))
+    return replace(result, warnings=(*result.warnings, *_doubts(segment.text, result.text)))
+
+
+def _doubts(source: str, target: str) -> Iterator[str]:
+    """What a reader should look at in a translation that is taken."""
+    if missing := _numbers(source) - _numbers(target):
+        yield f"the number {' '.join(sorted(missing))} of the source is not in the translation"
+    if target.count(UNREADABLE) > source.count(UNREADABLE):
+        yield "the model tried to spell a character that it does not know"
 
 
 def _numbers(text: str) -> Counter[str]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from fake_translator import FakeTranslator, Tformer
+from test_documents import MALFORMED
 
 from tformer.cli.exits import ExitStatus
 from tformer.model.translation import Hypothesis, Translation
@@ -155,3 +156,23 @@ def test_an_identity_model_changes_no_byte_of_a_folder(
         if path.suffix[1:] not in {"po", "xlf", "xliff", "tmx", "tsv", "docx", "odt"}:
             assert made.read_bytes() == path.read_bytes(), path
         assert made.is_file()
+
+
+@pytest.mark.parametrize(("data", "name", "message"), MALFORMED)
+def test_a_malformed_file_leaves_the_output_as_it_was(
+    tformer: Tformer, tmp_path: Path, data: bytes, name: str, message: str
+) -> None:
+    if name == "text":
+        pytest.skip("is lines, of which every one is translated")
+    (tmp_path / "x").write_bytes(data)
+    (tmp_path / "out").write_text("old")
+    languages = ("-s", "en") if "target" in message or "all in" in message else ("-t", "de")
+    call = ("translate", *languages, "--format", name, tmp_path / "x", "-o", tmp_path / "out")
+    result = tformer(*call)
+    assert (result.status, result.out) == (ExitStatus.INPUT, "")
+    assert result.err.startswith("error: ") and message.removeprefix("x") in result.err
+    assert result.err.count("\n") == 1
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
+        "x": data,
+        "out": b"old",
+    }

@@ -1,4 +1,4 @@
-"""Large jobs with a real translator, which reads far ahead; its network is tiny and knows nothing."""
+"""Large jobs with a real translator, which reads far ahead; its network is tiny and random."""
 
 import json
 import os
@@ -118,7 +118,7 @@ def sizes_of(done: subprocess.CompletedProcess[str]) -> list[int]:
 
 def test_memory_does_not_grow_with_the_lines(model: Path) -> None:
     chance = random.Random(2)
-    words = "A dog runs on the beach Where is railway station".split()
+    words = ["A", "dog", "runs", "on", "the", "beach", "Where", "is", "station"]
     lines = (" ".join(chance.choices(words, k=chance.randint(1, 4))) for _ in range(LINES))
     Path("a.txt").write_text("".join(f"{line}.\n" for line in lines))
     sizes = sizes_of(run(WATCHED, model, LINES, ["a.txt", "-o", "out.txt"]))

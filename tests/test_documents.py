@@ -254,47 +254,53 @@ def test_markdown_blocks_stay_the_blocks_they_are(text: str, model: object) -> N
 TMX = b"<tmx><header srclang='en'/><body>\n<tu>%s</tu></body></tmx>"
 
 
-@pytest.mark.parametrize(
-    ("data", "name", "message"),
-    [
-        pytest.param(b"a\nb\xff", "text", "x:2: byte 0xff is not UTF-8", id="text"),
-        pytest.param(b"\xff\xfea", "text", "x:1: byte", id="half a character of UTF-16"),
-        pytest.param(b'{"a": 1,\n "b" }', "json", "x:2: not JSON: Expecting ':'", id="json"),
-        pytest.param(b"[" * 200_000, "json", "nested too deep", id="deep json"),
-        pytest.param(b"{'a': 1}", "arb", "x:1: not JSON", id="arb"),
-        pytest.param(b"a=\\u12", "properties", "x:1: not .properties", id="properties"),
-        pytest.param(b"hello\n", "srt", "x:1: not SubRip", id="srt"),
-        pytest.param(b"1\n00:01 -> 00:02 -->\n", "srt", "x:2: cannot read the times", id="time"),
-        pytest.param(b"00:01.000 --> 00:02.000\nx", "vtt", "must begin with WEBVTT", id="vtt"),
-        pytest.param(b"WEBVTT\n\n1 --> 2\nx", "vtt", "x:3: cannot read", id="vtt time"),
-        pytest.param(b'msgid "a"\n', "po", "x:1: not PO: a message without msgstr", id="po"),
-        pytest.param(b'msgid "a"\nmsgstr "b\n', "po", "x:2: not PO: a string", id="po string"),
-        pytest.param(b'msgid "a"\nmessage "b"\n', "po", "x:2: not PO: 'message", id="po word"),
-        pytest.param(b"<xliff>\n<a></b>", "xliff", "x:2: not well-formed XML: mis", id="xml"),
-        pytest.param(b"<html/>", "xliff", "x: not XLIFF 1 or 2", id="xliff"),
-        pytest.param(
-            b'<xliff version="1.2">\n<trans-unit id="1"/><trans-unit></trans-unit></xliff>',
-            "xliff",
-            "x:2: not XLIFF: a trans-unit without a source",
-            id="xliff unit",
-        ),
-        pytest.param(b"<tmx/>", "tmx", "x: not TMX: no header that names", id="tmx header"),
-        pytest.param(b"<html/>", "tmx", "x: not TMX: the first element is '<html/>'", id="tmx"),
-        pytest.param(TMX % b"<tuv xml:lang='en'/>", "tmx", "x:2: not TMX: a tuv without", id="seg"),
-        pytest.param(TMX % b"<tuv><seg/></tuv>", "tmx", "x:2: not TMX: a tuv wi", id="language"),
-        pytest.param(TMX % b"<note>a</note>", "tmx", "x:2: not TMX: a tu without a tuv", id="tuv"),
-        pytest.param(
-            TMX % b"<tuv xml:lang='en'><seg>a</seg></tuv>",
-            "tmx",
-            "x: is all in en: name the language to translate into",
-            id="tmx target",
-        ),
-        pytest.param(b"PK\x03\x04", "docx", "x: not a Word document: the archive", id="docx"),
-        pytest.param(b"", "odt", "x: not OpenDocument: the archive is damaged", id="odt"),
-        pytest.param(b'<meta charset="klingon-8">', "html", "'klingon-8'", id="html charset"),
-        pytest.param(b'<meta charset="ascii">\n\xff', "html", "not ASCII", id="html bytes"),
-    ],
-)
+MALFORMED = [
+    pytest.param(b"a\n# b\xff", "markdown", "x:2: byte 0xff is not UTF-8", id="markdown"),
+    pytest.param(b"a\tb\nc\xff\t", "tsv", "x:2: byte 0xff is not UTF-8", id="tsv"),
+    pytest.param(b"a\nb\xff", "text", "x:2: byte 0xff is not UTF-8", id="text"),
+    pytest.param(b"\xff\xfea", "text", "x:1: byte", id="half a character of UTF-16"),
+    pytest.param(b'{"a": 1,\n "b" }', "json", "x:2: not JSON: Expecting ':'", id="json"),
+    pytest.param(b"[" * 200_000, "json", "nested too deep", id="deep json"),
+    pytest.param(b"{'a': 1}", "arb", "x:1: not JSON", id="arb"),
+    pytest.param(b"a=\\u12", "properties", "x:1: not .properties", id="properties"),
+    pytest.param(b"hello\n", "srt", "x:1: not SubRip", id="srt"),
+    pytest.param(b"1\n00:01 -> 00:02 -->\n", "srt", "x:2: cannot read the times", id="time"),
+    pytest.param(b"00:01.000 --> 00:02.000\nx", "vtt", "must begin with WEBVTT", id="vtt"),
+    pytest.param(b"WEBVTT\n\n1 --> 2\nx", "vtt", "x:3: cannot read", id="vtt time"),
+    pytest.param(b'msgid "a"\n', "po", "x:1: not PO: a message without msgstr", id="po"),
+    pytest.param(b'msgid "a"\nmsgstr "b\n', "po", "x:2: not PO: a string", id="po string"),
+    pytest.param(b'msgid "a"\nmessage "b"\n', "po", "x:2: not PO: 'message", id="po word"),
+    pytest.param(b"<xliff>\n<a></b>", "xliff", "x:2: not well-formed XML: mis", id="xml"),
+    pytest.param(b"<html/>", "xliff", "x: not XLIFF 1 or 2", id="xliff"),
+    pytest.param(
+        b'<xliff version="1.2">\n<trans-unit id="1"/><trans-unit></trans-unit></xliff>',
+        "xliff",
+        "x:2: not XLIFF: a trans-unit without a source",
+        id="xliff unit",
+    ),
+    pytest.param(b"<tmx/>", "tmx", "x: not TMX: no header that names", id="tmx header"),
+    pytest.param(b"<html/>", "tmx", "x: not TMX: the first element is '<html/>'", id="tmx"),
+    pytest.param(TMX % b"<tuv xml:lang='en'/>", "tmx", "x:2: not TMX: a tuv without", id="seg"),
+    pytest.param(TMX % b"<tuv><seg/></tuv>", "tmx", "x:2: not TMX: a tuv wi", id="language"),
+    pytest.param(TMX % b"<note>a</note>", "tmx", "x:2: not TMX: a tu without a tuv", id="tuv"),
+    pytest.param(
+        TMX % b"<tuv xml:lang='en'><seg>a</seg></tuv>",
+        "tmx",
+        "x: is all in en: name the language to translate into",
+        id="tmx target",
+    ),
+    pytest.param(b"PK\x03\x04", "docx", "x: not a Word document: the archive", id="docx"),
+    pytest.param(b"", "odt", "x: not OpenDocument: the archive is damaged", id="odt"),
+    pytest.param(b'<meta charset="klingon-8">', "html", "'klingon-8'", id="html charset"),
+    pytest.param(b'<meta charset="ascii">\n\xff', "html", "not ASCII", id="html bytes"),
+]
+
+
+def test_there_is_a_malformed_file_of_every_format() -> None:
+    assert {str(case.values[1]) for case in MALFORMED} == set(FORMATS)
+
+
+@pytest.mark.parametrize(("data", "name", "message"), MALFORMED)
 def test_a_malformed_file_is_one_sentence(data: bytes, name: str, message: str) -> None:
     with pytest.raises(InputError) as caught:
         open_document(data, name, name="x")
@@ -392,6 +398,12 @@ def test_what_has_no_words_does_not_reach_the_model() -> None:
     (result,) = translate_segments(document.segments, model)
     assert (asked, result.text) == ([], "<1/>")
     assert document.with_translations({result.segment.id: result.text}).endswith(b'msgstr "%s"\n')
+
+
+def test_a_character_that_was_spelt_wrong_is_told() -> None:
+    segment = Segment("1", "with \u03b2 and \ufffd")
+    (result,) = translate_segments([segment], lambda texts: ["mit \ufffd und \ufffd"])
+    assert result.warnings == ("the model tried to spell a character that it does not know",)
 
 
 def test_windows_keep_the_order() -> None:

@@ -38,6 +38,11 @@ from tformer.documents.protection import Kind, scan
             ["/etc/fstab", "~/x", "./run", "../a/b", "C:\\Users\\me"],
         ),
         ("and/or, 1/2, he/she, 24/7, km/h", []),
+        (
+            "see docs/a.md, src/x/y.tar.gz or README.md. My setup.py; a model/b.py?",
+            ["docs/a.md", "src/x/y.tar.gz", "README.md", "setup.py", "model/b.py"],
+        ),
+        ("Yes/no.Maybe, e.g. this/that. It is so. Node.js.org end.so that", []),
         ("use --force, not - or -- or a--b", ["--force"]),
         ("`code` and ``co`de`` and ` ", ["`code`", "``co`de``"][:1]),
         ("snake_case, call(), a.b() and f(x)", ["snake_case", "call()", "a.b()"]),
@@ -70,7 +75,24 @@ def test_the_pieces_are_the_text_again(text: str) -> None:
     assert all(piece.text for piece in pieces)
 
 
-HOSTILE = ["{", "{a,", "<a ", "`a ", "a_", "a@", "/a", "%s <b>x</b> {y} ", "&a", "<!--", "{{", "'{"]
+HOSTILE = [
+    "{",
+    "{a,",
+    "<a ",
+    "`a ",
+    "a_",
+    "a@",
+    "/a",
+    "%s <b>x</b> {y} ",
+    "&a",
+    "<!--",
+    "{{",
+    "'{",
+    "a.",
+    "a-",
+    "a/b.",
+    "a.md/",
+]
 
 
 @pytest.mark.parametrize("text", [text * (200_000 // len(text)) for text in HOSTILE], ids=HOSTILE)
