@@ -1,10 +1,10 @@
 """Which words became which, from where a target looks in its source. No torch here.
 
-    aligner = Aligner(attend, vocabulary)
+    aligner = Aligner(reader, vocabulary)
     aligner.explain(sentences)
 
 A network reads a source and the hypothesis that was found for it, all positions at once
-(`tformer.model.attending`, `tformer.model.int8.forced`), and tells what its heads attend to.
+(`tformer.model.reading`, `tformer.model.int8.reading`), and tells what its heads attend to.
 
 **Heads.** Attention is no alignment: most heads look elsewhere. Which do align was measured for the
 model that ships, on 654 sentences of newstest2014, FLORES, Tatoeba and Multi30k in both directions,
@@ -29,10 +29,10 @@ counterpart stays without a link.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,21 @@ Floats = NDArray[np.float32]
 
 STRENGTH = 0.4
 """Of a link that is not mutual; measured like the heads."""
+
+
+class Reader(Protocol):
+    """A network that reads known targets, all positions at once.
+
+    A pair gets the same numbers in whatever company it is.
+    """
+
+    def attend(self, pairs: Sequence[Pair]) -> Sequence[Floats]:
+        """Where each of T target tokens looks among S source tokens, (T, S) of each pair."""
+        ...
+
+    def log_probs(self, pairs: Sequence[Pair]) -> Sequence[Floats]:
+        """The log-probability of every target token and of the end, (T + 1,) of each pair."""
+        ...
 
 
 # --- links ---------------------------------------------------------------------------------------
@@ -96,17 +111,9 @@ def _membership(pieces: Sequence[Span], tokens: Sequence[Span]) -> Floats:
 class Aligner:
     """Adds to the hypotheses of sentences which words became which, and the scores of pieces."""
 
-    def __init__(
-        self, attend: Callable[[Sequence[Pair]], Sequence[Floats]], vocabulary: AnyVocabulary
-    ) -> None:
-        """An aligner for a model.
-
-        Args:
-            attend: says of pairs where each of T target tokens looks among S source tokens, (T, S)
-                of each pair, which has the same numbers in whatever company it is.
-            vocabulary: that of the model.
-        """
-        self._attend = attend
+    def __init__(self, reader: Reader, vocabulary: AnyVocabulary) -> None:
+        """An aligner for a model, whose network is ``reader``."""
+        self.reader = reader
         self.vocabulary = vocabulary
 
     def explain(self, sentences: Sequence[Sentence]) -> None:
@@ -123,7 +130,7 @@ class Aligner:
 
     def links(self, wanted: Sequence[tuple[Pair, str, str]]) -> list[tuple[Link, ...]]:
         """Which tokens became which, of pairs with their two texts."""
-        attention = self._attend([pair for pair, _, _ in wanted])
+        attention = self.reader.attend([pair for pair, _, _ in wanted])
         return [self._links(*each, of) for each, of in zip(wanted, attention, strict=True)]
 
     def _align(self, sentences: Sequence[Sentence]) -> None:

@@ -1,11 +1,12 @@
 """Seeing to it that a translation says the terms of a glossary.
 
-A sentence is translated as if there were no glossary. If its best hypothesis lacks a term, the
-words that stand for it are looked up in the alignment, and decoding starts anew from there: the
-hypothesis up to these words is kept as a prefix, the term and the piece that follows these words
-come next, and the model goes on from what has been said. So a term takes the place of what it
-replaces, and the rest fits to it. Of several ways to say a term, that of the most likely
-translation is taken. One term is replaced after the other, from left to right.
+A sentence is translated as if there were no glossary. If its best hypothesis lacks terms, the
+words that stand for them are looked up in the alignment, and the terms take their places. The
+network reads the result once (`tformer.model.revising`): what stands behind a term may stay as far
+as nothing else is more likely there, and from then on the sentence is decoded anew, with what is
+before as its prefix. So a term takes the place of what it replaces, and the rest fits to it. Of
+several ways to say a term, that of the most likely translation is taken; terms behind it wait for
+the next round.
 
 Where the alignment shows no place, or terms are still missing, a search that requires all of them
 (`tformer.model.constraints`) takes its turn: it finds a place for every term, though not always a
@@ -20,6 +21,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +31,9 @@ from tformer.model.errors import UsageError
 from tformer.model.glossary import Term, capitalisations, is_said
 from tformer.model.hypotheses import FinishedHypothesis
 from tformer.model.normalisation import normalise
+from tformer.model.options import DecodingOptions
 from tformer.model.request import Pair, Request
+from tformer.model.revising import Replacement, Revision
 from tformer.model.spelling import Spelling
 from tformer.model.translation import Link, Span
 from tformer.model.vocabulary import AnyVocabulary
@@ -78,6 +82,7 @@ class Enforcement:
     latest: list[Candidate] = field(default_factory=list)
     """Those of the last requests."""
     num_rounds: int = 0
+    """How often terms were put in their places."""
     searched: bool = False
     """Whether the search that requires every term had its turn."""
     links: Sequence[Link] = ()
@@ -120,29 +125,38 @@ class Enforcement:
 class Enforcer:
     """Says what to ask of the engine next."""
 
-    def __init__(self, vocabulary: AnyVocabulary, open_aligner: Callable[[], Aligner]) -> None:
+    def __init__(
+        self,
+        vocabulary: AnyVocabulary,
+        text: Callable[[Sequence[int]], str],
+        open_aligner: Callable[[], Aligner],
+    ) -> None:
         """An enforcer for a model.
 
         Args:
             vocabulary: that of the model.
+            text: of tokens.
             open_aligner: gives what aligns, or raises a UsageError if nothing does.
         """
         self._spelling = Spelling(vocabulary)
+        self._text = text
         self._open_aligner = open_aligner
 
     def requests(self, enforcements: Sequence[Enforcement]) -> list[list[Request]]:
         """What to try next for each; nothing where the best that was found is to be taken."""
-        replacing = [enforcement for enforcement in enforcements if _is_to_replace(enforcement)]
-        self._align(replacing)
-        return [self._further(enforcement) for enforcement in enforcements]
+        further: dict[Enforcement, list[Request]] = {}
+        while waiting := [one for one in enforcements if one not in further]:
+            revised = self._revise([one for one in waiting if _is_to_replace(one)])
+            for one in waiting:
+                if one not in revised:
+                    further[one] = self._last_resort(one)
+                elif (request := revised[one]) is not None:
+                    further[one] = [request]
+        return [further[one] for one in enforcements]
 
-    def _further(self, enforcement: Enforcement) -> list[Request]:
+    def _last_resort(self, enforcement: Enforcement) -> list[Request]:
         if enforcement.searched or enforcement.leading.said == len(enforcement.sentence.terms):
             return []
-        if _is_to_replace(enforcement):
-            enforcement.num_rounds += 1
-            if found := self._replacing(enforcement, enforcement.leading):
-                return found
         return self.search(enforcement)
 
     def search(self, enforcement: Enforcement) -> list[Request]:
@@ -159,30 +173,64 @@ class Enforcer:
                 limit -= shortest
         return [self._request(enforcement, required=tuple(fitting))] if fitting else []
 
-    def _replacing(self, enforcement: Enforcement, leading: Candidate) -> list[Request]:
-        """Prefixes up to the first missing term and with it, if its place is known.
+    def _revise(self, enforcements: Sequence[Enforcement]) -> dict[Enforcement, Request | None]:
+        """Put terms in their places, where these are known.
 
-        And with the piece that follows the replaced words, which a model is tempted to say again:
-        so it knows that it is behind them, and the term does not become the beginning of a word.
+        Returns:
+            Of every sentence that was revised how to go on; nothing if its leading hypothesis is
+            now the revised one.
         """
-        ids, text = leading.hypothesis.tokens, leading.text
+        self._align(enforcements)
+        drafts = {
+            one: revisions for one in enforcements if (revisions := list(self._revisions(one)))
+        }
+        pairs = [
+            Pair(one.sentence.tokens, revision.tokens, one.memory)
+            for one, revisions in drafts.items()
+            for revision in revisions
+        ]
+        log_probs = iter(self._open_aligner().reader.log_probs(pairs) if pairs else ())
+        return {
+            one: self._settle(one, [(r, next(log_probs).tolist()) for r in revisions])
+            for one, revisions in drafts.items()
+        }
+
+    def _settle(
+        self, enforcement: Enforcement, read: Sequence[tuple[Revision, list[float]]]
+    ) -> Request | None:
+        """Take the likeliest revision, or as much of it as can stand."""
+        enforcement.num_rounds += 1
+        options = self._options(enforcement.sentence.options)
+        revision, log_probs = max(read, key=lambda each: each[0].finished(each[1], options).score)
+        settled = revision.settled(log_probs)
+        if settled <= len(revision.tokens) or not _is_plain(enforcement.sentence.options):
+            return self._request(enforcement, prefix=revision.tokens[:settled])
+        enforcement.begin(0)
+        found = revision.finished(log_probs, options)
+        enforcement.add([self._text(found.tokens)], [found])
+        return None
+
+    def _revisions(self, enforcement: Enforcement) -> Iterator[Revision]:
+        """The leading hypothesis with terms in their places, one for every way to say the first."""
+        ids, text = enforcement.leading.hypothesis.tokens, enforcement.leading.text
         spans = self._open_aligner().target_pieces(ids, text) if enforcement.links else []
-        places = [
-            place
-            for place in sorted(_places(enforcement, text), key=lambda place: place[0])
-            if _num_before(spans, place[0][0]) >= enforcement.num_given
-        ]
+        places = []
+        for (start, end), term in sorted(_places(enforcement, text), key=lambda place: place[0]):
+            first, behind = _num_before(spans, start), _num_before(spans, end)
+            if first < (places[-1][1] if places else enforcement.num_given):
+                continue
+            ways = tuple(islice(self._ways_at(term, text, start), MOST_REPLACING))
+            if places and len(ways) != 1:
+                break
+            places.append((first, behind, ways))
         if not places:
-            return []
-        (start, end), term = places[0]
-        kept, behind = ids[: _num_before(spans, start)], _num_before(spans, end)
-        ways = islice(self._ways_at(term, text, start), MOST_REPLACING)
-        prefixes = (kept + way + ids[behind : behind + 1] for way in ways)
-        return [
-            self._request(enforcement, prefix=prefix)
-            for prefix in prefixes
-            if len(prefix) <= enforcement.max_length
-        ]
+            return
+        start, end, ways = places[0]
+        further = [Replacement(start, end, way) for start, end, (way,) in places[1:]]
+        for way in ways:
+            revision = Revision.of(ids, [Replacement(start, end, way), *further])
+            if revision.num_chosen <= enforcement.max_length:
+                yield revision.up_to(enforcement.max_length)
 
     def _align(self, enforcements: Sequence[Enforcement]) -> None:
         """Look up which tokens of the normalised sources became which; none if nothing aligns."""
@@ -203,14 +251,20 @@ class Enforcer:
         required: tuple[request.Term, ...] = (),
     ) -> Request:
         """A request for all hypotheses, since the best may be one that says no whole word."""
-        asked = enforcement.sentence.options
+        sentence, memory = enforcement.sentence, enforcement.memory
+        options = self._options(sentence.options, forced=bool(prefix))
+        return Request(sentence.tokens, options, prefix or sentence.prefix, required, memory)
+
+    @staticmethod
+    @lru_cache(64)
+    def _options(asked: DecodingOptions, *, forced: bool = True) -> DecodingOptions:
+        """How to decode what is ``forced`` to begin with a prefix, or to say terms."""
         options = replace(asked, n_best=asked.beam_size)
-        if prefix:
+        if forced:
             options = replace(options, prefix_bias=0.0)
         if asked.sampling:  # what is drawn by chance cannot be told to say a term
             options = replace(options, sampling=False, temperature=1.0, top_k=0, top_p=1.0, seed=0)
-        sentence, memory = enforcement.sentence, enforcement.memory
-        return Request(sentence.tokens, options, prefix or sentence.prefix, required, memory)
+        return options
 
     def _ways_at(self, term: Term, text: str, at: int) -> Iterator[tuple[int, ...]]:
         """The tokens of a term in the ways that suit a place in a text."""
@@ -232,6 +286,12 @@ def _is_to_replace(enforcement: Enforcement) -> bool:
         and not enforcement.searched
         and enforcement.num_rounds < 2 * num_terms
     )
+
+
+def _is_plain(options: DecodingOptions) -> bool:
+    """Whether one hypothesis is asked for, with the score that its tokens have by themselves."""
+    changed = options.repetition_penalty != 1 or options.no_repeat_ngram_size
+    return options.n_best == 1 and not (changed or options.coverage_penalty or options.min_length)
 
 
 def _asking(enforcement: Enforcement) -> tuple[Pair, str, str]:

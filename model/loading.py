@@ -20,8 +20,8 @@ from tformer.model.weights import StoredWeights
 
 if TYPE_CHECKING:
     from tformer.model.alignment import Aligner
-    from tformer.model.attending import PlainAligner
     from tformer.model.decoding import Network
+    from tformer.model.reading import PlainAligner
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ def load_network(
 def _load_int8(directory: Path, threads: int | None) -> Loaded:
     """In int8 on the CPU; the plain form is loaded if it is asked for, with torch."""
     from tformer.model.alignment import Aligner
-    from tformer.model.int8.aligning import Int8Attention
     from tformer.model.int8.network import Int8
+    from tformer.model.int8.reading import Int8Reader
 
     config, vocabulary, facts = read_description(directory)
     network = Int8(StoredWeights(config, directory))
@@ -71,7 +71,7 @@ def _load_int8(directory: Path, threads: int | None) -> Loaded:
     return Loaded(
         network,
         vocabulary,
-        lambda: Aligner(Int8Attention(network, facts.alignment), vocabulary),
+        lambda: Aligner(Int8Reader(network, facts.alignment), vocabulary),
         open_plain,
         engines=threads or num_cores(),
     )
@@ -81,10 +81,10 @@ def _load_plain(
     directory: Path, device: str, dtype: str, threads: int | None, graphs: bool
 ) -> Loaded:
     """With torch, whose own threads share the work of one engine."""
-    from tformer.model.attending import PlainAligner
     from tformer.model.checkpoint import load_model
     from tformer.model.eager import Eager
     from tformer.model.graphed import Graphed
+    from tformer.model.reading import PlainAligner
 
     if threads is not None:
         set_threads(threads)

@@ -40,8 +40,8 @@ from tformer.model.vocabulary import AnyVocabulary
 
 if TYPE_CHECKING:
     from tformer.model.alignment import Aligner
-    from tformer.model.attending import PlainAligner
     from tformer.model.decoding import Network
+    from tformer.model.reading import PlainAligner
 
 WINDOW = 1024
 """Texts that are read before the first of them is answered, at most."""
@@ -139,8 +139,8 @@ class Translator:
         """
         if self._open_aligner:
             return self._open_aligner()
-        from tformer.model.attending import PlainAligner
         from tformer.model.eager import Eager
+        from tformer.model.reading import PlainAligner
 
         if isinstance(self.network, Eager):
             return PlainAligner(self.network.transformer, self.vocabulary)
@@ -155,7 +155,7 @@ class Translator:
         Raises:
             UsageError: when the network has no plain form here.
         """
-        from tformer.model.attending import PlainAligner
+        from tformer.model.reading import PlainAligner
 
         if self._open_plain:
             return self._open_plain()
@@ -258,7 +258,8 @@ class Translator:
             return self._start_engine(beam_size)
 
         engine = start() if self.threads == 1 else ParallelEngine(start, self.threads)
-        enforcer = Enforcer(self.vocabulary, lambda: self.aligner)
+        text = partial(_text, self.vocabulary)
+        enforcer = Enforcer(self.vocabulary, text, lambda: self.aligner)
         return Work(engine, self.vocabulary, lambda: self._start_engine(wider(beam_size)), enforcer)
 
     def _start_engine(self, beam_size: int) -> Engine:
@@ -462,7 +463,11 @@ class Work:
         return sentence
 
     def _text(self, tokens: Sequence[int]) -> str:
-        return _CONTROL.sub(" ", self._vocabulary.decode(tokens)).strip()
+        return _text(self._vocabulary, tokens)
+
+
+def _text(vocabulary: AnyVocabulary, tokens: Sequence[int]) -> str:
+    return _CONTROL.sub(" ", vocabulary.decode(tokens)).strip()
 
 
 def _request(sentence: Sentence) -> Request:

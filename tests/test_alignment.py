@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from tiny import tiny_transformer, wide_transformer
 
 from tformer.model.alignment import STRENGTH, link, token_weights
-from tformer.model.attending import PlainAligner, attend
 from tformer.model.config import AlignmentHeads, TransformerConfig
 from tformer.model.directory import SHIPPED, read_config
 from tformer.model.eager import Eager
 from tformer.model.errors import ModelError, UsageError
 from tformer.model.options import DecodingOptions
+from tformer.model.reading import PlainAligner, PlainReader
 from tformer.model.request import Pair
 from tformer.model.spans import tokens
 from tformer.model.transformer import Transformer
@@ -49,20 +49,37 @@ def test_a_forced_pass_attends_as_the_forward_pass(reads: bool) -> None:
     transformer = tiny_transformer(5)
     heads = AlignmentHeads(0, (0, 1), reads=reads)
     pairs = pairs_of(transformer, 7)
-    for pair, attention in zip(pairs, attend(transformer, pairs, heads), strict=True):
+    for pair, attention in zip(pairs, PlainReader(transformer, heads).attend(pairs), strict=True):
         source, target = torch.tensor([pair.source]), torch.tensor([[1, *pair.target]])
         weights = transformer.attention_weights(source, None, target).cross[0][0].mean(0)
         rows = weights[1:] if reads else weights[:-1]
         assert np.allclose(attention, rows.numpy(), atol=1e-6)
 
 
+@torch.inference_mode()
+def test_what_is_read_is_as_likely_as_the_forward_pass_says() -> None:
+    transformer = tiny_transformer(5)
+    pairs = pairs_of(transformer, 7)
+    for pair, log_probs in zip(
+        pairs, PlainReader(transformer, HEADS).log_probs(pairs), strict=True
+    ):
+        source, target = torch.tensor([pair.source]), torch.tensor([[1, *pair.target]])
+        wanted = transformer(source, None, target)[0].log_softmax(-1)
+        said = torch.tensor([*pair.target, transformer.config.eos_id])
+        expected = wanted.gather(1, said[:, None])[:, 0]
+        assert np.allclose(log_probs, expected.numpy(), atol=1e-5)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_company_changes_no_bit(dtype: torch.dtype) -> None:
     transformer = wide_transformer(dtype)
     pairs = pairs_of(transformer, 20)
-    together = attend(transformer, pairs, HEADS)
+    likely = PlainReader(transformer, HEADS).log_probs(pairs)
+    for pair, log_probs in zip(pairs, likely, strict=True):
+        assert (PlainReader(transformer, HEADS).log_probs([pair])[0] == log_probs).all()
+    together = PlainReader(transformer, HEADS).attend(pairs)
     for pair, attention in zip(pairs, together, strict=True):
-        (alone,) = attend(transformer, [pair], HEADS)
+        (alone,) = PlainReader(transformer, HEADS).attend([pair])
         assert (alone == attention).all()
 
 

@@ -12,11 +12,11 @@ from tiny import tiny_transformer
 
 from tformer.cli.pictures.choice import Choice
 from tformer.cli.pictures.page import page
-from tformer.model.attending import PlainAligner
 from tformer.model.config import AlignmentHeads
 from tformer.model.eager import Eager
 from tformer.model.inspection import Inspection, inspect
 from tformer.model.options import DecodingOptions
+from tformer.model.reading import PlainAligner
 from tformer.model.translator import Translator
 from tformer.model.vocabulary import Vocabulary
 

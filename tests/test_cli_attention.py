@@ -16,9 +16,9 @@ from tiny import tiny_transformer
 
 from tformer.cli import loading
 from tformer.cli.exits import ExitStatus
-from tformer.model.attending import PlainAligner
 from tformer.model.config import AlignmentHeads
 from tformer.model.eager import Eager
+from tformer.model.reading import PlainAligner
 from tformer.model.translator import Translator
 from tformer.model.vocabulary import Vocabulary
 

@@ -15,12 +15,10 @@ import torch
 from tiny import wide_transformer
 from torch import Tensor, nn
 
-from tformer.model.attending import attend
 from tformer.model.config import AlignmentHeads, TransformerConfig
 from tformer.model.eager import Eager
 from tformer.model.engine import Engine
 from tformer.model.errors import ModelError
-from tformer.model.int8.aligning import Int8Attention
 from tformer.model.int8.loops.emitter import LOWEST
 from tformer.model.int8.loops.products import PANEL
 from tformer.model.int8.network import ENCODED_TOGETHER, Int8, positional_encodings
@@ -32,7 +30,9 @@ from tformer.model.int8.products import (
     product_plain,
     quantised,
 )
+from tformer.model.int8.reading import Int8Reader
 from tformer.model.options import DecodingOptions
+from tformer.model.reading import PlainReader
 from tformer.model.request import Pair, Request
 from tformer.model.transformer import Transformer
 
@@ -356,15 +356,46 @@ def test_it_attends_as_the_plain_network_does_with_the_same_rounding(
         for _ in range(9)
     ]
     pairs.append(Pair(pairs[0].source, []))
-    found = Int8Attention(Int8(transformer), heads)(pairs)
-    expected = attend(rounding(transformer), pairs, heads)
+    found = Int8Reader(Int8(transformer), heads).attend(pairs)
+    expected = PlainReader(rounding(transformer), heads).attend(pairs)
     for pair, ours, theirs in zip(pairs, found, expected, strict=True):
         assert ours.shape == (len(pair.target), len(pair.source))
         np.testing.assert_allclose(ours, theirs, atol=0.02)
         np.testing.assert_allclose(ours.sum(1), 1, atol=1e-5)
 
 
-def test_attention_has_the_same_bits_in_any_company_and_of_a_source_read_before() -> None:
+@torch.inference_mode()
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
+def test_it_finds_targets_as_likely_as_the_plain_network_with_the_same_rounding(
+    shape: dict,
+) -> None:
+    transformer = shaped(**shape)
+    draw = random.Random(8)
+    heads = AlignmentHeads.default(transformer.config)
+    pairs = [
+        Pair(*([draw.randrange(3, 20) for _ in range(draw.randint(1, 40))] for _ in range(2)))
+        for _ in range(9)
+    ]
+    pairs.append(Pair(pairs[0].source, []))
+    found = Int8Reader(Int8(transformer), heads).log_probs(pairs)
+    expected = PlainReader(rounding(transformer), heads).log_probs(pairs)
+    for pair, ours, theirs in zip(pairs, found, expected, strict=True):
+        assert ours.shape == (len(pair.target) + 1,)
+        np.testing.assert_allclose(ours, theirs, atol=0.05, rtol=0.02)
+
+
+def test_what_was_found_is_as_likely_to_a_reader_as_to_the_search() -> None:
+    network = Int8(wide_transformer(torch.float32))
+    draw = random.Random(3)
+    sources = [(*(draw.randrange(3, 500) for _ in range(n)), EOS) for n in (1, 9, 30, 33)]
+    options = DecodingOptions(beam_size=3, max_length=20)
+    found = answers(Engine(network, beam_size=3), [Request(source, options) for source in sources])
+    pairs = [Pair(source, best.tokens) for source, (best, *_) in zip(sources, found, strict=True)]
+    for (best, *_), read in zip(found, Int8Reader(network).log_probs(pairs), strict=True):
+        np.testing.assert_allclose(read, best.token_scores, atol=1e-4)
+
+
+def test_what_is_read_has_the_same_bits_in_any_company_and_of_a_source_read_before() -> None:
     network = Int8(wide_transformer(torch.float32))
     draw = random.Random(9)
     pairs = [
@@ -373,14 +404,17 @@ def test_attention_has_the_same_bits_in_any_company_and_of_a_source_read_before(
     ]
     assert sum(len(pair.target) for pair in pairs) > ENCODED_TOGETHER
     heads = AlignmentHeads(0, (1,), reads=True)
-    together = Int8Attention(network, heads)(pairs)
+    together = Int8Reader(network, heads).attend(pairs)
+    log_probs = Int8Reader(network, heads).log_probs(pairs)
     decoding = network.start(4)
     decoding.admit([pair.source for pair in pairs])
     for number, (pair, attention) in enumerate(zip(pairs, together, strict=True)):
-        (alone,) = Int8Attention(network, heads)([pair])
-        assert (alone == attention).all()
+        reader = Int8Reader(network, heads)
+        assert (reader.attend([pair])[0] == attention).all()
+        assert (reader.log_probs([pair])[0] == log_probs[number]).all()
         read = Pair(pair.source, pair.target, decoding.memory(number))
-        assert (Int8Attention(network, heads)([read])[0] == attention).all()
+        assert (reader.attend([read])[0] == attention).all()
+        assert (reader.log_probs([read])[0] == log_probs[number]).all()
 
 
 def test_memory_is_given_back() -> None:
