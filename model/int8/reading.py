@@ -13,7 +13,7 @@ from tformer.model.int8.cache import Halves
 from tformer.model.int8.forced import Forced
 from tformer.model.int8.network import Int8, Int8Decoding, Room, lots
 from tformer.model.int8.products import Floats
-from tformer.model.int8.rows import Work
+from tformer.model.int8.tables import Table
 from tformer.model.request import Pair
 
 
@@ -38,7 +38,7 @@ class Int8Reader:
     def _in_lots(
         self,
         pairs: Sequence[Pair],
-        read: Callable[[Sequence[Pair], Forced, Work], Iterable[Floats]],
+        read: Callable[[Sequence[Pair], Forced, Table], Iterable[Floats]],
     ) -> list[Floats]:
         found: list[Floats] = []
         with self._lock:
@@ -66,18 +66,18 @@ class Int8Reader:
             [len(pair.source) for pair in pairs],
         )
 
-    def _attention(self, pairs: Sequence[Pair], forced: Forced, work: Work) -> Iterator[Floats]:
+    def _attention(self, pairs: Sequence[Pair], forced: Forced, work: Table) -> Iterator[Floats]:
         rows = self._network.decoder.attention(forced, self._heads, work)
         start = 1 if self._heads.reads else 0
         for pair in pairs:
             yield rows[start : start + len(pair.target), : len(pair.source)]
             start += len(pair.target) + 1
 
-    def _scores(self, pairs: Sequence[Pair], forced: Forced, work: Work) -> Iterator[Floats]:
+    def _scores(self, pairs: Sequence[Pair], forced: Forced, work: Table) -> Iterator[Floats]:
         eos_id, decoder = self._network.config.eos_id, self._network.decoder
         decoder(forced.tokens, forced.past, 1, work)
         said = np.array([token for pair in pairs for token in (*pair.target, eos_id)], np.int64)
         log_probs = np.empty(len(said), np.float32)
-        next_token.of_tokens(decoder.output, said, work, log_probs)
+        next_token.of_tokens(decoder.output.numbers, said, work.numbers, log_probs)
         ends = np.cumsum([len(pair.target) + 1 for pair in pairs])
         return iter(np.split(log_probs, ends[:-1]))
