@@ -236,13 +236,22 @@ def _largest(lengths):
 
 
 @njit(inline="always")
+def _places(count, width):
+    """Of keys that lie one after the other."""
+    places = np.empty(count, np.int64)
+    for n in range(count):
+        places[n] = n * width
+    return places
+
+
+@njit(inline="always")
 def _room(longest, heads, width):
     """For the scores of four queries in a head, and for their contexts."""
     scores = np.empty(QUERIES * whole_vectors(longest), np.float32)
     return scores, np.empty((QUERIES, heads, width), np.float32)
 
 
-@njit(nogil=True)
+@njit(inline="always")
 def attend_source(offsets, linear, shape, work):
     """Every position of a sentence attends to all of them.
 
@@ -251,11 +260,14 @@ def attend_source(offsets, linear, shape, work):
     """
     heads, filled, outputs = shape.heads, linear.scale.shape[0] // 3, work.outputs
     width, stride = head_width(shape.width, heads), 3 * filled
-    longest = _largest(np.diff(offsets))
+    longest = 1
+    for g in range(offsets.shape[0] - 1):
+        longest = max(longest, offsets[g + 1] - offsets[g])
     columns = whole_vectors(longest)
     scores, contexts = _room(longest, heads, width)
-    keys, values = np.empty((2, heads * columns * width), np.uint16)
-    places = np.arange(columns) * width
+    keys = np.empty(heads * columns * width, np.uint16)
+    values = np.empty(heads * columns * width, np.uint16)
+    places = _places(columns, width)
     masks = np.empty((1, columns // LANES), np.uint16)
     for g in range(offsets.shape[0] - 1):
         start, length = offsets[g], offsets[g + 1] - offsets[g]
@@ -270,7 +282,7 @@ def attend_source(offsets, linear, shape, work):
         )  # fmt: skip
 
 
-@njit(nogil=True)
+@njit(inline="always")
 def attend_target(layer, beam, linear, shape, past, living, work):
     """Append a position to every hypothesis, which attends to all of its positions.
 
@@ -296,7 +308,7 @@ def attend_target(layer, beam, linear, shape, past, living, work):
         )  # fmt: skip
 
 
-@njit(nogil=True)
+@njit(inline="always")
 def _fetch_positions(g, layer, beam, heads, width, past, living):
     """Ask for what the hypotheses of a sentence will look back to."""
     head = past.capacities[g] * beam * width
@@ -306,13 +318,13 @@ def _fetch_positions(g, layer, beam, heads, width, past, living):
             fetch(start + 2 * living.places[g, n], 2 * width)
 
 
-@njit(nogil=True)
+@njit(inline="always")
 def attend_memory(layer, beam, linear, shape, past, work):
     """Every hypothesis attends to the memory of its sentence; ``work.outputs`` are queries."""
     heads, filled = shape.heads, linear.scale.shape[0]
     width, longest = head_width(shape.width, heads), _largest(past.source_lengths)
     scores, contexts = _room(longest, heads, width)
-    places = np.arange(whole_vectors(longest)) * width
+    places = _places(whole_vectors(longest), width)
     masks = np.empty((1, whole_vectors(longest) // LANES), np.uint16)
     for g in range(past.steps.shape[0]):
         if g + 1 < past.steps.shape[0]:
@@ -344,7 +356,7 @@ def look_at_memory(layer, linear, shape, past, chosen, work, out):
     """
     heads, filled = shape.heads, linear.scale.shape[0]
     width, longest = head_width(shape.width, heads), _largest(past.source_lengths)
-    places, scores = np.arange(whole_vectors(longest)) * width, np.empty(out.shape[1], np.float32)
+    places, scores = _places(whole_vectors(longest), width), np.empty(out.shape[1], np.float32)
     masks = np.empty(whole_vectors(longest) // LANES, np.uint16)
     for n in range(out.shape[0]):
         length = past.source_lengths[n]
@@ -364,7 +376,7 @@ def look_at_memory(layer, linear, shape, past, chosen, work, out):
                 out[n, s] += chosen[h] * scores[s]
 
 
-@njit(nogil=True)
+@njit(inline="always")
 def keep_memory(layer, linear, shape, offsets, memories, work):
     """Put keys and values of the memory, ``work.outputs`` (N, 2, H * D), to their addresses."""
     heads, filled = shape.heads, linear.scale.shape[0] // 2

@@ -117,7 +117,10 @@ def decode(tokens, stack, count, beam, past, working):
         working: table of `rows.Work`.
     """
     shape, work, rows = shape_of(stack), work_of(working), tokens.shape[0]
-    begin(tokens, np.repeat(past.steps, beam), beginning_of(stack), shape, work)
+    positions = np.empty(rows, np.int64)
+    for r in range(rows):
+        positions[r] = past.steps[r // beam]
+    begin(tokens, positions, beginning_of(stack), shape, work)
     living = look_back(beam, past, head_width(shape.width, shape.heads))
     for number in range(count):
         layer = DecoderLayer(*decoder_layer_of(stack, number))

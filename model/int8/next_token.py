@@ -110,7 +110,7 @@ def _find_largest(line, lanes, bound, found, tokens):
 
     ``lanes`` has the largest of every lane of every deal: what is below the bound is passed over.
     """
-    number = 0
+    number = np.int64(0)
     for n in range(lanes.shape[0] // LANES):
         bits = at_least(lanes, n * LANES, bound)
         while bits:

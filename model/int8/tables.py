@@ -83,19 +83,19 @@ def _norm(table, at):
     return Norm(_floats(table, at), _floats(table, at + 2))
 
 
-@njit(nogil=True)
+@njit(inline="always")
 def linear_of(table, number):
     """A :class:`Linear` of a table of several."""
     return _linear(table, number * _LINEAR)
 
 
-@njit(nogil=True)
+@njit(inline="always")
 def shape_of(table):
     """The :class:`Shape` with which a stack begins."""
     return Shape(table[0], table[1], table[2] == 1, table[3])
 
 
-@njit(nogil=True)
+@njit(inline="always")
 def beginning_of(table):
     """The :class:`Beginning` of a stack."""
     at = _SHAPE
@@ -107,7 +107,7 @@ def beginning_of(table):
     )
 
 
-@njit(nogil=True)
+@njit(inline="always")
 def encoder_layer_of(table, number):
     """Layer ``number`` of a stack, in the order of `kernels.EncoderLayer`."""
     at = _FIRST + number * _ENCODER_LAYER
@@ -122,7 +122,7 @@ def encoder_layer_of(table, number):
     )
 
 
-@njit(nogil=True)
+@njit(inline="always")
 def decoder_layer_of(table, number):
     """Layer ``number`` of a stack, in the order of `kernels.DecoderLayer`."""
     at = _FIRST + number * _DECODER_LAYER
@@ -140,7 +140,7 @@ def decoder_layer_of(table, number):
     )
 
 
-@njit(nogil=True)
+@njit(inline="always")
 def work_of(table):
     """The :class:`Work` that a table describes."""
     return Work(
