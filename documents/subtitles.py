@@ -3,12 +3,17 @@
 Numbers, times, settings, notes, styles and the tags in a cue stay as they are. The lines of a cue
 are joined for the translator and broken anew, into lines of at most 42 characters that are as even
 as can be; lines that two speakers say, each behind a dash, stay apart.
+
+A sentence that goes on in the next cue is a segment too, for nobody can translate half of one. Its
+translation is shared out among its cues where the words beside their borders went, or else in the
+proportions of the source.
 """
 
 import html
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from tformer.documents.document import Edit, Slot, TextDocument, checked
 from tformer.documents.encoding import decode
@@ -24,6 +29,15 @@ _LINE = re.compile(r"([^\r\n]*)(\r\n|\n|\r|\Z)")
 _TAG = re.compile(
     r"<\d[\d:.]*>|\{\\[^{}]*\}|<(?P<closing>/?)(?P<name>[A-Za-z]+)(?P<rest>[^<>]*)>|(?P<break>\n)"
 )
+_NEXT = "\n\n"
+"""What stands in a segment for the border of two cues."""
+
+_MOST_CUES = 4
+"""Cues of a sentence, at most: what goes on and on has no full stops at all."""
+
+_ENDS = re.compile(r"[\w,;\u2013\u2014-][\"'\u201d\u2019)]*\Z")
+"""How a cue ends whose sentence may go on."""
+
 _DASH = re.compile(r"\s*(?:<[^>]*>)*\s*[-\u2010\u2013\u2014]")
 
 
@@ -131,21 +145,59 @@ def _slots(
     cues: Iterator[_Cue], unescape: Callable[[str], str], escape: Callable[[str], str]
 ) -> list[Slot]:
     slots = []
-    for number, cue in enumerate(cues, start=1):
-        if not cue.lines:
-            continue
-        segment = _segment(str(number), cue, unescape, escape)
+    numbered = [(number, cue) for number, cue in enumerate(cues, start=1) if cue.lines]
+    for group in _sentences(numbered):
+        own = [cue for _, cue in group]
+        segment = _segment(str(group[0][0]), own, unescape, escape)
         if segment.has_words:
-            slots.append(_slot(segment, cue, escape))
+            slots.append(_slot(segment, own, escape))
     return slots
 
 
+def _sentences(cues: list[tuple[int, _Cue]]) -> Iterator[list[tuple[int, _Cue]]]:
+    """The cues, those together that one sentence runs through."""
+    group: list[tuple[int, _Cue]] = []
+    for number, cue in cues:
+        follows = group and group[-1][0] + 1 == number and len(group) < _MOST_CUES
+        if not (follows and _goes_on(group[-1][1], cue)):
+            if group:
+                yield group
+            group = []
+        group.append((number, cue))
+    if group:
+        yield group
+
+
+def _goes_on(cue: _Cue, following: _Cue) -> bool:
+    """Whether a sentence goes on in the next cue; with tags in them, cues stay apart."""
+    if any(_TAG.search(line.text) for line in [*cue.lines, *following.lines]):
+        return False
+    if _is_of_speakers(cue) or _is_of_speakers(following):
+        return False
+    return bool(_ENDS.search(cue.lines[-1].text.strip())) and (
+        following.lines[0].text.strip()[:1].islower()
+    )
+
+
+def _is_of_speakers(cue: _Cue) -> bool:
+    """Whether two say its lines."""
+    return len(cue.lines) > 1 and any(_DASH.match(line.text) for line in cue.lines[1:])
+
+
 def _segment(
-    id: str, cue: _Cue, unescape: Callable[[str], str], escape: Callable[[str], str]
+    id: str, cues: list[_Cue], unescape: Callable[[str], str], escape: Callable[[str], str]
 ) -> Segment:
     builder = Builder(escape)
-    speakers = len(cue.lines) > 1 and any(_DASH.match(line.text) for line in cue.lines[1:])
-    text = ("\n" if speakers else " ").join(line.text.strip() for line in cue.lines)
+    for number, cue in enumerate(cues):
+        if number:
+            builder.alone(_NEXT, " ")
+        _add(builder, cue, unescape)
+    return builder.build(id, context=cues[0].times)
+
+
+def _add(builder: Builder, cue: _Cue, unescape: Callable[[str], str]) -> None:
+    separator = "\n" if _is_of_speakers(cue) else " "
+    text = separator.join(line.text.strip() for line in cue.lines)
     position = 0
     for match in _TAG.finditer(text):
         builder.text(unescape(text[position : match.start()]))
@@ -159,30 +211,49 @@ def _segment(
         else:
             builder.open(match["name"], match[0])
     builder.text(unescape(text[position:]))
-    return builder.build(id, context=cue.times)
 
 
-def _slot(segment: Segment, cue: _Cue, escape: Callable[[str], str]) -> Slot:
-    start, end = cue.lines[0].start, cue.lines[-1].end
-    ending = cue.lines[0].ending or "\n"
-
+def _slot(segment: Segment, cues: list[_Cue], escape: Callable[[str], str]) -> Slot:
     def edits(text: str) -> list[Edit]:
-        # Nothing but a break that stands alone may end a line, nor may a line be empty.
-        wrapped = "\n".join(
-            line.strip()
-            for broken in _split_at_breaks(segment, text)
-            for line in _wrapped(segment, broken, escape)
-            if line.strip()
-        )
-        return [Edit(start, end, wrapped.replace("\n", ending))]
+        shares = _shares(_split_at(_NEXT, segment, text), cues)
+        return [_edit(segment, cue, own, escape) for cue, own in zip(cues, shares, strict=True)]
 
     return Slot(segment, edits)
 
 
-def _split_at_breaks(segment: Segment, text: str) -> list[str]:
+def _edit(segment: Segment, cue: _Cue, text: str, escape: Callable[[str], str]) -> Edit:
+    # Nothing but a break that stands alone may end a line, nor may a line be empty.
+    wrapped = "\n".join(
+        line.strip()
+        for broken in _split_at("\n", segment, text)
+        for line in _wrapped(segment, broken, escape)
+        if line.strip()
+    )
+    ending = cue.lines[0].ending or "\n"
+    return Edit(cue.lines[0].start, cue.lines[-1].end, wrapped.replace("\n", ending))
+
+
+def _shares(pieces: list[str], cues: list[_Cue]) -> list[str]:
+    """What each cue says: the pieces, unless one says nothing or too much."""
+    if len(cues) == 1 or all(piece.strip() and len(piece) <= 2 * LINE_LENGTH for piece in pieces):
+        return pieces
+    words = " ".join(pieces).split()
+    if len(words) < len(cues):
+        return [" ".join(words)] * len(cues)
+    lengths = [sum(len(line.text) for line in cue.lines) for cue in cues]
+    borders = [0]
+    for number in range(1, len(cues)):
+        wanted = round(len(words) * sum(lengths[:number]) / sum(lengths))
+        rest = len(words) - (len(cues) - number)
+        borders.append(min(max(wanted, borders[-1] + 1), rest))
+    return [" ".join(words[i:j]) for i, j in pairwise([*borders, len(words)])]
+
+
+def _split_at(border: str, segment: Segment, text: str) -> list[str]:
+    """A text in the pieces between the placeholders that stand for a border."""
     pieces = [""]
     for part in parts(text):
-        if not isinstance(part, str) and segment.inlines[part.number].opening == "\n":
+        if not isinstance(part, str) and segment.inlines[part.number].opening == border:
             pieces.append("")
         else:
             pieces[-1] += str(part)

@@ -5,6 +5,7 @@ import re
 import zipfile
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ DOCS = Path(__file__).parent.parent / "docs"
 DATA = Path(__file__).parent / "data" / "documents"
 FILES = sorted(path for path in DATA.rglob("*") if path.is_file())
 BILINGUAL = {"po", "xliff", "tmx", "tsv"}
+SUBTITLES = {"srt", "vtt"}
 
 # Markup, literals and hostile text, of which every kind of file is put together.
 SNIPPETS = [
@@ -143,15 +145,28 @@ def translated(document: Document, model: object) -> dict[str, str]:
     return {result.segment.id: result.text for result in results}
 
 
-def markup(segments: Sequence[Segment]) -> Counter[str]:
-    """All that stands for placeholders, in a whole document, without what is translated itself."""
+def markup(segments: Sequence[Segment], border: str = "") -> Counter[str]:
+    """All that stands for placeholders, in a whole document, without what is translated itself.
+
+    And without what stands for the border of two cues.
+    """
     return Counter(
         _without_segments(raw)
         for segment in segments
         for inline in segment.inlines.values()
         for raw in (inline.opening, inline.closing)
-        if raw
+        if raw and raw != border
     )
+
+
+def timeline(data: bytes) -> list[tuple[str, bool]]:
+    """The times of subtitles, and whether there is text for each."""
+    lines = data.decode("utf-8", "replace").splitlines()
+    return [
+        (line, bool(following.strip()))
+        for line, following in pairwise([*lines, ""])
+        if "-->" in line
+    ]
 
 
 def tags(data: bytes) -> Counter[bytes]:
@@ -212,6 +227,11 @@ def test_a_translation_keeps_the_structure(path: Path, model: object) -> None:
     if format_in(path) == "html":
         # An unclosed tag may move to the end of its sentence, which is then shorter.
         assert tags(data) == tags(path.read_bytes())
+        return
+    if format_in(path) in SUBTITLES:
+        # Which sentences go on in the next cue is for the words to say.
+        assert timeline(data) == timeline(path.read_bytes())
+        assert markup(again.segments, "\n\n") == markup(document.segments, "\n\n")
         return
     if format_in(path) in BILINGUAL:
         assert [s.text for s in again.segments] == [s.text for s in document.segments]

@@ -78,6 +78,57 @@ def test_what_markdown_cannot_say_stays() -> None:
 # --- subtitles -----------------------------------------------------------------------------------
 
 
+CUES = """1
+00:00:01,000 --> 00:00:02,000
+If we don't find the doctor before
+
+2
+00:00:02,000 --> 00:00:03,000
+midnight, the whole town
+will be in danger.
+
+3
+00:00:03,000 --> 00:00:04,000
+Who says so?
+
+4
+00:00:04,000 --> 00:00:05,000
+<i>he says so</i>
+"""
+
+
+def test_a_sentence_goes_on_in_the_next_cue() -> None:
+    document = open_document(CUES.encode(), "srt")
+    assert [segment.plain for segment in document.segments] == [
+        "If we don't find the doctor before midnight, the whole town will be in danger.",
+        "Who says so?",
+        "he says so",
+    ]
+    translations = {"1": "Finden wir den Arzt nicht vor<1/> Mitternacht, ist die Stadt in Gefahr."}
+    lines = document.with_translations(translations).decode().splitlines()
+    assert lines[2] == "Finden wir den Arzt nicht vor"
+    assert lines[6:8] == ["Mitternacht, ist die Stadt in Gefahr.", ""]
+    assert lines[4:6] == CUES.splitlines()[4:6]
+
+
+@pytest.mark.parametrize(
+    ("translation", "first", "second"),
+    [
+        pytest.param("<1/>a b c d e f g", "a b c", "d e f g", id="nothing before the border"),
+        pytest.param("a b c d e f g<1/>", "a b c", "d e f g", id="nothing behind it"),
+        pytest.param("Los<1/>", "Los", "Los", id="one word"),
+        pytest.param(f"a {'bcde ' * 18}<1/>f", f"a {'bcde ' * 8}", "bcde " * 10 + "f", id="much"),
+    ],
+)
+def test_every_cue_says_something_and_none_too_much(
+    translation: str, first: str, second: str
+) -> None:
+    document = open_document(CUES.encode(), "srt")
+    again = document.with_translations({"1": translation}).decode().split("\n\n")
+    said = [block.split("\n", 2)[2].split() for block in again[:2]]
+    assert said == [first.split(), second.split()]
+
+
 def test_subtitles_wrap_evenly_and_tags_take_no_room() -> None:
     source = "1\n00:00:01,000 --> 00:00:02,000\n<i>short</i>\n"
     text = "Das ist ein Satz der nicht auf eine Zeile passt und auf zwei kommt"
