@@ -14,22 +14,53 @@ import resource
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc
 import pytest
 from serving import SENTENCES, RunningServer, make_model, serving
 
+from tformer.model.glossary import Entry, Glossary
 from tformer.model.options import DecodingOptions
 from tformer.model.translator import Translator
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.protos.v1.translation_pb2_grpc import TranslationServiceStub
 from tformer.server.messages import options_message
+from tformer.server.terms import config_of
 
 CONCURRENT = 32
 
 TEXTS = ["", "...", "dog", *SENTENCES, " ".join(SENTENCES[:3]), "the old dog, " * 20]
+
+
+class Way(NamedTuple):
+    """How to translate."""
+
+    options: DecodingOptions
+    glossary: Glossary | None = None
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """What requests and the first messages of streams say of it."""
+        config = config_of(self.glossary) if self.glossary else None
+        options = options_message(self.options)
+        return {"target_language_code": "de", "options": options, "glossary_config": config}
+
+
+TERMS = Glossary([Entry("dog", "Hund"), Entry("old", "alt"), Entry("Strand", "beach")])
+
+
+def drawn_way(seed: int) -> Way:
+    draw = random.Random(seed)
+    options = drawn_options(draw)
+    if draw.random() < 0.25:
+        prefix, required = draw.choice([("D", ()), ("", ("Hund",)), ("Da", ("alt", "am"))])
+        options = replace(
+            options, target_prefix=prefix, required_terms=required, max_length=16, n_best=1
+        )
+    return Way(options, TERMS if seed % 8 == 7 else None)
 
 
 def drawn_options(draw: random.Random) -> DecodingOptions:
@@ -44,7 +75,7 @@ def drawn_options(draw: random.Random) -> DecodingOptions:
     )
 
 
-OPTIONS = [drawn_options(random.Random(seed)) for seed in range(16)]
+WAYS = [drawn_way(seed) for seed in range(16)]
 
 SHARES = {"malformed": 2, "too late": 5, "cancelled": 10, "stream": 33, "unary": 50}
 """Percent."""
@@ -68,10 +99,12 @@ class Mix:
         self._raw: Any = channel.unary_unary("/tformer.v1.TranslationService/TranslateText")
         self._draw = random.Random(seed)
         self._expected = {
-            (text, options): translation.text
-            for options in OPTIONS
+            (text, way): translation.text
+            for way in WAYS
             for text, translation in zip(
-                TEXTS, offline.translate(TEXTS, target="de", options=options), strict=True
+                TEXTS,
+                offline.translate(TEXTS, target="de", options=way.options, glossary=way.glossary),
+                strict=True,
             )
         }
 
@@ -90,49 +123,47 @@ class Mix:
 
     async def _one(self, kind: str) -> str:
         texts = self._draw.choices(TEXTS, k=self._draw.randint(1, 4))
-        options = self._draw.choice(OPTIONS)
+        way = self._draw.choice(WAYS)
         try:
             if kind == "malformed":
                 return await self._malformed()
             if kind == "too late":
-                return await self._unary(texts, options, timeout=self._draw.uniform(0.0005, 0.02))
+                return await self._unary(texts, way, timeout=self._draw.uniform(0.0005, 0.02))
             if kind == "cancelled":
-                return await self._cancelled(texts, options)
+                return await self._cancelled(texts, way)
             if kind == "stream":
-                return await self._stream(texts, options)
-            return await self._unary(texts, options)
+                return await self._stream(texts, way)
+            return await self._unary(texts, way)
         except grpc.aio.AioRpcError as error:
             return error.code().name
 
-    async def _unary(self, texts: list[str], options: DecodingOptions, timeout: float = 60) -> str:
-        request = pb.TranslateTextRequest(
-            contents=texts, target_language_code="de", options=options_message(options)
-        )
+    async def _unary(self, texts: list[str], way: Way, timeout: float = 60) -> str:
+        prefixes = [way.options.target_prefix] * len(texts)
+        request = pb.TranslateTextRequest(contents=texts, target_prefixes=prefixes, **way.fields)
         response = await self._stub.TranslateText(request, timeout=timeout)
-        self._compare(texts, options, [t.translated_text for t in response.translations])
+        self._compare(texts, way, [t.translated_text for t in response.translations])
         return "OK"
 
-    async def _stream(self, texts: list[str], options: DecodingOptions) -> str:
+    async def _stream(self, texts: list[str], way: Way) -> str:
         as_ready = self._draw.random() < 0.5
-        config = pb.StreamConfig(
-            target_language_code="de", options=options_message(options), as_ready=as_ready
-        )
+        config = pb.StreamConfig(as_ready=as_ready, **way.fields)
 
         async def messages() -> AsyncIterator[pb.StreamTranslateTextRequest]:
             yield pb.StreamTranslateTextRequest(config=config)
             for number, text in enumerate(texts):
-                item = pb.StreamItem(id=str(number), content=text)
+                prefix = way.options.target_prefix
+                item = pb.StreamItem(id=str(number), content=text, target_prefix=prefix)
                 yield pb.StreamTranslateTextRequest(item=item)
 
         answers = [a async for a in self._stub.StreamTranslateText(messages(), timeout=60)]
         if as_ready:
             answers.sort(key=lambda answer: int(answer.id))
         assert [answer.id for answer in answers] == [str(n) for n in range(len(texts))]
-        self._compare(texts, options, [answer.translation.translated_text for answer in answers])
+        self._compare(texts, way, [answer.translation.translated_text for answer in answers])
         return "OK"
 
-    async def _cancelled(self, texts: list[str], options: DecodingOptions) -> str:
-        request = asyncio.create_task(self._unary(texts, options))
+    async def _cancelled(self, texts: list[str], way: Way) -> str:
+        request = asyncio.create_task(self._unary(texts, way))
         await asyncio.sleep(self._draw.uniform(0, 0.05))
         request.cancel()
         try:
@@ -144,8 +175,8 @@ class Mix:
         await self._raw(self._draw.choice(MALFORMED), timeout=60)
         return "OK"
 
-    def _compare(self, texts: list[str], options: DecodingOptions, found: list[str]) -> None:
-        assert found == [self._expected[text, options] for text in texts]
+    def _compare(self, texts: list[str], way: Way, found: list[str]) -> None:
+        assert found == [self._expected[text, way] for text in texts]
 
 
 @pytest.fixture(scope="module")
