@@ -156,6 +156,8 @@ def test_each_line_is_answered_before_the_next_and_without_torch(server: Running
         pytest.param(["--beam-size", "0"], ExitStatus.USAGE, "beam_size", id="no beam"),
         pytest.param(["--tokens", "none"], ExitStatus.INPUT, "none", id="no tokens"),
         pytest.param(["-m", "none"], ExitStatus.MODEL, "none", id="no model"),
+        pytest.param(["--glossary", "a.csv"], ExitStatus.USAGE, "NAME=FILE", id="no name"),
+        pytest.param(["--glossary", "a=a.csv"], ExitStatus.INPUT, "a.csv: cannot", id="no terms"),
         pytest.param(
             ["--metrics", "0.0.0.0:0"], ExitStatus.USAGE, "--open-metrics", id="public metrics"
         ),
