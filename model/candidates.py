@@ -104,7 +104,7 @@ def _read(wanted: Sequence[Any]) -> list[NDArray[Any]]:
 
 
 @njit(cache=True)
-def choose(best, tokens, ends, eos_id, sentences, log_probs, chosen):
+def choose(best, tokens, ends, eos_id, state):
     """The 2K best continuations of every sentence, the best first.
 
     Of equals, that of the first hypothesis comes first, and of its own the one with the first rank.
@@ -116,10 +116,9 @@ def choose(best, tokens, ends, eos_id, sentences, log_probs, chosen):
         tokens: these tokens, (R, width) int64.
         ends: (R,), the log-probability of the end; only looked at where a sentence is at its limit.
         eos_id: the end.
-        sentences: (G,), of `hypotheses.SENTENCE`.
-        log_probs: (G, K), log P of the hypotheses.
-        chosen: (G, 2K), of :data:`CANDIDATE`, for the result.
+        state: `hypotheses.State`, which has room for the candidates.
     """
+    sentences, log_probs, chosen = state.sentences, state.log_probs, state.chosen
     places = log_probs.shape[1]
     ranks = np.empty(places, np.int64)
     for g in range(sentences.shape[0]):

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from tformer.model.candidates import Integers
 from tformer.model.config import TransformerConfig
+from tformer.model.hypotheses import State
 from tformer.model.request import Request
 
 if TYPE_CHECKING:
@@ -94,6 +95,27 @@ class ResumingDecoding(Decoding, Protocol):
 
     def memory(self, sentence: int) -> Any:
         """What a request for the same source may have as its ``memory``."""
+        ...
+
+
+@runtime_checkable
+class SearchingDecoding(Decoding, Protocol):
+    """A decoding that can take several steps without being told the outcome of each."""
+
+    def search(self, state: State, width: int, most: int) -> tuple[int, bool, bool]:
+        """Take steps, with `candidates.choose` and `hypotheses.go_on` after each.
+
+        It ends with the first that leaves a sentence done; :meth:`Decoding.select` is called for
+        the last step alone.
+
+        Args:
+            state: of all sentences, which it changes.
+            width: best tokens of every hypothesis that are needed to choose.
+            most: steps to take at most, at least one.
+
+        Returns:
+            As `hypotheses.go_on`, of the last step.
+        """
         ...
 
 

@@ -11,11 +11,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
-from tformer.model.candidates import Records
+from tformer.model.candidates import Floats, Integers, Records
 from tformer.model.options import DecodingOptions, LengthNormalisation
 from tformer.model.request import Request
 
@@ -53,6 +54,27 @@ FINISHED = np.dtype(
 
 STEP = np.dtype([("log_prob", np.float64), ("parent", np.int32), ("token", np.int32)])
 """What a place held after a step: log P, the place that was continued, and with which token."""
+
+
+class State(NamedTuple):
+    """G sentences under way."""
+
+    sentences: Records
+    """(G,), of :data:`SENTENCE`."""
+    log_probs: Floats
+    """(G, K), log P of the hypotheses; -inf where nothing runs."""
+    tokens: Integers
+    """(G, K), their newest tokens."""
+    bonus: Floats
+    """(G, K), what the score of a hypothesis has besides, if it ends now."""
+    finished: Records
+    """(G, K), of :data:`FINISHED`, the best first."""
+    steps: Records
+    """The history (slots, T, K), of :data:`STEP`."""
+    chosen: Records
+    """Candidates (G, 2K), of `candidates.CANDIDATE`, in the order in which they get places."""
+    rows: Integers
+    """(R,), the row that each row continues since the last step."""
 
 
 @dataclass(frozen=True)
@@ -188,27 +210,21 @@ def stopped(sentence, finished, running):
 
 
 @njit(cache=True)
-def go_on(chosen, eos_id, sentences, log_probs, tokens, bonus, finished, steps, rows):
+def go_on(eos_id, state):
     """Take a step in every sentence: keep the candidates that end, let the first K others go on.
 
-    Only those of the best ``beam_size`` that end count. Everything but the first two arguments is
-    changed.
+    Only those of the best ``beam_size`` that end count.
 
     Args:
-        chosen: (G, 2K), of `candidates.CANDIDATE`, in the order in which they get places.
         eos_id: the end.
-        sentences: (G,), of :data:`SENTENCE`.
-        log_probs, tokens: (G, K) of the hypotheses, float64 and int64: log P, -inf where nothing
-            runs, and the newest token.
-        bonus: (G, K), what the score of a hypothesis has besides, if it ends now.
-        finished: (G, K), of :data:`FINISHED`, the best first.
-        steps: the history (slots, T, K), of :data:`STEP`.
-        rows: (G * K,) int64, the row whose continuation each row then is.
+        state: :class:`State`, with the candidates of the step.
 
     Returns:
         How many sentences are done; whether another one is at its limit, and whether one is so
         short that it must not end.
     """
+    sentences, finished, steps = state.sentences, state.finished, state.steps
+    log_probs, tokens, rows, chosen = state.log_probs, state.tokens, state.rows, state.chosen
     places = log_probs.shape[1]
     num_done, limited, too_short = 0, False, False
     for g in range(sentences.shape[0]):
@@ -217,7 +233,7 @@ def go_on(chosen, eos_id, sentences, log_probs, tokens, bonus, finished, steps, 
             log_prob, parent, token = chosen[g, n].log_prob, chosen[g, n].parent, chosen[g, n].token
             if token == eos_id:
                 if n < sentence.beam_size and log_prob > -np.inf:
-                    _finish(sentence, finished[g], log_prob, parent, bonus[g, parent])
+                    _finish(sentence, finished[g], log_prob, parent, state.bonus[g, parent])
             elif place < places:
                 if place >= sentence.beam_size:
                     log_prob = -np.inf

@@ -26,7 +26,7 @@ the device.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,6 +47,7 @@ from tformer.model.hypotheses import (
     SENTENCE,
     FinishedHypothesis,
     History,
+    State,
     go_on,
     new_sentence,
 )
@@ -57,6 +58,9 @@ if TYPE_CHECKING:  # a network that computes on the host needs no torch
     from torch import Tensor
 
     from tformer.model.scores import Scores
+
+Searching = Callable[[State, int, int], tuple[int, bool, bool]]
+"""Several steps of network and search; see `decoding.SearchingDecoding.search`."""
 
 
 class Beam:
@@ -149,24 +153,35 @@ class Beam:
                 wanted.
 
         Returns:
-            (R,): the row whose continuation each row now is.
+            (R,): the row whose continuation each row now is; until the next step.
         """
-        chosen = self._candidates(scores, attention)
-        rows = np.empty(self._tokens.size, np.int64)
-        self._num_done, self._limited, self._too_short = go_on(
-            chosen,
-            self.eos_id,
-            self._sentences,
-            self._log_probs,
-            self._tokens,
-            self._bonus,
-            self._finished,
-            self._history.steps,
-            rows,
-        )
+        self._find_candidates(scores, attention)
+        outcome = go_on(self.eos_id, self._state)
+        self._num_done, self._limited, self._too_short = outcome
         if self._special:
-            self._append(rows)
-        return rows
+            self._append()
+        return self._state.rows
+
+    def advance_with(self, search: Searching, most: int) -> Integers:
+        """Take one to ``most`` steps in every sentence, by a network that can search by itself.
+
+        Only for a batch that :attr:`is_plain`.
+
+        Args:
+            search: see `decoding.SearchingDecoding.search`.
+            most: steps, at least one.
+
+        Returns:
+            As :meth:`advance`, of the last step; the network knows of those before it.
+        """
+        outcome = search(self._state, self._width(), most)
+        self._num_done, self._limited, self._too_short = outcome
+        return self._state.rows
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether no sentence asks for anything but the best continuations."""
+        return not self._special
 
     def take(self) -> tuple[list[list[FinishedHypothesis]], Sequence[int]]:
         """Remove the sentences that are done.
@@ -203,8 +218,17 @@ class Beam:
 
     def _compose(self) -> None:
         """Work out what is the same at every step until sentences come or go."""
-        self._chosen = np.empty((self.num_sentences, 2 * self.beam_size), CANDIDATE)
-        self._bonus: Floats = np.zeros((self.num_sentences, self.beam_size))
+        count, places = self._tokens.shape
+        self._state = State(
+            self._sentences,
+            self._log_probs,
+            self._tokens,
+            np.zeros((count, places)),
+            self._finished,
+            self._history.steps,
+            np.empty((count, 2 * places), CANDIDATE),
+            np.empty(count * places, np.int64),
+        )
         special = {index: wishes for index, wishes in enumerate(self._wishes) if wishes}
         self._special = special
         self._changing = [i for i, wishes in special.items() if changes(wishes.request)]
@@ -213,8 +237,13 @@ class Beam:
             i for i, wishes in special.items() if wishes.request.options.coverage_penalty
         ]
 
-    def _candidates(self, scores: Scores, attention: Tensor | None) -> Records:
-        """The best 2K continuations of every sentence, (G, 2K)."""
+    def _width(self) -> int:
+        """Best tokens of a hypothesis that may be wanted."""
+        # No hypothesis contributes more than 2K, and one more where its end does not count yet.
+        return 2 * self.beam_size + self._too_short
+
+    def _find_candidates(self, scores: Scores, attention: Tensor | None) -> None:
+        """The best 2K continuations of every sentence."""
         if self._changing:
             scores = self._change(scores)
         drawn = self._draw(scores) if self._sampling else None
@@ -222,19 +251,16 @@ class Beam:
         named = {token for index in choosing for token in self._special[index].named}
         if self._limited:
             named.add(self.eos_id)
-        # No hypothesis contributes more than 2K, and one more where its end does not count yet.
-        width = 2 * self.beam_size + (self._too_short or bool(choosing))
+        width = 2 * self.beam_size + 1 if choosing else self._width()
         following = Continuations(scores, width, named, drawn, attention)
         if following.attention is not None:
             self._attend(following.attention)
         ends = following.of(self.eos_id) if self._limited else following.best[:0, 0]
-        chosen, before = self._chosen, self._log_probs
-        choose(following.best, following.tokens, ends, self.eos_id, self._sentences, before, chosen)
+        choose(following.best, following.tokens, ends, self.eos_id, self._state)
         for index in choosing:
             own = self._special[index].candidates(self._outlook(index, following))
             if own is not None:
-                replace(chosen[index], own)
-        return chosen
+                replace(self._state.chosen[index], own)
 
     def _change(self, scores: Scores) -> Scores:
         """Scores in which the options that change probabilities are taken into account."""
@@ -261,7 +287,7 @@ class Beam:
     def _attend(self, attention: Floats) -> None:
         by_sentence = attention.reshape(self.num_sentences, self.beam_size, -1)
         for index in self._covering:
-            self._bonus[index] = self._special[index].attend(by_sentence[index])
+            self._state.bonus[index] = self._special[index].attend(by_sentence[index])
 
     def _outlook(self, index: int, following: Continuations) -> Outlook:
         wishes = self._special[index]
@@ -273,9 +299,9 @@ class Beam:
             may_end=wishes.step >= wishes.request.options.min_length,
         )
 
-    def _append(self, rows: Integers) -> None:
+    def _append(self) -> None:
         """Let the wishes follow the hypotheses that they are about."""
-        parents = rows.reshape(self._tokens.shape) % self.beam_size
+        parents = self._state.rows.reshape(self._tokens.shape) % self.beam_size
         running = (self._log_probs > -math.inf).sum(1).tolist()
         for index, wishes in self._special.items():
             count = running[index]

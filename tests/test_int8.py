@@ -277,6 +277,39 @@ class StepByStep:
         return SimpleNamespace(admit=decoding.admit, step=decoding.step, select=decoding.select)
 
 
+@pytest.mark.parametrize("beam_size", [1, 2, 4])
+def test_steps_taken_together_are_those_taken_one_by_one(beam_size: int) -> None:
+    """Over blocks of positions, with sentences that come meanwhile and ends that do not count."""
+    network = Int8(shaped())
+    draw = random.Random(beam_size)
+    requests = []
+    for _ in range(12):
+        options = DecodingOptions(
+            beam_size=draw.randint(1, beam_size),
+            min_length=draw.choice([0, 5, 40]),
+            max_length=draw.choice([40, 70]),
+            early_stopping=draw.random() < 0.5,
+            length_normalisation=draw.choice(["paper", "average"]),
+        )
+        options = replace(options, n_best=options.beam_size)
+        tokens = (draw.randrange(3, 100) for _ in range(draw.randint(1, 40)))
+        requests.append(Request((*tokens, EOS), options))
+
+    def translated(network: Any) -> tuple[list[tuple], int]:
+        engine = Engine(network, beam_size=beam_size)
+        found, numbers, steps = {}, [], 0
+        while len(found) < len(requests):
+            numbers += [engine.submit(r) for r in requests[len(numbers) : len(numbers) + 1]]
+            found.update((answer.number, answer.hypotheses) for answer in engine.step())
+            steps += 1
+        return [found[number] for number in numbers], steps
+
+    together, few = translated(network)
+    one_by_one, many = translated(StepByStep(network))
+    assert together == one_by_one
+    assert few < many / 2
+
+
 TERM = ((40, 41), (42,))
 
 

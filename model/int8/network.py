@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tformer.model.config import AlignmentHeads, TransformerConfig
-from tformer.model.int8 import kernels, next_token, rows
+from tformer.model.hypotheses import State
+from tformer.model.int8 import kernels, next_token, rows, searching
 from tformer.model.int8.attention import Past, head_width
 from tformer.model.int8.cache import Cache, Halves, Integers
 from tformer.model.int8.forced import Forced
@@ -249,6 +250,13 @@ class _Decoder(_Stack):
         """Leave in ``work`` what the output projection reads of each hypothesis."""
         kernels.decode(tokens, self._table.numbers, self._num_layers, beam, past, work.numbers)
 
+    def search(
+        self, past: Past, beam: int, work: Table, state: State, width: int, most: int
+    ) -> tuple[int, bool, bool]:
+        """Go on with every hypothesis, and search; see `searching.run`."""
+        parts = self._table.numbers, self._num_layers, self.output.numbers
+        return searching.run(*parts, beam, past, work.numbers, self.eos_id, state, width, most)
+
     def attention(self, forced: Forced, heads: AlignmentHeads, work: Table) -> Floats:
         """Where each of N positions looks by the mean of some heads, (N, at least S)."""
         past, stack, working = forced.past, self._table.numbers, work.numbers
@@ -293,7 +301,8 @@ class Room:
 
 
 class Int8Decoding:
-    """A batch under way; satisfies `tformer.model.decoding.ResumingDecoding`."""
+    """A batch under way; satisfies `tformer.model.decoding.ResumingDecoding`
+    and `~tformer.model.decoding.SearchingDecoding`."""
 
     def __init__(self, network: Int8, beam_size: int, room: Room | None = None) -> None:
         """An empty batch, which works in ``room`` or has one of its own."""
@@ -336,6 +345,13 @@ class Int8Decoding:
         self._network.decoder(tokens, self._cache.past, self._cache.beam_size, work)
         self._cache.advance()
         return Int8Scores(self._network.decoder, work, len(tokens))
+
+    def search(self, state: State, width: int, most: int) -> tuple[int, bool, bool]:
+        """Several tokens further."""
+        cache, decoder = self._cache, self._network.decoder
+        work = self._room.of(len(state.rows))
+        cache.make_step()
+        return decoder.search(cache.past, cache.beam_size, work, state, width, most)
 
     def select(self, rows: Integers, sentences: Sequence[int] | None = None) -> None:
         """Follow the beam."""
