@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
+from itertools import cycle
 
 from tformer.model.engine import Engine, Finished
 from tformer.model.request import Request
@@ -77,13 +78,15 @@ class ParallelEngine:
         return [answer for seat in self._seats for answer in seat.collect()]
 
     def _hand_out(self) -> None:
-        """Give requests to the engines that are between two steps, the emptiest first."""
+        """Give requests to the engines that are between two steps, the emptiest first.
+
+        They take turns, forth and back: of requests that come sorted by length all get the same.
+        """
         resting = [s for s in self._seats if s.step is None and not s.engine.num_waiting]
         resting.sort(key=lambda seat: seat.engine.num_running)
-        for index, seat in enumerate(resting):
-            share = -(-len(self._waiting) // (len(resting) - index))
-            for _ in range(min(share, LOT)):
-                seat.submit(*self._waiting.popleft())
+        turns = cycle([*resting, *reversed(resting)])
+        for _ in range(min(len(self._waiting), LOT * len(resting))):
+            next(turns).submit(*self._waiting.popleft())
 
 
 class _Seat:

@@ -27,9 +27,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tformer.model.candidates import (
     CANDIDATE,
@@ -72,10 +73,14 @@ class Beam:
         self.bos_id = bos_id
         self.eos_id = eos_id
         self._history = History(beam_size)
+        self._clear()
+
+    def _clear(self) -> None:
+        shape = (0, self.beam_size)
         self._sentences: Records = np.empty(0, SENTENCE)
-        self._finished: Records = np.empty((0, beam_size), FINISHED)
-        self._log_probs: Floats = np.empty((0, beam_size))
-        self._tokens: Integers = np.empty((0, beam_size), np.int64)
+        self._finished: Records = np.empty(shape, FINISHED)
+        self._log_probs: Floats = np.empty(shape)
+        self._tokens: Integers = np.empty(shape, np.int64)
         self._wishes: list[Wishes | None] = []
         self._num_done = 0
         # Whether a sentence may be at its limit, and one so short that it must not end.
@@ -130,10 +135,10 @@ class Beam:
                 wish.begin(len(said))
                 log_probs[index, 0] = self._history.begin(new[index], wish.said[0], said)
                 tokens[index] = wish.said[0][-1]
-        self._sentences = np.concatenate([self._sentences, new])
-        self._finished = np.concatenate([self._finished, np.empty(shape, FINISHED)])
-        self._log_probs = np.concatenate([self._log_probs, log_probs])
-        self._tokens = np.concatenate([self._tokens, tokens])
+        self._sentences = _joined(self._sentences, new)
+        self._finished = _joined(self._finished, np.empty(shape, FINISHED))
+        self._log_probs = _joined(self._log_probs, log_probs)
+        self._tokens = _joined(self._tokens, tokens)
         self._wishes += wishes
         self._limited |= bool((new["step"] >= new["max_length"]).any())
         self._too_short |= bool((new["step"] < new["min_length"]).any())
@@ -202,6 +207,10 @@ class Beam:
         """Drop every sentence whose index is not in ``sentences``, done or not."""
         kept = np.array(sentences, np.int64)
         slots = self._sentences["slot"]
+        if not len(kept):
+            self._history.release(slots.tolist())
+            self._clear()
+            return
         self._history.release(list({*slots.tolist()} - {*slots[kept].tolist()}))
         self._sentences = self._sentences[kept]
         self._finished = self._finished[kept]
@@ -306,3 +315,8 @@ class Beam:
         for index, wishes in self._special.items():
             count = running[index]
             wishes.append(parents[index, :count].tolist(), self._tokens[index, :count].tolist())
+
+
+def _joined(here: NDArray[Any], new: NDArray[Any]) -> NDArray[Any]:
+    """One behind the other; nothing is copied for the first."""
+    return np.concatenate([here, new]) if len(here) else new
