@@ -10,7 +10,8 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from tformer.documents.restoring import Alignment, fragments, joined, restore
+from tformer.documents.correspondence import Alignment
+from tformer.documents.restoring import fragments, joined, restore
 from tformer.documents.segments import Segment, problem_with
 
 

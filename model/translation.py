@@ -55,9 +55,9 @@ class Notice(str):
         notice.kind = kind
         return notice
 
-    def __getnewargs__(self) -> tuple[WarningKind, str]:
+    def __reduce__(self) -> tuple[type[Notice], tuple[WarningKind, str]]:
         """What a copy is made of."""
-        return self.kind, str(self)
+        return type(self), (self.kind, str(self))
 
 
 def kind_of(warning: str) -> WarningKind:
