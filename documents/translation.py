@@ -104,6 +104,7 @@ def _text(answer: str | Answer) -> str:
 def _checked(result: TranslatedSegment) -> TranslatedSegment:
     """Leave what could not be translated, and tell of what a reader should look at."""
     segment = result.segment
+    result = replace(result, text=_with_dots_of(segment.text, result.text))
     problem = problem_with(segment, result.text)
     if segment.has_words and not replace(segment, text=result.text).has_words:
         problem = "the translation has no words"
@@ -111,6 +112,14 @@ def _checked(result: TranslatedSegment) -> TranslatedSegment:
         note = f"left as it was, since {problem}"
         return TranslatedSegment(segment, segment.current, (note,))
     return replace(result, warnings=(*result.warnings, *_doubts(segment.text, result.text)))
+
+
+def _with_dots_of(source: str, target: str) -> str:
+    """A translation that trails off as its source does; interfaces have either ... or \u2026."""
+    for own, other in (("...", "\u2026"), ("\u2026", "...")):
+        if own in source and other not in source:
+            return target.replace(other, own)
+    return target
 
 
 def _doubts(source: str, target: str) -> Iterator[str]:

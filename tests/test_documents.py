@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tformer.documents.document import Document
 from tformer.documents.formats import FORMATS, PACKAGES, SUFFIXES, format_of, open_document
-from tformer.documents.segments import Segment, State, problem_with
+from tformer.documents.segments import Inline, Segment, State, problem_with
 from tformer.documents.translation import TranslatedSegment, translate_segments
 from tformer.model.errors import InputError, UsageError
 
@@ -424,6 +424,21 @@ def test_a_character_that_was_spelt_wrong_is_told() -> None:
     segment = Segment("1", "with \u03b2 and \ufffd")
     (result,) = translate_segments([segment], lambda texts: ["mit \ufffd und \ufffd"])
     assert result.warnings == ("the model tried to spell a character that it does not know",)
+
+
+@pytest.mark.parametrize(
+    ("source", "said", "kept"),
+    [
+        ("Open <1/>...", "\u00d6ffnen {x}\u2026", "\u00d6ffnen <1/>..."),
+        ("Open\u2026", "\u00d6ffnen...", "\u00d6ffnen\u2026"),
+        ("a... b\u2026", "x\u2026 y...", "x\u2026 y..."),
+        ("Open", "\u00d6ffnen\u2026", "\u00d6ffnen\u2026"),
+    ],
+)
+def test_a_translation_trails_off_as_its_source(source: str, said: str, kept: str) -> None:
+    segment = Segment("1", source, {1: Inline("{x}", shown="{x}")})
+    (result,) = translate_segments([segment], lambda texts: [said])
+    assert result.text == kept
 
 
 def test_windows_keep_the_order() -> None:
