@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from tformer.cli import talk
 from tformer.cli.options import DEFAULT_MODEL
 from tformer.model.errors import UsageError
 from tformer.model.options import DecodingOptions
@@ -120,7 +121,21 @@ def load_translator(model: str, place: Place) -> Translator:
     """
     from tformer.model.translator import Translator
 
+    _say_what_the_library_warns_of()
     return Translator.load(model, device=place.device, dtype=place.dtype, threads=place.threads)
+
+
+def _say_what_the_library_warns_of() -> None:
+    """As notes, whoever listens to the log besides."""
+    import logging
+
+    class Notes(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            talk.note(record.getMessage())
+
+    logger = logging.getLogger("tformer.model")
+    if not logger.hasHandlers():
+        logger.addHandler(Notes(logging.WARNING))
 
 
 def connect(model: str, remote: Remote) -> Client:

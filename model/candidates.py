@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from tformer.model.compiling import njit
 
 if TYPE_CHECKING:  # a network that computes on the host needs no torch
     from torch import Tensor

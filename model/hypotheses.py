@@ -14,9 +14,9 @@ from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from tformer.model.candidates import Floats, Integers, Records
+from tformer.model.compiling import njit
 from tformer.model.options import DecodingOptions, LengthNormalisation
 from tformer.model.request import Request
 

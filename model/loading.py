@@ -60,9 +60,11 @@ def _load_int8(directory: Path, threads: int | None) -> Loaded:
     from tformer.model.alignment import Aligner
     from tformer.model.int8.network import Int8
     from tformer.model.int8.reading import Int8Reader
+    from tformer.model.preparing import prepare
 
     config, vocabulary, facts = read_description(directory)
     network = Int8(StoredWeights(config, directory))
+    prepare()
 
     def open_plain() -> PlainAligner:
         open_aligner = _load_plain(directory, "cpu", "float32", threads, graphs=False).open_aligner

@@ -117,10 +117,15 @@ def loaded() -> list[pb.Model]:
     if not _is_own_socket(socket_path()):
         return []
     with _client() as client:
-        try:
-            return client.models()
-        except TformerError:
-            return []
+        return _models_of(client)
+
+
+def _models_of(client: Client) -> list[pb.Model]:
+    """The models behind a client; none if nobody answers."""
+    try:
+        return client.models()
+    except TformerError:
+        return []
 
 
 def warm_client(model: str, *, device: str, beam_size: int, dtype: str = "auto") -> Client | None:
@@ -135,11 +140,13 @@ def warm_client(model: str, *, device: str, beam_size: int, dtype: str = "auto")
     directory = find_model(model).resolve()
     if _changed(directory) > path.stat().st_mtime:
         return None
-    for served in loaded():
+    client = _client(str(directory))
+    for served in _models_of(client):
         fits = device in ("auto", served.device.partition(":")[0])
         fits = fits and dtype in ("auto", served.dtype)
         if served.name == str(directory) and fits and beam_size <= served.max_beam_size:
-            return _client(served.name)
+            return client
+    client.close()
     return None
 
 

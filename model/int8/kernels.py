@@ -26,8 +26,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from tformer.model.compiling import njit
 from tformer.model.int8.attention import (
     attend_memory,
     attend_source,

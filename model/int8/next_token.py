@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from tformer.model.compiling import njit
 from tformer.model.int8.loops.emitter import LANES, LOWEST
 from tformer.model.int8.loops.logits import COLUMNS, at_least, deal, sum_of_powers
 from tformer.model.int8.loops.numbers import lowest_bit

@@ -7,9 +7,9 @@ engines run side by side, each waits for the others' Python.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from tformer.model.candidates import choose
+from tformer.model.compiling import njit
 from tformer.model.hypotheses import go_on
 from tformer.model.int8.attention import Past
 from tformer.model.int8.kernels import decode, follow
