@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from tformer.model.translator import Translator
-from tformer.server import logs, models
+from tformer.server import lifecycle, logs, models
 from tformer.server.address import Address
 from tformer.server.lifecycle import Server, ServerOptions
 from tformer.server.models import ModelSource, Settings
 from tformer.server.worker import Worker, _Job, _Place
+from tformer.server.workers import Workers
 
 WINDOW_SECONDS = 0.05
 """How long a static batch waits for others from its first sentence on."""
@@ -80,7 +81,8 @@ class StaticWorker(BatchWorker):
     seconds = WINDOW_SECONDS
 
 
-WORKERS = {"continuous": Worker, "one at a time": BatchWorker, "static windows": StaticWorker}
+WORKERS = {"one at a time": BatchWorker, "static windows": StaticWorker}
+"""For those that are not as `tformer serve` is."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,11 @@ class Setup:
 
 def serve(mode: str, setup: Setup) -> None:
     """Serve until stdin is closed."""
-    models.Worker = WORKERS[mode]  # type: ignore[attr-defined,misc]
+    if worker := WORKERS.get(mode):
+        # One thread hands out a batch to all engines, since it has to know when all are done.
+        start = staticmethod(lambda *given, **how: Workers([worker(*given, **how)]))
+        models.Workers.start = start  # type: ignore[method-assign,assignment]
+    lifecycle.prepare_threads()
     with logs.logging_to_stderr():
         asyncio.run(_serve(setup))
 
@@ -106,6 +112,7 @@ async def _serve(setup: Setup) -> None:
         (ModelSource.parse(setup.model),), listen=Address("127.0.0.1", 0), settings=setup.settings
     )
     server = await Server.start(options)
+    lifecycle.keep_what_is_loaded()
     print(server.address, flush=True)
     await asyncio.to_thread(sys.stdin.read)
     await server.drain(5)
@@ -128,6 +135,7 @@ def translate(setup: Setup) -> None:
             "seconds": time.perf_counter() - started,
             "cpu_seconds": time.process_time() - cpu,
             "target_tokens": sum(translation.target_tokens for translation in found),
+            "lines": len(found),
             "texts": [translation.text for translation in found],
         }
         print(json.dumps(result), flush=True)

@@ -251,13 +251,19 @@ class Translator:
             warnings.append(Notice(WarningKind.CUT, f"cut in {num_cuts + 1} parts: {limit}"))
         return Draft(source, target, sentences, warnings, options)
 
-    def start_work(self, beam_size: int) -> Work:
-        """An idle engine for sentences that come and go; no beam may be over ``beam_size``."""
+    def start_work(self, beam_size: int, *, engines: int | None = None) -> Work:
+        """An idle engine for sentences that come and go.
+
+        Args:
+            beam_size: the widest beam.
+            engines: so many side by side; None is all that the translator has.
+        """
+        number = engines or self.threads
 
         def start() -> Engine:
             return self._start_engine(beam_size)
 
-        engine = start() if self.threads == 1 else ParallelEngine(start, self.threads)
+        engine = start() if number == 1 else ParallelEngine(start, number)
         text = partial(_text, self.vocabulary)
         enforcer = Enforcer(self.vocabulary, text, lambda: self.aligner)
         return Work(engine, self.vocabulary, lambda: self._start_engine(wider(beam_size)), enforcer)

@@ -6,7 +6,8 @@
     calls                         what all calls share: who calls, in what words, with what result
     messages · status             messages <-> types, errors <-> status
     models                        what is loaded, and how it is replaced
-    worker · fairness · admission one thread around an engine; whose turn it is; how much is let in
+    workers · worker              as many threads as engines; one of them, around its engine
+    fairness · admission          whose turn it is; how much is let in
     streams                       many items in work, a bounded number read ahead
     cache                         translations that have been made before
     access · address              who may come in, and from where

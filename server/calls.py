@@ -12,9 +12,9 @@ import re
 import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import grpc
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
@@ -22,6 +22,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from tformer.server.access import Caller, Gate
+from tformer.server.logs import note
 from tformer.server.metrics import Metrics
 from tformer.server.status import (
     DETAILS_KEY,
@@ -31,7 +32,7 @@ from tformer.server.status import (
     code_of,
     status_of,
 )
-from tformer.server.telemetry import span
+from tformer.server.telemetry import UNSEEN, is_followed, span
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ REQUEST_ID = "x-request-id"
 _SAFE_ID = re.compile(r"[\x21-\x7e]{1,128}")
 
 Context = Any  # grpc.aio.ServicerContext, whose types say less than they should
+Metadata = dict[str, str | bytes]
 
 
 @dataclass
@@ -126,8 +128,10 @@ class Calls:
         behaviour: Callable[[Message, Call], Awaitable[Message]],
     ) -> Callable[[bytes, Context], Awaitable[Message]]:
         async def unary(message: bytes, context: Context) -> Message:
-            async with self._call(method, context) as call:
-                return await behaviour(read(message), call)
+            with _Visit(self, method, context) as visit:
+                self._admit(visit.call, visit.metadata)
+                return await behaviour(read(message), visit.call)
+            await visit.refuse()
 
         return unary
 
@@ -138,49 +142,20 @@ class Calls:
         behaviour: Callable[[AsyncIterator[Message], Call], AsyncGenerator[Message, None]],
     ) -> Callable[[AsyncIterator[bytes], Context], Awaitable[None]]:
         async def stream(messages: AsyncIterator[bytes], context: Context) -> None:
-            async with self._call(method, context) as call:
+            with _Visit(self, method, context) as visit:
+                self._admit(visit.call, visit.metadata)
                 requests = (read(message) async for message in messages)
-                async with aclosing(behaviour(requests, call)) as responses:
+                async with aclosing(behaviour(requests, visit.call)) as responses:
                     async for response in responses:
                         await context.write(response)
+                return
+            await visit.refuse()
 
         return stream
 
-    @asynccontextmanager
-    async def _call(self, method: str, context: Context) -> AsyncIterator[Call]:
-        """From the arrival of a call to its end."""
-        metadata = dict(context.invocation_metadata() or ())
-        call = Call(_request_id(metadata), method, context.peer(), None)
-        code = grpc.StatusCode.OK
-        failure: Exception | None = None
-        started = time.monotonic()
-        self._enter()
-        with span(method, metadata) as spanned:
-            call.notes |= spanned.notes
-            try:
-                # Nothing is awaited before this: a call is refused, or will be finished.
-                self._admit(call, str(metadata.get("authorization", "")))
-                # At the end of the answer: sent before it, it would be a message of its own.
-                context.set_trailing_metadata(((REQUEST_ID, call.id),))
-                yield call
-            except asyncio.CancelledError:
-                code = _why_cancelled(context)
-                raise
-            except Exception as error:
-                failure = error
-                code = code_of(error)
-                if code is grpc.StatusCode.INTERNAL:
-                    logger.exception("a call has failed", extra={"request_id": call.id})
-            finally:
-                self._leave()
-                self._note(call, code, time.monotonic() - started)
-                spanned.end(code, call.id)
-        if failure is not None:
-            await _abort(context, failure, call.id)
-
-    def _admit(self, call: Call, authorization: str) -> None:
-        """Let the caller in, before any work is done."""
-        call.caller = self._gate.admit(authorization)
+    def _admit(self, call: Call, metadata: Metadata) -> None:
+        """Let the caller in, before any work is done; nothing is awaited before this."""
+        call.caller = self._gate.admit(str(metadata.get("authorization", "")))
         self._doors[call.method.rpartition(".")[0]](call.caller)
         if call.caller:
             call.client = call.caller.name
@@ -189,29 +164,76 @@ class Calls:
         if self.draining.is_set():
             raise ShuttingDown("the server is shutting down")
 
-    def _enter(self) -> None:
+    def enter(self) -> None:
+        """A call has begun."""
         self._active += 1
         self.idle.clear()
 
-    def _leave(self) -> None:
+    def leave(self, call: Call, code: grpc.StatusCode, seconds: float) -> None:
+        """A call has ended, after so many seconds."""
         self._active -= 1
         if not self._active:
             self.idle.set()
+        self._metrics.note_call(call.method, code.name, seconds)
+        facts = {
+            "request_id": call.id,
+            "method": call.method,
+            "client": call.client,
+            "code": code.name,
+            "seconds": round(seconds, 6),
+            **call.notes,
+        }
+        note(logger, "call", facts)
 
-    def _note(self, call: Call, code: grpc.StatusCode, seconds: float) -> None:
-        self._metrics.calls.labels(call.method, code.name).inc()
-        self._metrics.call_seconds.labels(call.method).observe(seconds)
-        logger.info(
-            "call",
-            extra={
-                "request_id": call.id,
-                "method": call.method,
-                "client": call.client,
-                "code": code.name,
-                "seconds": round(seconds, 6),
-                **call.notes,
-            },
-        )
+
+class _Visit:
+    """A call from its arrival to its end; errors become the status that `refuse` sends.
+
+    A class and no generator, since every call passes here.
+    """
+
+    def __init__(self, calls: Calls, method: str, context: Context) -> None:
+        self.metadata: Metadata = dict(context.invocation_metadata() or ())
+        self.call = Call(_request_id(self.metadata), method, context.peer(), None)
+        self._calls = calls
+        self._context = context
+        self._failure: Exception | None = None
+        self._started = time.monotonic()
+        followed = is_followed(self.metadata)
+        self._following = span(method, self.metadata) if followed else nullcontext(UNSEEN)
+
+    def __enter__(self) -> _Visit:
+        self._calls.enter()
+        self._span = self._following.__enter__()
+        self.call.notes |= self._span.notes
+        # At the end of the answer: sent before it, it would be a message of its own.
+        self._context.set_trailing_metadata(((REQUEST_ID, self.call.id),))
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
+        code = self._code(error)
+        self._calls.leave(self.call, code, time.monotonic() - self._started)
+        self._span.end(code, self.call.id)
+        self._following.__exit__(None, None, None)
+        return self._failure is not None
+
+    def _code(self, error: BaseException | None) -> grpc.StatusCode:
+        """What the call ends with; notes an error that the caller is to be told."""
+        if error is None:
+            return grpc.StatusCode.OK
+        if not isinstance(error, Exception):  # cancelled
+            return _why_cancelled(self._context)
+        self._failure = error
+        code = code_of(error)
+        if code is grpc.StatusCode.INTERNAL:
+            facts = {"request_id": self.call.id}
+            logger.error("a call has failed", exc_info=error, extra=facts)
+        return code
+
+    async def refuse(self) -> NoReturn:
+        """Tell the caller why it has failed."""
+        assert self._failure
+        await _abort(self._context, self._failure, self.call.id)
 
 
 class TokenNeeded(grpc.aio.ServerInterceptor):
@@ -245,12 +267,13 @@ class TokenNeeded(grpc.aio.ServerInterceptor):
         return grpc.stream_stream_rpc_method_handler(refuse)
 
 
-async def _abort(context: Context, error: BaseException, request_id: str = "") -> None:
+async def _abort(context: Context, error: BaseException, request_id: str = "") -> NoReturn:
     status = status_of(error)
     trailing: list[tuple[str, str | bytes]] = [(DETAILS_KEY, status.SerializeToString())]
     if request_id:
         trailing.append((REQUEST_ID, request_id))
     await context.abort(code_of(error), status.message, tuple(trailing))
+    raise AssertionError("abort has raised")
 
 
 def _why_cancelled(context: Context) -> grpc.StatusCode:
@@ -259,7 +282,7 @@ def _why_cancelled(context: Context) -> grpc.StatusCode:
     return grpc.StatusCode.DEADLINE_EXCEEDED if late else grpc.StatusCode.CANCELLED
 
 
-def _request_id(metadata: dict[str, str | bytes]) -> str:
+def _request_id(metadata: Metadata) -> str:
     """That of the caller if it is fit for a log, or a new one."""
     given = str(metadata.get(REQUEST_ID, ""))
     return given if _SAFE_ID.fullmatch(given) else uuid.uuid4().hex

@@ -11,8 +11,10 @@ drains, and a second one stops at once.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
+import sys
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -44,6 +46,11 @@ SERVICE = translation_pb2.DESCRIPTOR.services_by_name["TranslationService"]
 ADMIN = admin_pb2.DESCRIPTOR.services_by_name["AdminService"]
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
+
+SWITCH_SECONDS = 0.0005
+"""How long a thread may keep the interpreter from the others. Engines need it for some hundred
+microseconds between two steps of a few milliseconds; with Python's own 5 ms they would wait for the
+answering of calls as long as they compute."""
 
 LAST_WORDS = 1.0
 """Seconds for answers to reach their clients after the last call has ended."""
@@ -229,7 +236,7 @@ class Server:
         guards: list[grpc.aio.ServerInterceptor] = []
         if self._handshakes:
             guards.append(LookFirst(self._handshakes))
-        if not self._options.open_reflection:
+        if not (self._options.open_reflection or self._gate.is_open):
             guards.append(TokenNeeded("/grpc.reflection.", self._gate, self._metrics))
         return guards
 
@@ -246,7 +253,7 @@ class Server:
             ("grpc.keepalive_timeout_ms", 20_000),
             ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
             # What counts handshakes looks at connections, and knows how long one may take.
-            ("grpc.enable_channelz", 1),
+            ("grpc.enable_channelz", int(self._handshakes is not None)),
             ("grpc.server_handshake_timeout_ms", round(LONGEST * 1000)),
         ]
 
@@ -274,11 +281,24 @@ def run(options: ServerOptions) -> None:
     Raises:
         TformerError: the server cannot start.
     """
+    prepare_threads()
     asyncio.run(_run(options))
+
+
+def prepare_threads() -> None:
+    """Let the threads of this process, which is a server's, take turns often."""
+    sys.setswitchinterval(SWITCH_SECONDS)
+
+
+def keep_what_is_loaded() -> None:
+    """Spare the search for garbage all that was loaded: it stays, and stops every thread."""
+    gc.collect()
+    gc.freeze()
 
 
 async def _run(options: ServerOptions) -> None:
     server = await Server.start(options)
+    keep_what_is_loaded()
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     reloads: set[asyncio.Task[list[str]]] = set()

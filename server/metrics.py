@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
@@ -90,11 +92,34 @@ class Metrics:
             registry=self.registry,
         )
         queue.set_function(queued_tokens)
+        # Finding what belongs to a label takes longer than counting.
+        self.of_model = lru_cache(maxsize=None)(self._of_model)
+        self._of_method = lru_cache(maxsize=None)(self.call_seconds.labels)
+        self._of_ending = lru_cache(maxsize=None)(self.calls.labels)
+
+    def _of_model(self, model: str) -> OfModel:
+        """What is counted for one model."""
+        return OfModel(
+            texts=self.texts.labels(model),
+            cache_hits=self.cache_hits.labels(model),
+            source_tokens=self.source_tokens.labels(model),
+            target_tokens=self.target_tokens.labels(model),
+            queue_seconds=self.queue_seconds.labels(model),
+            compute_seconds=self.compute_seconds.labels(model),
+            batch_rows=self.batch_rows.labels(model),
+        )
 
     def watch(self, model: str, batch: Batch) -> None:
         """Take note of a step; called in the model's thread."""
-        self.batch_rows.labels(model).set(batch.rows)
-        self.target_tokens.labels(model).inc(batch.target_tokens)
+        found = self.of_model(model)
+        found.batch_rows.set(batch.rows)
+        if batch.target_tokens:
+            found.target_tokens.inc(batch.target_tokens)
+
+    def note_call(self, method: str, code: str, seconds: float) -> None:
+        """A call has ended."""
+        self._of_ending(method, code).inc()
+        self._of_method(method).observe(seconds)
 
     def serve(self, address: Address) -> Exporter:
         """Answer Prometheus at ``address``.
@@ -103,6 +128,19 @@ class Metrics:
             ServerError: the address cannot be used.
         """
         return Exporter(self.registry, address)
+
+
+@dataclass(frozen=True)
+class OfModel:
+    """What is counted for one model; see `Metrics`."""
+
+    texts: Counter
+    cache_hits: Counter
+    source_tokens: Counter
+    target_tokens: Counter
+    queue_seconds: Histogram
+    compute_seconds: Histogram
+    batch_rows: Gauge
 
 
 class Exporter:

@@ -6,19 +6,21 @@ import asyncio
 import hashlib
 import logging
 import math
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from tformer.model.directory import find_model
+from tformer.model.drafts import Route
 from tformer.model.errors import ModelError, UsageError
 from tformer.model.options import DecodingOptions
 from tformer.model.translation import Translation
 from tformer.model.translator import Translator
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.server.status import UnknownModel
-from tformer.server.worker import Batch, Worker
+from tformer.server.worker import Batch
+from tformer.server.workers import Workers
 
 logger = logging.getLogger(__name__)
 
@@ -57,18 +59,54 @@ class Settings:
     max_wait: float = 30.0
 
 
+@dataclass(frozen=True)
+class Way:
+    """From which language of a model to which; "" is to be found out for each text."""
+
+    source: str
+    target: str
+    route: Route
+
+
 @dataclass(eq=False)
 class ServedModel:
     """A model at work."""
 
     name: str
     translator: Translator
-    worker: Worker
+    workers: Workers
     fingerprint: str
     max_beam_size: int
     users: int = 0
     """Calls that hold it; it is not closed before they have gone."""
     unused: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        """Keep what most calls ask for again."""
+        self.way = lru_cache(maxsize=256)(self._way)
+
+    def __enter__(self) -> ServedModel:
+        """Hold it."""
+        self.users += 1
+        self.unused.clear()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Let it go."""
+        self.users -= 1
+        if not self.users:
+            self.unused.set()
+
+    def _way(self, source: str, target: str) -> Way:
+        """From which of its languages to which, for BCP-47 codes of which "" is left open.
+
+        Raises:
+            UsageError: it knows no such language, or the choice is unclear.
+        """
+        source, target = (
+            match_language(code, self.translator.languages) or code for code in (source, target)
+        )
+        return Way(source, target, self.translator.route(source or None, target or None))
 
     def knows(self, source: str, target: str) -> bool:
         """Whether it translates from one language to the other; "" is any."""
@@ -96,7 +134,7 @@ class ServedModel:
         """Wait until nobody holds it, and end its worker."""
         if self.users:
             await self.unused.wait()
-        await self.worker.close(patience)
+        await self.workers.close(patience)
 
 
 @dataclass(frozen=True)
@@ -183,7 +221,7 @@ class Models:
         for task, _ in retiring:
             task.cancel()
         for model in (*self._served.values(), *(model for _, model in retiring)):
-            await model.worker.close(patience)
+            await model.workers.close(patience)
 
     def _start(self, source: ModelSource) -> ServedModel:
         """Load a model, see that it translates, and give it a worker."""
@@ -196,37 +234,24 @@ class Models:
             threads=settings.threads,
         )
         check(translator)
-        worker = Worker(
+        workers = Workers.start(
             translator,
             beam_size=settings.beam_size,
             max_wait=settings.max_wait,
             watch=lambda batch: self._watch(source.name, batch),
             name=source.name,
         )
-        return ServedModel(source.name, translator, worker, mark, settings.beam_size)
+        return ServedModel(source.name, translator, workers, mark, settings.beam_size)
 
-    @asynccontextmanager
-    async def use(
-        self, name: str, source: str = "", target: str = ""
-    ) -> AsyncIterator[ServedModel]:
-        """Hold a model: that of the name, or if it is empty the first that has the languages.
+    def find(self, name: str, source: str = "", target: str = "") -> ServedModel:
+        """The model of a name, or if that is empty the first that has the languages.
+
+        It may be replaced at any time; within ``with models.find(...) as model`` it can be used.
 
         Raises:
             UnknownModel: there is none of the name.
             UsageError: there is none with the languages.
         """
-        model = self.find(name, source, target)
-        model.users += 1
-        model.unused.clear()
-        try:
-            yield model
-        finally:
-            model.users -= 1
-            if not model.users:
-                model.unused.set()
-
-    def find(self, name: str, source: str = "", target: str = "") -> ServedModel:
-        """As `use`, without holding it."""
         if name:
             if name not in self._served:
                 raise UnknownModel(f"no model {name!r}; there are {', '.join(self._served)}")

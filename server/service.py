@@ -22,9 +22,9 @@ from tformer.server.glossaries import Glossaries
 from tformer.server.markup import Page
 from tformer.server.messages import Content, Order, total, translation_message
 from tformer.server.metrics import Metrics
-from tformer.server.models import Models, ServedModel, match_language
+from tformer.server.models import Models, ServedModel
 from tformer.server.status import ShuttingDown, status_of
-from tformer.server.streams import Conveyor, until
+from tformer.server.streams import Conveyor, Until
 from tformer.server.worker import Timing
 
 logger = logging.getLogger(__name__)
@@ -104,7 +104,7 @@ class TranslationService:
         self, requests: AsyncIterator[pb.StreamTranslateTextRequest], call: Call
     ) -> AsyncGenerator[pb.StreamTranslateTextResponse, None]:
         """Translate texts as they come."""
-        async with aclosing(until(self._draining, requests)) as coming:
+        async with Until(self._draining, requests) as coming:
             first = await anext(coming, None)
             if self._draining.is_set():
                 raise ShuttingDown("the server is shutting down")
@@ -217,7 +217,7 @@ class TranslationService:
         self, contents: Sequence[Content], order: Order, call: Call, room: Reservation
     ) -> tuple[str, list[pb.Translation]]:
         """The name of the model, and a translation or an error for each content."""
-        async with self._models.use(order.model, order.source, order.target) as model:
+        with self._models.find(order.model, order.source, order.target) as model:
             order = _route_languages(model, order)
             if order.html:
                 translations = await self._translate_pages(model, contents, order, call)
@@ -270,7 +270,8 @@ class TranslationService:
     ) -> list[pb.Translation]:
         """A translation or an error for each text."""
         known = [self._cache.get(_key(model, order, content)) for content in contents]
-        self._metrics.cache_hits.labels(model.name).inc(len(known) - known.count(None))
+        if hits := len(known) - known.count(None):
+            self._metrics.of_model(model.name).cache_hits.inc(hits)
         missing = [content for content, found in zip(contents, known, strict=True) if not found]
         new = iter(await self._translate_new(model, missing, order, call, room))
         at_once = Timing.none()
@@ -292,7 +293,7 @@ class TranslationService:
         room.resize(sum(draft.source_tokens for draft in drafts))
         if call.caller and call.caller.tokens:
             call.caller.tokens.take(room.tokens, "tokens")
-        timings = iter(await model.worker.translate(drafts, call.client))
+        timings = iter(await model.workers.translate(drafts, call.client))
         if order.options.alignments or order.options.token_scores:
             await self._aside(model.translator.explain, drafts)
         return [
@@ -307,10 +308,11 @@ class TranslationService:
     ) -> pb.Translation:
         translation = draft.translation(order.options.n_best)
         self._cache.put(_key(model, order, content), translation, content.text)
-        self._metrics.texts.labels(model.name).inc()
-        self._metrics.source_tokens.labels(model.name).inc(translation.source_tokens)
-        self._metrics.queue_seconds.labels(model.name).observe(timing.queue_seconds)
-        self._metrics.compute_seconds.labels(model.name).observe(timing.compute_seconds)
+        metrics = self._metrics.of_model(model.name)
+        metrics.texts.inc()
+        metrics.source_tokens.inc(translation.source_tokens)
+        metrics.queue_seconds.observe(timing.queue_seconds)
+        metrics.compute_seconds.observe(timing.compute_seconds)
         return translation_message(translation, order, timing)
 
     async def _cut(
@@ -344,19 +346,17 @@ def _route_languages(model: ServedModel, order: Order) -> Order:
         raise UsageError(
             f"beam_size must be at most {model.max_beam_size}, not {order.options.beam_size}"
         )
-    source, target = (
-        match_language(code, model.translator.languages) or code
-        for code in (order.source, order.target)
-    )
-    model.translator.route(source or None, target or None)
-    return replace(order, source=source, target=target)
+    way = model.way(order.source, order.target)
+    if (way.source, way.target) == (order.source, order.target):
+        return order
+    return replace(order, source=way.source, target=way.target)
 
 
 def _drafts(
     model: ServedModel, contents: Sequence[Content], order: Order
 ) -> list[Draft | Exception]:
     """Cut texts into sentences and tokens; one that cannot be cut does not stop the others."""
-    route = model.translator.route(order.source or None, order.target or None)
+    route = model.way(order.source, order.target).route
     glossary = order.glossary.terms if order.glossary else None
     drafts: list[Draft | Exception] = []
     for content in contents:
@@ -371,7 +371,7 @@ def _drafts(
 def _open_page(model: ServedModel, content: str, order: Order) -> tuple[Page, str, str]:
     """A page, and the languages of all of it."""
     page = Page(content)
-    route = model.translator.route(order.source or None, order.target or None)
+    route = model.way(order.source, order.target).route
     return page, *route.of(" ".join(page.plain))
 
 

@@ -75,21 +75,48 @@ class Conveyor(Generic[Item, Answer]):
             self._outgoing.put_nowait(task)
 
 
-async def until(event: asyncio.Event, items: AsyncIterator[Item]) -> AsyncGenerator[Item, None]:
-    """The items that come before the event does."""
-    ended = asyncio.create_task(event.wait())
-    coming: asyncio.Future[Item] | None = None
-    try:
-        while True:
-            coming = asyncio.ensure_future(anext(items))
-            await asyncio.wait({coming, ended}, return_when=asyncio.FIRST_COMPLETED)
-            if not coming.done():
-                return
-            try:
-                yield coming.result()
-            except StopAsyncIteration:
-                return
-    finally:
-        ended.cancel()
-        if coming is not None:
-            coming.cancel()
+class Until(Generic[Item]):
+    """The items that come before an event does.
+
+    Nothing is started for an item: the event, when it comes, cancels the waiting for the next one.
+    """
+
+    def __init__(self, event: asyncio.Event, items: AsyncIterator[Item]) -> None:
+        """Use it as an asynchronous context manager; `anext` of one task at a time."""
+        self._event = event
+        self._items = items
+        self._waiting: asyncio.Task[object] | None = None
+        self._closed = False
+        self._closing = False
+
+    async def __aenter__(self) -> Until[Item]:
+        self._watch = asyncio.create_task(self._event.wait())
+        self._watch.add_done_callback(self._close)
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        self._watch.remove_done_callback(self._close)
+        self._watch.cancel()
+
+    def _close(self, watch: object) -> None:
+        self._closed = True
+        if self._waiting:
+            self._closing = True
+            self._waiting.cancel()
+
+    def __aiter__(self) -> Until[Item]:
+        return self
+
+    async def __anext__(self) -> Item:
+        if self._closed:
+            raise StopAsyncIteration
+        task = self._waiting = asyncio.current_task()
+        try:
+            return await anext(self._items)
+        except asyncio.CancelledError:
+            # Somebody else may want the end of this task too.
+            if self._closing and task and not task.uncancel():
+                raise StopAsyncIteration from None
+            raise
+        finally:
+            self._waiting = None

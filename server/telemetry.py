@@ -59,6 +59,19 @@ class Span:
                 self.span.set_status(trace.StatusCode.ERROR, code.name)
 
 
+UNSEEN = Span()
+"""What nobody will know of."""
+
+
+def is_followed(metadata: Mapping[str, Any]) -> bool:
+    """Whether the span of a call would be known to anybody: to an SDK, or to who sent its own."""
+    if not AVAILABLE:
+        return False
+    if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+        return True
+    return any(field in metadata for field in propagate.get_global_textmap().fields)
+
+
 @contextmanager
 def span(method: str, metadata: Mapping[str, Any]) -> Iterator[Span]:
     """The span of a call.
@@ -68,7 +81,7 @@ def span(method: str, metadata: Mapping[str, Any]) -> Iterator[Span]:
         metadata: of the call; its `traceparent` names the span of the caller.
     """
     if not AVAILABLE:
-        yield Span()
+        yield UNSEEN
         return
     service, _, name = method.rpartition(".")
     with trace.get_tracer("tformer.server").start_as_current_span(

@@ -1,8 +1,9 @@
 """One thread that owns an engine, and the asyncio side that gives it work.
 
     worker = Worker(translator, beam_size=4, max_wait=30)
-    timings = await worker.translate(drafts, client="alice")
-    drafts[0].translation(n_best=1)
+    timing = Timing.none()
+    await worker.translate([Part(sentence, timing) for sentence in draft.waiting], client="alice")
+    draft.translation(n_best=1)
 
 Everything that happens to the engine happens in the thread; the asyncio side sends it messages,
 which it reads between two steps. So a call that is cancelled has left the batch before the next
@@ -21,8 +22,9 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from typing import NamedTuple
 
-from tformer.model.drafts import Draft, Sentence
+from tformer.model.drafts import Sentence
 from tformer.model.errors import UsageError
 from tformer.model.translator import Translator
 from tformer.server.fairness import FairQueue
@@ -67,14 +69,20 @@ class Batch:
     """Tokens of the sentences that the last step finished."""
 
 
+class Part(NamedTuple):
+    """A sentence, and the timing of the draft that it is part of."""
+
+    sentence: Sentence
+    timing: Timing
+
+
 @dataclass(eq=False)
 class _Job:
-    """The drafts of one call, and who waits for them."""
+    """What a worker has to do for one call, and who waits for it."""
 
-    drafts: Sequence[Draft]
+    parts: Sequence[Part]
     client: str
     answered: asyncio.Future[None]
-    timings: list[Timing] = field(init=False)
     unfinished: int = field(init=False)
     """Sentences without a translation."""
     started: bool = False
@@ -82,11 +90,10 @@ class _Job:
     closed: bool = False
     """Nobody waits any more."""
     error: Exception | None = None
-    """Why the drafts are not complete."""
+    """Why not all has been done."""
 
     def __post_init__(self) -> None:
-        self.timings = [Timing.none() for _ in self.drafts]
-        self.unfinished = sum(len(draft.waiting) for draft in self.drafts)
+        self.unfinished = len(self.parts)
 
     def resolve(self) -> None:
         """Tell who waits; in the event loop."""
@@ -118,6 +125,7 @@ class Worker:
         max_wait: float,
         watch: Callable[[Batch], None] = lambda batch: None,
         name: str = "model",
+        engines: int | None = None,
     ) -> None:
         """Start the thread.
 
@@ -127,6 +135,7 @@ class Worker:
             max_wait: seconds after which a call that has not come to its turn is refused.
             watch: called in the thread after every step.
             name: of the model, for the thread and the log.
+            engines: that the thread looks after; None is all that the translator has.
         """
         self._translator = translator
         self._beam_size = beam_size
@@ -135,7 +144,8 @@ class Worker:
         self._name = name
         self._messages: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._queue: FairQueue[_Place] = FairQueue()
-        self._work = translator.start_work(beam_size)
+        self._start_work = partial(translator.start_work, beam_size, engines=engines)
+        self._work = self._start_work()
         self._places: dict[Sentence, _Place] = {}
         self._closed: list[_Job] = []  # of which the asyncio side has not been told
         self._is_open = True  # of the asyncio side: whether jobs are taken
@@ -145,8 +155,8 @@ class Worker:
 
     # --- the asyncio side ------------------------------------------------------------------------
 
-    async def translate(self, drafts: Sequence[Draft], client: str) -> list[Timing]:
-        """Complete the drafts; if the caller is cancelled, they are forgotten.
+    async def translate(self, parts: Sequence[Part], client: str) -> None:
+        """Translate sentences; if the caller is cancelled, they are forgotten.
 
         Raises:
             Overloaded: none of them had come to its turn after ``max_wait`` seconds.
@@ -157,9 +167,9 @@ class Worker:
         if not self._is_open:
             raise ShuttingDown("the server is shutting down")
         loop = asyncio.get_running_loop()
-        job = _Job(drafts, client, loop.create_future())
-        if not job.unfinished:
-            return job.timings
+        job = _Job(parts, client, loop.create_future())
+        if not parts:
+            return
         self._messages.put(partial(self._accept, job))
         expiry = loop.call_later(self._max_wait, self._messages.put, partial(self._expire, job))
         try:
@@ -169,7 +179,6 @@ class Worker:
             raise
         finally:
             expiry.cancel()
-        return job.timings
 
     async def close(self, patience: float | None = None) -> None:
         """Let the thread finish what it has, at most ``patience`` seconds, and end it."""
@@ -224,10 +233,9 @@ class Worker:
         return not self._queue and not self._work.busy
 
     def _accept(self, job: _Job) -> None:
-        for draft, timing in zip(job.drafts, job.timings, strict=True):
-            for sentence in draft.waiting:
-                place = _Place(sentence, job, timing)
-                self._queue.push(job.client, len(sentence.tokens), place)
+        for sentence, timing in job.parts:
+            place = _Place(sentence, job, timing)
+            self._queue.push(job.client, len(sentence.tokens), place)
 
     def _expire(self, job: _Job) -> None:
         if not job.started and not job.closed:
@@ -256,7 +264,7 @@ class Worker:
         for place in self._places.values():
             self._close(place.job, error)
         self._places.clear()
-        self._work = self._translator.start_work(self._beam_size)
+        self._work = self._start_work()
 
     def _feed(self) -> None:
         """Give the engine the next lot, when it has taken in the one before.
@@ -279,7 +287,7 @@ class Worker:
         for place in lot:
             self._places[place.sentence] = place
             place.job.started = True
-            place.timing.entered = now
+            place.timing.entered = max(place.timing.entered, now)
         sentences = [place.sentence for place in lot]
         try:
             self._work.submit(sentences)
@@ -318,7 +326,7 @@ class Worker:
         now = time.monotonic()
         for sentence in finished:
             place = self._places.pop(sentence)
-            place.timing.finished = now
+            place.timing.finished = max(place.timing.finished, now)
             place.job.unfinished -= 1
             if not place.job.unfinished:
                 self._close(place.job)

@@ -136,10 +136,8 @@ def has_calls(running: RunningServer, number: int) -> bool:
 
 def is_idle(running: RunningServer) -> bool:
     (served,) = running.server._models
-    worker = served.worker
-    return not (
-        worker._places or worker._queue or worker._work.busy or running.server._admission.tokens
-    )
+    busy = any(w._places or w._queue or w._work.busy for w in served.workers)
+    return not (busy or running.server._admission.tokens)
 
 
 def counted(
@@ -389,7 +387,7 @@ def garbage_glossary(scene: Scene) -> str:
 @fault("SIGTERM under load")
 def terminated(scene: Scene) -> str:
     with scene.server() as (running, stub), ThreadPoolExecutor(8) as threads:
-        calls = [threads.submit(status, stub.TranslateText, long_request(5)) for _ in range(8)]
+        calls = [threads.submit(status, stub.TranslateText, long_request(2)) for _ in range(8)]
         wait_until(lambda: has_calls(running, 8))
         running.stop(grace=30)
         (found,) = {call.result() for call in calls}

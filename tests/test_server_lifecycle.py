@@ -93,8 +93,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
 def is_idle(running: RunningServer) -> bool:
     """Whether no token, row or task is left behind."""
     (served,) = running.server._models
-    worker = served.worker
-    left = worker._places or worker._queue or worker._work.busy or served.users
+    left = served.users or any(w._places or w._queue or w._work.busy for w in served.workers)
     return not (left or running.server._admission.tokens or running.server._calls._active)
 
 
@@ -420,7 +419,7 @@ def test_draining_finishes_what_was_accepted_and_refuses_what_is_new(model: Path
             item = pb.StreamItem(id=str(number), content=SENTENCES[number % 6])
             messages.put(pb.StreamTranslateTextRequest(item=item))
         (served,) = running.server._models
-        worker = served.worker
+        (worker,) = served.workers
         wait_until(lambda: len(worker._places) + len(worker._queue) >= 130)
 
         running.stop(grace=30)

@@ -222,14 +222,13 @@ def assert_nothing_is_left(server: RunningServer) -> None:
     async def look() -> list[object]:
         for _ in range(500):
             (served,) = server.server._models
-            worker = served.worker
             left = [
                 served.users,
                 server.server._admission.tokens,
                 server.server._calls._active,
-                len(worker._places),
-                len(worker._queue),
-                worker._work.num_running + worker._work.num_waiting,
+                *(len(worker._places) for worker in served.workers),
+                *(len(worker._queue) for worker in served.workers),
+                *(w._work.num_running + w._work.num_waiting for w in served.workers),
             ]
             if not any(left):
                 break

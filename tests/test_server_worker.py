@@ -1,4 +1,4 @@
-"""The thread around the engine, step by step."""
+"""The threads around the engines, step by step."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from tformer.model.options import DecodingOptions
 from tformer.model.translator import Translator
 from tformer.model.vocabulary import Vocabulary
 from tformer.server.status import Overloaded, ShuttingDown
-from tformer.server.worker import Batch, Worker
+from tformer.server.worker import Batch
+from tformer.server.workers import Workers
 
 ENDLESS = DecodingOptions(beam_size=2, min_length=100, max_length=100)
 SHORT = DecodingOptions(beam_size=2, max_length=4)
@@ -32,9 +33,9 @@ def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Vocabulary:
     return Vocabulary.train(SENTENCES, path, languages=["en", "de"], size=330)
 
 
-def make_translator(vocabulary: Vocabulary, max_tokens: int = 8192) -> Translator:
+def make_translator(vocabulary: Vocabulary, max_tokens: int = 8192, threads: int = 1) -> Translator:
     transformer = tiny_transformer(3, vocab_size=len(vocabulary), max_length=128)
-    return Translator(Eager(transformer), vocabulary, max_tokens=max_tokens)
+    return Translator(Eager(transformer), vocabulary, max_tokens=max_tokens, threads=threads)
 
 
 def draft(translator: Translator, text: str = "the dog", options: DecodingOptions = SHORT) -> Draft:
@@ -79,15 +80,22 @@ def run(test: Callable[[], Awaitable[None]]) -> None:
 @asynccontextmanager
 async def working(
     translator: Translator, stepper: Stepper | None = None, max_wait: float = 30.0
-) -> AsyncIterator[Worker]:
+) -> AsyncIterator[Workers]:
     watch = stepper.watch if stepper else lambda batch: None
-    worker = Worker(translator, beam_size=2, max_wait=max_wait, watch=watch)
+    worker = Workers.start(translator, beam_size=2, max_wait=max_wait, watch=watch)
     try:
         yield worker
     finally:
         if stepper:
             stepper.let_go()
         await worker.close(0)
+
+
+def assert_idle(workers: Workers) -> None:
+    """Nothing is left behind in any thread."""
+    for worker in workers:
+        assert not worker._places and not worker._queue and not worker._work.busy
+    assert [seat.tokens for seat in workers._seats] == [0] * len(workers._seats)
 
 
 def test_drafts_are_completed_as_offline_and_timed(vocabulary: Vocabulary) -> None:
@@ -128,7 +136,7 @@ def test_who_asks_for_what_the_network_cannot_do_is_refused_and_no_other(
         assert [isinstance(each, list) for each in found] == [True, True, False, True]
         offline = translator.translate(SENTENCES, source="en", target="de", options=SHORT)
         assert [d.translation(1).text for d in good] == [t.text for t in offline]
-        assert not worker._places and not worker._work.busy
+        assert_idle(worker)
 
     run(test)
 
@@ -156,7 +164,7 @@ def test_what_is_cancelled_has_left_before_the_next_step(vocabulary: Vocabulary)
                 await jobs[1]
             stepper.let_go()
             await worker.close()
-            assert not worker._work.busy and not worker._places and not worker._queue
+            assert_idle(worker)
 
     run(test)
 
@@ -168,7 +176,7 @@ def test_a_client_with_much_to_do_does_not_hold_up_one_with_little(
         translator = make_translator(vocabulary, max_tokens=1)  # one sentence at a time
         done: list[str] = []
 
-        async def ask(worker: Worker, client: str) -> None:
+        async def ask(worker: Workers, client: str) -> None:
             await worker.translate([draft(translator)], client)
             done.append(client)
 
@@ -256,5 +264,57 @@ def test_closing_without_patience_answers_everybody_with_an_error(vocabulary: Vo
             for job in jobs:
                 with pytest.raises(ShuttingDown):
                     await job
+
+    run(test)
+
+
+# --- several engines -----------------------------------------------------------------------------
+
+
+def test_engines_share_what_there_is_to_do(vocabulary: Vocabulary) -> None:
+    async def test() -> None:
+        translator = make_translator(vocabulary, threads=3)
+        texts = ["", " ".join(SENTENCES), *SENTENCES]
+        drafts = [draft(translator, text) for text in texts]
+        batches: list[Batch] = []
+        workers = Workers.start(translator, beam_size=2, max_wait=30, watch=batches.append)
+        timings = asyncio.create_task(workers.translate(drafts, "client"))
+        await asyncio.sleep(0)
+        taken = [seat.tokens for seat in workers._seats]
+        assert max(taken) - min(taken) <= max(len(s.tokens) for d in drafts for s in d.waiting)
+        assert all(t.submitted <= t.entered <= t.finished for t in await timings)
+        assert_idle(workers)
+        await workers.close(0)
+        offline = make_translator(vocabulary).translate(
+            texts, source="en", target="de", options=SHORT
+        )
+        assert [d.translation(1) for d in drafts] == list(offline)
+        assert sum(batch.target_tokens for batch in batches) == sum(
+            d.translation(1).target_tokens for d in drafts
+        )
+
+    run(test)
+
+
+def test_a_call_that_fails_or_is_cancelled_leaves_no_engine_with_a_part(
+    vocabulary: Vocabulary,
+) -> None:
+    async def test() -> None:
+        translator = make_translator(vocabulary, threads=2)
+        workers = Workers.start(translator, beam_size=2, max_wait=30)
+        too_wide = DecodingOptions(beam_size=3, max_length=4)
+        parts = [draft(translator, text, ENDLESS) for text in SENTENCES]
+        with pytest.raises(UsageError):
+            await workers.translate([*parts, draft(translator, options=too_wide)], "a")
+        job = asyncio.create_task(
+            workers.translate([draft(translator, text, ENDLESS) for text in SENTENCES], "a")
+        )
+        await asyncio.sleep(0.05)
+        job.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await job
+        assert await workers.translate([draft(translator), draft(translator)], "a")
+        await workers.close()
+        assert_idle(workers)
 
     run(test)
