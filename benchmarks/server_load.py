@@ -5,15 +5,16 @@
 Each of 64 clients has a connection of its own and sends one line at a time, the next when the last
 is answered. The same lines go to
 
-    offline          `Translator.translate`, all lines at hand: the engine without a server
-    continuous       `tformer serve`
-    static windows   a server that collects requests for a while and then translates them together
-    one at a time    a server that translates one request after the other
+    offline              `Translator.translate`, all lines at hand: the engine without a server
+    continuous           `tformer serve`, a call of TranslateText for every line
+    continuous, streams  the same server, where every client keeps one StreamTranslateText open
+    static windows       a server that collects requests a while and then translates them together
+    one at a time        a server that translates one request after the other
 
 one after the other in every round, with the same model, beam, arithmetic and threads; each is a
-process that lives from the first round to the last. Servers share the cores with the clients. Every
-translation must be the one made offline, or the benchmark fails. Medians over the rounds go to
-RESULTS/server_load.md and .json.
+process that lives from the first round to the last. Servers share the cores with the clients, which
+are those of grpc.aio, in the process of this benchmark. Every translation must be the one made
+offline, or the benchmark fails. Medians over the rounds go to RESULTS/server_load.md and .json.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ from tformer.protos.v1.translation_pb2_grpc import TranslationServiceStub
 
 CONTESTANTS = Path(__file__).with_name("server_contestants.py")
 SERVERS = ("continuous", "static windows", "one at a time")
+STREAMS = "continuous, streams"
+"""The name of the load by streams, which goes to the continuous server too."""
 RESULTS = Path(__file__).with_name("results")
 SLOW_SHARE = 8
 """A server that takes one at a time gets a part of the lines, one in so many."""
@@ -56,6 +59,8 @@ class Round:
     cpu_seconds: float
     """Of its process; that of the clients comes on top."""
     target_tokens: int
+    lines: int
+    client_cpu_seconds: float = 0.0
     latencies: tuple[float, ...] = ()
     """Seconds, of every request."""
 
@@ -63,6 +68,11 @@ class Round:
     def tokens_per_second(self) -> float:
         """Target tokens in a second of the wall clock."""
         return self.target_tokens / self.seconds
+
+    @property
+    def tokens_per_cpu_second(self) -> float:
+        """Target tokens for a second of a core that its process took, the clients' not counted."""
+        return self.target_tokens / self.cpu_seconds
 
 
 @dataclass(frozen=True)
@@ -73,7 +83,10 @@ class Row:
     ratio: float
     """Of its tokens per second to those of the offline engine in the same round."""
     tokens_per_second: float
-    cpu_ms_per_token: float
+    cpu_ratio: float
+    """Of its tokens per CPU second of its own process to those of the offline engine."""
+    cpu_ms_per_line: float
+    client_cpu_ms_per_line: float
     latency_ms: tuple[float, float, float] | None
     """p50, p95, p99 over all requests of all rounds."""
     requests: int
@@ -117,24 +130,28 @@ class Contestant:
         texts = result.pop("texts")
         return Round(**result), texts
 
-    def load(self, clients: int, request: pb.TranslateTextRequest) -> tuple[Round, list[str]]:
-        """A round of a server, and its translations."""
-        cpu = cpu_seconds(self._process.pid)
-        load = Load(self.lines, request)
+    def load(self, load: Load, clients: int) -> Round:
+        """A round of a server."""
+        cpu, own_cpu = cpu_seconds(self._process.pid), time.process_time()
         started = time.perf_counter()
         asyncio.run(load.run(self._greeting, clients))
-        seconds = time.perf_counter() - started
-        spent = cpu_seconds(self._process.pid) - cpu
-        found = Round(seconds, spent, load.target_tokens, tuple(load.latencies))
-        return found, load.translations
+        return Round(
+            seconds=time.perf_counter() - started,
+            cpu_seconds=cpu_seconds(self._process.pid) - cpu,
+            target_tokens=load.target_tokens,
+            lines=len(self.lines),
+            client_cpu_seconds=time.process_time() - own_cpu,
+            latencies=tuple(load.latencies),
+        )
 
 
 class Load:
-    """Clients that take lines from one list until it is empty."""
+    """Clients that take lines from one list until it is empty, and make a call for each."""
 
-    def __init__(self, lines: Sequence[str], request: pb.TranslateTextRequest) -> None:
+    def __init__(self, lines: Sequence[str], source: str, target: str) -> None:
         self._lines = list(enumerate(lines))[::-1]
-        self._request = request
+        self._source = source
+        self._target = target
         self.translations = [""] * len(lines)
         self.latencies: list[float] = []
         self.target_tokens = 0
@@ -148,16 +165,43 @@ class Load:
     async def _client(self, address: str) -> None:
         options = [("grpc.use_local_subchannel_pool", 1)]  # or all would share a connection
         async with grpc.aio.insecure_channel(address, options) as channel:
-            stub = TranslationServiceStub(channel)  # type: ignore[no-untyped-call]
-            while self._lines:
-                number, line = self._lines.pop()
-                request = pb.TranslateTextRequest(contents=[line])
-                request.MergeFrom(self._request)
-                started = time.perf_counter()
-                response = await stub.TranslateText(request)
-                self.latencies.append(time.perf_counter() - started)
-                self.translations[number] = response.translations[0].translated_text
-                self.target_tokens += response.usage.target_tokens
+            await self._converse(TranslationServiceStub(channel))  # type: ignore[no-untyped-call]
+
+    async def _converse(self, stub: Any) -> None:
+        while self._lines:
+            number, line = self._lines.pop()
+            started = time.perf_counter()
+            request = pb.TranslateTextRequest(
+                contents=[line],
+                source_language_code=self._source,
+                target_language_code=self._target,
+            )
+            response = await stub.TranslateText(request)
+            self._take(number, response.translations[0], started)
+
+    def _take(self, number: int, translation: pb.Translation, started: float) -> None:
+        self.latencies.append(time.perf_counter() - started)
+        self.translations[number] = translation.translated_text
+        self.target_tokens += translation.usage.target_tokens
+
+
+class StreamLoad(Load):
+    """Each client has one stream, and sends the next line when the last is answered."""
+
+    async def _converse(self, stub: Any) -> None:
+        call = stub.StreamTranslateText()
+        config = pb.StreamConfig(
+            source_language_code=self._source, target_language_code=self._target
+        )
+        await call.write(pb.StreamTranslateTextRequest(config=config))
+        while self._lines:
+            number, line = self._lines.pop()
+            started = time.perf_counter()
+            item = pb.StreamItem(content=line)
+            await call.write(pb.StreamTranslateTextRequest(item=item))
+            self._take(number, (await call.read()).translation, started)
+        await call.done_writing()
+        assert await call.read() is grpc.aio.EOF
 
 
 def cpu_seconds(process: int) -> float:
@@ -191,21 +235,26 @@ def contestants(arguments: argparse.Namespace) -> Iterator[list[Contestant]]:
 
 def measure(arguments: argparse.Namespace) -> dict[str, list[Round]]:
     """Rounds of all contestants; the first of each warms up and does not count."""
-    request = pb.TranslateTextRequest(
-        source_language_code=arguments.source, target_language_code=arguments.target
-    )
     with contestants(arguments) as (offline, *servers):
-        rounds: dict[str, list[Round]] = {each.mode: [] for each in (offline, *servers)}
+        rounds: dict[str, list[Round]] = {}
         for number in range(arguments.rounds + 1):
             found, expected = offline.translate()
-            rounds[offline.mode].append(found)
-            for server in servers:
-                found, translations = server.load(arguments.clients, request)
-                if translations != expected[: len(translations)]:
-                    raise SystemExit(f"error: {server.mode} does not translate as offline does")
-                rounds[server.mode].append(found)
+            rounds.setdefault(offline.mode, []).append(found)
+            for name, kind, server in loads(servers):
+                load = kind(server.lines, arguments.source, arguments.target)
+                rounds.setdefault(name, []).append(server.load(load, arguments.clients))
+                if load.translations != expected[: len(server.lines)]:
+                    raise SystemExit(f"error: {name} does not translate as offline does")
             talk(number, rounds)
-    return {mode: found[1:] for mode, found in rounds.items()}
+    return {name: found[1:] for name, found in rounds.items()}
+
+
+def loads(servers: Sequence[Contestant]) -> Iterator[tuple[str, type[Load], Contestant]]:
+    """What every server is put under, by name."""
+    for server in servers:
+        yield server.mode, Load, server
+        if server.mode == "continuous":
+            yield STREAMS, StreamLoad, server
 
 
 def talk(number: int, rounds: dict[str, list[Round]]) -> None:
@@ -219,14 +268,14 @@ def summary(rounds: dict[str, list[Round]]) -> list[Row]:
     offline = rounds["offline"]
     rows = []
     for name, found in rounds.items():
-        ratios = [
-            r.tokens_per_second / o.tokens_per_second for r, o in zip(found, offline, strict=True)
-        ]
+        pairs = list(zip(found, offline, strict=True))
         row = Row(
             name=name,
-            ratio=median(ratios),
+            ratio=median(r.tokens_per_second / o.tokens_per_second for r, o in pairs),
             tokens_per_second=median(r.tokens_per_second for r in found),
-            cpu_ms_per_token=median(1000 * r.cpu_seconds / r.target_tokens for r in found),
+            cpu_ratio=median(r.tokens_per_cpu_second / o.tokens_per_cpu_second for r, o in pairs),
+            cpu_ms_per_line=median(1000 * r.cpu_seconds / r.lines for r in found),
+            client_cpu_ms_per_line=median(1000 * r.client_cpu_seconds / r.lines for r in found),
             latency_ms=percentiles([s for r in found for s in r.latencies]),
             requests=sum(len(r.latencies) for r in found),
         )
@@ -245,14 +294,16 @@ def percentiles(latencies: list[float]) -> tuple[float, float, float] | None:
 def as_markdown(rows: list[Row], facts: dict[str, Any]) -> str:
     """The table and how it was made."""
     lines = [
-        "| | of offline | tokens/s | CPU ms/token | p50 ms | p95 ms | p99 ms |",
-        "|---|---|---|---|---|---|---|",
+        "| | of offline | tokens/s | p50 ms | p95 ms | p99 ms | server CPU ms/line "
+        "| clients CPU ms/line | tokens per CPU second, of offline |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         p50, p95, p99 = (f"{ms:,.0f}" for ms in row.latency_ms) if row.latency_ms else "---"
         lines.append(
             f"| {row.name} | {row.ratio:.3f} | {row.tokens_per_second:,.0f} | "
-            f"{row.cpu_ms_per_token:.3f} | {p50} | {p95} | {p99} |"
+            f"{p50} | {p95} | {p99} | {row.cpu_ms_per_line:.2f} | "
+            f"{row.client_cpu_ms_per_line:.2f} | {row.cpu_ratio:.3f} |"
         )
     made = ", ".join(f"{name} {value}" for name, value in facts.items())
     return "\n".join(
@@ -261,7 +312,8 @@ def as_markdown(rows: list[Row], facts: dict[str, Any]) -> str:
             "",
             "Target tokens per second of the offline engine, and of servers to which clients send "
             "one line at a time. Medians over interleaved rounds; a ratio is taken within a round. "
-            "Servers share the cores with the clients.",
+            "Servers share the cores with the clients, whose part counts in the first ratio; the "
+            "last column is what the server's process alone makes of a second of a core.",
             "",
             *lines,
             "",

@@ -24,12 +24,16 @@ def test_all_servers_are_measured(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "results" / "server_load.json").read_text())
     rows = {row["name"]: row for row in found["rows"]}
-    assert list(rows) == ["offline", "continuous", "static windows", "one at a time"]
-    assert rows["offline"]["ratio"] == 1
-    assert [row["requests"] for row in rows.values()] == [0, 48, 48, 6]
+    assert list(rows) == [
+        "offline", "continuous", "continuous, streams", "static windows", "one at a time"
+    ]  # fmt: skip
+    assert rows["offline"]["ratio"] == rows["offline"]["cpu_ratio"] == 1
+    assert [row["requests"] for row in rows.values()] == [0, 48, 48, 48, 6]
     for name, row in rows.items():
         assert row["tokens_per_second"] > 0
+        assert row["cpu_ms_per_line"] > 0
         if name != "offline":
+            assert row["client_cpu_ms_per_line"] > 0
             p50, p95, p99 = row["latency_ms"]
             assert 0 < p50 <= p95 <= p99
         assert name in done.stdout
