@@ -33,7 +33,7 @@ from tformer.model.hypotheses import FinishedHypothesis
 from tformer.model.normalisation import normalise
 from tformer.model.options import DecodingOptions
 from tformer.model.request import Pair, Request
-from tformer.model.revising import Replacement, Revision
+from tformer.model.revising import Replacement, Revision, Tokens
 from tformer.model.spelling import Spelling
 from tformer.model.translation import Link, Span
 from tformer.model.vocabulary import AnyVocabulary
@@ -214,7 +214,7 @@ class Enforcer:
         """The leading hypothesis with terms in their places, one for every way to say the first."""
         ids, text = enforcement.leading.hypothesis.tokens, enforcement.leading.text
         spans = self._open_aligner().target_pieces(ids, text) if enforcement.links else []
-        places = []
+        places: list[tuple[int, int, tuple[Tokens, ...]]] = []
         for (start, end), term in sorted(_places(enforcement, text), key=lambda place: place[0]):
             first, behind = _num_before(spans, start), _num_before(spans, end)
             if first < (places[-1][1] if places else enforcement.num_given):

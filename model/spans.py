@@ -101,8 +101,9 @@ def piece_spans(pieces: Sequence[str], text: str) -> list[Span]:
 
 @lru_cache(64)
 def _piece_spans(pieces: tuple[str, ...], text: str) -> Sequence[Span]:
-    plain = list(map(_plain_letters, pieces))
-    if _is_simple(text) and None not in plain and "".join(plain) == text.replace(" ", ""):
+    plain = [letters for letters in map(_plain_letters, pieces) if letters is not None]
+    is_plain = len(plain) == len(pieces) and _is_simple(text)
+    if is_plain and "".join(plain) == text.replace(" ", ""):
         return _simple_spans(list(map(len, plain)), text)
     letters, owners = _letters_of_pieces(pieces)
     places = _matched(letters, list(_letters_of_text(text)), len(text))

@@ -17,12 +17,14 @@ none but frequent words in common with the text may so be overlooked.
 
 from __future__ import annotations
 
+import math
 import re
+from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from rapidfuzz import fuzz, process
 
 from tformer.model.normalisation import normalise, same_language
@@ -31,8 +33,8 @@ from tformer.model.translation import MemoryMatch
 ALIKE = 0.7
 """The least score of a near match: below it, translating anew is less work than correcting."""
 
-MOST_SHARING = 4096
-"""Units that are looked up for their words, at most, though always those of one word."""
+MOST_SHARING = 512
+"""Units that are looked up for their words, at most; of one word those of the nearest length."""
 
 MOST_COMPARED = 64
 """Candidates whose characters are compared, at most: those that share most."""
@@ -84,7 +86,7 @@ class TranslationMemory:
         units = self._of_pair(source, target)
         pair = source, target
         if pair not in self._neighbours:
-            self._neighbours[pair] = _Neighbours(list(units))
+            self._neighbours[pair] = _Neighbours(units)
         alike = self._neighbours[pair].of(normalise(text), most)
         return tuple(matched(units[near], score) for near, score in alike)
 
@@ -117,22 +119,24 @@ def _serves(own: str | None, wanted: str | None) -> bool:
 class _Neighbours:
     """Texts by their words, to find those that are like another one."""
 
-    def __init__(self, texts: Sequence[str]) -> None:
-        """Index N texts: for every word the texts that have it, one word's after the other's."""
-        self._texts = texts
-        self._lengths = np.array([len(text) for text in texts], dtype=np.int64)
+    def __init__(self, texts: Iterable[str]) -> None:
+        """Index N texts: for every word the texts that have it, one word's after the other's.
+
+        The texts are sorted by their lengths, and so are those of every word.
+        """
+        self._texts = sorted(texts, key=len)
+        self._lengths = list(map(len, self._texts))
         self._words: dict[str, int] = {}
-        words, owners = [], []
-        for number, text in enumerate(texts):
+        words, owners = array("q"), array("q")
+        for number, text in enumerate(self._texts):
             for word in _words(text):
                 words.append(self._words.setdefault(word, len(self._words)))
                 owners.append(number)
-        order = np.argsort(np.array(words, dtype=np.int64), kind="stable")
-        self._owners = np.array(owners, dtype=np.int64)[order]
-        self._counts = np.bincount(
-            np.array(words, dtype=np.int64), minlength=len(self._words)
-        )  # by word
-        self._starts = np.concatenate([[0], np.cumsum(self._counts)])
+        by_word = np.array(words, dtype=np.int64)
+        order = np.argsort(by_word, kind="stable")
+        self._owners = array("q", np.array(owners, dtype=np.int64)[order].tobytes())
+        counts = np.bincount(by_word, minlength=len(self._words))
+        self._starts = array("q", np.concatenate([[0], np.cumsum(counts)]).tobytes())
 
     def of(self, text: str, most: int) -> list[tuple[str, float]]:
         """The texts that are most like this one, with their scores."""
@@ -142,28 +146,58 @@ class _Neighbours:
         )
         return [(near, round(score / 100, 4)) for near, score, _ in found]
 
-    def _candidates(self, text: str) -> NDArray[np.int64]:
-        known = [self._words[word] for word in _words(text) if word in self._words]
-        rarest = self._rarest(sorted(known, key=lambda word: self._counts[word]))
-        if not rarest:
-            return np.empty(0, dtype=np.int64)
-        owners = [self._owners[self._starts[word] : self._starts[word + 1]] for word in rarest]
-        weights = np.log(len(self._texts) / self._counts[rarest]) + 1
-        numbers, which = np.unique(np.concatenate(owners), return_inverse=True)
-        shared = np.bincount(which, np.repeat(weights, [len(own) for own in owners]))
-        shared[~self._of_possible_length(numbers, len(text))] = 0
-        best = np.argsort(-shared, kind="stable")[:MOST_COMPARED]
-        return numbers[best[shared[best] > 0]]
+    def _candidates(self, text: str) -> Sequence[int]:
+        """Numbers of texts of a possible length that share the rarest words, the rarest most."""
+        middle = bisect_left(self._lengths, len(text))
+        shared: dict[int, float] = {}
+        for owners in self._of_rarest(text, middle):
+            weight = math.log(len(self._texts) / len(owners)) + 1
+            for number in owners:
+                shared[number] = shared.get(number, 0.0) + weight
+        if len(shared) <= MOST_COMPARED:
+            return list(shared)
+        bound = sorted(shared.values(), reverse=True)[MOST_COMPARED - 1]
+        more = [number for number, weight in shared.items() if weight > bound]
+        equal = [number for number, weight in shared.items() if weight == bound]
+        equal.sort(key=lambda number: abs(number - middle))
+        return [*more, *equal[: MOST_COMPARED - len(more)]]
 
-    def _rarest(self, words: Sequence[int]) -> list[int]:
-        """Of words sorted by how many texts have them, the first that are not had by too many."""
-        totals = np.cumsum(self._counts[list(words)])
-        return list(words[: max(1, int(np.searchsorted(totals, MOST_SHARING, side="right")))])
+    def _of_rarest(self, text: str, middle: int) -> list[Sequence[int]]:
+        """The texts that have each of the rarest words, as long as these are not too many."""
+        first, last = self._of_possible_length(len(text))
+        places = [
+            self._owners_between(number, first, last)
+            for word in _words(text)
+            if (number := self._words.get(word)) is not None
+        ]
+        places = sorted((place for place in places if place[0] < place[1]), key=_extent)
+        total, rarest = 0, list[Sequence[int]]()
+        for start, end in places:
+            total += end - start
+            if total > MOST_SHARING and rarest:
+                break
+            rarest.append(self._owners[start:end])
+        if total > MOST_SHARING and len(rarest) == 1:
+            at = bisect_left(rarest[0], middle)
+            start = max(0, min(at - MOST_COMPARED // 2, len(rarest[0]) - MOST_COMPARED))
+            return [rarest[0][start : start + MOST_COMPARED]]
+        return rarest
 
-    def _of_possible_length(self, numbers: NDArray[np.int64], length: int) -> NDArray[np.bool_]:
-        """Which texts could score enough if the shorter of the two were all in the longer."""
-        lengths = self._lengths[numbers]
-        return 2 * np.minimum(lengths, length) >= ALIKE * (lengths + length)
+    def _owners_between(self, word: int, first: int, last: int) -> tuple[int, int]:
+        """Where in the list of owners those of a word are that have numbers in a range."""
+        start, end = self._starts[word], self._starts[word + 1]
+        start = bisect_left(self._owners, first, start, end)
+        return start, bisect_left(self._owners, last, start, end)
+
+    def _of_possible_length(self, length: int) -> tuple[int, int]:
+        """The range of texts that could score enough if the shorter were all in the longer."""
+        least = math.ceil(length * ALIKE / (2 - ALIKE) - 1e-9)
+        most = math.floor(length * (2 - ALIKE) / ALIKE + 1e-9)
+        return bisect_left(self._lengths, least), bisect_right(self._lengths, most)
+
+
+def _extent(place: tuple[int, int]) -> int:
+    return place[1] - place[0]
 
 
 # Words; and of scripts without spaces between words, pairs of characters.
