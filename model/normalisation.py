@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -15,10 +16,13 @@ def normalise(text: str) -> str:
     Control characters and runs of white space become one space, lone surrogates U+FFFD. U+2581,
     with which SentencePiece marks a space, is read as one.
     """
+    if text.isascii() and text.isprintable() and "  " not in text:  # nothing but its ends to change
+        return text.strip()
     text = _SURROGATE.sub("\ufffd", _CONTROL.sub(" ", text)).replace(_SPACE_MARK, " ")
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 
+@lru_cache(1024)
 def same_language(code: str, other: str) -> bool:
     """Whether two BCP-47 codes agree as far as both go: de and de-AT do, de-DE and de-AT do not."""
     ours, theirs = (c.lower().replace("_", "-").split("-") for c in (code, other))
