@@ -49,7 +49,7 @@ def main() -> None:
     ]
     with ThreadPoolExecutor(arguments.jobs) as pool:
         rows = list(pool.map(lambda job: _evaluate(*job, arguments), jobs))
-    scores = _table(rows, arguments.jobs)
+    scores = _table(rows, arguments.dtype, arguments.jobs)
     print(scores)
     for file in [arguments.model / "README.md", *arguments.also]:
         _replace(file, "scores", scores)
@@ -63,6 +63,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("testsets", type=Path, help="folder of NAME.en-de.en and NAME.en-de.de")
     parser.add_argument("also", type=Path, nargs="*", help="other files with the same table")
     parser.add_argument("--log", type=Path, help="log.jsonl of the training run")
+    parser.add_argument("--dtype", default="float32", help="arithmetic to evaluate in")
     parser.add_argument("--jobs", type=int, default=1, help="evaluations at a time")
     return parser.parse_args()
 
@@ -75,7 +76,7 @@ def _sets(folder: Path) -> list[Path]:
 def _evaluate(name: Path, source: str, target: str, arguments: argparse.Namespace) -> Row:
     command = [sys.executable, "-m", "tformer.cli", "evaluate", "--json"]
     command += [f"{name}.{source}", f"{name}.{target}", "-s", source, "-t", target]
-    command += ["-m", str(arguments.model.resolve())]
+    command += ["-m", str(arguments.model.resolve()), "--dtype", arguments.dtype]
     threads = max(1, (os.cpu_count() or 1) // arguments.jobs)
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     run = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment)
@@ -92,7 +93,7 @@ def _evaluate(name: Path, source: str, target: str, arguments: argparse.Namespac
     return row
 
 
-def _table(rows: list[Row], jobs: int) -> str:
+def _table(rows: list[Row], dtype: str, jobs: int) -> str:
     """The figures of all sets, a line a set, with what they were measured with."""
     lines = [
         "| set | segments | en→de BLEU | chrF | de→en BLEU | chrF |",
@@ -106,7 +107,7 @@ def _table(rows: list[Row], jobs: int) -> str:
     lines += [
         "",
         f"sacreBLEU `{rows[0].bleu['signature']}` and `{rows[0].chrf['signature']}`.",
-        f"Beam 4, length penalty 0.6, float32; torch {version('torch')}, {os.cpu_count()} cores",
+        f"Beam 4, length penalty 0.6, {dtype}; torch {version('torch')}, {os.cpu_count()} cores",
         f"of {_processor()}; {speed:,.0f} target tokens a second (median), {jobs} such at a time.",
     ]
     return "\n".join(lines)
@@ -143,7 +144,8 @@ def _curve(log: Path) -> str:
 
 
 def _validations(entries: list[dict[str, Any]], steps: list[dict[str, Any]]) -> list[str]:
-    tokens = {entry["step"]: entry["tokens"] for entry in steps}
+    # Before the first step a run measures the model that it begins with.
+    tokens = {0: 0} | {entry["step"]: entry["tokens"] for entry in steps}
     found = [entry for entry in entries if "validation" in entry]
     if not found:
         return []

@@ -262,3 +262,30 @@ def test_a_run_from_nothing_takes_no_model_later(folder: Path, tmp_path: Path) -
     train(recipe, folder / "data", tmp_path, device="cpu")
     with pytest.raises(TrainingError, match="the run began with none; leave --from out"):
         train(recipe, folder / "data", tmp_path, device="cpu", start=start_of(folder))
+
+
+# -- a share of the start -----------------------------------------------------------------
+
+
+def test_the_result_lies_between_the_start_and_the_run(folder: Path, tmp_path: Path) -> None:
+    """The steps are the same; only what becomes of them is another mean of both."""
+    for share in (0.0, 0.25):
+        recipe = read_recipe(folder, start_share=share, learning_rate=0.01, precision="float32")
+        run = tmp_path / str(share)
+        train(recipe, folder / "data", run, device="cpu", start=start_of(folder))
+    whole, mixed = (Run(tmp_path / name).load() for name in ("0.0", "0.25"))
+    assert whole is not None and mixed is not None
+    for name, known in parameters(folder / "known").items():
+        own = whole["parameters"]["average"][name]
+        assert torch.equal(own, mixed["parameters"]["average"][name])
+        between = (0.75 * own + 0.25 * known).half().float()  # exported in float16
+        exported = parameters(tmp_path / "0.25" / "model")[name]
+        torch.testing.assert_close(exported, between, rtol=1e-3, atol=1e-6)
+        assert known.dim() == 1 or not torch.equal(exported, known)
+
+
+def test_a_share_of_nothing_is_refused(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="start_share is of no use without a model to begin"):
+        train(read_recipe(folder, start_share=0.5), folder / "data", tmp_path, device="cpu")
+    with pytest.raises(TrainingError, match=r"start_share must be in \[0, 1\), not 1"):
+        read_recipe(folder, start_share=1.0)

@@ -104,6 +104,10 @@ class TrainingSettings:
     ema_decay: float = 0.999
     """Of the moving average of parameters that is validated and exported; 0 turns it off. It
     stands in for the paper's average of the last checkpoints."""
+    start_share: float = 0.0
+    """How much of the model that a run begins with is in what is validated and exported, the rest
+    being the run's own: half and half often knows the new and has not forgotten the old (Wortsman
+    et al., 2022, "Robust fine-tuning of zero-shot models")."""
     precision: Literal["float32", "bfloat16"] = "bfloat16"
     """``bfloat16`` computes in it and keeps parameters and optimizer in float32."""
     compile: bool = False
@@ -141,11 +145,14 @@ class TrainingSettings:
             learning_rate=self.learning_rate or 0.0,
         )
         _require_at_least(3, "training", max_length=self.max_length)
-        for name in ("adam_beta1", "adam_beta2", "label_smoothing", "ema_decay"):
+        for name in _SHARES:
             if not 0 <= getattr(self, name) < 1:
                 raise TrainingError(f"training.{name} must be in [0, 1), not {getattr(self, name)}")
         if not 0 <= self.seed < 1 << 23:  # with step and process it must fit into 64 bits
             raise TrainingError(f"training.seed must be in [0, 2^23), not {self.seed}")
+
+
+_SHARES = ("adam_beta1", "adam_beta2", "label_smoothing", "ema_decay", "start_share")
 
 
 def _require_at_least(bound: int, section: str, **values: float) -> None:

@@ -110,9 +110,12 @@ class Trainer:
 
         torch.manual_seed(self.settings.seed)
         self.network = Transformer(recipe.model).to(device)
+        self.known: dict[str, Tensor] = {}
         if start:
-            known, _, _ = load_model(start.path, device, torch.float32)
-            self.network.load_state_dict(known.state_dict())
+            self.known = load_model(start.path, device, torch.float32)[0].state_dict()
+            self.network.load_state_dict(self.known)
+        elif self.settings.start_share:
+            raise TrainingError("training.start_share is of no use without a model to begin with")
         peak = peak_learning_rate(self.settings, recipe.model.d_model)
         if self.settings.precision == "bfloat16":
             # The masters are taken from the float32 network, before it is rounded.
@@ -266,14 +269,21 @@ class Trainer:
             tokens=self.counters.tokens,
         )
 
+    def _result(self) -> dict[str, Tensor]:
+        """What the run has made so far, float32: the average, and the share of its start."""
+        averaged, share = self.masters.averaged(), self.settings.start_share
+        if not share:
+            return averaged
+        return {name: tensor.lerp(self.known[name], share) for name, tensor in averaged.items()}
+
     def _validate(self, bar: TrainingProgress) -> None:
         """Measure, and export the parameters if they are better; without a measure, always."""
         if not self.store.validation_sets():
             if self.rank == 0:
-                self.export(self.masters.averaged(), asdict(self.counters))
+                self.export(self._result(), asdict(self.counters))
             return
         # Only the first process translates; the others get its verdict.
-        scores = self.validate(self.masters.averaged()) if self.rank == 0 else {"mean": 0.0}
+        scores = self.validate(self._result()) if self.rank == 0 else {"mean": 0.0}
         mean = torch.tensor(scores["mean"], dtype=torch.float64)
         if self.world > 1:
             dist.broadcast(mean, src=0)
@@ -281,7 +291,7 @@ class Trainer:
         if float(mean) > self.counters.best:
             self.counters.best, self.counters.validations_without_better = float(mean), 0
             if self.rank == 0:
-                self.export(self.masters.averaged(), asdict(self.counters) | {"scores": scores})
+                self.export(self._result(), asdict(self.counters) | {"scores": scores})
         else:
             self.counters.validations_without_better += 1
 
