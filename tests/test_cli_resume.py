@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -252,6 +253,38 @@ def test_kill_9_leaves_of_lines_what_the_next_run_clears_away(here: Path) -> Non
     assert Path("out.txt").read_text() == "".join(f"LINE {n}\n" for n in range(2000))
     assert len(Path("second").read_text().splitlines()) == 500
     assert {path.name for path in here.iterdir()} == {"a.txt", "out.txt", "first", "second"}
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.po"])
+def test_a_full_disk_loses_nothing(here: Path, name: str) -> None:
+    lines = [f"line {n}" for n in range(300)]
+    Path(name).write_text(po(lines) if name == "a.po" else "".join(f"{n}\n" for n in lines))
+    Path("out").write_text("old")
+    assert process(-1, Path("all"), name, "-o", "whole").returncode == 0
+    limit = f'ulimit -f 8; exec {shlex.quote(sys.executable)} -c "$0" "$@"'
+    tests = str(Path(__file__).parent)
+    call = [PROGRAM, tests, "-1", "first", "translate", "-t", "de", name, "-o", "out"]
+    full = subprocess.run(["bash", "-c", limit, *call], capture_output=True, text=True)
+    assert full.returncode == ExitStatus.OUTPUT
+    assert "out: .out.tformer-journal cannot be written beside it: " in full.stderr
+    assert Path("out").read_text() == "old"
+    assert process(-1, Path("second"), name, "-o", "out", "--resume").returncode == 0
+    assert Path("out").read_bytes() == Path("whole").read_bytes()
+    answered = len(Path("first").read_text().splitlines()) - 1  # the last found no room
+    assert len(Path("second").read_text().splitlines()) == 300 - answered
+
+
+def test_a_garbled_journal_is_gone_on_with_up_to_there(tformer: Tformer, here: Path) -> None:
+    Path("a.po").write_text(po(MESSAGES))
+    _, wanted, _ = run(tformer, 10**9, "a.po", "-o", "whole")
+    run(tformer, 5, "a.po", "-o", "out")
+    journal = journal_path(Path("out"))
+    records = journal.read_bytes().splitlines(keepends=True)
+    records[3] = records[3].replace(b"h", b"x", 1) if b"h" in records[3] else b"x" + records[3]
+    journal.write_bytes(b"".join(records))
+    status, answered, _ = run(tformer, 10**9, "a.po", "-o", "out", "--resume")
+    assert (status, answered) == (0, wanted[2:])
+    assert Path("out").read_bytes() == Path("whole").read_bytes()
 
 
 def test_two_at_once_do_not_disturb_each_other(here: Path) -> None:
