@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from tformer.model.config import AlignmentHeads, TransformerConfig
 from tformer.model.hypotheses import State
 from tformer.model.int8 import kernels, next_token, rows, searching
-from tformer.model.int8.attention import Past, head_width
+from tformer.model.int8.attention import Past
 from tformer.model.int8.cache import Cache, Halves, Integers
 from tformer.model.int8.forced import Forced
 from tformer.model.int8.loops.emitter import LANES, LOWEST
@@ -262,7 +262,7 @@ class _Decoder(_Stack):
         past, stack, working = forced.past, self._table.numbers, work.numbers
         chosen = np.zeros(self.shape.heads, np.float32)
         chosen[list(heads.heads)] = 1 / len(heads.heads)
-        widest = whole_vectors(past.source_lengths.max())
+        widest = whole_vectors.py_func(past.source_lengths.max())
         out = np.empty((len(past.steps), widest), np.float32)
         kernels.decode(forced.tokens, stack, heads.layer, 1, past, working)
         kernels.look(heads.layer, stack, past, chosen, working, out)
@@ -287,7 +287,7 @@ class Room:
     def _allocated(self, rows: int) -> Work:
         config = self._config
         d, d_ff = filled(config.d_model), filled(config.d_ff)
-        heads = filled(config.num_heads * head_width(config.d_model, config.num_heads))
+        heads = filled(config.num_heads * whole_vectors.py_func(config.d_model // config.num_heads))
         vocabulary = _whole_deals(config.target_vocab_size or config.vocab_size)
         # Queries, keys and values of all rows; inner activations or logits of a few.
         widest = max(3 * heads * rows, FEED_TOGETHER * d_ff, next_token.TOGETHER * vocabulary)
@@ -295,7 +295,7 @@ class Room:
         def activations(width: int) -> tuple[NDArray[np.uint8], Floats]:
             return np.zeros((rows, width), np.uint8), np.zeros(rows, np.float32)
 
-        states = np.zeros((rows, whole_vectors(config.d_model)), np.float32)
+        states = np.zeros((rows, whole_vectors.py_func(config.d_model)), np.float32)
         outputs = np.empty(widest, np.float32)
         return Work(states, *activations(d), *activations(heads), *activations(d_ff), outputs)
 
