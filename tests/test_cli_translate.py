@@ -117,7 +117,7 @@ def test_json_is_one_object_a_line(tformer: Tformer) -> None:
         "target_language": "de",
         "hypotheses": [{"text": "SPLIT", "score": -0.5}],
         "warnings": ["was split"],
-        "warning_kinds": ["other"],
+        "warning_kinds": ["cut"],
         "terms": [],
         "matches": [],
     }
