@@ -111,58 +111,46 @@ def _fill_mask(length, masks):
         masks[v] = (1 << min(LANES, length - v * LANES)) - 1
 
 
-_four_dots, _one_dots = dots(QUERIES), dots(1)
 _four_softmax, _one_softmax = softmax(QUERIES), softmax(1)
-_four_mixed_4, _four_mixed_2, _four_mixed_1 = (mixture(QUERIES, v) for v in (4, 2, 1))
-_one_mixed_4, _one_mixed_2, _one_mixed_1 = (mixture(1, v) for v in (4, 2, 1))
 
 
-@njit(nogil=True)
-def _score_four(left, left_at, apart, right, right_at, places, count, vectors, out, out_at, stride):
-    for n in range(0, count, LANES // QUERIES):
-        _four_dots(
-            left, left_at, apart, right, right_at, places, n, vectors, out, out_at + n, stride
-        )
+def _scorer(queries):
+    """A function that multiplies so many queries, 1 or 4, with ``count`` keys at ``places``."""
+    multiply = dots(queries)
+
+    @njit(nogil=True)
+    def score(left, left_at, apart, right, right_at, places, count, vectors, out, out_at, stride):
+        for n in range(0, count, LANES // queries):
+            at = out_at + n
+            multiply(left, left_at, apart, right, right_at, places, n, vectors, out, at, stride)
+
+    return score
 
 
-@njit(nogil=True)
-def _score_one(left, left_at, apart, right, right_at, places, count, vectors, out, out_at, stride):
-    for n in range(0, count, LANES):
-        _one_dots(
-            left, left_at, apart, right, right_at, places, n, vectors, out, out_at + n, stride
-        )
+def _mixer(queries):
+    """A function that sums ``count`` rows at ``places`` with the weights of so many queries."""
+    four, two, one = (mixture(queries, vectors) for vectors in (4, 2, 1))
+
+    @njit(nogil=True)
+    def mix(weights, at, apart, places, count, rows, rows_at, vectors, out, out_at, stride):
+        done = 0
+        while vectors - done >= 4:
+            first, to = rows_at + done * LANES, out_at + done * LANES
+            four(weights, at, apart, places, 0, count, rows, first, out, to, stride)
+            done += 4
+        if vectors - done >= 2:
+            first, to = rows_at + done * LANES, out_at + done * LANES
+            two(weights, at, apart, places, 0, count, rows, first, out, to, stride)
+            done += 2
+        if vectors > done:
+            first, to = rows_at + done * LANES, out_at + done * LANES
+            one(weights, at, apart, places, 0, count, rows, first, out, to, stride)
+
+    return mix
 
 
-@njit(nogil=True)
-def _mix_four(weights, at, apart, places, count, rows, rows_at, vectors, out, out_at, stride):
-    done = 0
-    while vectors - done >= 4:
-        first, to = rows_at + done * LANES, out_at + done * LANES
-        _four_mixed_4(weights, at, apart, places, 0, count, rows, first, out, to, stride)
-        done += 4
-    if vectors - done >= 2:
-        first, to = rows_at + done * LANES, out_at + done * LANES
-        _four_mixed_2(weights, at, apart, places, 0, count, rows, first, out, to, stride)
-        done += 2
-    if vectors > done:
-        first, to = rows_at + done * LANES, out_at + done * LANES
-        _four_mixed_1(weights, at, apart, places, 0, count, rows, first, out, to, stride)
-
-
-@njit(nogil=True)
-def _mix_one(weights, at, apart, places, count, rows, rows_at, vectors, out, out_at, stride):
-    done = 0
-    while vectors - done >= 4:
-        first, to = rows_at + done * LANES, out_at + done * LANES
-        _one_mixed_4(weights, at, apart, places, 0, count, rows, first, out, to, stride)
-        done += 4
-    if vectors - done >= 2:
-        first, to = rows_at + done * LANES, out_at + done * LANES
-        _one_mixed_2(weights, at, apart, places, 0, count, rows, first, out, to, stride)
-        done += 2
-    if vectors > done:
-        first, to = rows_at + done * LANES, out_at + done * LANES
-        _one_mixed_1(weights, at, apart, places, 0, count, rows, first, out, to, stride)
+_score_four, _score_one = _scorer(QUERIES), _scorer(1)
+_mix_four, _mix_one = _mixer(QUERIES), _mixer(1)
 
 
 @njit(nogil=True)
