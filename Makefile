@@ -7,7 +7,7 @@
 #   make check       all of these and the slow tests, as .ci/run does
 #   make gpu-check   on a machine with a GPU: test, compare and measure decoding there
 #                    (TEXT=sentences.en.txt names a text to do it with)
-#   make docs        write docs/commands.md anew from the commands' help
+#   make docs        write docs/commands.md anew from the commands' help, docs/library.md from docstrings
 #   make protos      generate the code of the gRPC contract anew
 #   make clean       remove the environments and caches
 #
@@ -63,6 +63,7 @@ gpu-check: $(VENV)/installed-dev
 
 docs: $(VENV)/installed
 	$(BIN)/typer tformer.cli.app utils docs --name tformer --output docs/commands.md
+	$(BIN)/python docs/library.py > docs/library.md
 
 clean:
 	rm -rf $(VENV) $(TYPES) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -6,8 +6,7 @@
     for translation in translator.translate(["A dog runs on the beach."], target="de"):
         print(translation.text)
 
-The names below are loaded when they are first used, so that importing this package costs nothing:
-`Translator` brings torch with it, the others do not.
+The names below are loaded when they are first used, so that importing this package costs nothing.
 """
 
 from importlib import import_module

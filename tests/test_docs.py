@@ -1,5 +1,6 @@
 """The documents about the command line say what the command line does."""
 
+import importlib.util
 import re
 import shlex
 from pathlib import Path
@@ -89,3 +90,13 @@ def test_pictures_in_documents_are_there() -> None:
     for page in DOCS.glob("*.md"):
         for picture in re.findall(r"\]\(([\w./-]+\.png)\)", page.read_text("utf-8")):
             assert (DOCS / picture).read_bytes().startswith(b"\x89PNG"), f"{page}: {picture}"
+
+
+def test_the_library_is_documented_as_its_docstrings_say() -> None:
+    specification = importlib.util.spec_from_file_location("library", DOCS / "library.py")
+    assert specification and specification.loader
+    library = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(library)
+    assert (DOCS / "library.md").read_text("utf-8") == library.page(), "run `make docs`"
+    for module, names in library.PUBLIC.items():
+        assert all(hasattr(importlib.import_module(module), name) for name in names)
