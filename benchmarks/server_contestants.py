@@ -20,9 +20,10 @@ from typing import Any
 from tformer.model.translator import Translator
 from tformer.server import lifecycle, logs, models
 from tformer.server.address import Address
+from tformer.server.jobs import Job
 from tformer.server.lifecycle import Server, ServerOptions
 from tformer.server.models import ModelSource, Settings
-from tformer.server.worker import Worker, _Job, _Place
+from tformer.server.worker import Worker, _Place
 from tformer.server.workers import Workers
 
 WINDOW_SECONDS = 0.05
@@ -36,7 +37,7 @@ WINDOW_SENTENCES = 64
 class _Pending:
     """Jobs that came, the oldest first, each with its sentences."""
 
-    places: dict[_Job, list[_Place]] = field(default_factory=dict)
+    places: dict[Job, list[_Place]] = field(default_factory=dict)
 
     def take(self, jobs: int) -> list[_Place]:
         chosen = list(self.places)[:jobs]

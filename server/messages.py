@@ -26,7 +26,7 @@ from tformer.protos.v1 import translation_pb2 as pb
 
 if TYPE_CHECKING:
     from tformer.server.glossaries import ServedGlossary
-    from tformer.server.worker import Timing
+    from tformer.server.jobs import Timing
 
 PLAIN_TEXT = "text/plain"
 HTML = "text/html"

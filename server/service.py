@@ -19,13 +19,13 @@ from tformer.server.admission import Admission, Reservation, estimate
 from tformer.server.cache import Cache
 from tformer.server.calls import Call
 from tformer.server.glossaries import Glossaries
+from tformer.server.jobs import Timing
 from tformer.server.markup import Page
 from tformer.server.messages import Content, Order, total, translation_message
 from tformer.server.metrics import Metrics
 from tformer.server.models import Models, ServedModel
 from tformer.server.status import ShuttingDown, status_of
 from tformer.server.streams import Conveyor, Until
-from tformer.server.worker import Timing
 
 logger = logging.getLogger(__name__)
 

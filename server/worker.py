@@ -20,43 +20,17 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
 
 from tformer.model.drafts import Sentence
 from tformer.model.errors import UsageError
 from tformer.model.translator import Translator
 from tformer.server.fairness import FairQueue
+from tformer.server.jobs import Job, Part, Timing
 from tformer.server.status import Overloaded, ShuttingDown
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass
-class Timing:
-    """When one draft got where, in seconds of `time.monotonic`."""
-
-    submitted: float
-    entered: float
-    """When its last sentence was given to the engine."""
-    finished: float
-
-    @classmethod
-    def none(cls) -> Timing:
-        """Of what was there at once."""
-        now = time.monotonic()
-        return cls(now, now, now)
-
-    @property
-    def queue_seconds(self) -> float:
-        """How long it waited."""
-        return self.entered - self.submitted
-
-    @property
-    def compute_seconds(self) -> float:
-        """How long it was in work."""
-        return self.finished - self.entered
 
 
 @dataclass(frozen=True)
@@ -69,48 +43,12 @@ class Batch:
     """Tokens of the sentences that the last step finished."""
 
 
-class Part(NamedTuple):
-    """A sentence, and the timing of the draft that it is part of."""
-
-    sentence: Sentence
-    timing: Timing
-
-
-@dataclass(eq=False)
-class _Job:
-    """What a worker has to do for one call, and who waits for it."""
-
-    parts: Sequence[Part]
-    client: str
-    answered: asyncio.Future[None]
-    unfinished: int = field(init=False)
-    """Sentences without a translation."""
-    started: bool = False
-    """Whether the engine has been given any of them."""
-    closed: bool = False
-    """Nobody waits any more."""
-    error: Exception | None = None
-    """Why not all has been done."""
-
-    def __post_init__(self) -> None:
-        self.unfinished = len(self.parts)
-
-    def resolve(self) -> None:
-        """Tell who waits; in the event loop."""
-        if self.answered.done():  # cancelled meanwhile
-            return
-        if self.error is None:
-            self.answered.set_result(None)
-        else:
-            self.answered.set_exception(self.error)
-
-
 @dataclass(frozen=True, eq=False)
 class _Place:
     """A sentence and where it belongs."""
 
     sentence: Sentence
-    job: _Job
+    job: Job
     timing: Timing
 
 
@@ -147,7 +85,7 @@ class Worker:
         self._start_work = partial(translator.start_work, beam_size, engines=engines)
         self._work = self._start_work()
         self._places: dict[Sentence, _Place] = {}
-        self._closed: list[_Job] = []  # of which the asyncio side has not been told
+        self._closed: list[Job] = []  # of which the asyncio side has not been told
         self._is_open = True  # of the asyncio side: whether jobs are taken
         self._closing = False  # of the thread: whether it ends when all jobs are done
         self._thread = threading.Thread(target=self._run, name=f"tformer {name}", daemon=True)
@@ -167,7 +105,7 @@ class Worker:
         if not self._is_open:
             raise ShuttingDown("the server is shutting down")
         loop = asyncio.get_running_loop()
-        job = _Job(parts, client, loop.create_future())
+        job = Job(parts, client, loop.create_future())
         if not parts:
             return
         self._messages.put(partial(self._accept, job))
@@ -212,7 +150,7 @@ class Worker:
             except queue.Empty:
                 return not (self._is_idle and self._closing)
 
-    def _close(self, job: _Job, error: Exception | None = None) -> None:
+    def _close(self, job: Job, error: Exception | None = None) -> None:
         """Answer a job, once, when next messages are read."""
         if not job.closed:
             job.closed = True
@@ -232,19 +170,19 @@ class Worker:
     def _is_idle(self) -> bool:
         return not self._queue and not self._work.busy
 
-    def _accept(self, job: _Job) -> None:
+    def _accept(self, job: Job) -> None:
         for sentence, timing in job.parts:
             place = _Place(sentence, job, timing)
             self._queue.push(job.client, len(sentence.tokens), place)
 
-    def _expire(self, job: _Job) -> None:
+    def _expire(self, job: Job) -> None:
         if not job.started and not job.closed:
             self._drop(job, Overloaded(f"waited {self._max_wait:g} seconds in vain", 1.0))
 
-    def _forget(self, job: _Job) -> None:
+    def _forget(self, job: Job) -> None:
         self._drop(job, None)
 
-    def _drop(self, job: _Job, error: Exception | None) -> None:
+    def _drop(self, job: Job, error: Exception | None) -> None:
         self._close(job, error)
         unwanted = [sentence for sentence, place in self._places.items() if place.job is job]
         self._work.cancel(unwanted)
@@ -335,6 +273,6 @@ class Worker:
         self._watch(Batch(running, running * self._beam_size, target_tokens))
 
 
-def _resolve(jobs: Iterable[_Job]) -> None:
+def _resolve(jobs: Iterable[Job]) -> None:
     for job in jobs:
         job.resolve()

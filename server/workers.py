@@ -13,7 +13,8 @@ from typing import Any
 
 from tformer.model.drafts import Draft
 from tformer.model.translator import Translator
-from tformer.server.worker import Batch, Part, Timing, Worker
+from tformer.server.jobs import Part, Timing
+from tformer.server.worker import Batch, Worker
 
 
 class Workers:
