@@ -13,8 +13,9 @@ is answered. The same lines go to
 
 one after the other in every round, with the same model, beam, arithmetic and threads; each is a
 process that lives from the first round to the last. Servers share the cores with the clients, which
-are those of grpc.aio, in the process of this benchmark. Every translation must be the one made
-offline, or the benchmark fails. Medians over the rounds go to RESULTS/server_load.md and .json.
+are those of grpc.aio, in the process of this benchmark; they are connected before the clock starts.
+Every translation must be the one made offline, or the benchmark fails. Medians over the rounds go
+to RESULTS/server_load.md and .json.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -41,6 +42,7 @@ import grpc
 from tformer.model.errors import TformerError, UsageError
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.protos.v1.translation_pb2_grpc import TranslationServiceStub
+from tformer.server import lifecycle
 
 CONTESTANTS = Path(__file__).with_name("server_contestants.py")
 SERVERS = ("continuous", "static windows", "one at a time")
@@ -49,6 +51,10 @@ STREAMS = "continuous, streams"
 RESULTS = Path(__file__).with_name("results")
 SLOW_SHARE = 8
 """A server that takes one at a time gets a part of the lines, one in so many."""
+
+
+Clocks = tuple[float, float, float]
+"""Seconds: of the wall clock, of the cores for a server, and of the cores for its clients."""
 
 
 @dataclass(frozen=True)
@@ -132,17 +138,19 @@ class Contestant:
 
     def load(self, load: Load, clients: int) -> Round:
         """A round of a server."""
-        cpu, own_cpu = cpu_seconds(self._process.pid), time.process_time()
-        started = time.perf_counter()
-        asyncio.run(load.run(self._greeting, clients))
+        before, after = asyncio.run(load.run(self._greeting, clients, self._clocks))
+        seconds, cpu, own_cpu = (b - a for a, b in zip(before, after, strict=True))
         return Round(
-            seconds=time.perf_counter() - started,
-            cpu_seconds=cpu_seconds(self._process.pid) - cpu,
+            seconds=seconds,
+            cpu_seconds=cpu,
             target_tokens=load.target_tokens,
             lines=len(self.lines),
-            client_cpu_seconds=time.process_time() - own_cpu,
+            client_cpu_seconds=own_cpu,
             latencies=tuple(load.latencies),
         )
+
+    def _clocks(self) -> Clocks:
+        return time.perf_counter(), cpu_seconds(self._process.pid), time.process_time()
 
 
 class Load:
@@ -156,16 +164,22 @@ class Load:
         self.latencies: list[float] = []
         self.target_tokens = 0
 
-    async def run(self, address: str, clients: int) -> None:
-        """Send every line."""
-        async with asyncio.TaskGroup() as tasks:
-            for _ in range(clients):
-                tasks.create_task(self._client(address))
-
-    async def _client(self, address: str) -> None:
+    async def run(
+        self, address: str, clients: int, clocks: Callable[[], Clocks]
+    ) -> tuple[Clocks, Clocks]:
+        """Send every line; what the clocks say when all have connected, and at the end."""
         options = [("grpc.use_local_subchannel_pool", 1)]  # or all would share a connection
-        async with grpc.aio.insecure_channel(address, options) as channel:
-            await self._converse(TranslationServiceStub(channel))  # type: ignore[no-untyped-call]
+        channels = [grpc.aio.insecure_channel(address, options) for _ in range(clients)]
+        async with AsyncExitStack() as stack:
+            for channel in channels:
+                await stack.enter_async_context(channel)
+                await channel.channel_ready()
+            before = clocks()
+            async with asyncio.TaskGroup() as tasks:
+                for channel in channels:
+                    stub = TranslationServiceStub(channel)  # type: ignore[no-untyped-call]
+                    tasks.create_task(self._converse(stub))
+            return before, clocks()
 
     async def _converse(self, stub: Any) -> None:
         while self._lines:
@@ -236,6 +250,9 @@ def contestants(arguments: argparse.Namespace) -> Iterator[list[Contestant]]:
 def measure(arguments: argparse.Namespace) -> dict[str, list[Round]]:
     """Rounds of all contestants; the first of each warms up and does not count."""
     with contestants(arguments) as (offline, *servers):
+        # The clients are to be cheap, and have no garbage of this module's to look through.
+        lifecycle.prepare_threads()
+        lifecycle.keep_what_is_loaded()
         rounds: dict[str, list[Round]] = {}
         for number in range(arguments.rounds + 1):
             found, expected = offline.translate()

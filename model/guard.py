@@ -88,11 +88,13 @@ class Attempt:
 
     @property
     def _loops(self) -> bool:
+        said = {n: most_frequent(self.target_tokens, n) for n in MOST_TIMES}
+        if all(said[n] <= times for n, times in MOST_TIMES.items()):  # as nearly always
+            return False
         # What the source repeats may be in other pieces there, for its capitals.
         pairs = most_frequent(self.source.casefold().split(), 2)
         return any(
-            most_frequent(self.target_tokens, n)
-            > times * max(1, pairs, most_frequent(self.source_tokens, n))
+            said[n] > times * max(1, pairs, most_frequent(self.source_tokens, n))
             for n, times in MOST_TIMES.items()
         )
 

@@ -18,8 +18,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -27,7 +26,7 @@ from tformer.model.drafts import Sentence
 from tformer.model.errors import UsageError
 from tformer.model.translator import Translator
 from tformer.server.fairness import FairQueue
-from tformer.server.jobs import Job, Part, Timing
+from tformer.server.jobs import Job, Outbox, Part, Timing
 from tformer.server.status import Overloaded, ShuttingDown
 
 logger = logging.getLogger(__name__)
@@ -85,7 +84,7 @@ class Worker:
         self._start_work = partial(translator.start_work, beam_size, engines=engines)
         self._work = self._start_work()
         self._places: dict[Sentence, _Place] = {}
-        self._closed: list[Job] = []  # of which the asyncio side has not been told
+        self._outbox = Outbox()
         self._is_open = True  # of the asyncio side: whether jobs are taken
         self._closing = False  # of the thread: whether it ends when all jobs are done
         self._thread = threading.Thread(target=self._run, name=f"tformer {name}", daemon=True)
@@ -139,32 +138,23 @@ class Worker:
             except Exception as error:
                 logger.exception("a step has failed", extra={"model": self._name})
                 self._start_again(error)
-        self._answer()
+        self._outbox.send_all()
 
     def _read_messages(self) -> bool:
         """Do what was asked for; without work, wait for it. False when all is done."""
         while True:
-            self._answer()
+            self._outbox.send(self._work.num_running)
             try:
                 self._messages.get(block=self._is_idle and not self._closing)()
             except queue.Empty:
                 return not (self._is_idle and self._closing)
 
     def _close(self, job: Job, error: Exception | None = None) -> None:
-        """Answer a job, once, when next messages are read."""
+        """Answer a job, once."""
         if not job.closed:
             job.closed = True
             job.error = error
-            self._closed.append(job)
-
-    def _answer(self) -> None:
-        """Tell the asyncio side what has been closed: all at once, since waking it is not cheap."""
-        while self._closed:
-            loop = self._closed[0].answered.get_loop()
-            jobs = [job for job in self._closed if job.answered.get_loop() is loop]
-            self._closed = [job for job in self._closed if job.answered.get_loop() is not loop]
-            with suppress(RuntimeError):  # the loop is closed, so nobody waits
-                loop.call_soon_threadsafe(_resolve, jobs)
+            self._outbox.put(job)
 
     @property
     def _is_idle(self) -> bool:
@@ -268,11 +258,7 @@ class Worker:
             place.job.unfinished -= 1
             if not place.job.unfinished:
                 self._close(place.job)
+        self._outbox.pass_step()
         running = self._work.num_running
         target_tokens = sum(sentence.target_tokens for sentence in finished)
         self._watch(Batch(running, running * self._beam_size, target_tokens))
-
-
-def _resolve(jobs: Iterable[Job]) -> None:
-    for job in jobs:
-        job.resolve()
