@@ -37,7 +37,8 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain, count
-from typing import TYPE_CHECKING, Any
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -84,16 +85,16 @@ class Finished:
     """What a request for the same source may have as its ``memory``, if the network tells it."""
 
 
-@dataclass(frozen=True)
-class _Sentence:
+class _Sentence(NamedTuple):
     """A request that was accepted."""
 
     number: int
     request: Request
+    length: int
+    """Tokens of the source."""
 
-    @property
-    def length(self) -> int:
-        return len(self.request.source)
+
+_length = attrgetter("length")
 
 
 class Engine:
@@ -145,7 +146,7 @@ class Engine:
                 translation or not made of tokens, or the network cannot tell what an option needs.
         """
         self.check(request)
-        sentence = _Sentence(next(self._numbers), request)
+        sentence = _Sentence(next(self._numbers), request, len(request.source))
         self._waiting.append(sentence)
         return sentence.number
 
@@ -201,7 +202,7 @@ class Engine:
 
     def _retreat(self) -> None:
         """Go on with half of the batch for which there was no memory."""
-        longest = max(sentence.length for sentence in self._running)
+        longest = max(map(_length, self._running))
         num_tokens = self.num_running * self._beam_size * longest
         alone = self.num_running == 1
         if alone:
@@ -248,7 +249,7 @@ class Engine:
         """Take from the queue those that enter now."""
         if not self._waiting:
             return []
-        longest = max((sentence.length for sentence in self._running), default=0)
+        longest = max(map(_length, self._running), default=0)
         fitting = 0
         for sentence in self._waiting:
             longest = max(longest, sentence.length)
@@ -265,7 +266,7 @@ class Engine:
         return sentences * self._beam_size * longest <= self._max_tokens
 
     def _has_quarter_free(self) -> bool:
-        longest = max(sentence.length for sentence in self._running)
+        longest = max(map(_length, self._running))
         return self.num_running * self._beam_size * longest <= self._max_tokens * 3 // 4
 
     def _admit(self, sentences: list[_Sentence]) -> None:

@@ -160,7 +160,7 @@ def retry(options: DecodingOptions) -> DecodingOptions:
 
 def _words(text: str) -> list[str]:
     """Words between white space; not what has digits or punctuation inside, as addresses have."""
-    words = (word.strip(_PUNCTUATION) for word in text.split())
+    words = (word if word.isalpha() else word.strip(_PUNCTUATION) for word in text.split())
     return [word for word in words if len(word) > 1 and word.isalpha()]
 
 

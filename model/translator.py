@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,7 +36,7 @@ from tformer.model.second_look import Result, SecondLook
 from tformer.model.sentences import Piece, split
 from tformer.model.spelling import Spelling
 from tformer.model.translation import Hypothesis, Notice, Translation, WarningKind
-from tformer.model.vocabulary import AnyVocabulary
+from tformer.model.vocabulary import RECENT, AnyVocabulary
 
 if TYPE_CHECKING:
     from tformer.model.alignment import Aligner
@@ -325,7 +325,8 @@ class Work:
         What looks wrong is done again by ``start_wider()``; then ``enforcer`` sees to the terms.
         """
         self._engine = engine
-        self._vocabulary = vocabulary
+        # What the guard has read is handed out soon after.
+        self._text = lru_cache(RECENT)(partial(_text, vocabulary))
         self._second_look = SecondLook(start_wider, self._signs)
         self._sentences: dict[int, Sentence] = {}
         self._enforcer = enforcer
@@ -467,9 +468,6 @@ class Work:
         reached = sentence.target_tokens == result.max_length
         sentence.limit = result.max_length if reached else None
         return sentence
-
-    def _text(self, tokens: Sequence[int]) -> str:
-        return _text(self._vocabulary, tokens)
 
 
 def _text(vocabulary: AnyVocabulary, tokens: Sequence[int]) -> str:

@@ -6,6 +6,7 @@ import io
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +16,9 @@ from tformer.model.errors import ModelError, TrainingError
 from tformer.model.normalisation import normalise
 
 FILE = "sentencepiece.model"
+
+RECENT = 256
+"""Texts that are remembered between two uses."""
 """The vocabulary's name in a model directory."""
 
 PAD_ID, BOS_ID, EOS_ID, UNKNOWN_ID = 0, 1, 2, 3
@@ -101,6 +105,8 @@ class Vocabulary:
         if specials != ["<pad>", "<s>", "</s>", "<unk>"]:
             raise ModelError(f"{path}: not a vocabulary of tformer (its first pieces: {specials})")
         self._tags = self._read_tags()
+        # A sentence is measured in tokens when a text is cut, and then read.
+        self._read = lru_cache(RECENT)(partial(_read, self._pieces))
 
     def _read_tags(self) -> dict[str, int]:
         tags = {}
@@ -156,7 +162,7 @@ class Vocabulary:
 
     def pieces(self, text: str) -> list[int]:
         """Ids of the bare text. A tag spelt in the text is text."""
-        return self._pieces.encode(normalise(text))
+        return list(self._read(text))
 
     def pieces_of_many(self, texts: Sequence[str], threads: int = 1) -> list[list[int]]:
         """:meth:`pieces` of many texts at once, in ``threads`` threads."""
@@ -242,3 +248,7 @@ class Vocabulary:
             raise TrainingError(f"cannot learn a vocabulary of {size} pieces: {reason}") from error
         path.write_bytes(model.getvalue())
         return cls(path)
+
+
+def _read(processor: sentencepiece.SentencePieceProcessor, text: str) -> tuple[int, ...]:
+    return tuple(processor.encode(normalise(text)))
