@@ -1,5 +1,5 @@
 """`python -m tformer.cli`: how `torchrun -m tformer.cli train ...` starts every process."""
 
-from tformer.cli.main import main
+from tformer.cli.entry import main
 
 main()

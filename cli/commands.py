@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
 from types import MappingProxyType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -44,6 +45,12 @@ def application(only: str | None = None) -> typer.Typer:
         else:
             app.command()(command)
     return app
+
+
+@cache
+def command(only: str | None = None) -> Any:
+    """What runs the program with one of its commands, or with all."""
+    return typer.main.get_command(application(only))
 
 
 def _print_version(wanted: bool) -> None:

@@ -11,13 +11,13 @@ import typer
 from typer.exceptions import TyperException
 
 from tformer.cli import lines, talk
-from tformer.cli.commands import COMMANDS, application
+from tformer.cli.commands import COMMANDS, command
 from tformer.cli.exits import ExitStatus, PipeClosed, status_of
 from tformer.model.errors import TformerError
 
 
 def main() -> NoReturn:
-    """The entry point of the installed command."""
+    """Be the program, to its end."""
     signal.signal(signal.SIGTERM, _terminate)
     sys.exit(run(sys.argv[1:]))
 
@@ -44,7 +44,7 @@ def run(arguments: Sequence[str]) -> int:
 def program(arguments: Sequence[str]) -> int:
     """The program without error handling."""
     called = arguments[0] if arguments and arguments[0] in COMMANDS else None
-    status = application(called)(args=list(arguments), prog_name="tformer", standalone_mode=False)
+    status = command(called)(args=list(arguments), prog_name="tformer", standalone_mode=False)
     sys.stdout.flush()
     return status or ExitStatus.SUCCESS
 

@@ -1,8 +1,9 @@
 """The warm daemon: a server that keeps a model loaded for the commands of one user.
 
 It listens on a unix socket in a folder that only this user can enter. A command that finds it there
-with the model it needs saves the time that loading takes. Importing this module costs neither torch
-nor gRPC: a command that finds no socket goes on at once.
+with the model it needs saves the time that loading takes. Beside it `tformer.cli.starter` runs the
+commands that are handed over to it, which saves them the time that loading a program takes.
+Importing this module costs neither torch nor gRPC: a command that finds no socket goes on at once.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import fcntl
 import os
 import signal
 import socket
-import stat
 import struct
 import subprocess
 import sys
@@ -19,10 +19,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from tformer.model.directory import find_model
 from tformer.model.errors import ServerError, TformerError
+from tformer.server.daemon_files import (
+    folder,
+    is_own_socket,
+    is_passed_by,
+    log_path,
+    socket_path,
+    starter_path,
+)
 
 if TYPE_CHECKING:
     from tformer.protos.v1 import translation_pb2 as pb
@@ -35,31 +43,13 @@ STOP_SECONDS = 60.0
 """More than the time in which a server finishes what it has accepted."""
 
 
-def folder() -> Path:
-    """Where the socket and the log are, `$XDG_RUNTIME_DIR/tformer` or `~/.cache/tformer`."""
-    if runtime := os.environ.get("XDG_RUNTIME_DIR"):
-        return Path(runtime) / "tformer"
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "tformer"
-
-
-def socket_path() -> Path:
-    """Where the daemon listens."""
-    return folder() / "daemon.socket"
-
-
-def log_path() -> Path:
-    """What it logs."""
-    return folder() / "daemon.log"
-
-
 def process_id() -> int | None:
     """The process that listens; None if there is none.
 
     The system is asked, since a file with a number in it outlives its process.
     """
     path = socket_path()
-    if not _is_own_socket(path):
+    if not is_own_socket(path):
         return None
     with socket.socket(socket.AF_UNIX) as connection:
         try:
@@ -87,11 +77,18 @@ def start(model: str, *, device: str, beam_size: int) -> int:
         command += ["--listen", f"unix:{socket_path()}", "--model", f"{directory}={directory}"]
         command += ["--device", device, "--beam-size", str(beam_size)]
         with log_path().open("wb") as log:
-            process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            process = _start_alone(command, log)
+            starter = _start_alone(
+                [sys.executable, "-P", "-m", "tformer.cli.starter", str(process.pid)], log
             )
-        _await_start(process)
+        _await_start(process, starter)
     return process.pid
+
+
+def _start_alone(command: list[str], log: BinaryIO) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/"
+    )
 
 
 def stop() -> int | None:
@@ -114,7 +111,7 @@ def stop() -> int | None:
 
 def loaded() -> list[pb.Model]:
     """The models that the daemon has; none if it does not answer."""
-    if not _is_own_socket(socket_path()):
+    if not is_own_socket(socket_path()):
         return []
     with _client() as client:
         return _models_of(client)
@@ -135,7 +132,7 @@ def warm_client(model: str, *, device: str, beam_size: int, dtype: str = "auto")
         ModelError: there is no such model.
     """
     path = socket_path()
-    if os.environ.get("TFORMER_DAEMON") == "0" or not _is_own_socket(path):
+    if is_passed_by() or not is_own_socket(path):
         return None
     directory = find_model(model).resolve()
     if _changed(directory) > path.stat().st_mtime:
@@ -156,15 +153,6 @@ def _client(model: str = "") -> Client:
     return Client(f"unix:{socket_path()}", model=model, patience=1.0)
 
 
-def _is_own_socket(path: Path) -> bool:
-    """Whether there is a socket, and nobody else has put it there."""
-    try:
-        found = path.stat()
-    except OSError:
-        return False
-    return stat.S_ISSOCK(found.st_mode) and found.st_uid == os.getuid()
-
-
 def _changed(directory: Path) -> float:
     """When a file of the model was last written."""
     return max(path.stat().st_mtime for path in directory.iterdir())
@@ -180,9 +168,10 @@ def _locked_folder() -> Iterator[None]:
         yield
 
 
-def _await_start(process: subprocess.Popen[bytes]) -> None:
+def _await_start(process: subprocess.Popen[bytes], starter: subprocess.Popen[bytes]) -> None:
+    """Until the daemon answers, and the starter too; without one commands only take longer."""
     deadline = time.monotonic() + START_SECONDS
-    while not loaded():
+    while not loaded() or (starter.poll() is None and not is_own_socket(starter_path())):
         if process.poll() is not None:
             raise ServerError(f"the daemon did not start: {_last_words()}")
         if time.monotonic() > deadline:
