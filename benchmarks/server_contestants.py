@@ -105,7 +105,7 @@ def serve(mode: str, setup: Setup) -> None:
         models.Workers.start = start  # type: ignore[method-assign,assignment]
     lifecycle.prepare_threads()
     with logs.logging_to_stderr():
-        asyncio.run(_serve(setup))
+        lifecycle.run_loop(_serve(setup))
 
 
 async def _serve(setup: Setup) -> None:

@@ -19,6 +19,9 @@ FILE = "sentencepiece.model"
 
 RECENT = 256
 """Texts that are remembered between two uses."""
+
+LONG = 1000
+"""Characters of a text that is not remembered."""
 """The vocabulary's name in a model directory."""
 
 PAD_ID, BOS_ID, EOS_ID, UNKNOWN_ID = 0, 1, 2, 3
@@ -106,7 +109,7 @@ class Vocabulary:
             raise ModelError(f"{path}: not a vocabulary of tformer (its first pieces: {specials})")
         self._tags = self._read_tags()
         # A sentence is measured in tokens when a text is cut, and then read.
-        self._read = lru_cache(RECENT)(partial(_read, self._pieces))
+        self._read_short = lru_cache(RECENT)(partial(_read, self._pieces))
 
     def _read_tags(self) -> dict[str, int]:
         tags = {}
@@ -162,7 +165,7 @@ class Vocabulary:
 
     def pieces(self, text: str) -> list[int]:
         """Ids of the bare text. A tag spelt in the text is text."""
-        return list(self._read(text))
+        return list(self._read_short(text) if len(text) < LONG else _read(self._pieces, text))
 
     def pieces_of_many(self, texts: Sequence[str], threads: int = 1) -> list[list[int]]:
         """:meth:`pieces` of many texts at once, in ``threads`` threads."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import re
 import time
-import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, nullcontext
 from dataclasses import dataclass, field
@@ -285,7 +285,7 @@ def _why_cancelled(context: Context) -> grpc.StatusCode:
 def _request_id(metadata: Metadata) -> str:
     """That of the caller if it is fit for a log, or a new one."""
     given = str(metadata.get(REQUEST_ID, ""))
-    return given if _SAFE_ID.fullmatch(given) else uuid.uuid4().hex
+    return given if _SAFE_ID.fullmatch(given) else os.urandom(16).hex()
 
 
 def _snake_case(name: str) -> str:

@@ -17,9 +17,11 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Coroutine
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -287,7 +289,17 @@ def run(options: ServerOptions) -> None:
         TformerError: the server cannot start.
     """
     prepare_threads()
-    asyncio.run(_run(options))
+    run_loop(_run(options))
+
+
+def run_loop(work: Coroutine[Any, Any, None]) -> None:
+    """Do the asyncio side of a server, by uvloop, whose turns cost less, where that is."""
+    if sys.platform == "win32":
+        asyncio.run(work)
+    else:
+        import uvloop
+
+        uvloop.run(work)
 
 
 def prepare_threads() -> None:

@@ -31,6 +31,15 @@ if TYPE_CHECKING:
 PLAIN_TEXT = "text/plain"
 HTML = "text/html"
 
+NAMES = ("source_language_code", "target_language_code", "model", "mime_type")
+"""Fields of a call that name something."""
+
+LONGEST_NAME = 4096
+"""Characters of such a name, at most; the name of the daemon's model is a path."""
+
+LONG = 1000
+"""Bytes of options that are not remembered: they have many terms, and no caller has them again."""
+
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 REQUIRED_TERMS = "required_terms"
@@ -112,6 +121,9 @@ class Order:
         Raises:
             UsageError: it asks for the impossible.
         """
+        for name in NAMES:
+            if (length := len(getattr(message, name))) > LONGEST_NAME:
+                raise UsageError(f"{name} has {length} characters, more than {LONGEST_NAME}")
         if message.mime_type not in ("", PLAIN_TEXT, HTML):
             raise UsageError(f"mime_type must be {PLAIN_TEXT} or {HTML}, not {message.mime_type!r}")
         order = cls(
@@ -152,13 +164,18 @@ def options_from(message: pb.DecodingOptions) -> DecodingOptions:
     Raises:
         UsageError: one is out of its range.
     """
-    return _options(message.SerializeToString(deterministic=True))
+    if message.ByteSize() > LONG:
+        return _options(message)
+    return _usual_options(message.SerializeToString(deterministic=True))
 
 
 # Checking options takes as long as all else of a small call, and most calls have the same.
 @lru_cache(maxsize=256)
-def _options(serialised: bytes) -> DecodingOptions:
-    message = pb.DecodingOptions.FromString(serialised)
+def _usual_options(serialised: bytes) -> DecodingOptions:
+    return _options(pb.DecodingOptions.FromString(serialised))
+
+
+def _options(message: pb.DecodingOptions) -> DecodingOptions:
     values = {name: getattr(message, name) for name in OPTIONS if message.HasField(name)}
     if number := values.pop("length_normalisation", pb.LENGTH_NORMALISATION_UNSPECIFIED):
         if number not in _NORMALISATIONS_BACK:

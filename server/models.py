@@ -265,11 +265,16 @@ class Models:
         )
 
 
-def match_language(code: str, languages: Sequence[str]) -> str | None:
+def match_language(code: str, languages: tuple[str, ...]) -> str | None:
     """Which of the languages a BCP-47 code means: itself, or else the one without its region."""
     lower = code.lower().replace("_", "-")
-    known = {language.lower(): language for language in languages}
+    known = _by_lower_case(languages)
     return known.get(lower) or known.get(lower.partition("-")[0])
+
+
+@lru_cache
+def _by_lower_case(languages: tuple[str, ...]) -> dict[str, str]:
+    return {language.lower(): language for language in languages}
 
 
 def fingerprint(directory: Path) -> str:

@@ -63,6 +63,10 @@ _CODES: dict[type[TformerError], grpc.StatusCode] = {
 
 _BY_NUMBER = {code.value[0]: code for code in grpc.StatusCode}
 
+LONGEST = 500
+"""Characters of a message, which may quote the caller: gRPC carries some kilobytes at the end of a
+call, and this twice."""
+
 DETAILS_KEY = "grpc-status-details-bin"
 """Where gRPC carries a google.rpc.Status beside code and message."""
 
@@ -89,7 +93,8 @@ def _message(error: BaseException) -> str:
     if isinstance(error, DecodeError):
         return "the message cannot be read: it is damaged, or a text is not UTF-8"
     if isinstance(error, TformerError):
-        return str(error)
+        message = str(error)
+        return message if len(message) <= LONGEST else f"{message[:LONGEST]}…"
     return "a defect of the server; its log tells more"
 
 

@@ -21,7 +21,7 @@ from tformer.model.translator import Translator
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.protos.v1.translation_pb2_grpc import TranslationServiceStub
 from tformer.server.messages import options_message
-from tformer.server.status import DETAILS_KEY
+from tformer.server.status import DETAILS_KEY, LONGEST
 
 SHORT = pb.DecodingOptions(beam_size=2, max_length=8)
 
@@ -232,6 +232,12 @@ def test_a_stream_that_is_wrong_is_refused(
             request("x", mime_type="text/tlh"), "INVALID_ARGUMENT", "text/plain", id="mime type"
         ),
         pytest.param(
+            request("x", source_language_code="en-" + "x" * 100_000),
+            "INVALID_ARGUMENT",
+            "source_language_code has 100003 characters",
+            id="endless language",
+        ),
+        pytest.param(
             request("x", options=pb.DecodingOptions(beam_size=0)),
             "INVALID_ARGUMENT",
             "beam_size",
@@ -318,6 +324,13 @@ def test_models_are_listed_and_described(stub: TranslationServiceStub) -> None:
     with pytest.raises(grpc.RpcError) as raised:
         stub.GetModel(pb.GetModelRequest(name="none"), timeout=30)
     assert error_of(raised.value)[0] == grpc.StatusCode.NOT_FOUND
+
+
+def test_a_message_that_quotes_the_caller_is_cut(stub: TranslationServiceStub) -> None:
+    with pytest.raises(grpc.RpcError) as refused:
+        stub.GetModel(pb.GetModelRequest(name="ü" * 1_000_000), timeout=30)
+    assert refused.value.code() == grpc.StatusCode.NOT_FOUND
+    assert len(refused.value.details()) == LONGEST + 1
 
 
 @pytest.mark.parametrize(
