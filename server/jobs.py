@@ -14,7 +14,7 @@ from tformer.model.drafts import Sentence
 FEW = 16
 """Where no more sentences are in work, an answer waits for no other."""
 
-LONGEST_STAY = 12
+LONGEST_STAY = 18
 """Steps for which an answer waits for others, at most. A sentence of news takes some thirty."""
 
 

@@ -12,6 +12,9 @@ from functools import lru_cache
 # What every record has; the rest was given as `extra`.
 _USUAL = logging.makeLogRecord({}).__dict__.keys() | {"message", "asctime", "taskName"}
 
+# What Python looks up for every record, and the log does not tell.
+_UNTOLD = ("logThreads", "logProcesses", "logMultiprocessing")
+
 # Every call has a line, so these two are made once and not for each.
 _as_json = json.JSONEncoder(ensure_ascii=False, default=str).encode
 
@@ -31,10 +34,11 @@ def note(logger: logging.Logger, message: str, facts: dict[str, object]) -> None
     """Log a message of level info, with facts, as ``logger.info(message, extra=facts)`` does.
 
     It does not look for the line of code that logs, which no log of ours tells and which takes as
-    long as all the rest.
+    long as all the rest, and says which facts it has.
     """
     if logger.isEnabledFor(logging.INFO):
-        record = logger.makeRecord(logger.name, logging.INFO, "", 0, message, (), None, extra=facts)
+        record = logger.makeRecord(logger.name, logging.INFO, "", 0, message, (), None)
+        record.__dict__.update(facts, facts=facts)
         logger.handle(record)
 
 
@@ -48,10 +52,14 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "message": record.getMessage(),
         }
-        entry |= {key: value for key, value in vars(record).items() if key not in _USUAL}
+        entry |= getattr(record, "facts", None) or _extra(record)
         if record.exc_info:
             entry["traceback"] = self.formatException(record.exc_info)
         return _as_json(entry)
+
+
+def _extra(record: logging.LogRecord) -> dict[str, object]:
+    return {key: value for key, value in vars(record).items() if key not in _USUAL}
 
 
 @contextmanager
@@ -61,9 +69,12 @@ def logging_to_stderr(level: str = "info") -> Iterator[None]:
     handler.setFormatter(JsonFormatter())
     logger = logging.getLogger("tformer")
     before = logger.handlers, logger.level, logger.propagate
+    looked_up = {name: getattr(logging, name) for name in _UNTOLD}
     logger.handlers, logger.propagate = [handler], False
     logger.setLevel(level.upper())
+    vars(logging).update(dict.fromkeys(_UNTOLD, False))
     try:
         yield
     finally:
         logger.handlers, logger.level, logger.propagate = before
+        vars(logging).update(looked_up)
