@@ -11,16 +11,15 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import signal
 import socket
 import struct
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
+from typing import NamedTuple
 
 SIZE = struct.Struct("!I")
 """What a call begins with: the bytes of its JSON."""
@@ -46,8 +45,7 @@ ROOMS = ("cli", "documents", "model", "protos", "server")
 _READ_EARLY = ("PYTHON", "LC_", "LANG", "GRPC_", "NUMBA_")
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(NamedTuple):
     """What a command is run with, besides its files."""
 
     arguments: list[str]
@@ -65,7 +63,7 @@ class Call:
 
     def send(self, connection: socket.socket) -> None:
         """Send it."""
-        body = json.dumps(asdict(self)).encode()
+        body = json.dumps(self._asdict()).encode()
         connection.sendall(SIZE.pack(len(body)) + body)
 
     @classmethod
@@ -88,6 +86,8 @@ def circumstances() -> str:
     That is the program itself, where it sees the files of the machine, what it may do and use, and
     the settings that are read once at the start. Commands are handed over among equals only.
     """
+    import resource  # not on every system, as the daemon is not
+
     limits = sorted(name for name in dir(resource) if name.startswith("RLIMIT_"))
     return repr(
         (
