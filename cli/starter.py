@@ -54,9 +54,10 @@ class Starter:
 
         In a process that was forked for one it returns too: the connection to the caller.
         """
-        while self._selector.get_map():
+        while watched := self._selector.get_map():
             for key, _ in self._selector.select():
-                key.data()
+                if key.fileobj in watched:  # what came before may have ended the watch
+                    key.data()
                 if self._forked:
                     return self._forked
         return None
