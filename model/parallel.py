@@ -8,14 +8,18 @@ places.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
-from itertools import cycle
+from operator import attrgetter
 
 from tformer.model.engine import Engine, Finished
 from tformer.model.request import Request
+
+SLACK = 64
+"""Tokens by which an engine may be fuller than another and still take a request: two sentences."""
 
 LOT = 32
 """Requests that an engine takes from the queue at a time, at most: enough to fill a good part of
@@ -80,13 +84,16 @@ class ParallelEngine:
     def _hand_out(self) -> None:
         """Give requests to the engines that are between two steps, the emptiest first.
 
-        They take turns, forth and back: of requests that come sorted by length all get the same.
+        One that is fuller than another, which is taking a step, gets none: they are better off with
+        that one in a moment.
         """
         resting = [s for s in self._seats if s.step is None and not s.engine.num_waiting]
-        resting.sort(key=lambda seat: seat.engine.num_running)
-        turns = cycle([*resting, *reversed(resting)])
+        fullest = min((s.tokens for s in self._seats if s.step), default=math.inf) + SLACK
         for _ in range(min(len(self._waiting), LOT * len(resting))):
-            next(turns).submit(*self._waiting.popleft())
+            seat = min(resting, key=attrgetter("tokens"))
+            if seat.tokens > fullest:
+                break
+            seat.submit(*self._waiting.popleft())
 
 
 class _Seat:
@@ -95,7 +102,10 @@ class _Seat:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.step: Future[list[Finished]] | None = None
+        self.tokens = 0
+        """Of the sources of its requests."""
         self._numbers: dict[int, int] = {}
+        self._lengths: dict[int, int] = {}
         self._cancelled: set[int] = set()
 
     @property
@@ -104,7 +114,9 @@ class _Seat:
 
     def submit(self, number: int, request: Request) -> None:
         """Queue a request; only between steps."""
-        self._numbers[self.engine.submit(request)] = number
+        own = self.engine.submit(request)
+        self._numbers[own], self._lengths[own] = number, len(request.source)
+        self.tokens += len(request.source)
 
     def cancel(self, number: int) -> bool:
         """Forget a request, at once or when the step has ended."""
@@ -112,7 +124,7 @@ class _Seat:
         if own is None or own in self._cancelled:
             return False
         if self.step is None:
-            del self._numbers[own]
+            self._forget(own)
             return self.engine.cancel(own)
         self._cancelled.add(own)
         return True
@@ -129,12 +141,17 @@ class _Seat:
         step, self.step = self.step, None
         answers = step.result()
         cancelled, self._cancelled = self._cancelled, set()
-        done = [(self._numbers.pop(answer.number), answer) for answer in answers]
+        done = [(self._forget(answer.number), answer) for answer in answers]
         for own in cancelled & self._numbers.keys():
-            del self._numbers[own]
+            self._forget(own)
             self.engine.cancel(own)
         return [
             replace(answer, number=number)
             for number, answer in done
             if answer.number not in cancelled
         ]
+
+    def _forget(self, own: int) -> int:
+        """Hold a request no longer; the number by which others know it."""
+        self.tokens -= self._lengths.pop(own)
+        return self._numbers.pop(own)

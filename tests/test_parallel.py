@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import random
+import threading
 
 import pytest
 import torch
 from tiny import tiny_transformer
 
 from tformer.model.eager import Eager
-from tformer.model.engine import Engine
+from tformer.model.engine import Engine, Finished
 from tformer.model.errors import ModelError, UsageError
 from tformer.model.options import DecodingOptions
-from tformer.model.parallel import ParallelEngine
+from tformer.model.parallel import SLACK, ParallelEngine
 from tformer.model.request import Request
 
 
@@ -96,3 +97,44 @@ def test_an_error_of_a_step_reaches_the_caller() -> None:
     with pytest.raises(ModelError):
         while engine.busy:
             engine.step()
+
+
+class Held:
+    """An engine whose steps end when they are let, and that finishes nothing."""
+
+    num_waiting = 0
+    busy = True
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+        self.allowed = threading.Semaphore(0)
+
+    def check(self, request: Request) -> None: ...
+
+    def submit(self, request: Request) -> int:
+        self.requests.append(request)
+        return len(self.requests)
+
+    def step(self) -> list[Finished]:
+        self.allowed.acquire()
+        return []
+
+
+def test_a_full_engine_leaves_a_request_to_an_emptier_one_that_is_in_the_middle_of_a_step() -> None:
+    long, short, next_one = (Request((3,) * size, DecodingOptions()) for size in (2 * SLACK, 2, 3))
+    full, empty = engines = [Held(), Held()]
+    both = ParallelEngine(iter(engines).__next__, 2)  # type: ignore[arg-type]
+    for request in (long, short):
+        both.submit(request)
+    full.allowed.release()
+    both.step()
+    both.submit(next_one)
+    full.allowed.release()
+    both.step()  # the full one has been between two steps, and did not get it
+    assert (full.requests, empty.requests) == ([long], [short])
+    empty.allowed.release()
+    both.step()
+    for engine in engines:
+        engine.allowed.release()
+    both.step()
+    assert (full.requests, empty.requests) == ([long], [short, next_one])
