@@ -21,6 +21,9 @@ from tformer.model.request import Request
 SLACK = 64
 """Tokens by which an engine may be fuller than another and still take a request: two sentences."""
 
+FEW = 8
+"""Requests for whom an emptier engine is worth waiting for, at most."""
+
 LOT = 32
 """Requests that an engine takes from the queue at a time, at most: enough to fill a good part of
 its batch, few enough that the engines come to an end together."""
@@ -84,14 +87,14 @@ class ParallelEngine:
     def _hand_out(self) -> None:
         """Give requests to the engines that are between two steps, the emptiest first.
 
-        One that is fuller than another, which is taking a step, gets none: they are better off with
-        that one in a moment.
+        One that is fuller than another, which is taking a step, does not get the last few: they are
+        better off with that one in a moment.
         """
         resting = [s for s in self._seats if s.step is None and not s.engine.num_waiting]
         fullest = min((s.tokens for s in self._seats if s.step), default=math.inf) + SLACK
         for _ in range(min(len(self._waiting), LOT * len(resting))):
             seat = min(resting, key=attrgetter("tokens"))
-            if seat.tokens > fullest:
+            if seat.tokens > fullest and len(self._waiting) <= FEW:
                 break
             seat.submit(*self._waiting.popleft())
 
