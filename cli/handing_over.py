@@ -36,9 +36,6 @@ GO = b"g"
 PATIENCE = 2.0
 """Seconds until a starter that says nothing is given up."""
 
-LOST = 8
-"""Exit status if the starter is gone before it could tell: `ExitStatus.SERVER`."""
-
 ROOMS = ("cli", "documents", "model", "protos", "server")
 
 # What Python and libraries read as they start.
@@ -177,10 +174,16 @@ def _accompany(process: int, starter: socket.socket) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, pass_on)
     status = _news(starter, ENDED)
-    if status is None:
-        print(f"error: process {process} of the daemon's starter was lost", file=sys.stderr)
-        return LOST
-    return status
+    return _lost(process) if status is None else status
+
+
+def _lost(process: int) -> int:
+    """The starter is gone, and nobody tells how the command ended."""
+    from tformer.cli import talk
+    from tformer.cli.exits import ExitStatus
+
+    talk.error(f"the daemon's starter was lost, and with it what process {process} ends with")
+    return ExitStatus.SERVER
 
 
 def _news(starter: socket.socket, kind: bytes) -> int | None:

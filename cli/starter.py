@@ -14,7 +14,6 @@ import os
 import selectors
 import signal
 import socket
-import struct
 import sys
 import threading
 from collections.abc import Callable
@@ -66,8 +65,10 @@ class Starter:
         self._selector.register(descriptor, selectors.EVENT_READ, react)
 
     def _accept(self) -> None:
+        from tformer.server.daemon import peer_of
+
         caller, _ = self._listener.accept()
-        if _user_of(caller) != os.getuid():
+        if peer_of(caller).user != os.getuid():
             caller.close()
             return
         try:
@@ -181,12 +182,6 @@ def _go_with(caller: socket.socket) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=wait, daemon=True).start()
-
-
-def _user_of(caller: socket.socket) -> int:
-    size = struct.calcsize("3i")
-    credentials = caller.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
-    return int(struct.unpack("3i", credentials)[1])
 
 
 if __name__ == "__main__":

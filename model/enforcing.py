@@ -128,7 +128,7 @@ class Enforcer:
     def __init__(
         self,
         vocabulary: AnyVocabulary,
-        text: Callable[[Sequence[int]], str],
+        text: Callable[[tuple[int, ...]], str],
         open_aligner: Callable[[], Aligner],
     ) -> None:
         """An enforcer for a model.

@@ -91,10 +91,10 @@ class ParallelEngine:
         better off with that one in a moment.
         """
         resting = [s for s in self._seats if s.step is None and not s.engine.num_waiting]
-        fullest = min((s.tokens for s in self._seats if s.step), default=math.inf) + SLACK
+        most = min((s.tokens for s in self._seats if s.step), default=math.inf) + SLACK
         for _ in range(min(len(self._waiting), LOT * len(resting))):
             seat = min(resting, key=attrgetter("tokens"))
-            if seat.tokens > fullest and len(self._waiting) <= FEW:
+            if seat.tokens > most and len(self._waiting) <= FEW:
                 break
             seat.submit(*self._waiting.popleft())
 

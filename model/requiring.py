@@ -69,7 +69,7 @@ class Requiring:
         self,
         enforcer: Enforcer,
         submit: Callable[[Request], int],
-        text: Callable[[Sequence[int]], str],
+        text: Callable[[tuple[int, ...]], str],
         hand_out: Callable[[Sentence, tuple[FinishedHypothesis, ...], int], Sentence],
     ) -> None:
         """None yet.

@@ -264,9 +264,10 @@ class Translator:
             return self._start_engine(beam_size)
 
         engine = start() if number == 1 else ParallelEngine(start, number)
-        text = partial(_text, self.vocabulary)
+        # What the guard has read is handed out soon after.
+        text = lru_cache(RECENT)(partial(_text, self.vocabulary))
         enforcer = Enforcer(self.vocabulary, text, lambda: self.aligner)
-        return Work(engine, self.vocabulary, lambda: self._start_engine(wider(beam_size)), enforcer)
+        return Work(engine, text, lambda: self._start_engine(wider(beam_size)), enforcer)
 
     def _start_engine(self, beam_size: int) -> Engine:
         return Engine(self.network, beam_size=beam_size, max_tokens=self.max_tokens)
@@ -316,17 +317,16 @@ class Work:
     def __init__(
         self,
         engine: Engine | ParallelEngine,
-        vocabulary: AnyVocabulary,
+        text: Callable[[tuple[int, ...]], str],
         start_wider: Callable[[], Engine],
         enforcer: Enforcer,
     ) -> None:
-        """Work for an idle engine.
+        """Work for an idle engine, whose tokens ``text()`` decodes.
 
         What looks wrong is done again by ``start_wider()``; then ``enforcer`` sees to the terms.
         """
         self._engine = engine
-        # What the guard has read is handed out soon after.
-        self._text = lru_cache(RECENT)(partial(_text, vocabulary))
+        self._text = text
         self._second_look = SecondLook(start_wider, self._signs)
         self._sentences: dict[int, Sentence] = {}
         self._enforcer = enforcer

@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from tformer.model.directory import find_model
 from tformer.model.errors import ServerError, TformerError
@@ -56,10 +56,22 @@ def process_id() -> int | None:
             connection.connect(str(path))
         except OSError:
             return None
-        size = struct.calcsize("3i")
-        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
-    pid, _, _ = struct.unpack("3i", credentials)
-    return int(pid)
+        return peer_of(connection).process
+
+
+class Peer(NamedTuple):
+    """Who is at the other end of a unix socket, as the system knows."""
+
+    process: int
+    user: int
+    group: int
+
+
+def peer_of(connection: socket.socket) -> Peer:
+    """Who is at the other end."""
+    form = struct.Struct("3i")
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, form.size)
+    return Peer(*form.unpack(credentials))
 
 
 def start(model: str, *, device: str, beam_size: int) -> int:

@@ -85,7 +85,7 @@ class Outbox:
 
     Waking an event loop, and the clients behind it, costs several times what they then do, since
     engines fill the caches with weights meanwhile. So where much is in work an answer waits a
-    little for others. That does not make clients wait longer: all are answered sooner.
+    little for others, and the engines lose less time to the answering.
     """
 
     def __init__(self) -> None:

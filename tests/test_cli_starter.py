@@ -176,16 +176,20 @@ def test_the_environment_is_that_of_the_caller(shared: Place) -> None:
 # --- signals and ends ----------------------------------------------------------------------------
 
 
-@pytest.fixture
-def waiting(shared: Place, model: Path) -> subprocess.Popen[bytes]:
+def begin_and_wait(place: Place, model: Path) -> subprocess.Popen[bytes]:
     """A command that has been handed over, has answered, and waits for more to translate."""
-    call = shared.begin("translate", "-m", model, "-t", "de", "--device", "cpu")
+    call = place.begin("translate", "-m", model, "-t", "de", "--device", "cpu")
     assert call.stdin and call.stdout
     call.stdin.write(b"...\n")
     call.stdin.flush()
     assert call.stdout.readline() == b"...\n"
-    assert len(shared.forked()) == 1
+    assert len(place.forked()) == 1
     return call
+
+
+@pytest.fixture
+def waiting(shared: Place, model: Path) -> subprocess.Popen[bytes]:
+    return begin_and_wait(shared, model)
 
 
 @pytest.mark.parametrize(
@@ -229,16 +233,14 @@ def test_a_reader_that_goes_away_ends_the_command(
     assert waiting.wait(timeout=30) == ExitStatus.PIPE_CLOSED
 
 
-def test_it_ends_with_the_daemon_and_what_runs_is_finished(tmp_path: Path) -> None:
+def test_it_ends_with_the_daemon_and_what_runs_is_finished(tmp_path: Path, model: Path) -> None:
     with starter_in(tmp_path) as place:
-        call = place.begin("translate", "-m", "no-such-model")
-        until(lambda: len(place.forked()) == 1)
+        call = begin_and_wait(place, model)
         place.daemon.kill()
         place.daemon.wait()
         until(lambda: not place.socket.exists())
-        out, err = call.communicate(b"a\n", timeout=30)
-        done = result(call.returncode, out, err)
-        assert (done.status, done.handed_over) == (ExitStatus.MODEL, True)
+        out, err = call.communicate(b"!!!\n", timeout=30)
+        assert result(call.returncode, out, err) == Result(0, b"!!!\n", b"", True)
         assert place.starter.wait(timeout=30) == 0
 
 
@@ -249,6 +251,17 @@ def test_without_it_commands_run_by_themselves(tmp_path: Path) -> None:
         assert place.socket.exists()
         done = place("translate", "--help")
         assert (done.status, done.handed_over) == (0, False)
+
+
+def test_one_that_is_lost_while_a_command_runs_is_told_of(tmp_path: Path, model: Path) -> None:
+    with starter_in(tmp_path) as place:
+        call = begin_and_wait(place, model)
+        place.starter.kill()
+        place.starter.wait()
+        out, err = call.communicate(b"!!!\n", timeout=30)
+        done = result(call.returncode, out, err)
+        assert (done.status, done.out, done.handed_over) == (ExitStatus.SERVER, b"!!!\n", True)
+        assert done.err.startswith(b"error: the daemon's starter was lost")
 
 
 def test_one_that_does_not_answer_is_given_up(tmp_path: Path) -> None:
