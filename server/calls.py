@@ -38,6 +38,10 @@ logger = logging.getLogger(__name__)
 
 REQUEST_ID = "x-request-id"
 
+TRANSIT = 0.1
+"""Seconds by which a deadline may be over for the client and not for the server, whose clock for it
+starts when the call arrives: a call that is given up so near its end was not cancelled by hand."""
+
 _SAFE_ID = re.compile(r"[\x21-\x7e]{1,128}")
 
 Context = Any  # grpc.aio.ServicerContext, whose types say less than they should
@@ -278,7 +282,7 @@ async def _abort(context: Context, error: BaseException, request_id: str = "") -
 
 def _why_cancelled(context: Context) -> grpc.StatusCode:
     remaining = context.time_remaining()
-    late = remaining is not None and remaining <= 0
+    late = remaining is not None and remaining <= TRANSIT
     return grpc.StatusCode.DEADLINE_EXCEEDED if late else grpc.StatusCode.CANCELLED
 
 
