@@ -18,7 +18,10 @@ from tformer.server.worker import Batch, Worker
 
 
 class Workers:
-    """Translates drafts by several workers; sentences go to whichever has the fewest tokens."""
+    """Translates drafts by several workers; sentences go to whichever has the fewest tokens.
+
+    The sentences of a text with required terms stay together.
+    """
 
     def __init__(self, workers: Sequence[Worker]) -> None:
         """At least one, all of the same model."""
@@ -58,8 +61,10 @@ class Workers:
         timings = [Timing.none() for _ in drafts]
         shares: dict[_Seat, list[Part]] = {}
         for draft, timing in zip(drafts, timings, strict=True):
+            # Required terms are settled over all sentences of a text, so one worker has them all.
+            owner = min(self._seats, key=_tokens)
             for sentence in draft.waiting:
-                seat = min(self._seats, key=_tokens)
+                seat = owner if sentence.requirement else min(self._seats, key=_tokens)
                 seat.tokens += len(sentence.tokens)
                 shares.setdefault(seat, []).append(Part(sentence, timing))
         try:

@@ -26,6 +26,7 @@ from tformer.protos.v1.admin_pb2_grpc import AdminServiceStub
 from tformer.protos.v1.translation_pb2_grpc import TranslationServiceStub
 from tformer.server.client import AsyncClient, Client, NamedGlossary
 from tformer.server.glossaries import KEPT, Glossaries, GlossarySource
+from tformer.server.models import Settings
 from tformer.server.terms import MOST_ENTRIES, config_of, entries_of
 
 TEXTS = [
@@ -74,6 +75,33 @@ def client(server: RunningServer) -> Iterator[Client]:
 def stub(server: RunningServer) -> Iterator[Any]:
     with grpc.insecure_channel(server.address) as channel:
         yield TranslationServiceStub(channel)
+
+
+def test_required_terms_work_beside_other_calls_on_several_engines() -> None:
+    """A text of two sentences shares one requirement, whichever engines translate them."""
+    sentence = "A dog runs on the beach."
+    texts = [f"{sentence} The house number {number} is old." for number in range(4)]
+    asked = DecodingOptions(required_terms=("Meer",))
+    two_engines = Settings(device="cpu", dtype="int8", threads=2)
+    with serving(find_model("en-de"), settings=two_engines) as running:
+
+        async def call(options: DecodingOptions | None = None) -> list[str]:
+            async with AsyncClient(running.address) as client:
+                translated = [
+                    translation.text
+                    async for translation in client.translate(
+                        texts if options else [sentence], target="de", options=options
+                    )
+                ]
+            return translated
+
+        async def all_at_once() -> list[list[str]]:
+            others = [call() for _ in range(20)]
+            return await asyncio.gather(call(asked), *others, call(asked))
+
+        first, *others, last = asyncio.run(all_at_once())
+    assert first == last and all("Meer" in text for text in first)
+    assert others == [others[0]] * 20
 
 
 def entries(*pairs: tuple[str, str]) -> list[Entry]:
