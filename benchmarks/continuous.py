@@ -32,10 +32,10 @@ from typing import Any, Literal, Protocol
 from tformer.model.benchmark.figures import percentile
 from tformer.model.benchmark.machine import hardware, slug
 from tformer.model.benchmark.report import Table
-from tformer.model.drafts import Sentence
-from tformer.model.engine import MAX_TOKENS
+from tformer.model.engine.engine import MAX_TOKENS
 from tformer.model.options import DecodingOptions
-from tformer.model.translator import Translator
+from tformer.model.passes.draft import Sentence
+from tformer.model.pipeline.translator import Translator
 
 HERE = Path(__file__).parent
 LOADS = (0.2, 0.4, 0.6, 0.8, 0.95, 1.1)
@@ -45,7 +45,7 @@ WAYS: tuple[Way, ...] = ("continuous", "static")
 
 
 class Engine(Protocol):
-    """What is needed of `tformer.model.translator.Work`."""
+    """What is needed of `tformer.model.pipeline.translator.Work`."""
 
     @property
     def busy(self) -> bool:

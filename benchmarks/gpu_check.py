@@ -33,22 +33,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tformer.model import device as devices
-from tformer.model.checkpoint import load_model
+from tformer.model.checkpoint.layout import find_model
 from tformer.model.config import PRESETS, TransformerConfig
-from tformer.model.decoding import Network
-from tformer.model.device import choose_device, choose_dtype, on_host
-from tformer.model.directory import find_model
-from tformer.model.drafts import Route
-from tformer.model.eager import Eager
-from tformer.model.engine import Engine, Finished
+from tformer.model.engine.engine import Engine, Finished
 from tformer.model.errors import TformerError
-from tformer.model.graphed import Buckets, Graphed
+from tformer.model.hardware import device as devices
+from tformer.model.hardware.device import choose_device, choose_dtype, on_host
+from tformer.model.network.cuda_graphs import Buckets, Graphed
+from tformer.model.network.eager import Eager
+from tformer.model.network.interface import Network
+from tformer.model.network.torch_checkpoint import load_model
+from tformer.model.network.transformer import Transformer
 from tformer.model.options import DecodingOptions
-from tformer.model.request import Request
-from tformer.model.scores import largest_by_chunks
-from tformer.model.transformer import Transformer
-from tformer.model.translator import Translator
+from tformer.model.passes.draft import Route
+from tformer.model.pipeline.translator import Translator
+from tformer.model.search.request import Request
+from tformer.model.search.scores import largest_by_chunks
 
 REPOSITORY = Path(__file__).parent.parent
 RESULTS = REPOSITORY / "benchmarks" / "results"

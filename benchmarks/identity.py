@@ -28,11 +28,11 @@ from pathlib import Path
 from tformer.model.benchmark.machine import hardware, slug
 from tformer.model.benchmark.report import Table
 from tformer.model.benchmark.task import spread
-from tformer.model.drafts import Sentence
 from tformer.model.errors import TformerError
 from tformer.model.options import DecodingOptions
-from tformer.model.sentences import Piece
-from tformer.model.translator import Translator
+from tformer.model.passes.draft import Sentence
+from tformer.model.pipeline.translator import Translator
+from tformer.model.text.segmentation import Piece
 
 RESULTS = Path(__file__).with_name("results")
 

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tformer.model.translator import Translator
+from tformer.model.pipeline.translator import Translator
 from tformer.server import lifecycle, logs, models
 from tformer.server.address import Address
 from tformer.server.jobs import Job

@@ -16,12 +16,12 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tformer.documents.glossaries import read_glossary
+from tformer.documents.terminology.glossaries import read_glossary
 from tformer.model import Translator
-from tformer.model.glossary import Entry, Glossary
-from tformer.model.remembering import Remembering
+from tformer.model.pipeline.tm_translator import Remembering
+from tformer.model.terms.glossary import Entry, Glossary
+from tformer.model.terms.translation_memory import TranslationMemory, Unit
 from tformer.model.translation import Translation
-from tformer.model.translation_memory import TranslationMemory, Unit
 
 DATA = Path(__file__).parent.parent / "tests" / "data" / "terms"
 DIRECTION = {"source": "en", "target": "de"}

@@ -14,8 +14,8 @@ from tformer.model.errors import UsageError
 from tformer.model.options import DecodingOptions
 
 if TYPE_CHECKING:
-    from tformer.cli.pictures.choice import Choice
-    from tformer.model.inspection import Inspection
+    from tformer.cli.attention_views.choice import Choice
+    from tformer.model.pipeline.inspection import Inspection
 
 
 class Kind(StrEnum):
@@ -61,8 +61,8 @@ def attention(
     if as_json and (html or png):
         raise UsageError("--json prints what --html and --png draw: choose one")
     translator = loading.load_translator(model, loading.Place(device))
-    from tformer.cli.pictures.choice import Choice
-    from tformer.model.inspection import inspect
+    from tformer.cli.attention_views.choice import Choice
+    from tformer.model.pipeline.inspection import inspect
 
     inspection = inspect(translator, text, source=source, target=target, options=decoding)
     choice = Choice.of(inspection, kind.value, layer, head)
@@ -78,13 +78,13 @@ def attention(
 
 
 def _page(inspection: Inspection, model: str, choice: Choice) -> bytes:
-    from tformer.cli.pictures.page import page
+    from tformer.cli.attention_views.page import page
 
     return page(inspection, model, choice).encode("utf-8", "replace")
 
 
 def _image(inspection: Inspection, choice: Choice) -> bytes:
-    from tformer.cli.pictures.image import image
+    from tformer.cli.attention_views.image import image
 
     return image(inspection, choice)
 
@@ -95,7 +95,7 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def _print_json(inspection: Inspection, model: str) -> None:
-    from tformer.cli.pictures.record import whole_record_of
+    from tformer.cli.attention_views.record import whole_record_of
 
     with lines.open_output(None) as writer:
         writer.write(json.dumps(whole_record_of(inspection, model)) + "\n")
@@ -104,7 +104,7 @@ def _print_json(inspection: Inspection, model: str) -> None:
 def _show(inspection: Inspection, choice: Choice) -> None:
     from rich.console import Console
 
-    from tformer.cli.pictures.terminal import show
+    from tformer.cli.attention_views.terminal import show
 
     with lines.open_output(None) as writer:
         console = Console(highlight=False, markup=False, emoji=False)

@@ -169,9 +169,9 @@ def _text(
 ) -> tuple[Path, Task, dict[str, Any]]:
     """A model and the lines that it has to translate."""
     from tformer.model.benchmark.task import SAMPLE, TextTask, spread
-    from tformer.model.directory import find_model, read_config
-    from tformer.model.drafts import Route
-    from tformer.model.vocabularies import open_vocabulary
+    from tformer.model.checkpoint.description import open_vocabulary
+    from tformer.model.checkpoint.layout import find_model, read_config
+    from tformer.model.passes.draft import Route
 
     if text is None and reference is not None:
         raise UsageError("--reference needs --text, of which it is the translation")

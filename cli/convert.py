@@ -55,8 +55,8 @@ def marian(
     --source and --target the languages are those that the model states.
     """
     _check_free(out)
-    from tformer.model.importers.hub import fetch
-    from tformer.model.importers.marian import import_marian
+    from tformer.model.convert.hub import fetch
+    from tformer.model.convert.marian import import_marian
 
     import_marian(
         fetch(model),
@@ -84,8 +84,8 @@ def ctranslate2(
     and the end of the sentence, `</s>`.
     """
     _check_free(out)
-    from tformer.model.directory import find_model
-    from tformer.model.importers.ctranslate2 import export_ctranslate2
+    from tformer.model.checkpoint.layout import find_model
+    from tformer.model.convert.ctranslate2 import export_ctranslate2
 
     export_ctranslate2(find_model(model), out, quantization.value if quantization else None)
     talk.note(f"the model is in {out}")

@@ -13,7 +13,7 @@ from tformer.documents.document import Document
 from tformer.documents.segments import Segment, State
 from tformer.documents.translation import Answer, TranslatedSegment, translate_segments
 from tformer.model.options import DecodingOptions
-from tformer.model.spans import word_pairs
+from tformer.model.text.offsets import word_pairs
 from tformer.model.translation import Translation
 
 LINES = "text"

@@ -18,8 +18,8 @@ from tformer.model.errors import InputError, UsageError
 from tformer.model.options import DecodingOptions
 
 if TYPE_CHECKING:
-    from tformer.model.metrics import Scores
-    from tformer.model.translator import Translator
+    from tformer.model.evaluation.metrics import Scores
+    from tformer.model.pipeline.translator import Translator
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def _evaluate(
     sources: Sequence[str],
     references: Sequence[str],
 ) -> Evaluation:
-    from tformer.model.metrics import score
+    from tformer.model.evaluation.metrics import score
 
     translations = []
     started = time.perf_counter()

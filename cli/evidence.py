@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from tformer.cli import lines
 from tformer.cli.lines import Line, Writer
 from tformer.model.errors import UsageError
-from tformer.model.spans import pharaoh, word_pairs
+from tformer.model.text.offsets import pharaoh, word_pairs
 
 if TYPE_CHECKING:
     from tformer.model.translation import Hypothesis, Translation

@@ -14,8 +14,8 @@ from tformer.cli import lines, options
 from tformer.model.errors import ModelError
 
 if TYPE_CHECKING:
+    from tformer.model.checkpoint.layout import ModelFacts
     from tformer.model.config import TransformerConfig
-    from tformer.model.directory import ModelFacts
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def info(
 
 
 def _summarise(model: str) -> Summary:
-    from tformer.model.directory import find_model, read_config
+    from tformer.model.checkpoint.layout import find_model, read_config
 
     directory = find_model(model)
     config, facts = read_config(directory)

@@ -26,11 +26,11 @@ from tformer.cli.progress import Bar, progress_bar
 from tformer.cli.setup import Setup, digest_of_file, digest_of_values
 from tformer.cli.summary import Outcome, Report, Summary
 from tformer.cli.tally import Tally
-from tformer.documents.formats import open_document, read_bytes
-from tformer.documents.journal import Earlier, Journal, part_path, refuse_unfinished
-from tformer.documents.manifest import Making, Manifest, Standing
+from tformer.documents.jobs.journal import Earlier, Journal, part_path, refuse_unfinished
+from tformer.documents.jobs.manifest import Making, Manifest, Standing
+from tformer.documents.jobs.tree import Item, Plan, escapes
+from tformer.documents.registry import open_document, read_bytes
 from tformer.documents.segments import State
-from tformer.documents.tree import Item, Plan, escapes
 from tformer.model.errors import InputError, OutputError, TformerError
 
 BACKUP = ".bak"

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from tformer.cli import talk
 from tformer.cli.loading import AnyTranslator
-from tformer.documents.journal import Earlier, Journal
-from tformer.model.around import Around
-from tformer.model.translation_records import record_of, translation_of
+from tformer.documents.jobs.journal import Earlier, Journal
+from tformer.model.pipeline.serialization import record_of, translation_of
+from tformer.model.pipeline.wrapper import Around
 
 if TYPE_CHECKING:
     from tformer.model.translation import Translation
@@ -26,7 +26,7 @@ class Journaled(Around):
         self._journal = journal
 
     def translate(self, texts: Iterable[str], **settings: Any) -> Iterator[Translation]:
-        """Translate texts; see `tformer.model.translator.Translator.translate`."""
+        """Translate texts; see `tformer.model.pipeline.translator.Translator.translate`."""
         remaining = iter(texts)
         for text in remaining:
             record = self._journal.take(text)

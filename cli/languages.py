@@ -106,7 +106,7 @@ def direction_of(choice: Choice, name: str, sample: str) -> Direction | None:
         return choice.toward(sources[0])
     if not any(character.isalpha() for character in sample):
         return None
-    from tformer.model.sentences import detect
+    from tformer.model.text.segmentation import detect
 
     detection = detect(sample, sources)
     direction = choice.toward(detection.language)

@@ -23,7 +23,7 @@ from tformer.cli.progress import progress_bar
 from tformer.cli.setup import Setup, digest_of_files
 from tformer.cli.summary import Outcome, Report, Summary
 from tformer.cli.tally import Remark, Tally
-from tformer.documents.journal import Earlier, part_path
+from tformer.documents.jobs.journal import Earlier, part_path
 from tformer.model.options import DecodingOptions
 from tformer.model.translation import kind_of
 

@@ -17,8 +17,8 @@ from tformer.model.errors import UsageError
 from tformer.model.options import DecodingOptions
 
 if TYPE_CHECKING:
+    from tformer.model.pipeline.translator import Translator
     from tformer.model.translation import Translation
-    from tformer.model.translator import Translator
     from tformer.server.client import Client
 
 
@@ -119,7 +119,7 @@ def load_translator(model: str, place: Place) -> Translator:
         ModelError: it is missing or damaged.
         DeviceError: the device is not available.
     """
-    from tformer.model.translator import Translator
+    from tformer.model.pipeline.translator import Translator
 
     _say_what_the_library_warns_of()
     return Translator.load(model, device=place.device, dtype=place.dtype, threads=place.threads)

@@ -8,7 +8,7 @@ from typer import Argument, Option
 
 from tformer.cli import options, talk
 from tformer.model.errors import InputError
-from tformer.model.normalisation import same_language
+from tformer.model.text.normalization import same_language
 
 
 def prepare(
@@ -58,7 +58,7 @@ def pairs_of_tmx(path: Path, languages: tuple[str, str]) -> Iterator[tuple[str, 
     Raises:
         InputError: it cannot be read, is malformed, or says nothing in both.
     """
-    from tformer.documents.memories import read_memory
+    from tformer.documents.terminology.memories import read_memory
 
     found = False
     for unit in read_memory(path):

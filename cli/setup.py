@@ -12,7 +12,7 @@ from pathlib import Path
 from tformer.cli import loading
 from tformer.cli.languages import Choice
 from tformer.cli.terms import Terms
-from tformer.model.directory import find_model
+from tformer.model.checkpoint.layout import find_model
 from tformer.model.errors import InputError
 from tformer.model.options import DecodingOptions
 

@@ -13,7 +13,7 @@ from tformer.cli import talk
 from tformer.cli.exits import ExitStatus, status_of
 from tformer.cli.lines import Writer
 from tformer.cli.tally import Tally
-from tformer.documents.tree import LeftOut
+from tformer.documents.jobs.tree import LeftOut
 from tformer.model.errors import TformerError
 
 

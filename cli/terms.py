@@ -11,13 +11,13 @@ from typer import Option
 
 from tformer.cli import talk
 from tformer.cli.loading import AnyTranslator
-from tformer.model.around import Around
 from tformer.model.errors import UsageError
+from tformer.model.pipeline.wrapper import Around
 
 if TYPE_CHECKING:
-    from tformer.model.glossary import Glossary
+    from tformer.model.terms.glossary import Glossary
+    from tformer.model.terms.translation_memory import TranslationMemory
     from tformer.model.translation import Translation
-    from tformer.model.translation_memory import TranslationMemory
 
 NUM_NEAR = 3
 """Near matches that --json shows for a text."""
@@ -102,8 +102,8 @@ class Terms:
             return translator
         if self.glossary_name:
             _look_up(self.glossary, translator)
-        from tformer.model.remembering import Remembering
-        from tformer.model.translation_memory import TranslationMemory
+        from tformer.model.pipeline.tm_translator import Remembering
+        from tformer.model.terms.translation_memory import TranslationMemory
 
         memory = self.memory or TranslationMemory()
         num_near = NUM_NEAR if near else 0
@@ -143,7 +143,7 @@ def _files_and_names(given: Sequence[str]) -> tuple[tuple[Path, ...], list[str]]
     """Files of terms, and glossaries of a server."""
     if not given:
         return (), []
-    from tformer.documents.glossaries import is_file_name
+    from tformer.documents.terminology.glossaries import is_file_name
 
     files = tuple(Path(one) for one in given if is_file_name(one))
     return files, [one for one in given if not is_file_name(one)]
@@ -167,8 +167,8 @@ def _check_size(glossary: Glossary | None) -> None:
 def _read_glossary(paths: Sequence[Path], name: str = "") -> Glossary | None:
     if not paths and not name:
         return None
-    from tformer.documents.glossaries import read_glossary
-    from tformer.model.glossary import Glossary
+    from tformer.documents.terminology.glossaries import read_glossary
+    from tformer.model.terms.glossary import Glossary
 
     entries = [entry for path in paths for entry in read_glossary(path)]
     if not name:
@@ -181,7 +181,7 @@ def _read_glossary(paths: Sequence[Path], name: str = "") -> Glossary | None:
 def _read_memory(paths: Sequence[Path]) -> TranslationMemory | None:
     if not paths:
         return None
-    from tformer.documents.memories import read_memory
-    from tformer.model.translation_memory import TranslationMemory
+    from tformer.documents.terminology.memories import read_memory
+    from tformer.model.terms.translation_memory import TranslationMemory
 
     return TranslationMemory(*map(read_memory, paths))

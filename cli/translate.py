@@ -17,8 +17,8 @@ from tformer.cli.jobs import Manner
 from tformer.cli.setup import Setup
 from tformer.cli.terms import GlossaryFiles, MemoryFiles, Terms
 from tformer.cli.translation_calls import TranslationCall
-from tformer.documents.formats import FORMATS
-from tformer.documents.journal import Earlier
+from tformer.documents.jobs.journal import Earlier
+from tformer.documents.registry import FORMATS
 from tformer.documents.segments import State
 from tformer.model.errors import UsageError
 from tformer.model.options import DecodingOptions

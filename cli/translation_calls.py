@@ -19,9 +19,9 @@ from tformer.cli.progress import progress_bar
 from tformer.cli.setup import Setup
 from tformer.cli.summary import Outcome, Report, Summary
 from tformer.cli.tally import Tally
-from tformer.documents.formats import PACKAGES, SUFFIXES, open_document
-from tformer.documents.journal import Earlier
-from tformer.documents.tree import Item, Plan, is_pattern, plan_in_place, plan_tree
+from tformer.documents.jobs.journal import Earlier
+from tformer.documents.jobs.tree import Item, Plan, is_pattern, plan_in_place, plan_tree
+from tformer.documents.registry import PACKAGES, SUFFIXES, open_document
 from tformer.model.errors import UsageError
 
 BILINGUAL = frozenset({"po", "xliff", "tmx", "tsv"})

@@ -17,17 +17,17 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 
 PUBLIC = {
-    "tformer.model.translator": ["Translator"],
+    "tformer.model.pipeline.translator": ["Translator"],
     "tformer.model.translation": ["Translation"],
     "tformer.model.options": ["DecodingOptions"],
     "tformer.model.errors": ["TformerError"],
-    "tformer.model.glossary": ["Entry", "Glossary"],
-    "tformer.model.translation_memory": ["Unit", "TranslationMemory"],
-    "tformer.model.remembering": ["Remembering"],
+    "tformer.model.terms.glossary": ["Entry", "Glossary"],
+    "tformer.model.terms.translation_memory": ["Unit", "TranslationMemory"],
+    "tformer.model.pipeline.tm_translator": ["Remembering"],
     "tformer.server.client.blocking": ["Client"],
     "tformer.server.client.asynchronous": ["AsyncClient"],
     "tformer.server.client.retries": ["Failure"],
-    "tformer.documents.formats": ["open_document"],
+    "tformer.documents.registry": ["open_document"],
     "tformer.documents.translation": ["translate_segments"],
 }
 """What programs may use, and where it is defined."""

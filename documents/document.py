@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
 
-from tformer.documents.encoding import Encoded
+from tformer.documents.io.encoding import Encoded
 from tformer.documents.segments import Segment, problem_with, render
 from tformer.model.errors import UsageError
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from tformer.documents.correspondence import Alignment
-from tformer.documents.restoring import fragments, joined, restore
+from tformer.documents.inline.correspondence import Alignment
+from tformer.documents.inline.restoring import fragments, joined, restore
 from tformer.documents.segments import Segment, problem_with
 
 

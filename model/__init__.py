@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tformer.model.errors import TformerError
     from tformer.model.options import DecodingOptions
+    from tformer.model.pipeline.translator import Translator
     from tformer.model.translation import Translation
-    from tformer.model.translator import Translator
 
 __all__ = ["DecodingOptions", "TformerError", "Translation", "Translator"]
 
@@ -24,7 +24,7 @@ _HOME = {
     "DecodingOptions": "tformer.model.options",
     "TformerError": "tformer.model.errors",
     "Translation": "tformer.model.translation",
-    "Translator": "tformer.model.translator",
+    "Translator": "tformer.model.pipeline.translator",
 }
 
 

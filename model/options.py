@@ -72,7 +72,7 @@ class DecodingOptions:
     required_terms: tuple[str, ...] = ()
     """What the translation of a text says, each as whole words and as it is written, but that a
     small first letter may become a capital. A text that would not say one is decoded again, as
-    `tformer.model.requiring` tells; where that fails too a warning says so."""
+    `tformer.model.passes.required_terms` tells; where that fails too a warning says so."""
     prefix_bias: float = 0.0
     """beta of biased decoding (Arivazhagan et al., 2020, section 3.2), ``prefix_bias_beta`` of
     CTranslate2: the prefix of a request is not forced but recommended. As long as a hypothesis
@@ -93,7 +93,7 @@ class DecodingOptions:
     """Of sampling: the same request with the same seed gives the same translation, in any batch."""
     guard: bool = True
     """Whether a translation that repeats itself, is far too long or short, or is its source again
-    is decoded once more; see `tformer.model.guard`."""
+    is decoded once more; see `tformer.model.passes.guard`."""
     alignments: bool = False
     """Whether to tell in `Hypothesis.alignment` which words became which."""
     token_scores: bool = False

@@ -85,7 +85,7 @@ class Hypothesis:
     """log P / lp as in `DecodingOptions.length_penalty`, summed over the sentences of the text;
     0 for what was not translated."""
     alignment: tuple[Link, ...] | None = None
-    """Which tokens became which, if it was asked for; see `tformer.model.alignment`."""
+    """Which tokens became which, if it was asked for; see `tformer.model.passes.alignment`."""
     piece_scores: tuple[PieceScore, ...] | None = None
     """Of every piece and the end of each sentence, if they were asked for. Their sum is log P."""
 

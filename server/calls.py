@@ -24,14 +24,7 @@ from google.protobuf.message_factory import GetMessageClass
 from tformer.server.access import Caller, Gate
 from tformer.server.logs import note
 from tformer.server.metrics import Metrics
-from tformer.server.status import (
-    DETAILS_KEY,
-    NotAllowed,
-    NoToken,
-    ShuttingDown,
-    code_of,
-    status_of,
-)
+from tformer.server.status import DETAILS_KEY, NotAllowed, NoToken, ShuttingDown, code_of, status_of
 from tformer.server.telemetry import UNSEEN, is_followed, span
 
 logger = logging.getLogger(__name__)

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from tformer.model.directory import find_model
+from tformer.model.checkpoint.layout import find_model
 from tformer.model.errors import ServerError, TformerError
 from tformer.server.daemon_files import (
     folder,

@@ -16,11 +16,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tformer.documents.glossaries import is_file_name, read_glossary
+from tformer.documents.terminology.glossaries import is_file_name, read_glossary
 from tformer.model.errors import UsageError
-from tformer.model.glossary import Entry, Glossary
+from tformer.model.terms.glossary import Entry, Glossary
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.server.models import Reloaded
+from tformer.server.served_glossary import ServedGlossary
 from tformer.server.status import UnknownGlossary
 from tformer.server.terms import check_size, entries_of
 
@@ -56,32 +57,6 @@ class GlossarySource:
                 "no ending of a file"
             )
         return cls(name, Path(file))
-
-
-@dataclass(frozen=True, eq=False)
-class ServedGlossary:
-    """Terms, and by what they can be told from others."""
-
-    name: str
-    """"" if a caller has brought it along."""
-    terms: Glossary
-    fingerprint: str
-
-    def describe(self) -> pb.Glossary:
-        """What clients are told about it."""
-        pairs = dict.fromkeys(
-            (entry.source_language or "", entry.target_language or "")
-            for entry in self.terms.entries
-        )
-        return pb.Glossary(
-            name=self.name,
-            entry_count=len(self.terms),
-            language_pairs=[
-                pb.GlossaryLanguagePair(source_language_code=source, target_language_code=target)
-                for source, target in sorted(pairs)
-            ],
-            fingerprint=self.fingerprint,
-        )
 
 
 class Glossaries:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tformer.model.drafts import Sentence
+from tformer.model.passes.draft import Sentence
 
 FEW = 16
 """Where no more sentences are in work, an answer waits for no other."""

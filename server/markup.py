@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-from tformer.documents.html import html_of
+from tformer.documents.formats.html import html_of
 from tformer.documents.translation import Answer, Conversation, TranslatedSegment, converse
-from tformer.model.spans import word_pairs
+from tformer.model.text.offsets import word_pairs
 from tformer.model.translation import Notice, WarningKind
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.server.messages import links_from, total, warning_message

@@ -25,8 +25,8 @@ from tformer.model.translation import (
 from tformer.protos.v1 import translation_pb2 as pb
 
 if TYPE_CHECKING:
-    from tformer.server.glossaries import ServedGlossary
     from tformer.server.jobs import Timing
+    from tformer.server.served_glossary import ServedGlossary
 
 PLAIN_TEXT = "text/plain"
 HTML = "text/html"

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from tformer.model.directory import find_model
-from tformer.model.drafts import Route
+from tformer.model.checkpoint.layout import find_model
 from tformer.model.errors import ModelError, UsageError
 from tformer.model.options import DecodingOptions
+from tformer.model.passes.draft import Route
+from tformer.model.pipeline.translator import Translator
 from tformer.model.translation import Translation
-from tformer.model.translator import Translator
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.server.status import UnknownModel
 from tformer.server.worker import Batch

@@ -11,9 +11,9 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
-from tformer.model.drafts import Draft
 from tformer.model.errors import TformerError, UsageError
-from tformer.model.sentences import detect
+from tformer.model.passes.draft import Draft
+from tformer.model.text.segmentation import detect
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.server.admission import Admission, Reservation, estimate
 from tformer.server.cache import Cache

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tformer.documents.glossaries import SUFFIXES
+from tformer.documents.terminology.glossaries import SUFFIXES
 from tformer.model.errors import UsageError
-from tformer.model.glossary import Entry, Glossary
-from tformer.model.normalisation import same_language
+from tformer.model.terms.glossary import Entry, Glossary
+from tformer.model.text.normalization import same_language
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.server.messages import sendable
 

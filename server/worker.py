@@ -22,9 +22,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from tformer.model.drafts import Sentence
 from tformer.model.errors import UsageError
-from tformer.model.translator import Translator
+from tformer.model.passes.draft import Sentence
+from tformer.model.pipeline.translator import Translator
 from tformer.server.fairness import FairQueue
 from tformer.server.jobs import Job, Outbox, Part, Timing
 from tformer.server.status import Overloaded, ShuttingDown

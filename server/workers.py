@@ -11,8 +11,8 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tformer.model.drafts import Draft
-from tformer.model.translator import Translator
+from tformer.model.passes.draft import Draft
+from tformer.model.pipeline.translator import Translator
 from tformer.server.jobs import Part, Timing
 from tformer.server.worker import Batch, Worker
 

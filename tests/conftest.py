@@ -10,7 +10,7 @@ from tiny_training import SENTENCES, VOCABULARY_SIZE
 
 from tformer.cli import loading
 from tformer.cli.main import run
-from tformer.model.vocabulary import Vocabulary
+from tformer.model.vocabulary.sentencepiece import Vocabulary
 
 
 @pytest.fixture(scope="session")

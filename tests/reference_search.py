@@ -11,8 +11,8 @@ from itertools import zip_longest
 from typing import NamedTuple
 
 from tformer.model.options import DecodingOptions
-from tformer.model.request import Request, Term
-from tformer.model.sampling import uniform
+from tformer.model.search.request import Request, Term
+from tformer.model.search.sampling import uniform
 
 Tokens = tuple[int, ...]
 

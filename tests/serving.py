@@ -17,9 +17,9 @@ import pytest
 import torch
 from tiny import tiny_transformer
 
-from tformer.model.checkpoint import save_model
-from tformer.model.directory import ModelFacts
-from tformer.model.vocabulary import Vocabulary
+from tformer.model.checkpoint.layout import ModelFacts
+from tformer.model.network.torch_checkpoint import save_model
+from tformer.model.vocabulary.sentencepiece import Vocabulary
 from tformer.server.address import Address
 from tformer.server.lifecycle import Server, ServerOptions
 from tformer.server.models import ModelSource, Settings

@@ -16,7 +16,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from tformer.model.graphed.recorder import Recording
+from tformer.model.network.cuda_graphs.recorder import Recording
 
 # Reading a value on the host, results whose size is a value, and tensors made of Python's numbers.
 FORBIDDEN = (

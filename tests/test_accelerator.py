@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from tformer.model import accelerator
-from tformer.model.accelerator import has_traces_of_gpu, is_built_for_gpus, may_have_gpu
+from tformer.model.hardware import gpu_probe as accelerator
+from tformer.model.hardware.gpu_probe import has_traces_of_gpu, is_built_for_gpus, may_have_gpu
 
 
 def pci_device(root: Path, vendor: str, kind: str) -> None:
@@ -129,7 +129,7 @@ def test_no_gpu_takes_a_proof(
 def test_what_is_ruled_out_torch_does_not_find() -> None:
     code = (
         "import sys\n"
-        "from tformer.model.accelerator import may_have_gpu\n"
+        "from tformer.model.hardware.gpu_probe import may_have_gpu\n"
         "found = may_have_gpu()\n"
         "assert 'torch' not in sys.modules\n"
         "import torch\n"

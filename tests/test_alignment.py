@@ -12,19 +12,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import tiny_transformer, wide_transformer
 
-from tformer.model.alignment import STRENGTH, link, token_weights
+from tformer.model.checkpoint.layout import SHIPPED, read_config
 from tformer.model.config import AlignmentHeads, TransformerConfig
-from tformer.model.directory import SHIPPED, read_config
-from tformer.model.eager import Eager
 from tformer.model.errors import ModelError, UsageError
+from tformer.model.network.eager import Eager
+from tformer.model.network.transformer import Transformer
 from tformer.model.options import DecodingOptions
-from tformer.model.reading import PlainAligner, PlainReader
-from tformer.model.request import Pair
-from tformer.model.spans import tokens
-from tformer.model.transformer import Transformer
+from tformer.model.passes.alignment import STRENGTH, link, token_weights
+from tformer.model.pipeline.torch_scorer import PlainAligner, PlainReader
+from tformer.model.pipeline.translator import Translator
+from tformer.model.search.request import Pair
+from tformer.model.text.offsets import tokens
 from tformer.model.translation import Hypothesis, Translation
-from tformer.model.translator import Translator
-from tformer.model.vocabulary import Vocabulary
+from tformer.model.vocabulary.sentencepiece import Vocabulary
 
 HEADS = AlignmentHeads(1, (0,), reads=False)
 

@@ -5,8 +5,6 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 REPOSITORY = Path(__file__).parent.parent
 ROOMS = ("cli", "server", "model", "protos", "documents")
 
@@ -21,94 +19,21 @@ MAY_IMPORT = {
     "cli": {"model", "server", "documents"},
 }
 
-# Layers of tformer.model, the lowest first: a module imports from its own layer or below.
-LAYERS = (
-    {
-        "normalisation",
-        "errors",
-        "config",
-        "options",
-        "request",
-        "processor",
-        "translation",
-        "accelerator",
-        "compiling",
-    },
-    {"around", "device"},
-    {"translation_records"},
-    {
-        "cache",
-        "directory",
-        "weights",
-        "scores",
-        "candidates",
-        "constraints",
-        "sentences",
-        "spans",
-        "metrics",
-    },
-    {"glossary", "translation_memory", "guard"},
-    {
-        "transformer",
-        "vocabulary",
-        "drafts",
-        "hypotheses",
-        "processors",
-        "sampling",
-        "remembering",
-        "wishes",
-    },
-    {"spelling", "demands", "revising"},
-    {"decoding", "eager", "graphed", "int8", "search", "marian_vocabulary"},
-    {"checkpoint", "vocabularies"},
-    {"engine", "alignment", "training", "importers"},
-    {"reading"},
-    {"parallel", "second_look", "enforcing", "preparing", "loading"},
-    {"requiring"},
-    {"translator"},
-    {"benchmark", "inspection"},
-)
-
-# These must not cost the import of torch, at any depth.
+# What is loaded to translate in int8 on the CPU: no torch but inside functions, at any depth.
 WITHOUT_TORCH = (
-    "errors",
-    "config",
-    "options",
-    "request",
-    "directory",
-    "translation",
-    "translation_records",
-    "drafts",
-    "alignment",
-    "guard",
-    "sentences",
-    "spans",
-    "metrics",
-    "vocabulary",
-    "marian_vocabulary",
-    "normalisation",
-    "processor",
-    "accelerator",
-    "compiling",
-    "around",
-    "glossary",
-    "translation_memory",
-    "remembering",
-    "spelling",
-    "demands",
-    "vocabularies",
-    "weights",
-)
-
-# What a translation in int8 on the CPU is loaded with: torch only inside functions, for what does
-# without it only sometimes.
-TORCH_WHEN_NEEDED = (
-    "translator",
-    "loading",
-    "engine",
-    "decoding",
-    "int8/network",
-    "alignment",
+    "model/text",
+    "model/hardware/numba_cache",
+    "model/vocabulary",
+    "model/terms",
+    "model/checkpoint",
+    "model/engine",
+    "model/passes",
+    "model/network/interface",
+    "model/network/int8",
+    "model/pipeline/translator",
+    "model/pipeline/loading",
+    "model/pipeline/wrapper",
+    "documents",
 )
 
 SOURCES = sorted(path for room in ROOMS for path in (REPOSITORY / room).rglob("*.py"))
@@ -144,80 +69,96 @@ def room_of(path: Path) -> str:
     return path.relative_to(REPOSITORY).parts[0]
 
 
-def layer(module: str) -> int | None:
-    return next((level for level, modules in enumerate(LAYERS) if module in modules), None)
+FILES = {
+    ".".join(("tformer", *path.relative_to(REPOSITORY).with_suffix("").parts)): path
+    for path in SOURCES
+}
+"""Every module of the product, by its dotted name; a package by its ``__init__``."""
 
 
-def module_of(path: Path) -> str:
-    """The module, or the folder, of tformer.model that a file is or is in."""
-    return path.relative_to(REPOSITORY / "model").parts[0].removesuffix(".py")
+def modules(imported: set[str]) -> set[str]:
+    """Modules of ours among what is imported, whether a module is named or something in it."""
+    found = set()
+    for name in imported:
+        for candidate in (name, name.rpartition(".")[0]):
+            if known := {candidate, f"{candidate}.__init__"} & FILES.keys():
+                found |= known
+                break
+    return found
 
 
-def parts_of_model(imported: set[str]) -> set[str]:
-    return {name.split(".")[2] for name in imported if name.startswith("tformer.model.")}
+def circle(arrows: dict[str, set[str]]) -> list[str]:
+    """A way from a node back to itself, or nothing."""
+    done: set[str] = set()
+
+    def visit(node: str, way: list[str]) -> list[str]:
+        if node in way:
+            return [*way[way.index(node) :], node]
+        if node in done:
+            return []
+        for following in sorted(arrows.get(node, ())):
+            if found := visit(following, [*way, node]):
+                return found
+        done.add(node)
+        return []
+
+    return next((found for node in sorted(arrows) if (found := visit(node, []))), [])
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=str)
-def test_rooms_import_only_what_they_may(path: Path) -> None:
-    room = room_of(path)
-    rooms = {name.split(".")[1] for name in imports(path) if name.startswith("tformer.")}
-    assert rooms - {room} <= MAY_IMPORT[room]
+def test_rooms_import_only_what_they_may() -> None:
+    for path in SOURCES:
+        rooms = {name.split(".")[1] for name in imports(path) if name.startswith("tformer.")}
+        assert rooms - {room_of(path)} <= MAY_IMPORT[room_of(path)], path
 
 
-@pytest.mark.parametrize("path", [p for p in SOURCES if room_of(p) == "cli"], ids=str)
-def test_commands_load_neither_torch_nor_the_server_before_they_need_them(path: Path) -> None:
-    loaded = imports_on_loading(path)
-    assert not {name for name in loaded if name.startswith(("torch", "tformer.server"))}
+def test_files_form_no_circle() -> None:
+    assert not circle({name: modules(imports(path)) - {name} for name, path in FILES.items()})
 
 
-@pytest.mark.parametrize(
-    "path",
-    [p for p in SOURCES if room_of(p) == "model" and module_of(p) != "__init__"],
-    ids=str,
-)
-def test_the_model_imports_downwards_only(path: Path) -> None:
-    own = layer(module_of(path))
-    assert own is not None, f"{path} has no layer: give it one in LAYERS"
-    for module in parts_of_model(imports(path)):
-        below = layer(module)
-        assert below is not None and below <= own, f"{module} is above {module_of(path)}"
+def floor(path: Path) -> str:
+    """The folder of a file; the file itself if it stands at the top of a room."""
+    parts = path.relative_to(REPOSITORY).parts
+    return "/".join(parts[:-1] if len(parts) > 2 else parts)
 
 
-@pytest.mark.parametrize("module", WITHOUT_TORCH)
-def test_some_modules_do_without_torch(module: str) -> None:
-    reached, waiting = set(), {module}
+def test_folders_form_no_circle() -> None:
+    """Imports of a folder's files point to the folder itself or to lower ones."""
+    arrows: dict[str, set[str]] = {}
+    for path in SOURCES:
+        if path.name == "__init__.py":  # a public face: names what is below it
+            continue
+        below = {floor(FILES[name]) for name in modules(imports(path))}
+        arrows.setdefault(floor(path), set()).update(below - {floor(path)})
+    assert not circle(arrows)
+
+
+def test_commands_load_neither_torch_nor_the_server_before_they_need_them() -> None:
+    for path in SOURCES:
+        if room_of(path) == "cli":
+            loaded = imports_on_loading(path)
+            assert not {n for n in loaded if n.startswith(("torch", "tformer.server"))}, path
+
+
+def test_a_translation_in_int8_is_loaded_without_torch() -> None:
+    waiting = {
+        name
+        for name, path in FILES.items()
+        if str(path.relative_to(REPOSITORY)).startswith(WITHOUT_TORCH)
+    }
+    reached: set[str] = set()
     while waiting:
-        name = waiting.pop()
-        reached.add(name)
-        loaded = imports(REPOSITORY / "model" / f"{name}.py")
-        assert not {imported for imported in loaded if imported.split(".")[0] == "torch"}, name
-        waiting |= parts_of_model(loaded) - reached
+        reached.add(name := waiting.pop())
+        loaded = imports_on_loading(FILES[name])
+        assert not {n for n in loaded if n.startswith(("torch", "safetensors.torch"))}, name
+        waiting |= modules(loaded) - reached
 
 
-def file_of(module: str) -> Path:
-    """The file of a module of tformer.model, which may be a folder."""
-    path = REPOSITORY.joinpath("model", *module.split("/"))
-    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-
-
-@pytest.mark.parametrize("module", TORCH_WHEN_NEEDED)
-def test_a_translation_in_int8_is_loaded_without_torch(module: str) -> None:
-    reached, waiting = set(), {module}
-    while waiting:
-        name = waiting.pop()
-        reached.add(name)
-        loaded = imports_on_loading(file_of(name))
-        assert not {i for i in loaded if i.startswith(("torch", "safetensors.torch"))}, name
-        parts = [i.split(".")[2:] for i in loaded if i.startswith("tformer.model.")]
-        paths = {"/".join(part[:n]) for part in parts for n in range(1, len(part) + 1)}
-        waiting |= {path for path in paths if file_of(path).is_file()} - reached
-
-
-@pytest.mark.parametrize("path", [p for p in SOURCES if room_of(p) == "documents"], ids=str)
-def test_documents_need_of_the_model_only_errors_and_what_files_hold(path: Path) -> None:
-    imported = imports(path)
-    assert parts_of_model(imported) <= {"errors", "normalisation", "glossary", "translation_memory"}
-    assert not {name for name in imported if name.split(".")[0] == "torch"}
+def test_documents_need_of_the_model_only_errors_and_what_files_hold() -> None:
+    allowed = {"errors", "text", "terms"}
+    for path in SOURCES:
+        if room_of(path) == "documents":
+            used = {n.split(".")[2] for n in imports(path) if n.startswith("tformer.model.")}
+            assert used <= allowed, path
 
 
 def test_every_folder_with_code_is_in_the_wheel() -> None:

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 from tiny import tiny_transformer
 
-from tformer.cli.pictures.choice import Choice
-from tformer.cli.pictures.page import page
+from tformer.cli.attention_views.choice import Choice
+from tformer.cli.attention_views.page import page
 from tformer.model.config import AlignmentHeads
-from tformer.model.eager import Eager
-from tformer.model.inspection import Inspection, inspect
+from tformer.model.network.eager import Eager
 from tformer.model.options import DecodingOptions
-from tformer.model.reading import PlainAligner
-from tformer.model.translator import Translator
-from tformer.model.vocabulary import Vocabulary
+from tformer.model.pipeline.inspection import Inspection, inspect
+from tformer.model.pipeline.torch_scorer import PlainAligner
+from tformer.model.pipeline.translator import Translator
+from tformer.model.vocabulary.sentencepiece import Vocabulary
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
 DRIVER = shutil.which("chromedriver")

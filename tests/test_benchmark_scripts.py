@@ -15,12 +15,12 @@ import torch
 from continuous import Arrival, Requests, Run, poisson, serve, summary
 from tiny import tiny_transformer
 
-from tformer.model.drafts import Sentence
-from tformer.model.eager import Eager
+from tformer.model.network.eager import Eager
 from tformer.model.options import DecodingOptions
-from tformer.model.sentences import Piece
-from tformer.model.translator import Translator
-from tformer.model.vocabulary import Vocabulary
+from tformer.model.passes.draft import Sentence
+from tformer.model.pipeline.translator import Translator
+from tformer.model.text.segmentation import Piece
+from tformer.model.vocabulary.sentencepiece import Vocabulary
 
 OPTIONS = DecodingOptions(beam_size=2, n_best=2)
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tformer.model.cache import BLOCK, DecoderCache
+from tformer.model.network.kv_cache import BLOCK, DecoderCache
 
 HEADS, D = 2, 3
 

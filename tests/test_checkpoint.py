@@ -12,12 +12,12 @@ import pytest
 import torch
 from tiny import tiny_transformer
 
-from tformer.model.checkpoint import load_model, save_model
+from tformer.model.checkpoint.layout import ModelFacts
 from tformer.model.config import TransformerConfig
-from tformer.model.directory import ModelFacts
 from tformer.model.errors import ModelError, OutputError
-from tformer.model.transformer import Transformer
-from tformer.model.vocabulary import Vocabulary
+from tformer.model.network.torch_checkpoint import load_model, save_model
+from tformer.model.network.transformer import Transformer
+from tformer.model.vocabulary.sentencepiece import Vocabulary
 
 CPU = torch.device("cpu")
 FACTS = ModelFacts("tiny", ("en", "de"), licence="Apache-2.0", training={"step": 7})
@@ -136,7 +136,7 @@ def test_loading_does_not_import_what_takes_longer_than_all_the_rest(model: Path
     code = (
         "import sys, torch\n"
         "from pathlib import Path\n"
-        "from tformer.model.checkpoint import load_model\n"
+        "from tformer.model.network.torch_checkpoint import load_model\n"
         "before = set(sys.modules)\n"
         f"load_model(Path({str(model)!r}), torch.device('cpu'), torch.float32)\n"
         "assert not {'torch._dynamo', 'sympy'} & (set(sys.modules) - before)\n"

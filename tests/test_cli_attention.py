@@ -17,10 +17,10 @@ from tiny import tiny_transformer
 from tformer.cli import loading
 from tformer.cli.exits import ExitStatus
 from tformer.model.config import AlignmentHeads
-from tformer.model.eager import Eager
-from tformer.model.reading import PlainAligner
-from tformer.model.translator import Translator
-from tformer.model.vocabulary import Vocabulary
+from tformer.model.network.eager import Eager
+from tformer.model.pipeline.torch_scorer import PlainAligner
+from tformer.model.pipeline.translator import Translator
+from tformer.model.vocabulary.sentencepiece import Vocabulary
 
 TEXT = "A dog runs on the beach."
 

@@ -11,11 +11,11 @@ from tiny import tiny_transformer
 
 from tformer.cli import loading
 from tformer.cli.exits import ExitStatus
-from tformer.model.eager import Eager
+from tformer.model.network.eager import Eager
 from tformer.model.options import DecodingOptions
-from tformer.model.spans import word_pairs, words
-from tformer.model.translator import Translator
-from tformer.model.vocabulary import Vocabulary
+from tformer.model.pipeline.translator import Translator
+from tformer.model.text.offsets import word_pairs, words
+from tformer.model.vocabulary.sentencepiece import Vocabulary
 
 LINES = ["A dog runs, on the beach.", "", "Where is it? There it is!", "..."]
 TEXT = "\n".join(LINES).encode() + b"\n"

@@ -13,8 +13,8 @@ from fake_translator import FakeTranslator, Tformer
 from tformer.cli import loading
 from tformer.cli.exits import ExitStatus
 from tformer.cli.setup import Setup
-from tformer.documents.journal import journal_path
-from tformer.documents.manifest import NAME as MANIFEST
+from tformer.documents.jobs.journal import journal_path
+from tformer.documents.jobs.manifest import NAME as MANIFEST
 from tformer.model.translation import Translation
 
 PO = 'msgid "Open"\nmsgstr "Auf"\n\nmsgid "Close"\nmsgstr ""\n'

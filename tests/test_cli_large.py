@@ -26,7 +26,7 @@ KILLED = """
 import os, signal, sys
 lives, asked = int(sys.argv.pop(1)), open(sys.argv.pop(1), "a", buffering=1)
 from tformer.cli import main
-from tformer.documents.journal import Journal
+from tformer.documents.jobs.journal import Journal
 
 append = Journal.append
 

@@ -35,7 +35,7 @@ def test_what_needs_no_model_imports_nothing_heavy(argument: str) -> None:
 def test_a_command_loads_no_other_and_no_format_of_documents(name: str) -> None:
     others = {module for other, module in COMMANDS.items() if other != name}
     assert COMMANDS[name] in (imported := imported_by(name, "--help"))
-    assert not imported & (others | HEAVY | {"tformer.documents.markdown", "grpc"})
+    assert not imported & (others | HEAVY | {"tformer.documents.formats.markdown", "grpc"})
 
 
 def test_version(tformer: Tformer) -> None:

@@ -7,7 +7,7 @@ from fake_translator import Tformer
 from tiny_training import PAIRS, write_recipe, write_tsv
 
 from tformer.cli.exits import ExitStatus
-from tformer.model.directory import find_model
+from tformer.model.checkpoint.layout import find_model
 from tformer.model.training.store import TokenStore
 
 

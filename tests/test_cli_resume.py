@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from tformer.cli import loading
 from tformer.cli.exits import ExitStatus
-from tformer.documents.journal import Earlier, Journal, journal_path, part_path
-from tformer.documents.manifest import Manifest
+from tformer.documents.jobs.journal import Earlier, Journal, journal_path, part_path
+from tformer.documents.jobs.manifest import Manifest
 from tformer.model.errors import ModelError, OutputError
 from tformer.model.translation import Translation
 

@@ -15,11 +15,11 @@ import pytest
 import torch
 from tiny import tiny_transformer
 
-from tformer.model import compiling
-from tformer.model.checkpoint import save_model
-from tformer.model.compiling import READY, SOURCES, code_folder, njit, once
-from tformer.model.directory import ModelFacts
-from tformer.model.vocabulary import Vocabulary
+from tformer.model.checkpoint.layout import ModelFacts
+from tformer.model.hardware import numba_cache as compiling
+from tformer.model.hardware.numba_cache import READY, SOURCES, code_folder, njit, once
+from tformer.model.network.torch_checkpoint import save_model
+from tformer.model.vocabulary.sentencepiece import Vocabulary
 
 MODEL = Path(compiling.__file__).parent
 
@@ -115,7 +115,7 @@ def test_processes_that_start_together_compile_once(tmp_path: Path) -> None:
     log = tmp_path / "log"
     code = (
         "import time\n"
-        "from tformer.model.compiling import once\n"
+        "from tformer.model.hardware.numba_cache import once\n"
         "def compile_all():\n"
         f"    open({str(log)!r}, 'a').write('compiled\\n')\n"
         "    time.sleep(0.5)\n"
@@ -178,7 +178,7 @@ def test_what_was_prepared_is_all_that_a_translation_needs(
         "    return {(m, name): len(f.signatures)\n"
         "        for m in list(sys.modules) if m.startswith('tformer.model')\n"
         "        for name, f in vars(sys.modules[m]).items() if hasattr(f, 'signatures')}\n"
-        "from tformer.model import preparing\n"
+        "from tformer.model.pipeline import warmup as preparing\n"
         "preparing.translate(preparing.Int8(preparing.Nothing()))\n"
         "before = compiled()\n"
         "options = DecodingOptions(guard=False)\n"

@@ -17,16 +17,16 @@ from test_engine import alone, assert_same, drain, random_request
 from test_graphed import EOS, FEW, play
 from tiny import tiny_transformer, wide_transformer
 
-from tformer.model import device
-from tformer.model.device import on_host
-from tformer.model.eager import Eager
-from tformer.model.engine import Engine
-from tformer.model.graphed import Buckets, Graphed
-from tformer.model.graphed import step as graphed_step
-from tformer.model.graphed.recorder import CudaRecorder
+from tformer.model.engine.engine import Engine
+from tformer.model.hardware import device
+from tformer.model.hardware.device import on_host
+from tformer.model.network.cuda_graphs import Buckets, Graphed
+from tformer.model.network.cuda_graphs import step as graphed_step
+from tformer.model.network.cuda_graphs.recorder import CudaRecorder
+from tformer.model.network.eager import Eager
+from tformer.model.network.transformer import Transformer
 from tformer.model.options import DecodingOptions
-from tformer.model.request import Request
-from tformer.model.transformer import Transformer
+from tformer.model.search.request import Request
 
 DEVICE = torch.device(os.environ.get("TFORMER_TEST_DEVICE", "cuda"))
 ON_GPU = DEVICE.type == "cuda"

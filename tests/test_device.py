@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tformer.model import device as device_module
-from tformer.model.device import choose_device, choose_dtype, set_threads, wants_int8
 from tformer.model.errors import DeviceError, UsageError
+from tformer.model.hardware import device as device_module
+from tformer.model.hardware.device import choose_device, choose_dtype, set_threads, wants_int8
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tformer.documents.document import Document
-from tformer.documents.formats import FORMATS, PACKAGES, SUFFIXES, format_of, open_document
+from tformer.documents.registry import FORMATS, PACKAGES, SUFFIXES, format_of, open_document
 from tformer.documents.segments import Inline, Segment, State, problem_with
 from tformer.documents.translation import TranslatedSegment, translate_segments
 from tformer.model.errors import InputError, UsageError

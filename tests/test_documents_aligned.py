@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fake_translator import Tformer
 
-from tformer.documents.formats import open_document
+from tformer.documents.registry import open_document
 from tformer.documents.translation import Answer, translate_segments
 
 # What is marked in the source, and what may then be marked in the translation.

@@ -6,7 +6,7 @@ from pathlib import Path
 import polib
 import pytest
 
-from tformer.documents.formats import open_document
+from tformer.documents.registry import open_document
 from tformer.documents.segments import State
 
 DATA = Path(__file__).parent / "data" / "documents"

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tformer.documents.document import Document
-from tformer.documents.formats import open_document
+from tformer.documents.registry import open_document
 from tformer.documents.translation import translate_segments
 from tformer.model.errors import InputError
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tformer.documents.restoring import fragments, joined, restore
+from tformer.documents.inline.restoring import fragments, joined, restore
 from tformer.documents.segments import Builder, Segment, parts, problem_with, without_marks
 
 

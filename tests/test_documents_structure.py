@@ -13,10 +13,10 @@ from tformer.cli.documents import DocumentJob
 from tformer.cli.languages import Choice
 from tformer.cli.tally import Tally
 from tformer.documents.document import Document
-from tformer.documents.formats import open_document
+from tformer.documents.registry import open_document
 from tformer.documents.segments import Inline, Segment, State, parts
 from tformer.model.options import DecodingOptions
-from tformer.model.translator import Translator
+from tformer.model.pipeline.translator import Translator
 
 DATA = Path(__file__).parent / "data" / "documents"
 FILES = sorted(path for path in DATA.rglob("*") if path.is_file())

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tformer.model.drafts import Draft, Sentence
 from tformer.model.options import DecodingOptions
-from tformer.model.sentences import Piece
+from tformer.model.passes.draft import Draft, Sentence
+from tformer.model.text.segmentation import Piece
 from tformer.model.translation import FinishReason, Hypothesis
 
 

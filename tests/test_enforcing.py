@@ -9,18 +9,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tiny import tiny_transformer
 
-from tformer.documents.glossaries import read_glossary
-from tformer.model.drafts import Sentence
-from tformer.model.eager import Eager
-from tformer.model.enforcing import Enforcement
+from tformer.documents.terminology.glossaries import read_glossary
 from tformer.model.errors import UsageError
-from tformer.model.glossary import Entry, Found, Glossary, Term, is_said
-from tformer.model.hypotheses import FinishedHypothesis
+from tformer.model.network.eager import Eager
 from tformer.model.options import DecodingOptions
-from tformer.model.sentences import Piece
+from tformer.model.passes.draft import Sentence
+from tformer.model.passes.term_search import Enforcement
+from tformer.model.pipeline.translator import Translator
+from tformer.model.search.hypotheses import FinishedHypothesis
+from tformer.model.terms.glossary import Entry, Found, Glossary, Term, is_said
+from tformer.model.text.segmentation import Piece
 from tformer.model.translation import Translation
-from tformer.model.translator import Translator
-from tformer.model.vocabulary import Vocabulary
+from tformer.model.vocabulary.sentencepiece import Vocabulary
 
 DATA = Path(__file__).parent / "data" / "terms"
 

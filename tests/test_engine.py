@@ -17,13 +17,13 @@ from random_requests import random_options
 from reference_search import Reference, reference_search
 from tiny import tiny_transformer, wide_transformer
 
-from tformer.model.decoding import Decoding
-from tformer.model.eager import Eager, EagerDecoding
-from tformer.model.engine import Engine, Finished
+from tformer.model.engine.engine import Engine, Finished
 from tformer.model.errors import DeviceError, ModelError, UsageError
+from tformer.model.network.eager import Eager, EagerDecoding
+from tformer.model.network.interface import Decoding
+from tformer.model.network.transformer import Transformer
 from tformer.model.options import DecodingOptions
-from tformer.model.request import Request, Term
-from tformer.model.transformer import Transformer
+from tformer.model.search.request import Request, Term
 
 EOS = 2
 GREEDY = DecodingOptions(beam_size=1)

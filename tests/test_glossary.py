@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tformer.model.glossary import Entry, Glossary, Term, is_said, uses_of, warnings_about
-from tformer.model.normalisation import normalise, same_language
+from tformer.model.terms.glossary import Entry, Glossary, Term, is_said, uses_of, warnings_about
+from tformer.model.text.normalization import normalise, same_language
 
 
 def found(text: str, *sources: str) -> list[str]:

@@ -16,14 +16,14 @@ from tape import TapeRecorder
 from test_engine import alone, assert_same, drain, random_request
 from tiny import tiny_transformer, wide_transformer
 
-from tformer.model import device
-from tformer.model.eager import Eager
-from tformer.model.engine import Engine, Finished
-from tformer.model.graphed import Buckets, Graphed, GraphedDecoding, Shape
-from tformer.model.graphed.pool import Pool
+from tformer.model.engine.engine import Engine, Finished
+from tformer.model.hardware import device
+from tformer.model.network.cuda_graphs import Buckets, Graphed, GraphedDecoding, Shape
+from tformer.model.network.cuda_graphs.pool import Pool
+from tformer.model.network.eager import Eager
+from tformer.model.network.transformer import Transformer
 from tformer.model.options import DecodingOptions
-from tformer.model.request import Request
-from tformer.model.transformer import Transformer
+from tformer.model.search.request import Request
 
 EOS = 2
 FEW = Buckets(places=(2, 5), target=(16, 48), source=(32, 64))

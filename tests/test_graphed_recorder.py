@@ -12,7 +12,7 @@ import pytest
 import torch
 from tape import TapeRecorder
 
-from tformer.model.graphed.recorder import (
+from tformer.model.network.cuda_graphs.recorder import (
     CudaRecorder,
     EagerRecorder,
     Recordings,

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from tiny import tiny_transformer
 
-from tformer.model.drafts import Sentence
-from tformer.model.eager import Eager
-from tformer.model.guard import Attempt, Sign, is_guarded, retry
+from tformer.model.network.eager import Eager
 from tformer.model.options import MAX_BEAM_SIZE, DecodingOptions
+from tformer.model.passes.draft import Sentence
+from tformer.model.passes.guard import Attempt, Sign, is_guarded, retry
+from tformer.model.pipeline.translator import Translator
 from tformer.model.translation import WarningKind, kind_of
-from tformer.model.translator import Translator
-from tformer.model.vocabulary import Vocabulary
+from tformer.model.vocabulary.sentencepiece import Vocabulary
 
 HOUSE = "The house is old, but the garden is beautiful."
 HAUS = "Das Haus ist alt, aber der Garten ist schön."

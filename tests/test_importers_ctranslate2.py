@@ -11,18 +11,18 @@ import pytest
 import torch
 from tiny_marian import SOURCE_SENTENCES, decoded, random_sources, save_marian
 
-from tformer.model.checkpoint import load_model, save_model
+from tformer.model.checkpoint.layout import ModelFacts
 from tformer.model.config import TransformerConfig
-from tformer.model.directory import ModelFacts
-from tformer.model.eager import Eager
-from tformer.model.engine import Engine
+from tformer.model.convert.ctranslate2 import export_ctranslate2
+from tformer.model.convert.marian import import_marian
+from tformer.model.engine.engine import Engine
 from tformer.model.errors import OutputError, UsageError
-from tformer.model.importers.ctranslate2 import export_ctranslate2
-from tformer.model.importers.marian import import_marian
+from tformer.model.network.eager import Eager
+from tformer.model.network.torch_checkpoint import load_model, save_model
+from tformer.model.network.transformer import Transformer
 from tformer.model.options import DecodingOptions
-from tformer.model.request import Request
-from tformer.model.transformer import Transformer
-from tformer.model.vocabulary import Vocabulary
+from tformer.model.search.request import Request
+from tformer.model.vocabulary.sentencepiece import Vocabulary
 
 CPU = torch.device("cpu")
 

@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 import torch
 
-from tformer.model.checkpoint import save_model
+from tformer.model.checkpoint.layout import ModelFacts
 from tformer.model.config import TransformerConfig
-from tformer.model.directory import ModelFacts
-from tformer.model.errors import UsageError
-from tformer.model.importers.huggingface import (
+from tformer.model.convert.huggingface import (
     export_transformers,
     load_transformers,
     transformers_model,
 )
-from tformer.model.transformer import Transformer
-from tformer.model.vocabulary import Vocabulary
+from tformer.model.errors import UsageError
+from tformer.model.network.torch_checkpoint import save_model
+from tformer.model.network.transformer import Transformer
+from tformer.model.vocabulary.sentencepiece import Vocabulary
 
 SHAPE = TransformerConfig(
     vocab_size=40,

@@ -22,15 +22,15 @@ from tiny_marian import (
 from torch import Tensor
 from transformers import MarianMTModel, MarianTokenizer
 
-from tformer.model.checkpoint import load_model
-from tformer.model.directory import read_config
+from tformer.model.checkpoint.layout import read_config
+from tformer.model.convert.hub import fetch
+from tformer.model.convert.marian import import_marian
 from tformer.model.errors import ModelError, UsageError
-from tformer.model.importers.hub import fetch
-from tformer.model.importers.marian import import_marian
-from tformer.model.marian_vocabulary import MarianVocabulary
+from tformer.model.network.torch_checkpoint import load_model
+from tformer.model.network.transformer import Transformer
 from tformer.model.options import DecodingOptions
-from tformer.model.transformer import Transformer
-from tformer.model.translator import Translator
+from tformer.model.pipeline.translator import Translator
+from tformer.model.vocabulary.marian import MarianVocabulary
 
 SHAPES = [
     pytest.param({}, id="shared"),

@@ -9,14 +9,14 @@ import pytest
 import torch
 from tiny import tiny_transformer
 
-from tformer.model.eager import Eager
-from tformer.model.engine import Engine
+from tformer.model.engine.engine import Engine
 from tformer.model.errors import UsageError
-from tformer.model.inspection import Candidate, Fate, Inspection, inspect
+from tformer.model.network.eager import Eager
 from tformer.model.options import DecodingOptions
-from tformer.model.request import Request
-from tformer.model.translator import Translator
-from tformer.model.vocabulary import Vocabulary
+from tformer.model.pipeline.inspection import Candidate, Fate, Inspection, inspect
+from tformer.model.pipeline.translator import Translator
+from tformer.model.search.request import Request
+from tformer.model.vocabulary.sentencepiece import Vocabulary
 
 TEXT = "A dog runs on the beach."
 

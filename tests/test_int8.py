@@ -16,13 +16,10 @@ from tiny import wide_transformer
 from torch import Tensor, nn
 
 from tformer.model.config import AlignmentHeads, TransformerConfig
-from tformer.model.eager import Eager
-from tformer.model.engine import Engine
+from tformer.model.engine.engine import Engine
 from tformer.model.errors import ModelError
-from tformer.model.int8.loops.emitter import LOWEST
-from tformer.model.int8.loops.products import PANEL
-from tformer.model.int8.network import ENCODED_TOGETHER, Int8, positional_encodings
-from tformer.model.int8.products import (
+from tformer.model.network.eager import Eager
+from tformer.model.network.int8.gemm import (
     OFFSET,
     QUANTISED_TOGETHER,
     filled,
@@ -30,11 +27,14 @@ from tformer.model.int8.products import (
     product_plain,
     quantised,
 )
-from tformer.model.int8.reading import Int8Reader
+from tformer.model.network.int8.network import ENCODED_TOGETHER, Int8, positional_encodings
+from tformer.model.network.int8.scorer import Int8Reader
+from tformer.model.network.int8.simd.emitter import LOWEST
+from tformer.model.network.int8.simd.gemm import PANEL
+from tformer.model.network.transformer import Transformer
 from tformer.model.options import DecodingOptions
-from tformer.model.reading import PlainReader
-from tformer.model.request import Pair, Request
-from tformer.model.transformer import Transformer
+from tformer.model.pipeline.torch_scorer import PlainReader
+from tformer.model.search.request import Pair, Request
 
 EOS = 2
 

@@ -6,12 +6,10 @@ import numpy as np
 import pytest
 from numba import njit
 
-from tformer.model.int8 import attention, next_token, rows
-from tformer.model.int8.loops.attention import put_halves
-from tformer.model.int8.loops.emitter import LANES
-from tformer.model.int8.loops.logits import COLUMNS, at_least, deal, sum_of_powers
-from tformer.model.int8.loops.numbers import lowest_bit
-from tformer.model.int8.loops.rows import (
+from tformer.model.network.int8 import attention, next_token, rows
+from tformer.model.network.int8.elementwise import Norm, Shape
+from tformer.model.network.int8.simd.attention import put_halves
+from tformer.model.network.int8.simd.elementwise import (
     deviation,
     largest_magnitude,
     put_bytes,
@@ -19,7 +17,9 @@ from tformer.model.int8.loops.rows import (
     put_sum,
     rectify,
 )
-from tformer.model.int8.rows import Norm, Shape
+from tformer.model.network.int8.simd.emitter import LANES
+from tformer.model.network.int8.simd.logits import COLUMNS, at_least, deal, sum_of_powers
+from tformer.model.network.int8.simd.pointers import lowest_bit
 
 GUARD = np.float32(9.0)
 """What lies around an output, and must still be there afterwards."""

@@ -3,7 +3,7 @@
 import pytest
 
 from tformer.model.errors import InputError
-from tformer.model.metrics import score
+from tformer.model.evaluation.metrics import score
 
 REFERENCES = ["Der Hund läuft am Strand.", "Wo ist der Bahnhof, bitte?"]
 

@@ -9,12 +9,12 @@ import pytest
 import torch
 from tiny import tiny_transformer
 
-from tformer.model.eager import Eager
-from tformer.model.engine import Engine, Finished
+from tformer.model.engine.engine import Engine, Finished
+from tformer.model.engine.parallel import SLACK, ParallelEngine
 from tformer.model.errors import ModelError, UsageError
+from tformer.model.network.eager import Eager
 from tformer.model.options import DecodingOptions
-from tformer.model.parallel import SLACK, ParallelEngine
-from tformer.model.request import Request
+from tformer.model.search.request import Request
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from tformer.model.options import DecodingOptions
-from tformer.model.processors import Changed, recommended, repetitions
-from tformer.model.request import Request
-from tformer.model.scores import LogProbs
+from tformer.model.search.logits_processors import Changed, recommended, repetitions
+from tformer.model.search.request import Request
+from tformer.model.search.scores import LogProbs
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,11 @@ from fake_translator import FakeTranslator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tformer.model.glossary import Entry, Glossary
 from tformer.model.options import DecodingOptions
-from tformer.model.remembering import Remembering
+from tformer.model.pipeline.tm_translator import Remembering
+from tformer.model.terms.glossary import Entry, Glossary
+from tformer.model.terms.translation_memory import TranslationMemory, Unit
 from tformer.model.translation import Hypothesis, Translation
-from tformer.model.translation_memory import TranslationMemory, Unit
 
 
 class Shouting(FakeTranslator):

@@ -7,14 +7,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tiny import tiny_transformer
 
-from tformer.model.eager import Eager
 from tformer.model.errors import UsageError
-from tformer.model.glossary import Entry, Glossary, Term, is_said
-from tformer.model.normalisation import normalise
+from tformer.model.network.eager import Eager
 from tformer.model.options import DecodingOptions
+from tformer.model.pipeline.translator import Translator
+from tformer.model.terms.glossary import Entry, Glossary, Term, is_said
+from tformer.model.text.normalization import normalise
 from tformer.model.translation import Translation, WarningKind, kind_of
-from tformer.model.translator import Translator
-from tformer.model.vocabulary import Vocabulary
+from tformer.model.vocabulary.sentencepiece import Vocabulary
 
 SENTENCES = [
     "A dog runs on the beach.",

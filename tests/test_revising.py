@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tformer.model.options import DecodingOptions
-from tformer.model.revising import Replacement, Revision
+from tformer.model.passes.substitution import Replacement, Revision
 
 SURE, UNSURE = math.log(0.9), math.log(0.1)
 

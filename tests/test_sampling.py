@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from tformer.model.options import DecodingOptions
-from tformer.model.request import Request
-from tformer.model.sampling import draw, uniform
+from tformer.model.search.request import Request
+from tformer.model.search.sampling import draw, uniform
 
 LOG_PROBS = torch.tensor([[0.1, 0.4, 0.05, 0.3, 0.15]]).log()
 

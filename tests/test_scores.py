@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tformer.model.scores import CHUNK, LogProbs, largest
+from tformer.model.search.scores import CHUNK, LogProbs, largest
 
 
 @pytest.mark.parametrize("length", [3, CHUNK, 20 * CHUNK, 20 * CHUNK + 7, 31 * CHUNK + 63])

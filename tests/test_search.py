@@ -12,10 +12,12 @@ import torch
 from random_requests import random_options
 from reference_search import reference_search
 
-from tformer.model import device
-from tformer.model.candidates import Candidate
-from tformer.model.constraints import Progress, allocate
-from tformer.model.hypotheses import (
+from tformer.model.hardware import device
+from tformer.model.options import DecodingOptions, LengthNormalisation
+from tformer.model.search.beam import Beam
+from tformer.model.search.candidates import Candidate
+from tformer.model.search.constraints import Progress, allocate
+from tformer.model.search.hypotheses import (
     FINISHED,
     SENTENCE,
     FinishedHypothesis,
@@ -24,10 +26,8 @@ from tformer.model.hypotheses import (
     new_sentence,
     stopped,
 )
-from tformer.model.options import DecodingOptions, LengthNormalisation
-from tformer.model.request import Request
-from tformer.model.scores import LogProbs
-from tformer.model.search import Beam
+from tformer.model.search.request import Request
+from tformer.model.search.scores import LogProbs
 
 BOS, EOS = 1, 2
 TWO = Request((5,), DecodingOptions(beam_size=2))

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tformer.model.errors import UsageError
-from tformer.model.sentences import Piece, detect, split
+from tformer.model.text.segmentation import Piece, detect, split
 
 # Text that looks like text: random code points alone would seldom contain a boundary.
 ABBREVIATIONS = ["Dr. ", "z. B. ", "e.g. ", "U.S.", "3.5", "1. ", "...", "…"]

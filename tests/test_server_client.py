@@ -21,8 +21,8 @@ from serving import SENTENCES, RunningServer, make_model, serving
 
 from tformer.model.errors import InputError, ServerError, UsageError
 from tformer.model.options import DecodingOptions
+from tformer.model.pipeline.translator import Translator
 from tformer.model.translation import Translation
-from tformer.model.translator import Translator
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.protos.v1.translation_pb2_grpc import (
     TranslationServiceServicer,

@@ -33,7 +33,7 @@ from serving import (
 )
 
 from tformer.model.errors import ModelError, ServerError, UsageError
-from tformer.model.translator import Translator
+from tformer.model.pipeline.translator import Translator
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.protos.v1.translation_pb2_grpc import TranslationServiceStub
 from tformer.server import access, models, service

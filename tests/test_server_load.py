@@ -22,9 +22,9 @@ import grpc
 import pytest
 from serving import SENTENCES, RunningServer, make_model, serving
 
-from tformer.model.glossary import Entry, Glossary
 from tformer.model.options import DecodingOptions
-from tformer.model.translator import Translator
+from tformer.model.pipeline.translator import Translator
+from tformer.model.terms.glossary import Entry, Glossary
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.protos.v1.translation_pb2_grpc import TranslationServiceStub
 from tformer.server.messages import options_message

@@ -8,9 +8,9 @@ import pytest
 from serving import make_model, serving
 from tiny_marian import save_marian
 
+from tformer.model.convert.marian import import_marian
 from tformer.model.errors import ModelError, UsageError
-from tformer.model.importers.marian import import_marian
-from tformer.model.translator import Translator
+from tformer.model.pipeline.translator import Translator
 from tformer.server.client import Client
 from tformer.server.models import check, fingerprint
 

@@ -12,12 +12,12 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from serving import SENTENCES, RunningServer, make_model, serving
 
-from tformer.documents.html import html_of
+from tformer.documents.formats.html import html_of
 from tformer.documents.translation import Answer, translate_segments
 from tformer.model.options import DecodingOptions
-from tformer.model.spans import word_pairs
+from tformer.model.pipeline.translator import Translator
+from tformer.model.text.offsets import word_pairs
 from tformer.model.translation import Translation
-from tformer.model.translator import Translator
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.protos.v1.translation_pb2_grpc import TranslationServiceStub
 from tformer.server.messages import options_message

@@ -14,12 +14,12 @@ from fake_translator import Tformer
 from serving import RunningServer, make_model, serving
 
 from tformer.cli.exits import ExitStatus
-from tformer.model.directory import find_model
+from tformer.model.checkpoint.layout import find_model
 from tformer.model.errors import InputError, ServerError, UsageError
-from tformer.model.glossary import Entry, Glossary
 from tformer.model.options import DecodingOptions
+from tformer.model.pipeline.translator import Translator
+from tformer.model.terms.glossary import Entry, Glossary
 from tformer.model.translation import Translation
-from tformer.model.translator import Translator
 from tformer.protos.v1 import admin_pb2
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.protos.v1.admin_pb2_grpc import AdminServiceStub

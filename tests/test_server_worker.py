@@ -13,12 +13,12 @@ import torch
 from serving import SENTENCES
 from tiny import tiny_transformer
 
-from tformer.model.drafts import Draft
-from tformer.model.eager import Eager
 from tformer.model.errors import ModelError, UsageError
+from tformer.model.network.eager import Eager
 from tformer.model.options import DecodingOptions
-from tformer.model.translator import Translator
-from tformer.model.vocabulary import Vocabulary
+from tformer.model.passes.draft import Draft
+from tformer.model.pipeline.translator import Translator
+from tformer.model.vocabulary.sentencepiece import Vocabulary
 from tformer.server.status import Overloaded, ShuttingDown
 from tformer.server.worker import Batch
 from tformer.server.workers import Workers

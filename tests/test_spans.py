@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tformer.model import spans
-from tformer.model.spans import pharaoh, piece_spans, tokens, word_pairs, words
+from tformer.model.text import offsets as spans
+from tformer.model.text.offsets import pharaoh, piece_spans, tokens, word_pairs, words
 from tformer.model.translation import Link
-from tformer.model.vocabulary import Vocabulary, normalise
+from tformer.model.vocabulary.sentencepiece import Vocabulary, normalise
 
 
 def texts_at(text: str, spans: list[tuple[int, int]]) -> list[str]:

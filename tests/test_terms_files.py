@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tformer.documents.glossaries import read_glossary
-from tformer.documents.memories import read_memory
+from tformer.documents.terminology.glossaries import read_glossary
+from tformer.documents.terminology.memories import read_memory
 from tformer.model.errors import InputError
-from tformer.model.glossary import Entry
-from tformer.model.translation_memory import Unit
+from tformer.model.terms.glossary import Entry
+from tformer.model.terms.translation_memory import Unit
 
 DATA = Path(__file__).parent / "data"
 

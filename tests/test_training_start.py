@@ -13,16 +13,16 @@ import torch
 from tiny_training import PAIRS, make_store, sample_pairs, write_recipe, write_tsv
 from torch import Tensor
 
-from tformer.model.checkpoint import load_model, save_model
+from tformer.model.checkpoint.layout import ModelFacts, read_config
 from tformer.model.config import AlignmentHeads
-from tformer.model.directory import ModelFacts, read_config
 from tformer.model.errors import ModelError, TrainingError
+from tformer.model.network.torch_checkpoint import load_model, save_model
 from tformer.model.training.launch import train
 from tformer.model.training.recipe import Recipe
 from tformer.model.training.run import Run
 from tformer.model.training.start import Start
 from tformer.model.training.store import TokenStore, prepare
-from tformer.model.vocabulary import Vocabulary
+from tformer.model.vocabulary.sentencepiece import Vocabulary
 
 CPU = torch.device("cpu")
 

@@ -99,7 +99,7 @@ def test_the_same_corpora_make_the_same_store(tmp_path: Path) -> None:
 def test_a_vocabulary_over_65536_pieces_needs_wider_tokens(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tformer.model.vocabulary import Vocabulary
+    from tformer.model.vocabulary.sentencepiece import Vocabulary
 
     write_tsv(tmp_path / "a.tsv", PAIRS)
     size = Vocabulary.__len__

@@ -9,7 +9,7 @@ import pytest
 import torch
 from tiny_training import make_store, write_tsv
 
-from tformer.model.checkpoint import load_model
+from tformer.model.network.torch_checkpoint import load_model
 from tformer.model.training.launch import train
 from tformer.model.training.recipe import Recipe
 from tformer.model.training.validation import translate

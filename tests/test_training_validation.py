@@ -9,11 +9,11 @@ import pytest
 import torch
 from tiny_training import PAIRS, make_store, sample_pairs, write_recipe, write_tsv
 
-from tformer.model.metrics import score
+from tformer.model.evaluation.metrics import score
+from tformer.model.network.transformer import Transformer
 from tformer.model.training.recipe import Recipe
 from tformer.model.training.store import TokenStore
 from tformer.model.training.validation import Validator, translate
-from tformer.model.transformer import Transformer
 
 CPU = torch.device("cpu")
 

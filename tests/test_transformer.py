@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from tformer.model.config import PRESETS, PositionLayout, TransformerConfig
 from tformer.model.errors import ModelError
-from tformer.model.transformer import (
+from tformer.model.network.transformer import (
     AttentionWeights,
     MultiHeadAttention,
     Transformer,

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rapidfuzz import fuzz
 
-from tformer.model.translation_memory import ALIKE, TranslationMemory, Unit
+from tformer.model.terms.translation_memory import ALIKE, TranslationMemory, Unit
 
 
 def memory(*sources: str) -> TranslationMemory:

@@ -13,16 +13,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tiny import tiny_transformer
 
-from tformer.model import checkpoint, loading
-from tformer.model.checkpoint import load_model, save_model
-from tformer.model.directory import ModelFacts
-from tformer.model.eager import Eager
+from tformer.model.checkpoint.layout import ModelFacts
 from tformer.model.errors import UsageError
-from tformer.model.graphed import Graphed
+from tformer.model.network import torch_checkpoint as checkpoint
+from tformer.model.network.cuda_graphs import Graphed
+from tformer.model.network.eager import Eager
+from tformer.model.network.torch_checkpoint import load_model, save_model
 from tformer.model.options import DecodingOptions
+from tformer.model.pipeline import loading
+from tformer.model.pipeline.translator import Translator
 from tformer.model.translation import Translation
-from tformer.model.translator import Translator
-from tformer.model.vocabulary import Vocabulary
+from tformer.model.vocabulary.sentencepiece import Vocabulary
 
 SENTENCES = [
     "A dog runs on the beach.",
@@ -249,7 +250,7 @@ def test_int8_translates_without_torch(
     save(translator, tmp_path / "tiny")
     code = (
         "import sys\n"
-        "from tformer.model import accelerator\n"
+        "from tformer.model.hardware import gpu_probe as accelerator\n"
         "accelerator.has_traces_of_gpu = lambda root: False\n"
         "accelerator.is_built_for_gpus = lambda folder: False\n"
         "from tformer.model import DecodingOptions, Translator\n"

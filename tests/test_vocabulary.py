@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from tiny_training import SENTENCES, VOCABULARY_SIZE
 
 from tformer.model.errors import InputError, ModelError, TrainingError
-from tformer.model.normalisation import normalise
-from tformer.model.vocabulary import Vocabulary
+from tformer.model.text.normalization import normalise
+from tformer.model.vocabulary.sentencepiece import Vocabulary
 
 any_text = st.text(st.characters(codec=None), max_size=40)  # surrogates too
 

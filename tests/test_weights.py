@@ -10,11 +10,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from tformer.model.checkpoint.weights import FILE, StoredWeights, parameter_shapes
 from tformer.model.config import TransformerConfig
 from tformer.model.errors import ModelError
-from tformer.model.int8.network import Int8
-from tformer.model.transformer import Transformer
-from tformer.model.weights import FILE, StoredWeights, parameter_shapes
+from tformer.model.network.int8.network import Int8
+from tformer.model.network.transformer import Transformer
 
 CONFIG = TransformerConfig(
     vocab_size=30, d_model=16, num_heads=2, d_ff=20, num_encoder_layers=2, num_decoder_layers=1

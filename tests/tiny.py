@@ -6,11 +6,11 @@ from pathlib import Path
 
 import torch
 
-from tformer.model.checkpoint import save_model
+from tformer.model.checkpoint.layout import ModelFacts
 from tformer.model.config import TransformerConfig
-from tformer.model.directory import ModelFacts
-from tformer.model.transformer import Transformer
-from tformer.model.vocabulary import Vocabulary
+from tformer.model.network.torch_checkpoint import save_model
+from tformer.model.network.transformer import Transformer
+from tformer.model.vocabulary.sentencepiece import Vocabulary
 
 SENTENCES = [
     "A dog runs on the beach.",

@@ -12,11 +12,11 @@ from transformers import GenerationConfig, MarianConfig, MarianMTModel
 from transformers.utils import logging
 
 from tformer.model.config import TransformerConfig
-from tformer.model.eager import Eager
-from tformer.model.engine import Engine
+from tformer.model.engine.engine import Engine
+from tformer.model.network.eager import Eager
+from tformer.model.network.transformer import Transformer
 from tformer.model.options import DecodingOptions
-from tformer.model.request import Request
-from tformer.model.transformer import Transformer
+from tformer.model.search.request import Request
 
 logging.disable_progress_bar()  # it would write to the stderr that tests look at
 

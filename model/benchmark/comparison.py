@@ -21,8 +21,8 @@ from tformer.model.benchmark.figures import Cell, Measurement, System
 from tformer.model.benchmark.process import Process, SystemFailure
 from tformer.model.benchmark.systems import Settings, candidates
 from tformer.model.benchmark.task import Task, sentences_of
-from tformer.model.metrics import Scores
-from tformer.model.processor import num_cores
+from tformer.model.evaluation.metrics import Scores
+from tformer.model.hardware.cpu import num_cores
 
 CALIBRATION = 96
 """Sentences, at most, on which settings are tried."""

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from tformer.model.processor import num_cores
+from tformer.model.hardware.cpu import num_cores
 
 FLAGS = (
     "avx2",

@@ -12,11 +12,11 @@ from typing import Any
 
 import torch
 
-from tformer.model.checkpoint import save_model
+from tformer.model.checkpoint.layout import ModelFacts
 from tformer.model.config import TransformerConfig
-from tformer.model.directory import ModelFacts
-from tformer.model.transformer import Transformer
-from tformer.model.vocabulary import EOS_ID, FILE, UNKNOWN_ID, Vocabulary, tag
+from tformer.model.network.torch_checkpoint import save_model
+from tformer.model.network.transformer import Transformer
+from tformer.model.vocabulary.sentencepiece import EOS_ID, FILE, UNKNOWN_ID, Vocabulary, tag
 
 LANGUAGES = ("en", "de")
 

@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from tformer.model.benchmark.figures import Cell, System
-from tformer.model.directory import read_config
+from tformer.model.checkpoint.description import open_vocabulary
+from tformer.model.checkpoint.layout import read_config
 from tformer.model.options import DecodingOptions
-from tformer.model.vocabularies import open_vocabulary
 
 MAX_LENGTH = 256
 """Most tokens of a translation, where nothing else is said; the default of CTranslate2."""
@@ -125,12 +125,12 @@ def export(system: System, model: Path, folder: Path) -> None:
         TformerError: when the system is not installed or cannot have this model.
     """
     if system.program == "ctranslate2":
-        from tformer.model.importers.ctranslate2 import Quantization, export_ctranslate2
+        from tformer.model.convert.ctranslate2 import Quantization, export_ctranslate2
 
         stored = None if system.dtype == "float32" else cast(Quantization, system.dtype)
         export_ctranslate2(model, folder, stored)
     elif system.program == "transformers":
-        from tformer.model.importers.huggingface import export_transformers
+        from tformer.model.convert.huggingface import export_transformers
 
         export_transformers(model, folder)
 
@@ -183,7 +183,7 @@ class Tokens:
 
 
 class Tformer:
-    """Ours. Settings: ``threads``, ``max_tokens`` (see `tformer.model.engine`)."""
+    """Ours. Settings: ``threads``, ``max_tokens`` (see `tformer.model.engine.engine`)."""
 
     def __init__(self, model: Path, dtype: str, device: str) -> None:
         """Ours, not loaded."""
@@ -192,7 +192,7 @@ class Tformer:
 
     def prepare(self, settings: Settings) -> None:
         """See `Runner.prepare`."""
-        from tformer.model.translator import Translator
+        from tformer.model.pipeline.translator import Translator
 
         if settings["threads"] != self._threads:
             self._threads = settings["threads"]
@@ -210,8 +210,8 @@ class Tformer:
 
     def decode(self, sources: Sequence[list[int]], length: int, call: Call) -> int:
         """See `Runner.decode`."""
-        from tformer.model.drafts import Sentence
-        from tformer.model.sentences import Piece
+        from tformer.model.passes.draft import Sentence
+        from tformer.model.text.segmentation import Piece
 
         # Our lengths do not count the end of the sentence, which takes a step as well.
         options = _options(call.beam_size, min_length=length - 1, max_length=length - 1)
@@ -310,8 +310,8 @@ class Transformers:
 
     def prepare(self, settings: Settings) -> None:
         """See `Runner.prepare`."""
-        from tformer.model.device import choose_device, choose_dtype, set_threads
-        from tformer.model.importers.huggingface import load_transformers
+        from tformer.model.convert.huggingface import load_transformers
+        from tformer.model.hardware.device import choose_device, choose_dtype, set_threads
 
         set_threads(settings["threads"])
         if self._model is None:

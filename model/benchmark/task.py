@@ -11,8 +11,8 @@ from typing import Any, Protocol
 from tformer.model.benchmark.figures import Cell
 from tformer.model.config import TransformerConfig
 from tformer.model.errors import UsageError
-from tformer.model.metrics import Scores, score
-from tformer.model.vocabulary import AnyVocabulary
+from tformer.model.evaluation.metrics import Scores, score
+from tformer.model.vocabulary.sentencepiece import AnyVocabulary
 
 SAMPLE = Path(__file__).parent / "sample.en.txt"
 """English sentences, for a text where none is named."""

@@ -10,9 +10,9 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from tformer.model.checkpoint import save_model
-from tformer.model.device import choose_device
-from tformer.model.directory import ModelFacts
+from tformer.model.checkpoint.layout import ModelFacts
+from tformer.model.hardware.device import choose_device
+from tformer.model.network.torch_checkpoint import save_model
 from tformer.model.training.recipe import Recipe
 from tformer.model.training.run import Run
 from tformer.model.training.start import Start

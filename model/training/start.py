@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from tformer.model.checkpoint.description import open_vocabulary
+from tformer.model.checkpoint.layout import ModelFacts, find_model, read_config
 from tformer.model.config import TransformerConfig
-from tformer.model.directory import ModelFacts, find_model, read_config
 from tformer.model.errors import TrainingError
 from tformer.model.training.recipe import Recipe
-from tformer.model.vocabularies import open_vocabulary
-from tformer.model.vocabulary import Vocabulary
+from tformer.model.vocabulary.sentencepiece import Vocabulary
 
 
 @dataclass(frozen=True)

@@ -29,11 +29,11 @@ import numpy as np
 import numpy.typing as npt
 
 from tformer.model.errors import InputError, ModelError, OutputError, TrainingError
-from tformer.model.normalisation import normalise
+from tformer.model.text.normalization import normalise
 from tformer.model.training.corpora import Pair, Reader, Texts, read_pairs
 from tformer.model.training.recipe import Recipe
 from tformer.model.training.start import Start
-from tformer.model.vocabulary import Vocabulary
+from tformer.model.vocabulary.sentencepiece import Vocabulary
 
 VOCABULARY = "vocabulary.model"
 """Its name in a store."""

@@ -19,9 +19,10 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from tformer.model.checkpoint import load_model
 from tformer.model.config import TransformerConfig
 from tformer.model.errors import TrainingError
+from tformer.model.network.torch_checkpoint import load_model
+from tformer.model.network.transformer import Transformer
 from tformer.model.training.batches import BatchBuilder, Examples, plan_epoch
 from tformer.model.training.loss import smoothed_cross_entropy
 from tformer.model.training.optimizer import (
@@ -34,7 +35,6 @@ from tformer.model.training.recipe import Recipe
 from tformer.model.training.run import Run
 from tformer.model.training.start import Start
 from tformer.model.training.store import TokenStore
-from tformer.model.transformer import Transformer
 
 Validate = Callable[[dict[str, Tensor]], dict[str, float]]
 """Scores by name, from averaged parameters; the one called ``mean`` decides what is best."""

@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 
 from tformer.model.config import TransformerConfig
-from tformer.model.eager import Eager
-from tformer.model.engine import Engine
-from tformer.model.metrics import score
+from tformer.model.engine.engine import Engine
+from tformer.model.evaluation.metrics import score
+from tformer.model.network.eager import Eager
+from tformer.model.network.transformer import Transformer
 from tformer.model.options import DecodingOptions
-from tformer.model.request import Request
+from tformer.model.search.request import Request
 from tformer.model.training.corpora import Pair
 from tformer.model.training.store import TokenStore
-from tformer.model.transformer import Transformer
-from tformer.model.vocabulary import Vocabulary
+from tformer.model.vocabulary.sentencepiece import Vocabulary
 
 GREEDY = DecodingOptions(beam_size=1, length_penalty=0.0)
 

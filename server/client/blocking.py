@@ -13,8 +13,8 @@ from typing import Any
 import grpc
 from google.protobuf.message import Message
 
-from tformer.model.glossary import Glossary
 from tformer.model.options import DecodingOptions
+from tformer.model.terms.glossary import Glossary
 from tformer.model.translation import Translation
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.server.client.connection import Connection

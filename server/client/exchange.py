@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from tformer.model.glossary import Glossary
 from tformer.model.options import DecodingOptions
+from tformer.model.terms.glossary import Glossary
 from tformer.model.translation import Translation
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.server.client.retries import Failure, Retries

@@ -1,0 +1,250 @@
+"""gettext PO: every message is a segment, each plural form of a message too.
+
+Existing translations are kept: they are segments of the state TRANSLATED, or REVIEW where they are
+fuzzy. What is translated anew is marked fuzzy. Obsolete messages (#~) and the header are no
+segments. Comments, references, wrapping and order stay as they are.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from tformer.documents.document import Edit, Slot, TextDocument, checked
+from tformer.documents.io.encoding import decode
+from tformer.documents.segments import Builder, State, render
+from tformer.model.errors import InputError
+
+WIDTH = 77
+"""Where gettext's own tools break a string."""
+
+_CHARSET = re.compile(rb"Content-Type:[^\"\n]*charset=([A-Za-z0-9_.:-]+)")
+_NPLURALS = re.compile(r"nplurals\s*=\s*(\d+)")
+_LINE = re.compile(r"([^\n]*?)(\r?\n|\Z)")
+_KEYWORD = re.compile(r"\s*(msgctxt|msgid_plural|msgid|msgstr(?:\[(\d+)\])?)\s*(\".*)")
+_STRING = re.compile(r'\s*"((?:[^"\\]|\\.)*)"\s*')
+_ESCAPE = re.compile(r"\\(?:([0-7]{1,3})|x([0-9A-Fa-f]{1,2})|(.))", re.DOTALL)
+_CHARACTER = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
+_SPELLING = str.maketrans({v: f"\\{k}" for k, v in _CHARACTER.items()} | {'"': '\\"', "\\": "\\\\"})
+
+
+@dataclass
+class _String:
+    """A keyword with its string, which may take several lines."""
+
+    keyword: str
+    start: int
+    """Where the first quotation mark stands."""
+    end: int
+    """Behind the last quotation mark."""
+    value: str = ""
+    lines: int = 0
+
+
+@dataclass
+class _Entry:
+    """A message."""
+
+    line: int
+    ending: str = "\n"
+    start: int | None = None
+    """Of the line on which the first keyword stands, or a comment on what it was before."""
+    flags: tuple[int, str] | None = None
+    """Where the text of the first comment of flags begins, and that text."""
+    is_fuzzy: bool = False
+    strings: list[_String] = field(default_factory=list)
+
+    def value(self, keyword: str) -> str | None:
+        return next((s.value for s in self.strings if s.keyword == keyword), None)
+
+
+def open_po(data: bytes, name: str) -> TextDocument:
+    """Read PO; see `tformer.documents.registry.open_document`.
+
+    Raises:
+        InputError: a line is not PO, with its number.
+    """
+    source = decode(data, name, _declared)
+    return checked(TextDocument(source, lambda text: _all_slots(text, name)))
+
+
+def _declared(head: bytes) -> str | None:
+    match = _CHARSET.search(head)
+    return None if not match or match[1] == b"CHARSET" else match[1].decode("ascii")
+
+
+def _number_of_forms(entries: list[_Entry]) -> int:
+    header = next((entry.value("msgstr") for entry in entries if entry.value("msgid") == ""), None)
+    match = _NPLURALS.search(header or "")
+    return int(match[1]) if match else 2
+
+
+# --- reading -------------------------------------------------------------------------------------
+
+
+def _entries(text: str, name: str) -> Iterator[_Entry]:
+    """Cut a file into its messages; a message ends where another begins or at a blank line."""
+    entry = _Entry(1)
+    for number, match in enumerate(_LINE.finditer(text), start=1):
+        line, ending = match[1], match[2]
+        stripped = line.strip()
+        if entry.strings and (not stripped or stripped[0] == "#"):
+            yield _checked(entry, name)
+            entry = _Entry(number)
+        if ending:
+            entry.ending = ending
+        if stripped[:1] == "#":
+            _read_comment(entry, line, match.start())
+        elif keyword := _KEYWORD.fullmatch(line):
+            if entry.strings and keyword[1] in ("msgctxt", "msgid") and _is_complete(entry):
+                yield _checked(entry, name)
+                entry = _Entry(number, entry.ending)
+            if entry.start is None:
+                entry.start = match.start()
+            entry.strings.append(_String(keyword[1], 0, 0))
+            _read_string(entry, keyword[3], match.start() + keyword.start(3), name, number)
+        elif stripped[:1] == '"' and entry.strings:
+            _read_string(entry, line, match.start(), name, number)
+        elif stripped:
+            raise InputError(
+                f"{name}:{number}: not PO: {stripped[:40]!r} is no comment, keyword or string"
+            )
+        if not ending:
+            break
+    if entry.strings:
+        yield _checked(entry, name)
+
+
+def _read_comment(entry: _Entry, line: str, start: int) -> None:
+    text = line.lstrip()
+    if text.startswith("#,"):
+        at = start + line.index("#,") + 2
+        entry.flags = entry.flags or (at, text[2:])
+        entry.is_fuzzy = entry.is_fuzzy or "fuzzy" in re.split(r"[\s,]+", text)
+    elif text.startswith("#|") and entry.start is None:
+        entry.start = start
+
+
+def _read_string(entry: _Entry, text: str, start: int, name: str, number: int) -> None:
+    match = _STRING.fullmatch(text)
+    if not match:
+        raise InputError(f"{name}:{number}: not PO: a string that is not closed, or text behind it")
+    string = entry.strings[-1]
+    string.value += _unescape(match[1])
+    string.lines += 1
+    if string.lines == 1:
+        string.start = start + text.index('"')
+    string.end = start + text.rindex('"') + 1
+
+
+def _unescape(text: str) -> str:
+    def character(match: re.Match[str]) -> str:
+        if match[1]:
+            return chr(int(match[1], 8))
+        if match[2]:
+            return chr(int(match[2], 16))
+        return _CHARACTER.get(match[3], match[3])
+
+    return _ESCAPE.sub(character, text)
+
+
+def _is_complete(entry: _Entry) -> bool:
+    return any(string.keyword.startswith("msgstr") for string in entry.strings)
+
+
+def _checked(entry: _Entry, name: str) -> _Entry:
+    keywords = [string.keyword for string in entry.strings]
+    for needed in ("msgid", "msgstr"):
+        if not any(keyword.startswith(needed) for keyword in keywords):
+            raise InputError(f"{name}:{entry.line}: not PO: a message without {needed}")
+    if twice := next((keyword for keyword in keywords if keywords.count(keyword) > 1), None):
+        raise InputError(f"{name}:{entry.line}: not PO: a message with two {twice}")
+    return entry
+
+
+# --- segments ------------------------------------------------------------------------------------
+
+
+def _all_slots(text: str, name: str) -> Iterator[Slot]:
+    entries = list(_entries(text, name))
+    forms = _number_of_forms(entries)
+    for entry in entries:
+        yield from _slots(entry, forms)
+
+
+def _slots(entry: _Entry, forms: int) -> Iterator[Slot]:
+    source = entry.value("msgid")
+    if not source:
+        return
+    for string in entry.strings:
+        if not string.keyword.startswith("msgstr"):
+            continue
+        text = source
+        plural = entry.value("msgid_plural")
+        if plural is not None and not (string.keyword == "msgstr[0]" and forms > 1):
+            text = plural
+        yield _slot(entry, string, text)
+
+
+def _slot(entry: _Entry, string: _String, source: str) -> Slot:
+    builder = Builder()
+    builder.text(source)
+    context = entry.value("msgctxt")
+    id = source if context is None else f"{context}\x04{source}"
+    if string.keyword != "msgstr":
+        id += string.keyword.removeprefix("msgstr")
+    state = _state(entry, string)
+    segment = builder.build(id, target=string.value, state=state, context=context or "")
+
+    def edits(text: str) -> Iterator[Edit]:
+        value = _with_same_breaks(source, render(segment, text, str))
+        yield Edit(string.start, string.end, _quoted(value, entry.ending))
+        if not entry.is_fuzzy:
+            yield _fuzzy(entry)
+
+    return Slot(segment, edits)
+
+
+def _state(entry: _Entry, string: _String) -> State:
+    if not string.value:
+        return State.NEW
+    return State.REVIEW if entry.is_fuzzy else State.TRANSLATED
+
+
+def _fuzzy(entry: _Entry) -> Edit:
+    if entry.flags:
+        at, _ = entry.flags
+        return Edit(at, at, " fuzzy,")
+    assert entry.start is not None
+    return Edit(entry.start, entry.start, f"#, fuzzy{entry.ending}")
+
+
+def _with_same_breaks(source: str, text: str) -> str:
+    """gettext refuses a translation unless both or neither begin, and end, with a line break."""
+    start = "\n" if source.startswith("\n") else ""
+    end = "\n" if source.endswith("\n") else ""
+    return start + text.strip("\n") + end
+
+
+def _quoted(text: str, ending: str) -> str:
+    whole = _escape(text)
+    if len(whole) + len('msgstr ""') <= WIDTH and "\n" not in text.rstrip("\n"):
+        return f'"{whole}"'
+    pieces = [piece for line in text.splitlines(keepends=True) for piece in _wrapped(line)]
+    return ending.join(['""', *(f'"{piece}"' for piece in pieces)])
+
+
+def _escape(text: str) -> str:
+    return text.translate(_SPELLING)
+
+
+def _wrapped(line: str) -> Iterator[str]:
+    """Break a line behind its spaces, escaped."""
+    piece = ""
+    for word in re.findall(r"[^ ]* *", line):
+        escaped = _escape(word)
+        if piece and len(piece) + len(escaped) > WIDTH:
+            yield piece
+            piece = ""
+        piece += escaped
+    if piece:
+        yield piece

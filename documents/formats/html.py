@@ -1,0 +1,347 @@
+"""HTML: the text of every block, with its inline elements as placeholders.
+
+Python's own parser, which takes any tag soup, tells where tags and text begin; what is written is
+the file itself with the text of blocks replaced. Titles, descriptions and the attributes that
+people read (alt, title, placeholder, aria-label) are segments too. Scripts, styles, preformatted
+text, code, drawings, and elements that say translate="no" stay as they are.
+"""
+
+import html
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from html.parser import HTMLParser
+from itertools import count
+
+from tformer.documents.document import Slot, TextDocument, replacing
+from tformer.documents.io.encoding import Encoded, decode
+from tformer.documents.segments import Builder, Segment
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+VOID = _names("area base br col embed hr img input link meta param source track wbr")
+"""Elements that are never closed."""
+
+_INLINE = _names(
+    "a abbr acronym b bdi bdo big br cite code data del dfn em font i img input ins kbd label mark "
+    "math output q rp rt ruby s samp small span strike strong sub sup svg time tt u var wbr"
+)
+
+# A part of a sentence, but not for translation.
+_LITERAL = _names("code kbd samp var tt math")
+
+_OPAQUE = _names("script style pre textarea svg template xmp iframe noembed noframes")
+
+_READ_ATTRIBUTES = _names("alt title placeholder aria-label aria-description label")
+_META = re.compile(r"(?:og:|twitter:)?(?:title|description)|keywords", re.IGNORECASE)
+
+_ATTRIBUTE = re.compile(
+    r"""(?<=[\s"'/])(?P<name>[^\s"'<>/=]+)\s*=\s*(?:"(?P<double>[^"]*)"|'(?P<single>[^']*)')"""
+)
+_UNFINISHED = re.compile(r"<[A-Za-z!/?]")
+_CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class _Token:
+    """A piece of the file; all tokens together are the file."""
+
+    kind: str
+    """open, close, text, or other: comments, declarations."""
+    name: str
+    raw: str
+    start: int
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.raw)
+
+
+_END = _Token("other", "", "", 0)
+
+
+def open_html(data: bytes, name: str) -> TextDocument:
+    """Read HTML; see `tformer.documents.registry.open_document`."""
+    source = decode(data, name, _declared)
+    return TextDocument(source, html_slots, _reference)
+
+
+def html_of(text: str) -> TextDocument:
+    """HTML that is text already, whatever encoding it declares."""
+    return TextDocument(Encoded(text), html_slots, _reference)
+
+
+def html_slots(text: str, offset: int = 0, prefix: str = "") -> Iterator[Slot]:
+    """The segments of HTML that begins at an offset in its file, numbered behind a prefix."""
+    numbers = count(1)
+    run: list[_Token] = []
+    for token in [*_without_opaque(tokens(text)), _END]:
+        if not _is_inline(token):
+            yield from _run_slot(run, offset, f"{prefix}{next(numbers)}")
+            run = []
+        if token.kind == "open":
+            for slot in _attribute_slots(token, offset):
+                segment = replace(slot.segment, id=f"{prefix}{next(numbers)}")
+                yield replace(slot, segment=segment)
+        if _is_inline(token):
+            run.append(token)
+
+
+def _declared(head: bytes) -> str | None:
+    match = _CHARSET.search(head)
+    return match[1].decode("ascii") if match else None
+
+
+def _reference(character: str) -> str:
+    return f"&#{ord(character)};"
+
+
+# --- tokens --------------------------------------------------------------------------------------
+
+
+class _Tokenizer(HTMLParser):
+    """Notes where each thing begins; a thing ends where the next begins."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=False)
+        self.found: list[tuple[int, str, str]] = []
+        self._line_starts = [0, *(match.end() for match in re.finditer("\n", text))]
+        self.feed(text)
+        self.close()
+
+    def _note(self, kind: str, name: str = "") -> None:
+        if kind == "text" and self.found and self.found[-1][1] == "text":
+            return  # the parser reports a text reference by reference
+        line, column = self.getpos()
+        self.found.append((self._line_starts[line - 1] + column, kind, name))
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self._note("open", tag)
+
+    def handle_startendtag(self, tag: str, attrs: object) -> None:
+        self._note("open", tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        self._note("close", tag)
+
+    def handle_data(self, data: str) -> None:
+        self._note("text")
+
+    def handle_entityref(self, name: str) -> None:
+        self._note("text")
+
+    def handle_charref(self, name: str) -> None:
+        self._note("text")
+
+    def handle_comment(self, data: str) -> None:
+        self._note("other", "comment")
+
+    def handle_decl(self, decl: str) -> None:
+        self._note("other")
+
+    def handle_pi(self, data: str) -> None:
+        self._note("other")
+
+    def unknown_decl(self, data: str) -> None:
+        self._note("other")
+
+
+def tokens(text: str) -> list[_Token]:
+    """Cut HTML into tokens."""
+    found = [place for place in _Tokenizer(text).found if place[0] < len(text)]
+    ends = [*(start for start, _, _ in found), len(text)][1:]
+    return [
+        _token(kind, name, text[start:end], start)
+        for (start, kind, name), end in zip(found, ends, strict=True)
+        if start < end
+    ]
+
+
+def _token(kind: str, name: str, raw: str, start: int) -> _Token:
+    if kind == "text" and _UNFINISHED.search(raw):
+        # A tag or comment that the file ends in: no text, though the parser takes it for one.
+        kind, name = "other", "comment"
+    return _Token(kind, name, raw, start)
+
+
+def _without_opaque(tokens: list[_Token]) -> Iterator[_Token]:
+    """Put elements that stay as they are into one token each, which is a literal or a block."""
+    position = 0
+    while position < len(tokens):
+        token = tokens[position]
+        position += 1
+        if not _stays(token):
+            yield token
+            continue
+        end = _end_of(tokens, position, token.name)
+        raw = "".join(inner.raw for inner in tokens[position - 1 : end])
+        kind = "literal" if token.name in _INLINE and "<p" not in raw else "other"
+        yield _Token(kind, token.name, raw, token.start)
+        position = end
+
+
+def _stays(token: _Token) -> bool:
+    if token.kind != "open" or token.name in VOID or token.raw.endswith("/>"):
+        return False
+    attributes = {match["name"].lower(): match for match in _ATTRIBUTE.finditer(token.raw)}
+    if "translate" in attributes and _value(attributes["translate"]).lower() == "no":
+        return True
+    classes = _value(attributes["class"]).split() if "class" in attributes else []
+    return token.name in _OPAQUE | _LITERAL or "notranslate" in classes
+
+
+def _end_of(tokens: list[_Token], position: int, name: str) -> int:
+    """The index behind the tag that closes an element; an unclosed one ends where it begins."""
+    depth = 1
+    for index in range(position, len(tokens)):
+        if tokens[index].name == name:
+            depth += {"open": 1, "close": -1}.get(tokens[index].kind, 0)
+            if depth == 0:
+                return index + 1
+    return position
+
+
+def _is_inline(token: _Token) -> bool:
+    return token.kind in ("text", "literal") or token.name in _INLINE or token.name == "comment"
+
+
+# --- segments ------------------------------------------------------------------------------------
+
+
+def _run_slot(run: list[_Token], offset: int, id: str) -> Iterator[Slot]:
+    """A segment of what stands between two block tags."""
+    run = _trimmed(run)
+    if not run:
+        return
+    first, last = run[0], run[-1]
+    lead = len(first.raw) - len(first.raw.lstrip()) if first.kind == "text" else 0
+    trail = len(last.raw) - len(last.raw.rstrip()) if last.kind == "text" else 0
+    start, end = first.start + lead, last.end - trail
+    segment = _segment(id, run)
+    if segment.has_words:
+        yield replacing(segment, offset + start, offset + end, _escape)
+
+
+def _trimmed(run: list[_Token]) -> list[_Token]:
+    """Leave out at both ends blank text, comments, breaks, and tags around all or nothing of it."""
+    partners = _partners(run)
+    start, end = 0, len(run)
+    while start < end:
+        if _is_blank(run[start]) or _is_single(run[start], partners.get(start)):
+            start += 1
+        elif _is_blank(run[end - 1]) or _is_single(run[end - 1], partners.get(end - 1)):
+            end -= 1
+        elif partners.get(start) == end - 1:
+            start, end = start + 1, end - 1
+        else:
+            break
+    return run[start:end]
+
+
+def _partners(run: list[_Token]) -> dict[int, int]:
+    """The tags that belong together, by their places in the run."""
+    partners: dict[int, int] = {}
+    opened: dict[str, list[int]] = {}
+    for place, token in enumerate(run):
+        if token.kind == "open":
+            opened.setdefault(token.name, []).append(place)
+        elif token.kind == "close" and opened.get(token.name):
+            begin = opened[token.name].pop()
+            partners |= {begin: place, place: begin}
+    return partners
+
+
+def _is_single(token: _Token, partner: int | None) -> bool:
+    """Whether a tag is left open, or closes nothing."""
+    return partner is None and token.kind in ("open", "close") and not _is_void(token)
+
+
+def _is_void(token: _Token) -> bool:
+    return token.name in VOID or token.raw.endswith("/>")
+
+
+def _is_blank(token: _Token) -> bool:
+    return token.name in ("comment", "br") or (token.kind == "text" and not token.raw.strip())
+
+
+def _segment(id: str, run: list[_Token]) -> Segment:
+    builder = Builder(_escape)
+    space = True
+    for place, token in enumerate(run):
+        raw = token.raw
+        opens = place == 0 and token.kind == "open" and not _is_void(token)
+        if opens and len(run) > 1 and run[1].kind == "text":
+            # Where HTML is in Markdown, a line break behind its first tag makes it a block.
+            raw += _leading_space(run[1].raw)
+        if token.kind == "text":
+            text = html.unescape(re.sub(r"[ \t\r\n\f]+", " ", token.raw))
+            builder.text(text.lstrip(" ") if space else text)
+            space = text.endswith(" ") or (space and not text)
+            continue
+        if token.kind == "literal":
+            builder.alone(raw, _shown(token))
+            space = False
+        elif token.name == "br":
+            builder.alone(raw, "\n")
+            space = True
+        elif token.kind == "other" or _is_void(token):
+            builder.alone(raw)
+            space = False
+        elif token.kind == "open":
+            builder.open(token.name, raw)
+        else:
+            builder.close(token.name, raw)
+    segment = builder.build(id)
+    return replace(segment, text=segment.text.rstrip(" "))
+
+
+def _leading_space(text: str) -> str:
+    return text[: len(text) - len(text.lstrip())]
+
+
+def _shown(token: _Token) -> str:
+    """What a reader sees of an element that stays as it is."""
+    if token.name in ("math", "svg"):
+        return ""
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", "", token.raw)).split())
+
+
+def _attribute_slots(token: _Token, offset: int) -> Iterator[Slot]:
+    attributes = list(_ATTRIBUTE.finditer(token.raw))
+    names = {match["name"].lower(): _value(match) for match in attributes}
+    for match in attributes:
+        name = match["name"].lower()
+        read = name in _READ_ATTRIBUTES and token.name not in ("link", "script")
+        if token.name == "meta":
+            kind = names.get("name", names.get("property", ""))
+            read = name == "content" and bool(_META.fullmatch(kind))
+        if read:
+            yield from _attribute_slot(token, match, offset)
+
+
+def _attribute_slot(token: _Token, match: re.Match[str], offset: int) -> Iterator[Slot]:
+    group = "single" if match["single"] is not None else "double"
+    quote = "'" if group == "single" else '"'
+
+    def escape(text: str) -> str:
+        return _escape(text).replace(quote, "&#39;" if quote == "'" else "&quot;")
+
+    start, end = (offset + token.start + place for place in match.span(group))
+    builder = Builder(escape)
+    builder.text(_value(match))
+    segment = builder.build("", context=f"{token.name} {match['name'].lower()}")
+    if segment.has_words:
+        yield replace(replacing(segment, start, end, escape), depth=1)
+
+
+def _value(match: re.Match[str]) -> str:
+    return html.unescape(match["double"] if match["single"] is None else match["single"])
+
+
+def _escape(text: str) -> str:
+    escaped = re.sub(r"[\r\n]+", " ", text).replace("&", "&amp;")
+    escaped = escaped.replace("<", "&lt;").replace(">", "&gt;")
+    return escaped.replace("\u00a0", "&nbsp;")

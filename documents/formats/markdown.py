@@ -1,0 +1,394 @@
+"""Markdown: CommonMark with tables, strikethrough and front matter.
+
+markdown-it tells which blocks there are and which lines they take; its inline rules, run by a
+parser that notes where each of them begins and ends, tell what is markup in a paragraph.
+Paragraphs, headings, items and cells are segments; code, link targets, images and references are
+left alone, as is all that stands between blocks. A translated paragraph that was wrapped is wrapped
+to the same width, with the same quotation marks and indentation before each line.
+
+A translation is written, read again, and compared: should it not say what it was meant to, because
+a character of it turned out to be markup, such characters are escaped.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from markdown_it import MarkdownIt, rules_inline
+from markdown_it.rules_inline import StateInline
+from markdown_it.token import Token
+
+from tformer.documents.document import Edit, Slot, TextDocument, replacing_whole
+from tformer.documents.formats.html import VOID, html_slots
+from tformer.documents.io.encoding import decode
+from tformer.documents.segments import Builder, Inline, Segment, parts, split_words
+
+_LINE = re.compile(r"([^\r\n]*)(\r\n|\n|\r|\Z)")
+
+# A line of a paragraph that begins like this would begin another block.
+_BLOCK = re.compile(
+    r"(?P<marker>[-+*](?=\s|\Z)|#{1,6}(?=\s|\Z)|>|=+\s*\Z|`{3}|~{3}|\|)"
+    r"|(?P<number>\d{1,9})(?=[.)](?:\s|\Z))"
+)
+
+_SPECIAL = re.compile(r"[\\`*_\[\]<>~!&|]")
+
+
+def open_markdown(data: bytes, name: str) -> TextDocument:
+    """Read Markdown; see `tformer.documents.registry.open_document`."""
+    return TextDocument(decode(data, name), _slots)
+
+
+def _slots(text: str) -> Iterator[Slot]:
+    front = front_matter(text)
+    yield from front.slots
+    yield from _Body(text, front.end).slots()
+
+
+# --- inline: where each rule matched -------------------------------------------------------------
+
+_Rule = Callable[[StateInline, bool], bool]
+
+
+def _parser() -> MarkdownIt:
+    """A parser whose inline tokens, but for text and emphasis, know their places."""
+    markdown = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    rules: dict[str, _Rule] = {
+        "newline": rules_inline.newline,
+        "escape": rules_inline.escape,
+        "backticks": rules_inline.backtick,
+        "link": rules_inline.link,
+        "image": rules_inline.image,
+        "autolink": rules_inline.autolink,
+    }
+    for name, rule in rules.items():
+        markdown.inline.ruler.at(name, _noting(rule))
+    return markdown
+
+
+def _noting(rule: _Rule) -> _Rule:
+    """A rule that writes into the tokens it makes where in the text it matched."""
+
+    def noting(state: StateInline, silent: bool) -> bool:
+        start, before = state.pos, len(state.tokens)
+        if not rule(state, silent):
+            return False
+        for token in state.tokens[before:]:
+            token.meta.setdefault("place", (start, state.pos))
+        if len(state.tokens) > before and state.tokens[-1].type == "link_close":
+            label_end = state.md.helpers.parseLinkLabel(state, start, True)
+            state.tokens[-1].meta["place"] = (label_end, state.pos)
+        return True
+
+    return noting
+
+
+def _build(id: str, content: str, tokens: Sequence[Token], context: str) -> Segment:
+    """A segment from the tokens of a paragraph."""
+    builder = Builder()
+    remaining = iter(tokens)
+    for token in remaining:
+        raw = content[slice(*token.meta.get("place", (0, 0)))]
+        if token.type == "text":
+            builder.text(token.content)
+        elif token.type == "softbreak":
+            builder.text(" ")
+        elif token.type == "hardbreak":
+            builder.alone("\\\n" if raw.startswith("\\") else "  \n", "\n")
+        elif token.type == "code_inline":
+            builder.alone(raw.replace("\n", " "), token.content)
+        elif token.markup == "autolink" and token.nesting == 1:
+            builder.alone(raw, next(remaining).content)
+            next(remaining)
+        elif token.type == "html_inline":
+            _add_tag(builder, token.content)
+        elif token.type == "link_open":
+            builder.open("link", "[")
+        elif token.type == "link_close":
+            builder.close("link", _link_end(content, raw, token))
+        elif token.nesting == 1:
+            builder.open(token.tag, token.markup)
+        elif token.nesting == -1:
+            builder.close(token.tag, token.markup)
+        else:
+            builder.alone(raw)
+    return builder.build(id, context=context)
+
+
+def _add_tag(builder: Builder, raw: str) -> None:
+    name = re.match(r"</?([A-Za-z][A-Za-z0-9-]*)", raw)
+    if not name or raw.endswith("/>") or name[1].lower() in VOID:
+        builder.alone(raw, "\n" if name and name[1].lower() == "br" else "")
+    elif raw.startswith("</"):
+        builder.close(name[1].lower(), raw)
+    else:
+        builder.open(name[1].lower(), raw)
+
+
+def _link_end(content: str, raw: str, token: Token) -> str:
+    """What closes a link. Its label must be said if it was the text, which is translated."""
+    if raw not in ("]", "][]"):
+        return raw
+    end = token.meta["place"][0]
+    return f"][{content[_label_start(content, end) : end]}]"
+
+
+def _label_start(content: str, end: int) -> int:
+    """Where the label begins that ends at `end`: labels hold no brackets but escaped ones."""
+    start = end
+    while start > 0 and not (content[start - 1] == "[" and content[start - 2 : start - 1] != "\\"):
+        start -= 1
+    return start
+
+
+# --- blocks --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where the text of a block stands: what a translation replaces, and how."""
+
+    start: int
+    end: int
+    prefix: str
+    """What stands before each of its lines but the first: indentation, quotation marks."""
+    ending: str
+    width: int | None
+    """Of its longest line; None if it is one line."""
+    is_cell: bool
+    is_paragraph: bool
+
+
+class _Body:
+    """The Markdown of a file, from `start` on."""
+
+    def __init__(self, text: str, start: int) -> None:
+        self._text = text
+        self._lines = [match for match in _LINE.finditer(text, start) if match[0]]
+        self._markdown = _parser()
+        self._references: dict[str, object] = {}
+        self._tokens = self._markdown.parse(text[start:], self._references)
+        self._cell_end = start
+
+    def slots(self) -> Iterator[Slot]:
+        previous: Token | None = None
+        for number, token in enumerate(self._tokens):
+            if token.type == "inline":
+                yield from self._inline_slot(number, token, previous)
+            elif token.type == "html_block" and token.map:
+                yield from self._html_slots(number, token.map)
+            previous = token
+
+    def _html_slots(self, number: int, lines: Sequence[int]) -> Iterator[Slot]:
+        start, end = self._lines[lines[0]].start(), self._lines[lines[1] - 1].end()
+        return html_slots(self._text[start:end], start, f"{number}.")
+
+    def _inline_slot(self, number: int, token: Token, previous: Token | None) -> Iterator[Slot]:
+        tag = previous.tag if previous else ""
+        place = self._place(token, tag)
+        segment = _build(str(number), token.content, token.children or [], tag)
+        if place and segment.has_words:
+            yield Slot(segment, self._edits(segment, place))
+
+    def _place(self, token: Token, tag: str) -> _Place | None:
+        """Find the text of a block in its lines; None if it does not stand there as such."""
+        contents = [line.strip() for line in token.content.split("\n")]
+        first = token.map[0] if token.map else 0
+        lines = self._lines[first : first + len(contents)]
+        if not token.map or len(lines) < len(contents):
+            return None
+        is_cell = tag in ("th", "td")
+        starts = []
+        for line, content in zip(lines, contents, strict=True):
+            at = self._find(line, content, tag)
+            if at < 0:
+                return None
+            starts.append(at)
+        end = starts[-1] + len(_in_cell(contents[-1]) if is_cell else contents[-1])
+        self._cell_end = end
+        wrapped = len(contents) > 1
+        return _Place(
+            starts[0],
+            end,
+            prefix=self._text[lines[1].start() : starts[1]] if wrapped else "",
+            ending=lines[0][2] or "\n",
+            width=max(map(len, contents)) if wrapped else None,
+            is_cell=is_cell,
+            is_paragraph=tag == "p",
+        )
+
+    def _find(self, line: re.Match[str], content: str, tag: str) -> int:
+        text = line[1].replace("\0", "\ufffd")
+        if tag in ("th", "td"):
+            cursor = max(0, self._cell_end - line.start())
+            at = text.find(_in_cell(content), cursor)
+        elif tag.startswith("h") and "#" in text and not text.rstrip().endswith(content):
+            at = text.find(content, text.index("#"))
+        else:
+            stripped = text.rstrip()
+            at = len(stripped) - len(content) if stripped.endswith(content) else -1
+        return at if at < 0 else line.start() + at
+
+    # --- writing
+
+    def _edits(self, segment: Segment, place: _Place) -> Callable[[str], list[Edit]]:
+        def edits(text: str) -> list[Edit]:
+            return [Edit(place.start, place.end, self._written(segment, place, text))]
+
+        return edits
+
+    def _written(self, segment: Segment, place: _Place, text: str) -> str:
+        """A translation as Markdown; where nothing can say it, the source stays."""
+        meaning = _meaning(segment, text)
+        for escape in (str, _escape):
+            content = _content(segment, place, text, escape)
+            token = self._markdown.parseInline(content, self._references)[0]
+            again = _build("", content, token.children or [], "")
+            is_same = _meaning(again, again.text) == meaning
+            if is_same and (not place.is_paragraph or self._is_paragraph(content)):
+                return self._in_lines(content, place)
+        return self._text[place.start : place.end]
+
+    def _is_paragraph(self, content: str) -> bool:
+        """Whether text is one paragraph; HTML at its beginning can make it something else."""
+        lines = "\n".join(map(_guarded, content.split("\n")))
+        tokens = self._markdown.parse(lines, self._references)
+        return [token.type for token in tokens] == ["paragraph_open", "inline", "paragraph_close"]
+
+    def _in_lines(self, content: str, place: _Place) -> str:
+        if place.is_cell:
+            return _in_cell(content).replace("\n", " ")
+        lines = content.split("\n")
+        if place.is_paragraph:
+            lines = [_guarded(line) for line in lines]
+        return (place.ending + place.prefix).join(lines)
+
+
+def _in_cell(content: str) -> str:
+    return content.replace("|", "\\|")
+
+
+def _content(segment: Segment, place: _Place, text: str, escape: Callable[[str], str]) -> str:
+    """Markdown that is to say a translation, before it goes into its lines."""
+    literal = {inline.opening for inline in segment.inlines.values() if _is_text(inline)}
+    pieces: list[str] = []
+    for broken, ending in _at_breaks(segment, text):
+        words = [
+            escape(word) if word in literal else word
+            for word, _ in split_words(segment, broken, escape)
+        ]
+        lines = _filled(words, place.width) if place.width else [" ".join(words)]
+        pieces.append("\n".join(lines) + ending)
+    return "".join(pieces)
+
+
+def _is_text(inline: Inline) -> bool:
+    """Whether a placeholder is a literal in plain text, which no markup protects."""
+    return inline.closing is None and inline.opening == inline.shown
+
+
+def _at_breaks(segment: Segment, text: str) -> Iterator[tuple[str, str]]:
+    piece = ""
+    for part in parts(text):
+        raw = "" if isinstance(part, str) else segment.inlines[part.number].raw(part.part)
+        if raw.endswith("\n"):
+            yield piece, raw
+            piece = ""
+        else:
+            piece += str(part)
+    yield piece, ""
+
+
+def _filled(words: Sequence[str], width: int) -> list[str]:
+    """Words in lines; no line begins with a word that would begin a block."""
+    lines: list[str] = []
+    for word in words:
+        fits = lines and len(lines[-1]) + 1 + len(word) <= width
+        if lines and (fits or _BLOCK.match(word) or word.startswith("<")):
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
+
+
+def _guarded(line: str) -> str:
+    """A line that begins no block."""
+    match = _BLOCK.match(line)
+    if not match:
+        return line
+    at = match.end() if match["number"] else 0
+    return f"{line[:at]}\\{line[at:]}"
+
+
+def _escape(text: str) -> str:
+    return _SPECIAL.sub(r"\\\g<0>", text)
+
+
+def _meaning(segment: Segment, text: str) -> list[str]:
+    """Text and markup in their order, whatever the numbers of the placeholders."""
+    pieces = [""]
+    for part in parts(text):
+        if isinstance(part, str):
+            pieces[-1] += part
+        elif _is_text(segment.inlines[part.number]):
+            pieces[-1] += segment.inlines[part.number].shown
+        else:
+            pieces += [segment.inlines[part.number].raw(part.part), ""]
+    return [" ".join(piece.split()) for piece in pieces]
+
+
+# --- front matter --------------------------------------------------------------------------------
+
+_FRONT = re.compile(r"---[ \t]*\r?\n(?:.*\r?\n)*?(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)")
+_SCALAR = re.compile(
+    r"^(title|linktitle|subtitle|description|summary|excerpt|caption)[ \t]*:[ \t]+"
+    r"(?P<value>\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\n]|'')*'|[^\s\"'|>&*!%@`\[{#-][^\n#]*?)[ \t]*\r?$",
+    re.MULTILINE | re.IGNORECASE,
+)
+_PLAIN_SCALAR = re.compile(r"[^\W\d_](?:(?!: | #|:\Z)[^\n])*")
+
+
+@dataclass(frozen=True)
+class FrontMatter:
+    """YAML before the text: of it, titles and descriptions on one line are translated."""
+
+    end: int
+    slots: Sequence[Slot]
+
+
+def front_matter(text: str) -> FrontMatter:
+    """Find the front matter of a file; it ends at 0 if there is none."""
+    match = _FRONT.match(text)
+    if not match:
+        return FrontMatter(0, [])
+    return FrontMatter(match.end(), [*map(_scalar_slot, _SCALAR.finditer(match[0]))])
+
+
+def _scalar_slot(match: re.Match[str]) -> Slot:
+    raw = match["value"]
+    builder = Builder()
+    builder.text(_scalar(raw))
+    segment = builder.build(match[1], context="front matter")
+    return replacing_whole(segment, *match.span("value"), lambda text: _as_scalar(text, raw))
+
+
+def _scalar(raw: str) -> str:
+    if raw.startswith('"'):
+        try:
+            return str(json.loads(raw))
+        except ValueError:  # an escape that only YAML has
+            return raw[1:-1]
+    return raw[1:-1].replace("''", "'") if raw.startswith("'") else raw
+
+
+def _as_scalar(text: str, like: str) -> str:
+    """A string of YAML, in the quotation marks of another if it can."""
+    text = " ".join(text.split())
+    if like.startswith("'"):
+        return "'" + text.replace("'", "''") + "'"
+    if like.startswith('"') or not _PLAIN_SCALAR.fullmatch(text):
+        return json.dumps(text, ensure_ascii=False)
+    return text

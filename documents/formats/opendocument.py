@@ -1,0 +1,74 @@
+"""OpenDocument text (.odt): paragraphs and headings of the text, of headers, footers and notes.
+
+Spans and links are placeholders around words, tabs and line breaks stand alone; what is anchored in
+a paragraph (notes, frames, comments) stands alone there, and its own paragraphs are segments.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from tformer.documents.document import Slot, TextDocument, checked, replacing
+from tformer.documents.formats.packages import PackageDocument, open_package
+from tformer.documents.io import xml
+from tformer.documents.io.encoding import decode
+from tformer.documents.io.xml import Kind, Token
+from tformer.documents.segments import Builder, Segment
+
+_PARTS = ("content.xml", "styles.xml")
+_PARAGRAPHS = {"p", "h"}
+_AROUND = {"span", "a", "meta", "ruby", "ruby-base"}
+_SHOWN = {"s": " ", "tab": "\t", "line-break": "\n"}
+
+
+def open_odt(data: bytes, name: str) -> PackageDocument:
+    """Read OpenDocument text; see `tformer.documents.registry.open_document`.
+
+    Raises:
+        InputError: it is damaged, hostile, or something else.
+    """
+    return open_package(data, name, "OpenDocument", _wanted, _read)
+
+
+def _wanted(names: Iterable[str]) -> Sequence[str]:
+    found = set(names)
+    return [part for part in _PARTS if part in found] if _PARTS[0] in found else []
+
+
+def _read(data: bytes, name: str) -> TextDocument:
+    source = decode(data, name, xml.declared_encoding)
+    return checked(TextDocument(source, lambda text: _slots(text, name), xml.reference))
+
+
+def _slots(text: str, name: str) -> Iterator[Slot]:
+    tokens = xml.scan(text, name)
+    for number, (position, depth) in enumerate(xml.nested(tokens, _PARAGRAPHS), start=1):
+        end = xml.end_of(tokens, position)
+        segment = _segment(str(number), tokens[position + 1 : end - 1])
+        if segment.has_words:
+            inside = tokens[position].end, tokens[end - 1].start
+            yield replace(replacing(segment, *inside, _escape), depth=depth)
+
+
+def _segment(id: str, tokens: Sequence[Token]) -> Segment:
+    builder = Builder(_escape)
+    position = 0
+    while position < len(tokens):
+        token = tokens[position]
+        behind = position + 1
+        if token.kind is Kind.TEXT:
+            builder.text(re.sub(r"[ \t\r\n]+", " ", token.text))
+        elif token.kind is Kind.OPEN and token.name in _AROUND:
+            builder.open(token.name, token.raw)
+        elif token.kind is Kind.CLOSE:
+            builder.close(token.name, token.raw)
+        else:
+            behind = xml.end_of(tokens, position)
+            raw = "".join(inner.raw for inner in tokens[position:behind])
+            builder.alone(raw, _SHOWN.get(token.name, ""))
+        position = behind
+    return builder.build(id)
+
+
+def _escape(text: str) -> str:
+    return xml.escape(re.sub(r"[\r\n]+", " ", text))

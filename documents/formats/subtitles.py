@@ -1,0 +1,286 @@
+"""Subtitles: SubRip (.srt) and WebVTT (.vtt). A cue is a segment.
+
+Numbers, times, settings, notes, styles and the tags in a cue stay as they are. The lines of a cue
+are joined for the translator and broken anew, into lines of at most 42 characters that are as even
+as can be; lines that two speakers say, each behind a dash, stay apart.
+
+A sentence that goes on in the next cue is a segment too, for nobody can translate half of one. Its
+translation is shared out among its cues where the words beside their borders went, or else in the
+proportions of the source.
+"""
+
+import html
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from tformer.documents.document import Edit, Slot, TextDocument, checked
+from tformer.documents.io.encoding import decode
+from tformer.documents.segments import Builder, Segment, parts, split_words
+from tformer.model.errors import InputError
+
+LINE_LENGTH = 42
+"""Characters that a line of a subtitle should not exceed, tags not counted."""
+
+_TIME = r"(?:\d{1,3}:)?\d{1,2}:\d{2}[.,]\d{1,3}"
+_TIMES = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}(?:\s.*)?")
+_LINE = re.compile(r"([^\r\n]*)(\r\n|\n|\r|\Z)")
+_TAG = re.compile(
+    r"<\d[\d:.]*>|\{\\[^{}]*\}|<(?P<closing>/?)(?P<name>[A-Za-z]+)(?P<rest>[^<>]*)>|(?P<break>\n)"
+)
+_NEXT = "\n\n"
+"""What stands in a segment for the border of two cues."""
+
+_MOST_CUES = 4
+"""Cues of a sentence, at most: what goes on and on has no full stops at all."""
+
+_ENDS = re.compile(r"[\w,;\u2013\u2014-][\"'\u201d\u2019)]*\Z")
+"""How a cue ends whose sentence may go on."""
+
+_DASH = re.compile(r"\s*(?:<[^>]*>)*\s*[-\u2010\u2013\u2014]")
+
+
+@dataclass(frozen=True)
+class _Line:
+    number: int
+    start: int
+    text: str
+    ending: str
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.text)
+
+
+@dataclass(frozen=True)
+class _Cue:
+    times: str
+    lines: list[_Line]
+
+
+def open_subrip(data: bytes, name: str) -> TextDocument:
+    """Read SubRip; see `tformer.documents.registry.open_document`.
+
+    Raises:
+        InputError: a time cannot be read, or there is no cue.
+    """
+    source = decode(data, name)
+    if source.text.strip() and "-->" not in source.text:
+        raise InputError(f"{name}:1: not SubRip: no line is like 00:00:01,000 --> 00:00:02,500")
+    return checked(
+        TextDocument(source, lambda text: _slots(_cues(list(_lines(text)), name), str, str))
+    )
+
+
+def open_webvtt(data: bytes, name: str) -> TextDocument:
+    """Read WebVTT; see `tformer.documents.registry.open_document`.
+
+    Raises:
+        InputError: the first line is not WEBVTT, or a time cannot be read.
+    """
+    source = decode(data, name)
+    if not re.match(r"WEBVTT(?![^ \t\r\n])", source.text):
+        raise InputError(f"{name}:1: the first line of a WebVTT file must begin with WEBVTT")
+    return checked(
+        TextDocument(source, lambda text: _slots(_cues(_body(text), name), html.unescape, _escape))
+    )
+
+
+def _escape(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace("-->", "--&gt;")
+
+
+def _lines(text: str) -> Iterator[_Line]:
+    for number, match in enumerate(_LINE.finditer(text), start=1):
+        yield _Line(number, match.start(), match[1], match[2])
+        if not match[2]:
+            return
+
+
+def _body(text: str) -> list[_Line]:
+    """The lines without blocks of notes, styles and regions, which may speak of arrows."""
+    kept = []
+    inside = False
+    blank = True
+    for line in _lines(text):
+        if blank and re.match(r"(NOTE|STYLE|REGION)(\s|$)", line.text):
+            inside = True
+        blank = not line.text.strip()
+        inside = inside and not blank
+        if not inside:
+            kept.append(line)
+    return kept
+
+
+def _cues(lines: list[_Line], name: str) -> Iterator[_Cue]:
+    position = 0
+    while position < len(lines):
+        line = lines[position]
+        position += 1
+        if "-->" not in line.text:
+            continue
+        if not _TIMES.fullmatch(line.text):
+            raise InputError(
+                f"{name}:{line.number}: cannot read the times {line.text.strip()[:60]!r}; "
+                "they look like 00:00:01,000 --> 00:00:02,500"
+            )
+        first = position
+        while position < len(lines) and lines[position].text.strip():
+            if "-->" in lines[position].text:
+                break  # a blank line is missing; the next cue begins here or at its number above
+            position += 1
+        yield _Cue(line.text.strip(), _without_number(lines, first, position))
+
+
+def _without_number(lines: list[_Line], first: int, end: int) -> list[_Line]:
+    """The lines of a cue; the number of the next one may follow without a blank line."""
+    follows = end < len(lines) and "-->" in lines[end].text
+    if follows and end > first and lines[end - 1].text.strip().isdigit():
+        end -= 1
+    return lines[first:end]
+
+
+def _slots(
+    cues: Iterator[_Cue], unescape: Callable[[str], str], escape: Callable[[str], str]
+) -> list[Slot]:
+    slots = []
+    numbered = [(number, cue) for number, cue in enumerate(cues, start=1) if cue.lines]
+    for group in _sentences(numbered):
+        own = [cue for _, cue in group]
+        segment = _segment(str(group[0][0]), own, unescape, escape)
+        if segment.has_words:
+            slots.append(_slot(segment, own, escape))
+    return slots
+
+
+def _sentences(cues: list[tuple[int, _Cue]]) -> Iterator[list[tuple[int, _Cue]]]:
+    """The cues, those together that one sentence runs through."""
+    group: list[tuple[int, _Cue]] = []
+    for number, cue in cues:
+        follows = group and group[-1][0] + 1 == number and len(group) < _MOST_CUES
+        if not (follows and _goes_on(group[-1][1], cue)):
+            if group:
+                yield group
+            group = []
+        group.append((number, cue))
+    if group:
+        yield group
+
+
+def _goes_on(cue: _Cue, following: _Cue) -> bool:
+    """Whether a sentence goes on in the next cue; with tags in them, cues stay apart."""
+    if any(_TAG.search(line.text) for line in [*cue.lines, *following.lines]):
+        return False
+    if _is_of_speakers(cue) or _is_of_speakers(following):
+        return False
+    return bool(_ENDS.search(cue.lines[-1].text.strip())) and (
+        following.lines[0].text.strip()[:1].islower()
+    )
+
+
+def _is_of_speakers(cue: _Cue) -> bool:
+    """Whether two say its lines."""
+    return len(cue.lines) > 1 and any(_DASH.match(line.text) for line in cue.lines[1:])
+
+
+def _segment(
+    id: str, cues: list[_Cue], unescape: Callable[[str], str], escape: Callable[[str], str]
+) -> Segment:
+    builder = Builder(escape)
+    for number, cue in enumerate(cues):
+        if number:
+            builder.alone(_NEXT, " ")
+        _add(builder, cue, unescape)
+    return builder.build(id, context=cues[0].times)
+
+
+def _add(builder: Builder, cue: _Cue, unescape: Callable[[str], str]) -> None:
+    separator = "\n" if _is_of_speakers(cue) else " "
+    text = separator.join(line.text.strip() for line in cue.lines)
+    position = 0
+    for match in _TAG.finditer(text):
+        builder.text(unescape(text[position : match.start()]))
+        position = match.end()
+        if match["break"]:
+            builder.alone("\n", "\n")
+        elif not match["name"]:
+            builder.alone(match[0])
+        elif match["closing"]:
+            builder.close(match["name"], match[0])
+        else:
+            builder.open(match["name"], match[0])
+    builder.text(unescape(text[position:]))
+
+
+def _slot(segment: Segment, cues: list[_Cue], escape: Callable[[str], str]) -> Slot:
+    def edits(text: str) -> list[Edit]:
+        shares = _shares(_split_at(_NEXT, segment, text), cues)
+        return [_edit(segment, cue, own, escape) for cue, own in zip(cues, shares, strict=True)]
+
+    return Slot(segment, edits)
+
+
+def _edit(segment: Segment, cue: _Cue, text: str, escape: Callable[[str], str]) -> Edit:
+    # Nothing but a break that stands alone may end a line, nor may a line be empty.
+    wrapped = "\n".join(
+        line.strip()
+        for broken in _split_at("\n", segment, text)
+        for line in _wrapped(segment, broken, escape)
+        if line.strip()
+    )
+    ending = cue.lines[0].ending or "\n"
+    return Edit(cue.lines[0].start, cue.lines[-1].end, wrapped.replace("\n", ending))
+
+
+def _shares(pieces: list[str], cues: list[_Cue]) -> list[str]:
+    """What each cue says: the pieces, unless one says nothing or too much."""
+    if len(cues) == 1 or all(piece.strip() and len(piece) <= 2 * LINE_LENGTH for piece in pieces):
+        return pieces
+    words = " ".join(pieces).split()
+    if len(words) < len(cues):
+        return [" ".join(words)] * len(cues)
+    lengths = [sum(len(line.text) for line in cue.lines) for cue in cues]
+    borders = [0]
+    for number in range(1, len(cues)):
+        wanted = round(len(words) * sum(lengths[:number]) / sum(lengths))
+        rest = len(words) - (len(cues) - number)
+        borders.append(min(max(wanted, borders[-1] + 1), rest))
+    return [" ".join(words[i:j]) for i, j in pairwise([*borders, len(words)])]
+
+
+def _split_at(border: str, segment: Segment, text: str) -> list[str]:
+    """A text in the pieces between the placeholders that stand for a border."""
+    pieces = [""]
+    for part in parts(text):
+        if not isinstance(part, str) and segment.inlines[part.number].opening == border:
+            pieces.append("")
+        else:
+            pieces[-1] += str(part)
+    return pieces
+
+
+def _wrapped(segment: Segment, text: str, escape: Callable[[str], str]) -> list[str]:
+    """Break one text into as few lines as the length allows, as even as can be."""
+    words = split_words(segment, text, escape)
+    total = sum(length for _, length in words) + len(words) - 1
+    count = -(-total // LINE_LENGTH) if total > LINE_LENGTH else 1
+    lines = _fill(words, LINE_LENGTH)
+    for width in range(max(1, total // max(count, 1)), LINE_LENGTH):
+        even = _fill(words, width)
+        if len(even) <= len(lines):
+            return even
+    return lines
+
+
+def _fill(words: list[tuple[str, int]], width: int) -> list[str]:
+    lines: list[str] = []
+    room = 0
+    for word, length in words:
+        if lines and length + 1 <= room:
+            lines[-1] += f" {word}"
+            room -= length + 1
+        else:
+            lines.append(word)
+            room = width - length
+    return lines

@@ -1,0 +1,230 @@
+"""Word documents (.docx): paragraphs of the text, of headers, footers, notes and comments.
+
+The format in which most of a paragraph is set is that of plain text in its segment; runs in another
+format and links are placeholders around words. Tabs, breaks, pictures, notes and fields stand
+alone. A translated paragraph gets new runs, without the marks that Word's spelling checker left.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from tformer.documents.document import Edit, Slot, TextDocument, checked
+from tformer.documents.formats.packages import PackageDocument, open_package
+from tformer.documents.io import xml
+from tformer.documents.io.encoding import decode
+from tformer.documents.io.xml import Kind, Token
+from tformer.documents.segments import Builder, Part, Segment, parts
+
+_PARTS = re.compile(r"word/(?:document|(?:header|footer)\d*|footnotes|endnotes|comments)\.xml")
+
+# Elements around runs whose text is part of the paragraph.
+_AROUND = {"hyperlink", "ins", "smartTag", "moveTo", "fldSimple", "sdt", "sdtContent", "dir", "bdo"}
+
+# What a program notes for itself, to be found anew.
+_NOISE = {"proofErr", "lastRenderedPageBreak"}
+
+_SHOWN = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-", "softHyphen": ""}
+
+# What makes no difference that a reader sees.
+_UNSEEN = re.compile(r"<w:(?:lang|noProof|rtl)\b[^>]*/>|\s+w:rsid\w*=\"[^\"]*\"")
+
+
+def open_docx(data: bytes, name: str) -> PackageDocument:
+    """Read a Word document; see `tformer.documents.registry.open_document`.
+
+    Raises:
+        InputError: it is damaged, hostile, or something else.
+    """
+    return open_package(data, name, "a Word document", _wanted, _read)
+
+
+def _wanted(names: Iterable[str]) -> Sequence[str]:
+    found = [name for name in names if _PARTS.fullmatch(name)]
+    return sorted(found) if "word/document.xml" in found else []
+
+
+def _read(data: bytes, name: str) -> TextDocument:
+    source = decode(data, name, xml.declared_encoding)
+    return checked(TextDocument(source, lambda text: _slots(text, name), xml.reference))
+
+
+def _slots(text: str, name: str) -> Iterator[Slot]:
+    tokens = xml.scan(text, name)
+    for number, (position, depth) in enumerate(xml.nested(tokens, {"p"}), start=1):
+        # Drawings have paragraphs too, of another language: <a:p>.
+        if not tokens[position].raw.startswith("<w:p"):
+            continue
+        paragraph = _Paragraph(tokens, position)
+        segment = paragraph.segment(str(number))
+        if segment.has_words:
+            yield Slot(segment, _edits(paragraph, segment), depth)
+
+
+# --- reading -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Item:
+    """Something in a paragraph, one after the other."""
+
+    kind: str
+    """text, alone, open or close"""
+    raw: str
+    """What stands in the file; of text, the format of its run."""
+    text: str = ""
+    """Of text; what is shown of what stands alone; the name of what opens or closes."""
+
+
+class _Paragraph:
+    """The items of a paragraph."""
+
+    def __init__(self, tokens: Sequence[Token], position: int) -> None:
+        self._tokens = tokens
+        end = xml.end_of(tokens, position) - 1
+        first = position + 1
+        if tokens[first].name == "pPr":
+            first = xml.end_of(tokens, first)
+        self.start, self.end = tokens[first].start, tokens[end].start
+        self._fields = _fields(tokens, first, end)
+        self._items = list(self._read(first, end))
+        self.format = self._usual_format()
+
+    def segment(self, id: str) -> Segment:
+        """The segment of the paragraph; a run in another format than usual is a placeholder."""
+        builder = Builder(xml.escape)
+        opened: str | None = None
+        for item, following in pairwise([*self._items, _Item("close", "")]):
+            if item.kind == "text":
+                wanted = None if _seen(item.raw) == _seen(self.format) else item.raw
+                if wanted is not None and opened is None:
+                    builder.open("run", item.raw)
+                    opened = item.raw
+                builder.text(item.text)
+                same = following.kind == "text" and _seen(following.raw) == _seen(item.raw)
+                if opened is not None and not same:
+                    builder.close("run", "<w:r/>")
+                    opened = None
+            elif item.kind == "alone":
+                builder.alone(item.raw, item.text)
+            elif item.kind == "open":
+                builder.open(item.text, item.raw)
+            else:
+                builder.close(item.text, item.raw)
+        return builder.build(id)
+
+    def _usual_format(self) -> str:
+        """That of most characters."""
+        sizes: Counter[str] = Counter()
+        examples: dict[str, str] = {}
+        for item in self._items:
+            if item.kind == "text":
+                sizes[_seen(item.raw)] += len(item.text)
+                examples.setdefault(_seen(item.raw), item.raw)
+        return examples[sizes.most_common(1)[0][0]] if sizes else "<w:rPr/>"
+
+    def _read(self, position: int, end: int) -> Iterator[_Item]:
+        while position < end:
+            token = self._tokens[position]
+            behind = self._fields.get(position, xml.end_of(self._tokens, position))
+            if position in self._fields:
+                yield _Item("alone", self._raw(position, behind), self._result(position, behind))
+            elif token.name == "r" and token.kind is Kind.OPEN:
+                yield from self._run(position)
+            elif token.kind is Kind.OPEN and token.name in _AROUND:
+                behind = position + 1
+                yield _Item("open", token.raw, token.name)
+            elif token.kind is Kind.CLOSE:
+                behind = position + 1
+                yield _Item("close", token.raw, token.name)
+            elif token.name not in _NOISE:
+                yield _Item("alone", self._raw(position, behind))
+            position = behind
+
+    def _run(self, position: int) -> Iterator[_Item]:
+        format = "<w:rPr/>"
+        for inner in xml.children(self._tokens, position):
+            token = self._tokens[inner]
+            behind = xml.end_of(self._tokens, inner)
+            raw = self._raw(inner, behind)
+            if token.name == "rPr":
+                format = raw
+            elif token.name == "t":
+                texts = self._tokens[inner + 1 : behind - 1]
+                yield _Item("text", format, "".join(text.text for text in texts))
+            elif token.name not in _NOISE and raw.strip():
+                yield _Item("alone", _run(format, raw), _SHOWN.get(token.name, ""))
+
+    def _raw(self, start: int, end: int) -> str:
+        return "".join(token.raw for token in self._tokens[start:end])
+
+    def _result(self, start: int, end: int) -> str:
+        """What a reader sees of a field."""
+        shown = []
+        for position in range(start, end):
+            token = self._tokens[position]
+            if token.kind is Kind.OPEN and token.name == "t":
+                shown.append(self._tokens[position + 1].text)
+        return "".join(shown)
+
+
+def _fields(tokens: Sequence[Token], first: int, end: int) -> dict[int, int]:
+    """Where fields begin that end in the same paragraph, by run: a date, a page number."""
+    found: dict[int, int] = {}
+    run = first
+    opened: list[int] = []
+    for position in range(first, end):
+        token = tokens[position]
+        if token.name == "r" and token.kind is Kind.OPEN:
+            run = position
+        kind = token.attributes.get("w:fldCharType") if token.name == "fldChar" else None
+        if kind == "begin" and token.kind is not Kind.CLOSE:
+            opened.append(run)
+        elif kind == "end" and opened:
+            begin = opened.pop()
+            if not opened:
+                found[begin] = xml.end_of(tokens, run)
+    return found
+
+
+def _seen(format: str) -> str:
+    visible = _UNSEEN.sub("", format)
+    return "<w:rPr/>" if visible == "<w:rPr></w:rPr>" else visible
+
+
+# --- writing -------------------------------------------------------------------------------------
+
+
+def _edits(paragraph: _Paragraph, segment: Segment) -> Callable[[str], list[Edit]]:
+    return lambda text: [Edit(paragraph.start, paragraph.end, _runs(paragraph, segment, text))]
+
+
+def _runs(paragraph: _Paragraph, segment: Segment, text: str) -> str:
+    """A translation as runs."""
+    pieces: list[str] = []
+    formats = [paragraph.format]
+    for part in parts(text):
+        if isinstance(part, str):
+            pieces.append(_text_run(formats[-1], xml.escape(part)))
+            continue
+        inline = segment.inlines[part.number]
+        raw = inline.raw(part.part)
+        if inline.opening.startswith("<w:rPr") and part.part is Part.OPEN:
+            formats.append(raw)
+        elif inline.opening.startswith("<w:rPr") and part.part is Part.CLOSE:
+            formats.pop()
+        elif raw.startswith("<"):
+            pieces.append(raw)
+        else:
+            pieces.append(_text_run(formats[-1], raw))
+    return "".join(pieces)
+
+
+def _text_run(format: str, text: str) -> str:
+    return _run(format, f'<w:t xml:space="preserve">{text}</w:t>')
+
+
+def _run(format: str, content: str) -> str:
+    return f"<w:r>{'' if format == '<w:rPr/>' else format}{content}</w:r>"

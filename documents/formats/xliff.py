@@ -1,0 +1,208 @@
+"""XLIFF 1.x and 2.x: every unit is a segment, or every segment of a unit.
+
+Existing translations are kept: they are segments of the state TRANSLATED, or REVIEW where the file
+says that they need one. What is translated anew goes into the target, which is made if there is
+none, and is marked: `needs-review-translation` in XLIFF 1, `translated` in XLIFF 2, where the next
+state is `reviewed`. Units that say translate="no" are no segments.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tformer.documents.document import Edit, Slot, TextDocument, checked
+from tformer.documents.io import xml
+from tformer.documents.io.encoding import decode
+from tformer.documents.io.xml import Kind, Token
+from tformer.documents.segments import Builder, Segment, State, render
+from tformer.model.errors import InputError
+
+# Inline elements around words. All others stand alone, with what is in them: native code.
+_AROUND = {"g", "mrk", "pc"}
+
+_NOT_YET = {"", "new", "initial", "needs-translation"}
+_DONE = {"final", "signed-off", "reviewed"}
+
+
+def open_xliff(data: bytes, name: str) -> TextDocument:
+    """Read XLIFF; see `tformer.documents.registry.open_document`.
+
+    Raises:
+        InputError: it is not well-formed XML, or not XLIFF.
+    """
+    source = decode(data, name, xml.declared_encoding)
+    return checked(TextDocument(source, lambda text: _slots(text, name), xml.reference))
+
+
+def _slots(text: str, name: str) -> Iterator[Slot]:
+    tokens = xml.scan(text, name)
+    root = next(token for token in tokens if token.kind in (Kind.OPEN, Kind.EMPTY))
+    version = root.attributes.get("version", "")
+    if root.name != "xliff" or not version.startswith(("1.", "2.")):
+        raise InputError(f"{name}: not XLIFF 1 or 2: the first element is {root.raw[:60]!r}")
+    units = _Units(tokens, name)
+    for unit in units.of_version_1() if version.startswith("1.") else units.of_version_2():
+        yield Slot(unit.segment(), unit.edits)
+
+
+@dataclass(frozen=True)
+class _Unit:
+    """A source and its target, as places in the tokens."""
+
+    tokens: Sequence[Token]
+    id: str
+    source: int
+    target: int | None
+    after: int
+    """Behind what a missing target goes."""
+    state: State
+    mark: tuple[str, str]
+    """The attribute that says what a machine made, and its value."""
+    marked: int | None
+    """The tag that has it; None for the target itself."""
+    approved: int | None = None
+    """The tag that says that a person approved of the target."""
+
+    def segment(self) -> Segment:
+        builder = Builder(xml.escape)
+        position = self.source + 1
+        end = xml.end_of(self.tokens, self.source) - 1
+        while position < end:
+            token = self.tokens[position]
+            behind = position + 1
+            if token.kind is Kind.TEXT:
+                builder.text(token.text)
+            elif token.kind is Kind.OPEN and token.name in _AROUND:
+                builder.open(token.name, token.raw)
+            elif token.kind is Kind.CLOSE:
+                builder.close(token.name, token.raw)
+            elif token.kind is not Kind.OTHER:
+                behind = xml.end_of(self.tokens, position)
+                builder.alone("".join(t.raw for t in self.tokens[position:behind]))
+            position = behind
+        return builder.build(self.id, target=self._target_text(), state=self.state)
+
+    def edits(self, text: str) -> Iterator[Edit]:
+        inner = render(self.segment(), text, xml.escape)
+        if self.marked is not None:
+            yield self._with_attribute(self.marked, *self.mark)
+        if self.approved is not None:
+            yield self._with_attribute(self.approved, "approved", "no")
+        if self.target is None:
+            yield self._new_target(inner)
+            return
+        first = self.tokens[self.target]
+        last = self.tokens[xml.end_of(self.tokens, self.target) - 1]
+        opening = (
+            first.raw if self.marked is not None else xml.with_attribute(first.raw, *self.mark)
+        )
+        if first is last:
+            opening = f"{opening.removesuffix('/>').rstrip()}>"
+        yield Edit(first.start, last.end, f"{opening}{inner}</{self._name()}>")
+
+    def _target_text(self) -> str:
+        if self.target is None:
+            return ""
+        end = xml.end_of(self.tokens, self.target)
+        return "".join(t.text for t in self.tokens[self.target : end] if t.kind is Kind.TEXT)
+
+    def _name(self) -> str:
+        """That of a target, with the prefix that the source has."""
+        written = self.tokens[self.source].raw[1:].split(">")[0].split()[0].rstrip("/")
+        return written.removesuffix("source") + "target"
+
+    def _with_attribute(self, position: int, name: str, value: str) -> Edit:
+        tag = self.tokens[position]
+        return Edit(tag.start, tag.end, xml.with_attribute(tag.raw, name, value))
+
+    def _new_target(self, inner: str) -> Edit:
+        opening = f"<{self._name()}>"
+        if self.marked is None:
+            opening = xml.with_attribute(opening, *self.mark)
+        before = self.tokens[self.source - 1]
+        indent = before.raw if before.kind is Kind.TEXT and not before.raw.strip() else ""
+        at = self.tokens[self.after - 1].end
+        return Edit(at, at, f"{indent}{opening}{inner}</{self._name()}>")
+
+
+class _Units:
+    """Finds the units of a file."""
+
+    def __init__(self, tokens: Sequence[Token], name: str) -> None:
+        self._tokens = tokens
+        self._name = name
+
+    def of_version_1(self) -> Iterator[_Unit]:
+        for position in self._translatable("trans-unit"):
+            found = self._by_name(position)
+            source, target = found.get("source"), found.get("target")
+            if source is None:
+                raise self._without_source(position)
+            unit = self._tokens[position]
+            stated = self._tokens[target].attributes.get("state", "") if target else ""
+            done = unit.attributes.get("approved") == "yes" or stated in _DONE | {"translated"}
+            yield _Unit(
+                self._tokens,
+                unit.attributes.get("id", ""),
+                source,
+                target,
+                xml.end_of(self._tokens, found.get("seg-source", source)),
+                self._state(target, stated, done or stated == ""),
+                ("state", "needs-review-translation"),
+                None,
+                position if unit.attributes.get("approved") == "yes" else None,
+            )
+
+    def of_version_2(self) -> Iterator[_Unit]:
+        for position in self._translatable("unit"):
+            unit = self._tokens[position].attributes.get("id", "")
+            for number, inner in enumerate(xml.children(self._tokens, position), start=1):
+                segment = self._tokens[inner]
+                if segment.name != "segment":
+                    continue
+                found = self._by_name(inner)
+                source, target = found.get("source"), found.get("target")
+                if source is None:
+                    raise self._without_source(inner)
+                stated = segment.attributes.get("state", "initial")
+                yield _Unit(
+                    self._tokens,
+                    f"{unit}/{segment.attributes.get('id', number)}",
+                    source,
+                    target,
+                    xml.end_of(self._tokens, source),
+                    self._state(target, stated, stated in _DONE),
+                    ("state", "translated"),
+                    inner,
+                )
+
+    def _translatable(self, name: str) -> Iterator[int]:
+        """Where elements of a name begin that are to be translated, as they or those around say."""
+        says = [True]
+        for position, token in enumerate(self._tokens):
+            if token.kind is Kind.OPEN:
+                said = token.attributes.get("translate")
+                says.append(says[-1] if said is None else said == "yes")
+                if token.name == name and says[-1]:
+                    yield position
+            elif token.kind is Kind.CLOSE:
+                says.pop()
+
+    def _by_name(self, position: int) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for inner in xml.children(self._tokens, position):
+            found.setdefault(self._tokens[inner].name, inner)
+        return found
+
+    def _state(self, target: int | None, stated: str, done: bool) -> State:
+        has_text = target is not None and any(
+            token.kind is Kind.TEXT and token.raw.strip()
+            for token in self._tokens[target : xml.end_of(self._tokens, target)]
+        )
+        if not has_text or (stated in _NOT_YET - {"", "initial"}):
+            return State.NEW
+        return State.TRANSLATED if done else State.REVIEW
+
+    def _without_source(self, position: int) -> InputError:
+        token = self._tokens[position]
+        line = "".join(t.raw for t in self._tokens[:position]).count("\n") + 1
+        return InputError(f"{self._name}:{line}: not XLIFF: a {token.name} without a source")

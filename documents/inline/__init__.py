@@ -1,0 +1,1 @@
+"""Inline markup: protection, alignment and placement of what stands inside a sentence."""

@@ -1,0 +1,151 @@
+"""A translation with placeholders, from where these were placed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tformer.documents.inline.correspondence import Correspondence
+from tformer.documents.inline.layout import Pair, Ranges, Source, Spot, all_of
+from tformer.documents.segments import Mark, Part
+
+
+@dataclass(frozen=True)
+class _Item:
+    """Something to write in the place of target[start:end]."""
+
+    start: int
+    end: int
+    number: int
+    children: tuple["_Item", ...] = ()
+    text: str = ""
+    """What a placeholder that stands alone is written as; "" for a pair."""
+
+
+class Writer:
+    """Writes a target with placeholders, from where these were placed."""
+
+    def __init__(self, target: str, source: Source, words: Correspondence, found: Ranges) -> None:
+        self._target = target
+        self._source = source
+        self._words = words
+        self._found = found
+
+    def write(self, placed: Sequence[Pair]) -> str:
+        """The translation with all placeholders; of pairs, start and end are numbers of words."""
+        whole = (0, len(self._target))
+        pairs = self._in_characters(placed, *whole)
+        spans = {pair.number: (pair.start, pair.end) for pair in all_of(pairs)}
+        items = [self._alone(spot, spans) for spot in self._source.alone]
+        return self._text(self._nested(pairs, items, None), *whole)
+
+    def _in_characters(self, placed: Sequence[Pair], low: int, high: int) -> list[Pair]:
+        pairs = []
+        for pair in placed:
+            start, end = self._characters(pair)
+            start = min(max(start, low), high)
+            end = min(max(end, start), high)
+            children = self._in_characters(pair.children, start, end)
+            pairs.append(Pair(pair.number, start, end, children))
+            low = end
+        return pairs
+
+    def _characters(self, pair: Pair) -> tuple[int, int]:
+        """Whole words, less the punctuation that the source leaves outside too."""
+        spans = self._words.target
+        if pair.start >= pair.end:
+            at = spans[pair.start][0] if pair.start < len(spans) else len(self._target)
+            return at, at
+        start, end = spans[pair.start][0], spans[pair.end - 1][1]
+        inner_start, inner_end = self._inner(pair.number)
+        if not _is_punctuation(self._source.plain[inner_start : inner_start + 1]):
+            while start < end - 1 and _is_punctuation(self._target[start]):
+                start += 1
+        if not _is_punctuation(self._source.plain[max(inner_end - 1, 0) : inner_end]):
+            while end - 1 > start and _is_punctuation(self._target[end - 1]):
+                end -= 1
+        return self._around_literals(start, end)
+
+    def _inner(self, number: int) -> tuple[int, int]:
+        pair = next(pair for pair in all_of(self._source.roots) if pair.number == number)
+        inner = self._source.plain[pair.start : pair.end]
+        start = pair.start + len(inner) - len(inner.lstrip())
+        return start, max(start, pair.start + len(inner.rstrip()))
+
+    def _around_literals(self, start: int, end: int) -> tuple[int, int]:
+        for first, last in self._found.values():
+            if first < start < last:
+                start = first
+            if first < end < last:
+                end = last
+        return start, end
+
+    def _alone(self, spot: Spot, pairs: Ranges) -> _Item:
+        mark = str(Mark(spot.number, Part.ALONE))
+        if spot.number in self._found:
+            return _Item(*self._found[spot.number], spot.number, text=mark)
+        at = self._near(spot)
+        for parent in spot.parents:
+            low, high = pairs[parent]
+            at = min(max(at, low), high)
+        if spot.shown.strip():
+            before, after = self._target[:at][-1:], self._target[at:][:1]
+            mark = f"{' ' * bool(before.strip())}{mark}{' ' * bool(after.strip())}"
+        elif self._has_space_around(spot):
+            mark += " "
+        return _Item(at, at, spot.number, text=mark)
+
+    def _has_space_around(self, spot: Spot) -> bool:
+        plain = self._source.plain
+        return plain[: spot.start].endswith(" ") and plain[spot.end :].startswith(" ")
+
+    def _near(self, spot: Spot) -> int:
+        """Behind the word it hangs on, or else before the word that follows it."""
+        plain = self._source.plain
+        spans = self._words.target
+        if not spans:
+            return len(self._target)
+        hangs = bool(plain[: spot.start][-1:].strip()) and not plain[spot.end :][:1].strip()
+        if hangs:
+            words = self._words.source_words(spot.start - 1, spot.start)
+            at = spans[max(self._words.of(words[0]))][1]
+        else:
+            following = self._words.source_words(spot.end, 1 << 60)
+            at = spans[min(self._words.of(following[0]))][0] if following else len(self._target)
+        return next((end for start, end in self._found.values() if start < at < end), at)
+
+    def _nested(
+        self, pairs: Sequence[Pair], items: list[_Item], parent: int | None
+    ) -> tuple[_Item, ...]:
+        """What stands side by side, each with what is in it; takes what it uses out of `items`."""
+        result = []
+        for pair in pairs:
+            inside = [item for item in items if self._is_inside(item, pair)]
+            for item in inside:
+                items.remove(item)
+            children = self._nested(pair.children, inside, pair.number)
+            result.append(_Item(pair.start, pair.end, pair.number, children))
+        beside = [*result, *items]
+        return tuple(sorted(beside, key=lambda item: (item.start, item.end, item.number)))
+
+    def _is_inside(self, item: _Item, pair: Pair) -> bool:
+        if not pair.start <= item.start <= item.end <= pair.end:
+            return False
+        if item.start < item.end or pair.start < item.start < pair.end:
+            return True
+        spot = next(spot for spot in self._source.alone if spot.number == item.number)
+        return pair.number in spot.parents
+
+    def _text(self, items: Sequence[_Item], start: int, end: int) -> str:
+        pieces = []
+        for item in items:
+            pieces.append(self._target[start : item.start])
+            if item.text:
+                pieces.append(item.text)
+            else:
+                inner = self._text(item.children, item.start, item.end)
+                pieces.append(f"<{item.number}>{inner}</{item.number}>")
+            start = max(start, item.end)
+        return "".join([*pieces, self._target[start:end]])
+
+
+def _is_punctuation(character: str) -> bool:
+    return bool(character) and not character.isalnum() and not character.isspace()

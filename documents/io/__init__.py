@@ -1,0 +1,1 @@
+"""Encodings, XML, ZIP packages and tables."""

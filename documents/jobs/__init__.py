@@ -1,0 +1,1 @@
+"""Resumable jobs: journal, manifest and tree of files."""

@@ -1,0 +1,1 @@
+"""Files of terms: glossaries and translation memories."""

@@ -1,0 +1,1 @@
+"""Model directories: layout, weights as arrays, description."""

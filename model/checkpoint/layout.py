@@ -1,0 +1,101 @@
+"""Model directories: what a trained model is on disk, and what can be told of it without torch.
+
+config.json            format, languages, hyper-parameters, facts about the training
+model.safetensors      parameters
+sentencepiece.model    vocabulary
+README.md              model card, for models that are given to others
+
+Instead of sentencepiece.model an imported model has the files of its own vocabulary. Which, is said
+by ``vocabulary`` in config.json: ``sentencepiece``, also when nothing is said, or ``marian`` for
+source.spm, target.spm, vocab.json and, where the target has a table of its own, target_vocab.json.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tformer.model.config import AlignmentHeads, TransformerConfig
+from tformer.model.errors import ModelError
+
+FORMAT = 1
+"""Version of the layout above; a newer one is refused."""
+
+SHIPPED = Path(__file__).parents[1] / "pretrained"
+"""Models that come with the package, a folder each."""
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What ``config.json`` says besides the hyper-parameters."""
+
+    name: str
+    languages: tuple[str, ...]
+    licence: str | None = None
+    training: dict[str, Any] = field(default_factory=dict)
+    vocabulary: str = "sentencepiece"
+    source_languages: tuple[str, ...] | None = None
+    """Those that can be translated from; None is all."""
+    target_languages: tuple[str, ...] | None = None
+    """Those that can be translated into; None is all."""
+    alignment: AlignmentHeads | None = None
+    """The heads that align words, if they were measured."""
+
+
+def shipped_models() -> list[str]:
+    """Names of the models that come with the package."""
+    return sorted(path.parent.name for path in SHIPPED.glob("*/config.json"))
+
+
+def find_model(model: str | Path) -> Path:
+    """The directory of a shipped model, by name, or of any other, by path.
+
+    Raises:
+        ModelError: when there is neither.
+    """
+    for path in (SHIPPED / model, Path(model)):
+        if (path / "config.json").is_file():
+            return path
+    names = ", ".join(shipped_models()) or "none"
+    raise ModelError(
+        f"{model}: no such model; name one that ships with tformer ({names}) "
+        "or a directory with a config.json"
+    )
+
+
+def read_config(path: Path) -> tuple[TransformerConfig, ModelFacts]:
+    """Hyper-parameters and facts of the model in ``path``.
+
+    Raises:
+        ModelError: when they cannot be read, or are of a newer format.
+    """
+    file = path / "config.json"
+    try:
+        table = json.loads(file.read_text(encoding="utf-8"))
+        if table["format"] != FORMAT:
+            raise ModelError(f"format {table['format']} is unknown; a newer tformer may read it")
+        config = TransformerConfig.from_dict(table["transformer"])
+        heads = table.get("alignment")
+        facts = ModelFacts(
+            name=table["name"],
+            languages=tuple(table["languages"]),
+            licence=table.get("licence"),
+            training=table.get("training", {}),
+            vocabulary=table.get("vocabulary", "sentencepiece"),
+            source_languages=_languages(table.get("source_languages")),
+            target_languages=_languages(table.get("target_languages")),
+            alignment=AlignmentHeads.from_dict(heads, config) if heads else None,
+        )
+        return config, facts
+    except ModelError as error:
+        raise ModelError(f"{file}: {error}") from error
+    except OSError as error:
+        raise ModelError(f"{file}: cannot be read ({error.strerror})") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{file}: not a model configuration ({error!r})") from error
+
+
+def _languages(codes: list[str] | None) -> tuple[str, ...] | None:
+    return None if codes is None else tuple(codes)

@@ -1,0 +1,1 @@
+"""Decoding engine: continuous batching, and several engines side by side."""

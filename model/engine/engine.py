@@ -1,0 +1,341 @@
+"""Continuous batching: many sentences through one network, each on its own clock.
+
+    engine = Engine(Eager(transformer), beam_size=4)
+    number = engine.submit(Request(source, DecodingOptions()))
+    while engine.busy:
+        for finished in engine.step():
+            ...
+
+A step admits waiting sentences into free places, moves every running sentence on by one token, and
+lets those that are done leave. A file is a loop over ``step``; a server is the same loop in a
+thread. In a small batch that nobody needs to look at in between it is a few tokens, unless a
+sentence is done before.
+
+**Admission.** Requests wait in the order in which they came and enter in that order; nobody
+overtakes, so nobody starves. A batch of G sentences whose longest source has S tokens costs
+G x K x S tokens, which is what its padded memory takes, and is kept within ``max_tokens``; a
+sentence that alone is over it runs alone. Entering copies the cache, so when not all who wait fit,
+they enter once a quarter of the budget is free. Callers with many sentences at hand submit them
+sorted by length.
+
+**Out of memory.** When the GPU's memory does not suffice, the budget is halved for good, and what
+ran goes back to the head of the queue and begins anew, in smaller company. A sentence for which
+there is no memory even alone is a `DeviceError`.
+
+**Independence.** A translation depends on its own request only, bit for bit on the CPU: lengths,
+limits and masks are those of the sentence, every product in the network is row by row, and
+positions come in blocks (`network.kv_cache.BLOCK`), so that a longer neighbour does not change
+the order of a sum.
+
+The engine knows token ids and no text.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import chain, count
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from tformer.model.errors import DeviceError, ModelError, UsageError
+from tformer.model.network.interface import (
+    AttentiveDecoding,
+    Network,
+    ResumingDecoding,
+    SearchingDecoding,
+)
+from tformer.model.search.beam import Beam
+from tformer.model.search.candidates import Integers
+from tformer.model.search.constraints import Progress
+from tformer.model.search.hypotheses import FinishedHypothesis
+from tformer.model.search.request import Request
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from tformer.model.search.scores import Scores
+
+logger = logging.getLogger(__name__)
+
+MAX_TOKENS = 8192
+"""Default budget: 64 sentences of 32 tokens with a beam of 4."""
+
+
+STEPS_TOGETHER = 32
+"""Steps times sentences that a network may take in one call, if it can; who comes meanwhile waits
+for some milliseconds."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The answer to one request."""
+
+    number: int
+    """What ``submit`` returned."""
+    hypotheses: tuple[FinishedHypothesis, ...]
+    """At least one and at most ``n_best``, the best first."""
+    max_length: int
+    """Most tokens a hypothesis could have; one that has so many had to end there."""
+    memory: Any = field(default=None, compare=False, repr=False)
+    """What a request for the same source may have as its ``memory``, if the network tells it."""
+
+
+class _Sentence(NamedTuple):
+    """A request that was accepted."""
+
+    number: int
+    request: Request
+    length: int
+    """Tokens of the source."""
+
+
+_length = attrgetter("length")
+
+
+class Engine:
+    """Translates requests, many at a time, none waiting for another to finish."""
+
+    def __init__(
+        self, network: Network, *, beam_size: int = 4, max_tokens: int = MAX_TOKENS
+    ) -> None:
+        """An idle engine.
+
+        Args:
+            network: what decodes.
+            beam_size: the widest beam that a request may ask for; every sentence occupies so many
+                rows of a batch.
+            max_tokens: budget of a batch, rows times source tokens.
+        """
+        self._network = network
+        self._config = network.config
+        self._beam_size = beam_size
+        self._max_tokens = max_tokens
+        config = network.config
+        self._beam = Beam(beam_size, bos_id=config.bos_id, eos_id=config.eos_id)
+        self._start()
+        self._running: list[_Sentence] = []
+        self._waiting: deque[_Sentence] = deque()
+        self._numbers = count()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is waiting or running."""
+        return bool(self._waiting or self._running)
+
+    @property
+    def num_waiting(self) -> int:
+        """Requests that have not been admitted."""
+        return len(self._waiting)
+
+    @property
+    def num_running(self) -> int:
+        """Sentences in the batch."""
+        return len(self._running)
+
+    def submit(self, request: Request) -> int:
+        """Queue a request; returns the number under which its answer will come.
+
+        Raises:
+            UsageError: when the source is empty or longer than the network can read, the beam is
+                wider than the engine's, or the prefix and the required terms are too long for the
+                translation or not made of tokens, or the network cannot tell what an option needs.
+        """
+        self.check(request)
+        sentence = _Sentence(next(self._numbers), request, len(request.source))
+        self._waiting.append(sentence)
+        return sentence.number
+
+    def cancel(self, number: int) -> bool:
+        """Forget a request, waiting or running; False when it is not (or no longer) here."""
+        for sentence in self._waiting:
+            if sentence.number == number:
+                self._waiting.remove(sentence)
+                return True
+        remaining = [i for i, sentence in enumerate(self._running) if sentence.number != number]
+        if len(remaining) == len(self._running):
+            return False
+        self._beam.keep(remaining)
+        try:
+            self._keep(remaining, np.arange(self.num_running * self._beam_size))
+        except self._network.out_of_memory:
+            self._running = [self._running[index] for index in remaining]
+            self._begin_anew()
+        return True
+
+    def step(self) -> list[Finished]:
+        """Admit, move every sentence on by one token or a few, and return those that are done.
+
+        Raises:
+            ModelError: when the network computes nothing but NaN.
+            DeviceError: when the memory does not suffice for a single sentence, which is dropped.
+        """
+        try:
+            with self._network.computing():
+                return self._step()
+        except self._network.out_of_memory:
+            pass  # go on outside, because the traceback holds on to what took the memory
+        self._retreat()
+        return []
+
+    def _step(self) -> list[Finished]:
+        self._admit(self._next_to_enter())
+        if not self._running:
+            return []
+        rows = self._advance()
+        finished, remaining = self._beam.take()
+        if not finished:
+            self._decoding.select(rows)
+            return []
+        staying = set(remaining)
+        leaving = [
+            (sentence, self._memory(index))
+            for index, sentence in enumerate(self._running)
+            if index not in staying
+        ]
+        self._keep(remaining, rows)
+        return [self._answer(*s, found) for s, found in zip(leaving, finished, strict=True)]
+
+    def _retreat(self) -> None:
+        """Go on with half of the batch for which there was no memory."""
+        longest = max(map(_length, self._running))
+        num_tokens = self.num_running * self._beam_size * longest
+        alone = self.num_running == 1
+        if alone:
+            self._running = []
+        else:
+            self._max_tokens = min(self._max_tokens, num_tokens) // 2
+            logger.warning("out of memory: batches are now of at most %d tokens", self._max_tokens)
+        self._begin_anew()
+        if alone:
+            raise DeviceError(
+                f"not enough memory for one sentence of {longest} tokens and a beam of "
+                f"{self._beam_size}: choose a narrower beam, or the CPU"
+            )
+
+    def _begin_anew(self) -> None:
+        """Put what runs back to the head of the queue, and give its memory back."""
+        self._waiting.extendleft(reversed(self._running))
+        self._running = []
+        self._beam.keep([])
+        del self._decoding, self._resuming, self._searching
+        self._network.give_back_memory()
+        self._start()
+
+    def _start(self) -> None:
+        decoding = self._decoding = self._network.start(self._beam_size)
+        self._resuming = decoding if isinstance(decoding, ResumingDecoding) else None
+        self._searching = decoding if isinstance(decoding, SearchingDecoding) else None
+
+    def _advance(self) -> Integers:
+        """Take a step or, in a small batch that needs nobody to look at each, several."""
+        if self._searching and self._beam.is_plain:
+            most = max(1, STEPS_TOGETHER // self.num_running)
+            return self._beam.advance_with(self._searching.search, most)
+        return self._beam.advance(*self._scores())
+
+    def _scores(self) -> tuple[Scores, Tensor | None]:
+        """Of the next token of every hypothesis; and what they attend to, if it matters."""
+        if not self._beam.wants_attention:
+            return self._decoding.step(self._beam.tokens), None
+        assert isinstance(self._decoding, AttentiveDecoding)
+        return self._decoding.step_with_attention(self._beam.tokens)
+
+    def _next_to_enter(self) -> list[_Sentence]:
+        """Take from the queue those that enter now."""
+        if not self._waiting:
+            return []
+        longest = max(map(_length, self._running), default=0)
+        fitting = 0
+        for sentence in self._waiting:
+            longest = max(longest, sentence.length)
+            if not self._fits(self.num_running + fitting + 1, longest):
+                break
+            fitting += 1
+        if self._running and fitting < len(self._waiting) and not self._has_quarter_free():
+            return []
+        if not self._running:
+            fitting = max(fitting, 1)
+        return [self._waiting.popleft() for _ in range(fitting)]
+
+    def _fits(self, sentences: int, longest: int) -> bool:
+        return sentences * self._beam_size * longest <= self._max_tokens
+
+    def _has_quarter_free(self) -> bool:
+        longest = max(map(_length, self._running))
+        return self.num_running * self._beam_size * longest <= self._max_tokens * 3 // 4
+
+    def _admit(self, sentences: list[_Sentence]) -> None:
+        """Encode the sentences together and put them behind those that run."""
+        if not sentences:
+            return
+        self._running += sentences  # first, so that they are not lost if there is no memory
+        requests = [sentence.request for sentence in sentences]
+        limits = list(map(self._target_limit, requests))
+        if self._resuming:
+            self._beam.extend(requests, limits, self._resuming.resume(requests))
+        else:
+            self._decoding.admit([request.source for request in requests])
+            self._beam.extend(requests, limits)
+
+    def _memory(self, sentence: int) -> Any:
+        """What the network has of a sentence that is leaving, if it can be used again."""
+        return self._resuming.memory(sentence) if self._resuming else None
+
+    def _target_limit(self, request: Request) -> int:
+        """Most tokens of the translation; the network has positions for no more, and the end."""
+        limit = request.options.target_limit(len(request.source))
+        return min(limit, self._config.max_length - 1)
+
+    def check(self, request: Request) -> None:
+        """Refuse what cannot be decoded here; see :meth:`submit`."""
+        longest = self._config.max_length
+        if not 1 <= len(request.source) <= longest:
+            raise UsageError(
+                f"a source must have 1 to {longest} tokens, not {len(request.source)}: split it"
+            )
+        if request.options.beam_size > self._beam_size:
+            raise UsageError(
+                f"beam_size must be at most the engine's {self._beam_size}, "
+                f"not {request.options.beam_size}"
+            )
+        if request.options.coverage_penalty and not isinstance(self._decoding, AttentiveDecoding):
+            raise UsageError(
+                "coverage_penalty needs to know what the network attends to, which it does not "
+                "tell in fast arithmetic: load it in float32"
+            )
+        if request.prefix or request.required:
+            self._check_target(request)
+
+    def _check_target(self, request: Request) -> None:
+        """Refuse a prefix and required terms that no translation can have."""
+        ways = chain.from_iterable(request.required)
+        vocab_size = self._config.target_vocab_size or self._config.vocab_size
+        for token in chain(request.prefix, *ways):
+            if not 0 <= token < vocab_size or token in (self._config.bos_id, self._config.eos_id):
+                raise UsageError(f"token {token} cannot be said within a translation")
+        limit = self._target_limit(request)
+        needed = Progress(request.required).after(request.prefix).needed
+        if len(request.prefix) + needed > limit:
+            raise UsageError(
+                f"prefix and required terms take {len(request.prefix) + needed} tokens, "
+                f"but max_length is {limit}"
+            )
+
+    def _keep(self, sentences: Sequence[int], rows: Integers) -> None:
+        """Let the network follow the beam: of ``rows`` (R,), those of ``sentences`` remain."""
+        kept = np.array(sentences, np.int64)
+        self._decoding.select(rows.reshape(-1, self._beam_size)[kept].reshape(-1), sentences)
+        self._running = [self._running[i] for i in sentences]
+
+    def _answer(
+        self, sentence: _Sentence, memory: Any, hypotheses: list[FinishedHypothesis]
+    ) -> Finished:
+        if not hypotheses:
+            raise ModelError("the model computes no probabilities (NaN): its weights are damaged")
+        limit = self._target_limit(sentence.request)
+        return Finished(sentence.number, tuple(hypotheses), limit, memory)

@@ -1,0 +1,1 @@
+"""Hardware: CPU features, GPU probe, torch devices, the cache of compiled code."""

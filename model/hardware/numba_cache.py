@@ -1,0 +1,185 @@
+"""Code that Numba compiles, and where it is kept. No torch here.
+
+Numba compiles a function when it is first called, for the processor at hand. For all that a
+translation needs that takes a quarter of a minute; so the code is kept, in the first of these
+folders that can be written to:
+
+    $NUMBA_CACHE_DIR, if it is set
+    __pycache__ beside this module
+    $XDG_CACHE_HOME/tformer, or ~/.cache/tformer
+    a temporary one, of this process alone
+
+There it has a folder of its own for every state of our sources, version of Numba and kind of
+processor: Numba would only notice when the file of the called function changes, and not when that
+of a function does which is compiled into it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import logging
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from threading import Timer
+from typing import Any
+
+import llvmlite.binding as llvm
+import numba
+
+logger = logging.getLogger(__name__)
+
+SOURCES = (
+    "hardware/numba_cache.py",
+    "search/candidates.py",
+    "search/hypotheses.py",
+    "network/int8/**/*.py",
+)
+"""Files of `tformer.model` with functions that are compiled."""
+
+READY = "ready"
+"""A file in the folder of code that all is in."""
+
+KEPT = 4
+"""Folders of code that are kept beside each other, the newest."""
+
+SILENT_SECONDS = 3.0
+"""After which it is said what takes so long; at a terminal that is said at once."""
+
+MESSAGE = "first use: compiling for this processor, which takes about 15 seconds, once"
+
+
+def njit(*arguments: Any, **options: Any) -> Any:
+    """``numba.njit``; but what it compiles with ``cache=True`` is kept in a folder of ours."""
+    is_kept = options.pop("cache", False)
+    decorate = numba.njit(*arguments, **options)
+    return _keeping(decorate) if is_kept else decorate
+
+
+def _keeping(decorate: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def decorate_and_keep(function: Any) -> Any:
+        compiled = decorate(function)
+        if folder := code_folder():
+            with _folder_of_numba(folder), suppress(RuntimeError):  # it cannot be written any more
+                compiled.enable_caching()
+        return compiled
+
+    return decorate_and_keep
+
+
+@contextmanager
+def _folder_of_numba(folder: Path) -> Iterator[None]:
+    """Numba keeps what is decorated here in ``folder``; others' functions stay where they are."""
+    before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(folder)
+    try:
+        yield
+    finally:
+        numba.config.CACHE_DIR = before
+
+
+@cache
+def code_folder() -> Path | None:
+    """Where compiled code is kept; None if nothing can be written anywhere."""
+    name = f"tformer-{_digest()}"
+    return next((p / name for p in _places() if _is_writable(p / name)), None)
+
+
+def _places() -> Iterator[Path]:
+    if given := os.environ.get("NUMBA_CACHE_DIR"):
+        yield Path(given)
+    yield Path(__file__).parent / "__pycache__"
+    with suppress(RuntimeError):  # there is no home
+        yield Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tformer"
+    with suppress(OSError):
+        folder = tempfile.mkdtemp(prefix="tformer-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        yield Path(folder)
+
+
+def _is_writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
+        return False
+    return True
+
+
+def _digest() -> str:
+    """Of all that compiled code depends on."""
+    digest = hashlib.sha256()
+    features = llvm.get_host_cpu_features().flatten()
+    for part in (
+        numba.__version__,
+        sys.implementation.cache_tag,
+        llvm.get_host_cpu_name(),
+        features,
+    ):
+        digest.update(f"{part}\n".encode())
+    home = Path(__file__).parents[1]
+    for file in sorted(file for pattern in SOURCES for file in home.glob(pattern)):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+# -- the first use ------------------------------------------------------------------------
+
+
+def once(compile_all: Callable[[], None]) -> None:
+    """Have all code compiled and kept, by one process for all that wait for it.
+
+    Args:
+        compile_all: calls every function that is to be compiled; not called if there is their code.
+    """
+    folder = code_folder()
+    if folder is not None and (folder / READY).exists():
+        return
+    with _told_why_it_takes_so_long():
+        if folder is None:
+            compile_all()
+            return
+        with _locked(folder):
+            if not (folder / READY).exists():
+                compile_all()
+                with suppress(OSError):
+                    (folder / READY).touch()
+                    _forget_older(folder)
+
+
+@contextmanager
+def _told_why_it_takes_so_long() -> Iterator[None]:
+    at_terminal = sys.stderr is not None and sys.stderr.isatty()
+    timer = Timer(0 if at_terminal else SILENT_SECONDS, logger.warning, [MESSAGE])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep other processes from doing the same, where files can be locked."""
+    try:
+        import fcntl
+    except ImportError:  # on Windows both work, and the last one's code stays
+        yield
+        return
+    with (folder / "lock").open("w") as lock:
+        with suppress(OSError):  # a file system that knows no locks
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _forget_older(folder: Path) -> None:
+    """Remove code of sources that are long gone."""
+    others = [path for path in folder.parent.glob("tformer-*") if (path / READY).exists()]
+    for path in sorted(others, key=lambda path: (path / READY).stat().st_mtime)[:-KEPT]:
+        shutil.rmtree(path, ignore_errors=True)

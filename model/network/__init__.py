@@ -1,0 +1,1 @@
+"""Networks: the Transformer, its KV cache and the implementations that decode."""

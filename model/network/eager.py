@@ -1,0 +1,125 @@
+"""The network as it was written down, operation by operation, on any device and in any dtype."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tformer.model.config import TransformerConfig
+from tformer.model.hardware.device import on_device
+from tformer.model.network.kv_cache import DecoderCache, in_blocks
+from tformer.model.network.transformer import Transformer
+from tformer.model.search.candidates import Integers
+from tformer.model.search.scores import LogProbs
+
+
+class Plain:
+    """A Transformer as it was written down; what networks over one have in common."""
+
+    def __init__(self, transformer: Transformer) -> None:
+        """The network of ``transformer``, which is switched to evaluation mode."""
+        self.transformer = transformer.eval()
+
+    @property
+    def config(self) -> TransformerConfig:
+        """The shape."""
+        return self.transformer.config
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self._parameter.device
+
+    @property
+    def dtype(self) -> str:
+        """That of the weights."""
+        return str(self._parameter.dtype).removeprefix("torch.")
+
+    @property
+    def out_of_memory(self) -> type[Exception]:
+        """That of torch."""
+        return torch.OutOfMemoryError
+
+    def computing(self) -> AbstractContextManager[None]:
+        """Nothing will be differentiated."""
+        return torch.inference_mode()
+
+    def give_back_memory(self) -> None:
+        """Give what torch keeps to the device."""
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    @property
+    def _parameter(self) -> Tensor:
+        return next(self.transformer.parameters())
+
+
+class Eager(Plain):
+    """A Transformer, operation by operation."""
+
+    def start(self, beam_size: int) -> EagerDecoding:
+        """An empty batch."""
+        return EagerDecoding(self.transformer, self.device, beam_size)
+
+
+class EagerDecoding:
+    """A batch over a :class:`~tformer.model.network.kv_cache.DecoderCache`."""
+
+    def __init__(self, transformer: Transformer, device: torch.device, beam_size: int) -> None:
+        """An empty batch."""
+        self._transformer = transformer
+        self._device = device
+        self._beam_size = beam_size
+        self._cache: DecoderCache | None = None
+
+    def admit(self, sources: Sequence[Sequence[int]]) -> None:
+        """Encode sentences together; see :meth:`~network.interface.Decoding.admit`."""
+        source, lengths = self._padded(sources)
+        memory = self._transformer.encode(source, lengths)
+        cache = self._transformer.start_cache(memory, self._beam_size)
+        if self._cache is None:
+            self._cache = cache
+        else:
+            self._cache.extend(cache)
+
+    def step(self, tokens: Integers) -> LogProbs:
+        """One token further; see :meth:`~tformer.model.network.interface.Decoding.step`."""
+        assert self._cache is not None
+        return LogProbs(self._transformer.decode(self._tensor(tokens), self._cache))
+
+    def step_with_attention(self, tokens: Integers) -> tuple[LogProbs, Tensor]:
+        """One token further; see `AttentiveDecoding.step_with_attention`."""
+        assert self._cache is not None
+        weights: list[Tensor] = []
+        scores = LogProbs(self._transformer.decode(self._tensor(tokens), self._cache, weights))
+        attention = weights[-1].mean(1).flatten(0, 1)  # (G, H, K, S) to (R, S)
+        return scores, attention.to(torch.promote_types(attention.dtype, torch.float32))
+
+    def select(self, rows: Integers, sentences: Sequence[int] | None = None) -> None:
+        """Follow the beam; see :meth:`~tformer.model.network.interface.Decoding.select`."""
+        assert self._cache is not None
+        if sentences is None:
+            self._cache.select(self._tensor(rows))
+        elif sentences:
+            kept = np.array(sentences, np.int64)
+            self._cache.select(self._tensor(rows), self._tensor(kept))
+        else:
+            self._cache = None
+
+    def _tensor(self, values: Integers) -> Tensor:
+        return on_device(torch.from_numpy(values), self._device)
+
+    def _padded(self, sources: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+        """Token ids (G, S), padded on the right to whole blocks, and lengths (G,)."""
+        lengths = [len(source) for source in sources]
+        config = self._transformer.config
+        width = min(in_blocks(max(lengths)), config.max_length)
+        padded = [[*source, *[config.pad_id] * (width - len(source))] for source in sources]
+        return (
+            on_device(torch.tensor(padded, dtype=torch.int64), self._device),
+            on_device(torch.tensor(lengths, dtype=torch.int64), self._device),
+        )

@@ -1,0 +1,192 @@
+"""What happens to a row between two products: added, normalised, activated, quantised."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from tformer.model.network.int8.gemm import LIMIT, OFFSET, Floats, product
+from tformer.model.network.int8.simd.elementwise import (
+    deviation,
+    largest_magnitude,
+    put_bytes,
+    put_normalised,
+    put_sum,
+    rectify,
+)
+from tformer.model.network.int8.simd.emitter import LANES
+
+EPSILON = np.float32(1e-5)
+"""Added to the variance in layer normalisation, as in torch."""
+
+RELU, GELU, SILU = 0, 1, 2
+"""Activations of the feed-forward network."""
+
+TOGETHER = 64
+"""Rows whose inner activations are computed before they are read: they are still in the cache."""
+
+
+class Norm(NamedTuple):
+    """A layer normalisation, (whole vectors of d,) each."""
+
+    weight: Floats
+    bias: Floats
+
+
+class Shape(NamedTuple):
+    """What a layer must know of its network."""
+
+    width: int
+    """d"""
+    heads: int
+    pre: bool
+    """Whether normalisation comes before the sub-layers, and not after them."""
+    activation: int
+
+
+class Beginning(NamedTuple):
+    """What turns tokens into the states with which a stack of layers begins."""
+
+    table: Floats
+    """(V, whole vectors of d), embeddings."""
+    encodings: Floats
+    """(positions, whole vectors of d)"""
+    scale: Floats
+    """(1,), of the embeddings."""
+    first: Norm
+    """Of what the first sub-layer reads, where normalisation comes before it."""
+
+
+class Work(NamedTuple):
+    """Memory of a batch, of at least N rows; what a product reads has a scale a row."""
+
+    states: Floats
+    """(N, whole vectors of d), the residual stream; zero beyond d."""
+    entered: NDArray[np.uint8]
+    """(N, filled-up d), what the next sub-layer reads."""
+    entered_scale: Floats
+    context: NDArray[np.uint8]
+    """(N, filled-up H * D), what attention gives to its output projection."""
+    context_scale: Floats
+    active: NDArray[np.uint8]
+    """(N, filled-up d_ff), between the products of the feed-forward network."""
+    active_scale: Floats
+    outputs: Floats
+    """What the last product left, one row after the other."""
+
+
+@njit
+def whole_vectors(length):
+    """``length`` and what it takes to make whole vectors."""
+    return (length + LANES - 1) // LANES * LANES
+
+
+@njit(inline="always")
+def _quantise(row, at, width, largest, quantised):
+    """Write ``width`` numbers of a flat row as uint8, given their largest magnitude."""
+    factor = np.float32(LIMIT) / max(largest, np.float32(1e-30))
+    # The whole part is the nearest number, once half is added to what is positive.
+    put_bytes(row, at, factor, np.float32(OFFSET + 0.5), quantised, 0, width // LANES)
+    return largest / np.float32(LIMIT)
+
+
+@njit(nogil=True)
+def quantise(row, quantised):
+    """Write a row of whole vectors as uint8.
+
+    It is about ``(quantised - OFFSET)`` times the scale that is returned.
+    """
+    largest = largest_magnitude(row, 0, row.shape[0] // LANES)
+    return _quantise(row, 0, row.shape[0], largest, quantised)
+
+
+@njit(inline="always")
+def _normalise(row, total, shape, norm, out):
+    """Layer normalisation of a row whose sum is ``total``; returns the largest magnitude."""
+    filled, width = row.shape[0], np.float32(shape.width)
+    mean = total / width
+    # Beyond the width are zeros, which must not count.
+    squares = deviation(row, 0, mean, filled // LANES)
+    variance = (squares - np.float32(filled - shape.width) * mean * mean) / width
+    factor = np.float32(1.0) / np.sqrt(variance + EPSILON)
+    return put_normalised(
+        row, 0, mean, factor, norm.weight, 0, norm.bias, 0, out, 0, filled // LANES
+    )
+
+
+@njit(nogil=True)
+def begin(tokens, positions, beginning, shape, work):
+    """Begin with embeddings of tokens (N,) at positions (N,), both int64."""
+    filled = work.states.shape[1]
+    normed = np.empty(filled, np.float32)
+    for n in range(tokens.shape[0]):
+        state = work.states[n]
+        total = put_sum(
+            beginning.table[tokens[n]], 0, beginning.scale[0], beginning.encodings[positions[n]], 0,
+            state, 0, filled // LANES,
+        )  # fmt: skip
+        if shape.pre:
+            largest = _normalise(state, total, shape, beginning.first, normed)
+            scale = _quantise(normed, 0, filled, largest, work.entered[n])
+        else:
+            scale = quantise(state, work.entered[n])
+        work.entered_scale[n] = scale
+
+
+@njit(nogil=True)
+def leave(rows, linear, norm, shape, work):
+    """Add a sub-layer's outputs to the states; quantise what the next one reads.
+
+    ``norm`` is the next normalisation: before the next sub-layer (``shape.pre``, the states stay as
+    they are), or of the states themselves.
+    """
+    filled, stride = work.states.shape[1], linear.scale.shape[0]
+    normed = np.empty(filled, np.float32)
+    for n in range(rows):
+        state, one = work.states[n], np.float32(1.0)
+        total = put_sum(work.outputs, n * stride, one, state, 0, state, 0, filled // LANES)
+        out = normed if shape.pre else state
+        largest = _normalise(state, total, shape, norm, out)
+        work.entered_scale[n] = _quantise(out, 0, filled, largest, work.entered[n])
+
+
+@njit(inline="always")
+def _gelu(x):
+    """x times the probability that a standard normal variable is below it."""
+    return np.float32(0.5) * x * np.float32(1.0 + math.erf(x * math.sqrt(0.5)))
+
+
+@njit(inline="always")
+def _silu(x):
+    """x / (1 + e^-x), by powers of e that cannot overflow."""
+    power = np.exp(-abs(x))
+    return x * (np.float32(1.0) if x >= 0 else power) / (np.float32(1.0) + power)
+
+
+@njit(nogil=True)
+def _activate(row, at, width, activation):
+    """Apply the activation to a row of flat numbers; returns the largest magnitude."""
+    if activation == RELU:
+        return rectify(row, at, width // LANES)
+    for i in range(at, at + width):
+        row[i] = _gelu(row[i]) if activation == GELU else _silu(row[i])
+    return largest_magnitude(row, at, width // LANES)
+
+
+@njit(nogil=True)
+def feed_forward(rows, inner, outer, norm, shape, work):
+    """The feed-forward sub-layer, a few rows at a time."""
+    width, outputs = inner.scale.shape[0], work.outputs
+    for start in range(0, rows, TOGETHER):
+        count = min(TOGETHER, rows - start)
+        product(work.entered[start:], work.entered_scale[start:], count, inner, outputs)
+        for n in range(start, start + count):
+            at = (n - start) * width
+            largest = _activate(outputs, at, width, shape.activation)
+            work.active_scale[n] = _quantise(outputs, at, width, largest, work.active[n])
+    product(work.active, work.active_scale, rows, outer, outputs)
+    leave(rows, outer, norm, shape, work)

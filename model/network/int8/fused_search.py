@@ -1,0 +1,67 @@
+"""Network and search together: several steps in one call, without the interpreter and its lock.
+
+Of a step of a single sentence, some hundred microseconds, Python's part would be a third; and where
+engines run side by side, each waits for the others' Python.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tformer.model.hardware.numba_cache import njit
+from tformer.model.network.int8.attention import Past
+from tformer.model.network.int8.kernels import decode, follow
+from tformer.model.network.int8.topk import best
+from tformer.model.search.candidates import choose
+from tformer.model.search.hypotheses import go_on
+
+
+@njit(nogil=True, cache=True)
+def run(stack, count, output, beam, past, working, eos_id, state, width, most):
+    """Decode and search until a sentence is done, or one needs more room, or ``most`` steps.
+
+    After all steps but the last, ``past`` has followed the beam.
+
+    Args:
+        stack, count: table and number of the layers, see `kernels.decode`.
+        output: table of the projection to logits.
+        beam: K.
+        past: `attention.Past`, with room for the next position of every sentence.
+        working: table of `rows.Work`.
+        eos_id: the end.
+        state: `hypotheses.State`.
+        width: best tokens of every hypothesis that `candidates.choose` needs.
+        most: steps, at least one.
+
+    Returns:
+        As `hypotheses.go_on`, of the last step.
+    """
+    rows = state.rows.shape[0]
+    log_probs, tokens = np.empty((rows, width), np.float32), np.empty((rows, width), np.int64)
+    ends, all_sentences = np.empty(rows, np.float32), np.arange(past.steps.shape[0])
+    here, there = past.ancestors, np.empty_like(past.ancestors)
+    newest, outcome = state.tokens.reshape(-1), (0, False, False)
+    for step in range(most):
+        now = Past(
+            past.steps,
+            past.capacities,
+            past.source_lengths,
+            past.positions,
+            past.memories,
+            here,
+        )
+        decode(newest, stack, count, beam, now, working)
+        past.steps[:] += 1
+        best(output, eos_id, working, log_probs, tokens, ends)
+        choose(log_probs, tokens, ends, eos_id, state)
+        outcome = go_on(eos_id, state)
+        full = False
+        for g in range(past.steps.shape[0]):
+            full |= past.steps[g] == past.capacities[g]
+        if outcome[0] or full or step == most - 1:
+            break
+        follow(state.rows, beam, all_sentences, past.steps, here, there)
+        here, there = there, here
+    if step % 2:
+        past.ancestors[:] = here
+    return outcome

@@ -1,0 +1,158 @@
+"""Products of int8 matrices, compiled by Numba for the processor at hand.
+
+A weight matrix has a scale for every output, an activation one for every row: the largest magnitude
+of each becomes 127. Sums of int8 products in int32 are exact, so they cannot depend on who else is
+in a batch, nor on the order in which they are taken.
+
+Processors with AVX-512 VNNI multiply 64 pairs of bytes an instruction, of which the left ones have
+no sign. Activations are therefore stored as uint8, 128 too large, and the sums begin with what that
+adds.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from tformer.model.errors import ModelError
+from tformer.model.hardware.cpu import has_vnni
+from tformer.model.network.int8.simd.emitter import LOWEST
+from tformer.model.network.int8.simd.gemm import PANEL, QUAD, tile
+
+Floats = NDArray[np.float32]
+
+Numbers = NDArray[np.floating[Any]]
+"""Floating, of any width."""
+
+DAMAGED = "the model computes no numbers (NaN): its weights are damaged"
+
+OFFSET = 128
+"""What is added to a quantised activation to make it an uint8."""
+
+LIMIT = 127
+"""Largest magnitude of a quantised number; -128 is not used, so that signs are alike."""
+
+ROWS = 4
+"""Rows that are computed together."""
+
+QUANTISED_TOGETHER = 16 * PANEL
+"""Rows of a weight matrix that are in memory as float32 at a time."""
+
+
+class Linear(NamedTuple):
+    """A projection xWᵀ + b of width ``in`` to ``out``, both filled up to whole panels."""
+
+    weight: NDArray[np.int8]
+    """(out / PANEL, in / QUAD, PANEL, QUAD): a panel is read from its beginning to its end."""
+    start: NDArray[np.int32]
+    """(out,): the sums of nothing, -OFFSET times the sum of each output's weights."""
+    scale: Floats
+    """(out,)"""
+    bias: Floats
+    """(out,)"""
+
+
+def filled(width: int) -> int:
+    """``width`` and what it takes to make whole panels."""
+    return -(-width // PANEL) * PANEL
+
+
+def quantised(*projections: tuple[Numbers, Numbers | None]) -> Linear:
+    """Projections (weight (out, in), bias (out,) or None) of one input, side by side, as int8.
+
+    Each of them begins with a panel of its own. They are floating, of any width: what NumPy takes
+    for an array will do.
+
+    Raises:
+        ModelError: when a weight is NaN or infinite.
+    """
+    places = np.cumsum([0, *(filled(weight.shape[0]) for weight, _ in projections)])
+    out, width = int(places[-1]), filled(projections[0][0].shape[1])
+    linear = Linear(
+        np.zeros((out // PANEL, width // QUAD, PANEL, QUAD), np.int8),
+        np.zeros(out, np.int32),
+        np.zeros(out, np.float32),
+        np.zeros(out, np.float32),
+    )
+    for (weight, bias), place in zip(projections, places.tolist(), strict=False):
+        for first in range(0, weight.shape[0], QUANTISED_TOGETHER):
+            _quantise(np.asarray(weight[first : first + QUANTISED_TOGETHER]), linear, place + first)
+        if bias is not None:
+            # What may never be said has a bias of minus infinity.
+            outputs = slice(place, place + bias.shape[0])
+            linear.bias[outputs] = np.maximum(np.asarray(bias, np.float32), np.float32(LOWEST))
+    if not np.isfinite(linear.bias).all():
+        raise ModelError(DAMAGED)
+    return linear
+
+
+def _quantise(weight: Numbers, linear: Linear, place: int) -> None:
+    """Put some rows of a weight matrix (rows, in) where they belong, from output ``place`` on."""
+    rows, width = weight.shape
+    real = np.zeros((filled(rows), filled(width)), np.float32)
+    real[:rows, :width] = weight
+    largest = np.maximum(real.max(1), -real.min(1))  # NaN if one is
+    if not np.isfinite(largest).all():
+        raise ModelError(DAMAGED)
+    scale = largest / np.float32(LIMIT)
+    real /= np.maximum(scale, np.float32(1e-30))[:, None]
+    whole = np.rint(real, out=real).astype(np.int8)
+    outputs, panels = slice(place, place + len(scale)), slice(place // PANEL, None)
+    linear.scale[outputs] = scale
+    linear.start[outputs] = whole.sum(1, dtype=np.int32) * -OFFSET
+    quads = whole.view(np.int32).reshape(-1, PANEL, filled(width) // QUAD)  # QUAD bytes each
+    linear.weight.view(np.int32)[panels, :, :, 0][: len(quads)] = quads.transpose(0, 2, 1)
+
+
+_four_rows, _one_row = tile(ROWS), tile(1)
+
+
+@njit(nogil=True)
+def _product_vnni(activations, factors, rows, linear, outputs):
+    depth, panels = activations.shape[1], linear.weight.shape[0]
+    stride = panels * PANEL
+    whole = rows - rows % ROWS
+    for p in range(panels):
+        weights, column = p * depth * PANEL, p * PANEL
+        for n in range(0, whole, ROWS):
+            _four_rows(
+                activations, n * depth, depth, factors, n, linear.weight, weights,
+                linear.start, column, linear.scale, column, linear.bias, column,
+                outputs, n * stride + column, stride,
+            )  # fmt: skip
+        for n in range(whole, rows):
+            _one_row(
+                activations, n * depth, depth, factors, n, linear.weight, weights,
+                linear.start, column, linear.scale, column, linear.bias, column,
+                outputs, n * stride + column, stride,
+            )  # fmt: skip
+
+
+@njit(nogil=True)
+def product_plain(activations, factors, rows, linear, outputs):
+    """The same for any processor, as one would write it down."""
+    panels, quads = linear.weight.shape[:2]
+    totals = np.empty(PANEL, np.int32)
+    for n in range(rows):
+        for p in range(panels):
+            first = p * PANEL
+            totals[:] = linear.start[first : first + PANEL]
+            for q in range(quads):
+                for lane in range(QUAD):
+                    x = np.int32(activations[n, q * QUAD + lane])
+                    for i in range(PANEL):
+                        totals[i] += x * np.int32(linear.weight[p, q, i, lane])
+            for i in range(PANEL):
+                scaled = np.float32(totals[i]) * linear.scale[first + i]
+                output = scaled * factors[n] + linear.bias[first + i]
+                outputs[n * panels * PANEL + first + i] = output
+
+
+product = _product_vnni if has_vnni() else product_plain
+"""Project the first ``rows`` of activations (N, in), uint8, by a :class:`Linear`.
+
+``factors`` (N,) are the rows' scales. Outputs, float32, go to the flat ``outputs``, one row after
+the other, as wide as the filled-up projection."""

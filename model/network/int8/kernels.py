@@ -1,0 +1,192 @@
+"""The layers of an int8 network, compiled by Numba.
+
+Between two products every kernel goes through memory once, a row at a time: it takes the numbers
+that a product left, does what the network does there, and leaves uint8 for the next product. No row
+reads another one but in attention, and a row's sums are taken in an order that its own sentence
+decides; so a sentence gets the very same bits alone and in any company.
+
+Shapes are written with
+
+    N  rows, whatever they are         H  heads
+    d  width of the model              D  width of a head: d / H, filled up to whole vectors
+    R  hypotheses (G * K)              S  source positions
+    G  sentences                       T  target positions
+    K  hypotheses a sentence           V  vocabulary
+
+Arrays are C-contiguous, and float32 if nothing else is said. Widths of products are filled up (see
+`products`): what lies beyond d in a row of activations meets weights of zero. Kernels run without
+the interpreter's lock.
+
+An innermost loop begins at zero and has the last index of its arrays to itself: only then does the
+compiler know that the index is not negative (which would count from the end), and uses vectors.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from tformer.model.hardware.numba_cache import njit
+from tformer.model.network.int8.abi import (
+    beginning_of,
+    decoder_layer_of,
+    encoder_layer_of,
+    linear_of,
+    shape_of,
+    work_of,
+)
+from tformer.model.network.int8.attention import (
+    attend_memory,
+    attend_source,
+    attend_target,
+    head_width,
+    keep_memory,
+    look_at_memory,
+    look_back,
+)
+from tformer.model.network.int8.elementwise import Norm, begin, feed_forward, leave
+from tformer.model.network.int8.gemm import Linear, product
+
+
+class EncoderLayer(NamedTuple):
+    """Weights; ``after`` is the normalisation that follows each sub-layer."""
+
+    projections: Linear
+    """Queries, keys and values."""
+    output: Linear
+    inner: Linear
+    outer: Linear
+    after_attention: Norm
+    after_feed_forward: Norm
+
+
+class DecoderLayer(NamedTuple):
+    """Weights; ``after`` is the normalisation that follows each sub-layer."""
+
+    projections: Linear
+    """Queries, keys and values."""
+    output: Linear
+    cross_query: Linear
+    cross_output: Linear
+    inner: Linear
+    outer: Linear
+    after_attention: Norm
+    after_cross_attention: Norm
+    after_feed_forward: Norm
+
+
+@njit(nogil=True, cache=True)
+def encode(tokens, offsets, stack, count, working):
+    """Leave in ``working`` the memory of sentences, one after the other without padding.
+
+    Args:
+        tokens: (N,) int64.
+        offsets: (G + 1,) int64; sentence g has the rows ``offsets[g]..offsets[g + 1]``.
+        stack: table of `rows.Shape`, `rows.Beginning` and every :class:`EncoderLayer`.
+        count: how many layers.
+        working: table of `rows.Work`.
+    """
+    shape, work, rows = shape_of(stack), work_of(working), tokens.shape[0]
+    positions = np.empty(rows, np.int64)
+    for g in range(offsets.shape[0] - 1):
+        for n in range(offsets[g], offsets[g + 1]):
+            positions[n] = n - offsets[g]
+    begin(tokens, positions, beginning_of(stack), shape, work)
+    for number in range(count):
+        layer = EncoderLayer(*encoder_layer_of(stack, number))
+        product(work.entered, work.entered_scale, rows, layer.projections, work.outputs)
+        attend_source(offsets, layer.projections, shape, work)
+        product(work.context, work.context_scale, rows, layer.output, work.outputs)
+        leave(rows, layer.output, layer.after_attention, shape, work)
+        feed_forward(rows, layer.inner, layer.outer, layer.after_feed_forward, shape, work)
+
+
+@njit(nogil=True, cache=True)
+def decode(tokens, stack, count, beam, past, working):
+    """Leave in ``working`` what follows the first layers, of R hypotheses a position further.
+
+    After all of them that is what the output projection reads.
+
+    Args:
+        tokens: (R,) int64, the newest of each hypothesis.
+        stack: table of `rows.Shape`, `rows.Beginning` and every :class:`DecoderLayer`.
+        count: how many of the layers.
+        beam: K.
+        past: `attention.Past`, with room for the position.
+        working: table of `rows.Work`.
+    """
+    shape, work, rows = shape_of(stack), work_of(working), tokens.shape[0]
+    positions = np.empty(rows, np.int64)
+    for r in range(rows):
+        positions[r] = past.steps[r // beam]
+    begin(tokens, positions, beginning_of(stack), shape, work)
+    living = look_back(beam, past, head_width(shape.width, shape.heads))
+    for number in range(count):
+        layer = DecoderLayer(*decoder_layer_of(stack, number))
+        _attend_to_target(number, layer, shape, beam, past, living, work)
+        attend_memory(number, beam, layer.cross_query, shape, past, work)
+        product(work.context, work.context_scale, rows, layer.cross_output, work.outputs)
+        leave(rows, layer.cross_output, layer.after_cross_attention, shape, work)
+        feed_forward(rows, layer.inner, layer.outer, layer.after_feed_forward, shape, work)
+
+
+@njit(nogil=True)
+def _attend_to_target(number, layer, shape, beam, past, living, work):
+    """The first sub-layer of a decoder layer, and the queries of the second."""
+    rows = past.steps.shape[0] * beam
+    product(work.entered, work.entered_scale, rows, layer.projections, work.outputs)
+    attend_target(number, beam, layer.projections, shape, past, living, work)
+    product(work.context, work.context_scale, rows, layer.output, work.outputs)
+    leave(rows, layer.output, layer.after_attention, shape, work)
+    product(work.entered, work.entered_scale, rows, layer.cross_query, work.outputs)
+
+
+@njit(nogil=True, cache=True)
+def look(number, stack, past, chosen, working, out):
+    """Where positions look among S source tokens, by some heads of a layer.
+
+    Args:
+        number: of the layer, from 0; what went before is in ``working``.
+        stack: as in :func:`decode`.
+        past: `attention.Past` of N sentences with a beam of one.
+        chosen: (H,), the share of every head in the mean.
+        working: table of `rows.Work`, entered.
+        out: (N, whole vectors of the longest source), to be filled.
+    """
+    shape, work = shape_of(stack), work_of(working)
+    layer = DecoderLayer(*decoder_layer_of(stack, number))
+    living = look_back(1, past, head_width(shape.width, shape.heads))
+    _attend_to_target(number, layer, shape, 1, past, living, work)
+    look_at_memory(number, layer.cross_query, shape, past, chosen, work, out)
+
+
+@njit(nogil=True, cache=True)
+def remember(projections, count, stack, offsets, memories, working):
+    """Project the memory, entered, to the keys and values of every decoder layer, for all steps.
+
+    Args:
+        projections: table of each layer's :class:`Linear` to keys and values.
+        count: how many layers.
+        stack: as in :func:`decode`.
+        offsets: (G + 1,) int64, of the sentences' rows.
+        memories: (G,) int64, addresses as in `attention.Past`.
+        working: table of `rows.Work`.
+    """
+    shape, work = shape_of(stack), work_of(working)
+    for number in range(count):
+        linear = linear_of(projections, number)
+        product(work.entered, work.entered_scale, offsets[-1], linear, work.outputs)
+        keep_memory(number, linear, shape, offsets, memories, work)
+
+
+@njit(nogil=True, cache=True)
+def follow(rows, beam, sentences, steps, ancestors, out):
+    """Let hypotheses continue others: row r of ``out`` (R', T) takes over from ``rows[r]``.
+
+    ``sentences`` (G',) are the former indices of the sentences that remain, of which ``steps``
+    (G,) says how many positions matter.
+    """
+    for r in range(rows.shape[0]):
+        length = steps[sentences[r // beam]]
+        out[r, :length] = ancestors[rows[r], :length]

@@ -1,0 +1,453 @@
+"""The Transformer in int8 on the CPU: the same network as `network.transformer`, held to it
+by tests, as products of int8 matrices with one kernel between each two.
+
+Keys and values of a hypothesis stay where they were written. A beam that is reordered moves a table
+of small numbers, which says for every hypothesis and position whose keys these are; the hypotheses
+of a sentence share their common past. Sentences that come take free places, those that leave give
+theirs back, and nobody else is moved.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tformer.model.checkpoint.weights import Arrays, Weights
+from tformer.model.config import AlignmentHeads, TransformerConfig
+from tformer.model.network.int8 import kernels, next_token, rows, searching
+from tformer.model.network.int8.abi import Table
+from tformer.model.network.int8.attention import Past
+from tformer.model.network.int8.elementwise import TOGETHER as FEED_TOGETHER
+from tformer.model.network.int8.elementwise import Beginning, Norm, Shape, Work, whole_vectors
+from tformer.model.network.int8.gemm import Floats, Linear, Numbers, filled, quantised
+from tformer.model.network.int8.kv_cache import Cache, Halves, Integers
+from tformer.model.network.int8.simd.emitter import LANES, LOWEST
+from tformer.model.network.int8.simd.logits import COLUMNS
+from tformer.model.network.int8.teacher_forcing import Forced
+from tformer.model.search.hypotheses import State
+from tformer.model.search.request import Request
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+ENCODED_TOGETHER = 512
+"""Source tokens, about: so many that products are quick, so few that they stay in the cache."""
+
+_ACTIVATIONS = {"relu": rows.RELU, "gelu": rows.GELU, "silu": rows.SILU}
+
+
+class Int8:
+    """A Transformer's weights in int8; satisfies `tformer.model.network.interface.Network`."""
+
+    device = "cpu"
+    dtype = "int8"
+    out_of_memory = MemoryError
+
+    def __init__(self, weights: Weights) -> None:
+        """Quantise ``weights``, be they in a file or a Transformer's; they are not kept.
+
+        Raises:
+            ModelError: when they hold NaN or infinities, or cannot be read.
+        """
+        self.config = weights.config
+        arrays, encodings = weights.arrays(), positional_encodings(weights.config)
+        source = np.asarray(arrays["embedding.weight"], np.float32)
+        target, name = source, "own_target_embedding.weight"
+        if name in arrays:
+            target = np.asarray(arrays[name], np.float32)
+        self.encoder = _Encoder(self.config, arrays, source, encodings)
+        self.decoder = _Decoder(self.config, arrays, target, encodings)
+
+    def computing(self) -> AbstractContextManager[None]:
+        """Nothing is to be switched on."""
+        return nullcontext()
+
+    def give_back_memory(self) -> None:
+        """Nothing is kept."""
+
+    def start(self, beam_size: int) -> Int8Decoding:
+        """An empty batch."""
+        return Int8Decoding(self, beam_size)
+
+
+def positional_encodings(config: TransformerConfig) -> Floats:
+    """Sines and cosines (max_length, d_model), to the bit as `network.transformer` has them.
+
+    Section 3.5 of the paper.
+    """
+    step = -math.log(10_000.0) / config.d_model
+    frequency = np.exp(np.arange(0, config.d_model, 2, dtype=np.float64) * step)
+    angle = np.arange(config.max_length, dtype=np.float64)[:, None] * frequency
+    if config.positions == "concatenated":
+        return np.concatenate([np.sin(angle), np.cos(angle)], 1, dtype=np.float32)
+    pairs = np.stack([np.sin(angle), np.cos(angle)], 2, dtype=np.float32)
+    return pairs.reshape(config.max_length, config.d_model)
+
+
+def _linear(arrays: Arrays, module: str) -> Linear:
+    return quantised((arrays[f"{module}.weight"], arrays[f"{module}.bias"]))
+
+
+def _projections(arrays: Arrays, attention: str, heads: int, *names: str) -> Linear:
+    """Projections of one input to heads, side by side."""
+    modules = [f"{attention}.{name}" for name in names]
+    return quantised(
+        *(
+            (_in_heads(arrays[f"{name}.weight"], heads), _in_heads(arrays[f"{name}.bias"], heads))
+            for name in modules
+        )
+    )
+
+
+def _output(arrays: Arrays, attention: str, heads: int) -> Linear:
+    """The projection of what the heads have found."""
+    weight, bias = (arrays[f"{attention}.output.{part}"] for part in ("weight", "bias"))
+    return quantised((_in_heads(weight.T, heads).T, bias))
+
+
+def _in_heads(parameter: Numbers, heads: int) -> Numbers:
+    """The same with rows (H * D, ...) in which every head has the width of whole vectors."""
+    by_head = np.asarray(parameter).reshape(heads, -1, *parameter.shape[1:])
+    missing = -by_head.shape[1] % LANES
+    if not missing:
+        return parameter
+    wider = np.pad(by_head, [(0, 0), (0, missing), *[(0, 0)] * (parameter.ndim - 1)])
+    return wider.reshape(-1, *parameter.shape[1:])
+
+
+def _to_logits(embedding: Floats, bias: Numbers | None) -> Linear:
+    """The projection to the vocabulary, filled up by tokens that are never said."""
+    size = embedding.shape[0]
+    wider = np.full(_whole_deals(size), LOWEST, np.float32)
+    wider[:size] = 0 if bias is None else bias
+    return quantised((np.pad(embedding, ((0, len(wider) - size), (0, 0))), wider))
+
+
+def _whole_deals(vocab_size: int) -> int:
+    return -(-vocab_size // COLUMNS) * COLUMNS
+
+
+def _norm(arrays: Arrays, module: str) -> Norm:
+    weight, bias = (_in_vectors(arrays[f"{module}.{part}"]) for part in Norm._fields)
+    return Norm(weight, bias)
+
+
+def _in_vectors(parameter: Numbers) -> Floats:
+    """The same with zeros behind every row, to whole vectors."""
+    missing = -parameter.shape[-1] % LANES
+    if not missing:
+        return np.ascontiguousarray(parameter, np.float32)
+    filling = [(0, 0)] * (parameter.ndim - 1) + [(0, missing)]
+    return np.pad(np.asarray(parameter, np.float32), filling)
+
+
+class _Stack:
+    """What encoder and decoder have in common: embeddings, and sub-layers with norms."""
+
+    LAST: ClassVar[str]
+    """The normalisation after the last layer, where it comes before sub-layers."""
+
+    def __init__(
+        self,
+        config: TransformerConfig,
+        arrays: Arrays,
+        embedding: Floats,
+        encodings: Floats,
+        sub_layers: Sequence[str],
+    ) -> None:
+        """A stack of ``sub_layers`` that reads ``embedding`` (V, d) and ``encodings`` (T, d)."""
+        pre = config.norm == "pre"
+        self.shape = Shape(config.d_model, config.num_heads, pre, _ACTIVATIONS[config.activation])
+        norms = [_norm(arrays, f"{around}.norm") for around in sub_layers]
+        scale = math.sqrt(config.d_model) if config.scale_embedding else 1.0
+        self.beginning = Beginning(
+            _in_vectors(embedding), _in_vectors(encodings), np.array([scale], np.float32), norms[0]
+        )
+        # Sub-layer i is followed by its own normalisation or, where that comes before, the next's.
+        self.after = iter([*norms[1:], _norm(arrays, self.LAST)] if pre else norms)
+
+
+class _Encoder(_Stack):
+    """Sentences, one after the other without padding, to their memory."""
+
+    LAST = "encoder_norm"
+
+    def __init__(
+        self, config: TransformerConfig, arrays: Arrays, embedding: Floats, encodings: Floats
+    ) -> None:
+        names = [f"encoder.{number}" for number in range(config.num_encoder_layers)]
+        kinds = ("self_attention", "feed_forward")
+        around = [f"{layer}.around_{kind}" for layer in names for kind in kinds]
+        super().__init__(config, arrays, embedding, encodings, around)
+        heads = config.num_heads
+        layers = tuple(
+            kernels.EncoderLayer(
+                _projections(arrays, f"{layer}.self_attention", heads, "query", "key", "value"),
+                _output(arrays, f"{layer}.self_attention", heads),
+                _linear(arrays, f"{layer}.feed_forward.inner"),
+                _linear(arrays, f"{layer}.feed_forward.outer"),
+                next(self.after),
+                next(self.after),
+            )
+            for layer in names
+        )
+        self._num_layers, self._table = len(layers), Table(self.shape, self.beginning, layers)
+
+    def __call__(self, tokens: Integers, offsets: Integers, work: Table) -> None:
+        """Leave in ``work`` the memory of ``tokens`` (N,), of sentence g from offsets[g] on."""
+        kernels.encode(tokens, offsets, self._table.numbers, self._num_layers, work.numbers)
+
+
+class _Decoder(_Stack):
+    """One position of every hypothesis, to the scores of the next token."""
+
+    LAST = "decoder_norm"
+
+    def __init__(
+        self, config: TransformerConfig, arrays: Arrays, embedding: Floats, encodings: Floats
+    ) -> None:
+        names = [f"decoder.{number}" for number in range(config.num_decoder_layers)]
+        kinds = ("self_attention", "cross_attention", "feed_forward")
+        around = [f"{layer}.around_{kind}" for layer in names for kind in kinds]
+        super().__init__(config, arrays, embedding, encodings, around)
+        heads = config.num_heads
+        layers = tuple(
+            kernels.DecoderLayer(
+                _projections(arrays, f"{layer}.self_attention", heads, "query", "key", "value"),
+                _output(arrays, f"{layer}.self_attention", heads),
+                _projections(arrays, f"{layer}.cross_attention", heads, "query"),
+                _output(arrays, f"{layer}.cross_attention", heads),
+                _linear(arrays, f"{layer}.feed_forward.inner"),
+                _linear(arrays, f"{layer}.feed_forward.outer"),
+                next(self.after),
+                next(self.after),
+                next(self.after),
+            )
+            for layer in names
+        )
+        self._num_layers, self._table = len(layers), Table(self.shape, self.beginning, layers)
+        self._memory = Table(
+            *(
+                _projections(arrays, f"{layer}.cross_attention", heads, "key", "value")
+                for layer in names
+            )
+        )
+        self.output = Table(_to_logits(embedding, arrays.get("logits_bias")))
+        self.vocab_size: int = embedding.shape[0]
+        self.eos_id = config.eos_id
+
+    def remember(self, offsets: Integers, memories: Integers, work: Table) -> None:
+        """Project the memory in ``work`` to the addresses ``memories`` (G,) of its sentences."""
+        stack, layers = self._table.numbers, self._num_layers
+        kernels.remember(self._memory.numbers, layers, stack, offsets, memories, work.numbers)
+
+    def __call__(self, tokens: Integers, past: Past, beam: int, work: Table) -> None:
+        """Leave in ``work`` what the output projection reads of each hypothesis."""
+        kernels.decode(tokens, self._table.numbers, self._num_layers, beam, past, work.numbers)
+
+    def search(
+        self, past: Past, beam: int, work: Table, state: State, width: int, most: int
+    ) -> tuple[int, bool, bool]:
+        """Go on with every hypothesis, and search; see `searching.run`."""
+        parts = self._table.numbers, self._num_layers, self.output.numbers
+        return searching.run(*parts, beam, past, work.numbers, self.eos_id, state, width, most)
+
+    def attention(self, forced: Forced, heads: AlignmentHeads, work: Table) -> Floats:
+        """Where each of N positions looks by the mean of some heads, (N, at least S)."""
+        past, stack, working = forced.past, self._table.numbers, work.numbers
+        chosen = np.zeros(self.shape.heads, np.float32)
+        chosen[list(heads.heads)] = 1 / len(heads.heads)
+        widest = whole_vectors.py_func(past.source_lengths.max())
+        out = np.empty((len(past.steps), widest), np.float32)
+        kernels.decode(forced.tokens, stack, heads.layer, 1, past, working)
+        kernels.look(heads.layer, stack, past, chosen, working, out)
+        return out
+
+
+class Room:
+    """Memory for work that grows with the widest batch; fresh pages cost more than sums."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        self._config = config
+        self._rows = 0
+        self._work = Table()
+
+    def of(self, rows: int) -> Table:
+        """The table of a :class:`Work` for so many rows at least."""
+        if self._rows < rows:
+            self._rows = max(rows, FEED_TOGETHER)
+            self._work = Table(*self._allocated(self._rows))
+        return self._work
+
+    def _allocated(self, rows: int) -> Work:
+        config = self._config
+        d, d_ff = filled(config.d_model), filled(config.d_ff)
+        heads = filled(config.num_heads * whole_vectors.py_func(config.d_model // config.num_heads))
+        vocabulary = _whole_deals(config.target_vocab_size or config.vocab_size)
+        # Queries, keys and values of all rows; inner activations or logits of a few.
+        widest = max(3 * heads * rows, FEED_TOGETHER * d_ff, next_token.TOGETHER * vocabulary)
+
+        def activations(width: int) -> tuple[NDArray[np.uint8], Floats]:
+            return np.zeros((rows, width), np.uint8), np.zeros(rows, np.float32)
+
+        states = np.zeros((rows, whole_vectors.py_func(config.d_model)), np.float32)
+        outputs = np.empty(widest, np.float32)
+        return Work(states, *activations(d), *activations(heads), *activations(d_ff), outputs)
+
+
+class Int8Decoding:
+    """A batch under way; satisfies `tformer.model.network.interface.ResumingDecoding`
+    and `~tformer.model.network.interface.SearchingDecoding`."""
+
+    def __init__(self, network: Int8, beam_size: int, room: Room | None = None) -> None:
+        """An empty batch, which works in ``room`` or has one of its own."""
+        self._network = network
+        self._cache = Cache(network.config, beam_size)
+        self._room = room or Room(network.config)
+
+    def admit(self, sources: Sequence[Sequence[int]]) -> None:
+        """Encode sentences, a few hundred tokens at a time."""
+        self._encode(sources, self._cache.admit(list(map(len, sources))))
+
+    def resume(self, requests: Sequence[Request]) -> list[list[float]]:
+        """Encode what has not been, and read prefixes."""
+        sources = [request.source for request in requests]
+        said = [request.prefix if request.begins_alike else () for request in requests]
+        addresses = self._cache.admit(
+            list(map(len, sources)),
+            [request.memory for request in requests],
+            list(map(len, said)),
+        )
+        new = [number for number, request in enumerate(requests) if request.memory is None]
+        self._encode([sources[number] for number in new], addresses[new])
+        log_probs: list[list[float]] = [[] for _ in requests]
+        first = self._cache.num_sentences - len(requests)
+        begun = [number for number, tokens in enumerate(said) if tokens]
+        for lot in lots(begun, lambda number: len(said[number])):
+            found = self._read([said[number] for number in lot], [first + n for n in lot])
+            for number, scores in zip(lot, found, strict=True):
+                log_probs[number] = scores
+        return log_probs
+
+    def memory(self, sentence: int) -> Halves:
+        """Keys and values of a source, which nobody writes to again."""
+        return self._cache.memory(sentence)
+
+    def step(self, tokens: Integers) -> Int8Scores:
+        """One token further."""
+        work = self._room.of(len(tokens))
+        self._cache.make_step()
+        self._network.decoder(tokens, self._cache.past, self._cache.beam_size, work)
+        self._cache.advance()
+        return Int8Scores(self._network.decoder, work, len(tokens))
+
+    def search(self, state: State, width: int, most: int) -> tuple[int, bool, bool]:
+        """Several tokens further."""
+        cache, decoder = self._cache, self._network.decoder
+        work = self._room.of(len(state.rows))
+        cache.make_step()
+        return decoder.search(cache.past, cache.beam_size, work, state, width, most)
+
+    def select(self, rows: Integers, sentences: Sequence[int] | None = None) -> None:
+        """Follow the beam."""
+        self._cache.select(rows, sentences)
+
+    def _encode(self, sources: Sequence[Sequence[int]], memories: Integers) -> None:
+        """Fill the memories at addresses (G,)."""
+        for lot in lots(range(len(sources)), lambda number: len(sources[number])):
+            offsets = np.cumsum([0, *(len(sources[number]) for number in lot)])
+            tokens = np.fromiter((t for number in lot for t in sources[number]), np.int64)
+            work = self._room.of(len(tokens))
+            self._network.encoder(tokens, offsets, work)
+            self._network.decoder.remember(offsets, memories[lot], work)
+
+    def _read(
+        self, prefixes: Sequence[Sequence[int]], sentences: Sequence[int]
+    ) -> list[list[float]]:
+        """Read what sentences of the batch have said, and tell how probable every token was."""
+        cache, config, decoder = self._cache, self._network.config, self._network.decoder
+        forced = Forced.of(
+            config,
+            [(config.bos_id, *prefix[:-1]) for prefix in prefixes],
+            [cache.memory(sentence) for sentence in sentences],
+            [int(cache.past.source_lengths[sentence]) for sentence in sentences],
+        )
+        work = self._room.of(len(forced.tokens))
+        decoder(forced.tokens, forced.past, 1, work)
+        for sentence, positions in zip(sentences, forced.positions, strict=True):
+            cache.positions(sentence)[:, :, :, : positions.shape[3], 0] = positions
+        log_probs = np.empty(len(forced.tokens), np.float32)
+        said = np.fromiter((token for prefix in prefixes for token in prefix), np.int64)
+        next_token.of_tokens(decoder.output.numbers, said, work.numbers, log_probs)
+        ends = np.cumsum(list(map(len, prefixes)))
+        return [part.tolist() for part in np.split(log_probs, ends[:-1])]
+
+
+def lots(numbers: Iterable[int], length: Callable[[int], int]) -> Iterator[list[int]]:
+    """Sentences in lots of ``ENCODED_TOGETHER`` tokens; a longer one is a lot of its own."""
+    lot: list[int] = []
+    tokens = 0
+    for number in numbers:
+        if lot and tokens + length(number) > ENCODED_TOGETHER:
+            yield lot
+            lot, tokens = [], 0
+        lot.append(number)
+        tokens += length(number)
+    if lot:
+        yield lot
+
+
+class Int8Scores:
+    """Scores that are computed when they are asked for; `tformer.model.search.scores.Scores`."""
+
+    def __init__(self, decoder: _Decoder, work: Table, rows: int) -> None:
+        """Scores of the hypotheses whose states ``work`` holds in its first ``rows``."""
+        self._decoder = decoder
+        self._work = work
+        self._rows = rows
+        self._end: Floats | None = None
+        self._whole: Floats | None = None
+
+    @property
+    def vocab_size(self) -> int:
+        """V."""
+        return self._decoder.vocab_size
+
+    def best(self, width: int) -> tuple[Floats, Integers]:
+        """The most probable tokens, and on the way the end of the sentence."""
+        rows, output, working = self._rows, self._decoder.output.numbers, self._work.numbers
+        log_probs, tokens = np.empty((rows, width), np.float32), np.empty((rows, width), np.int64)
+        self._end = np.empty(rows, np.float32)
+        eos_id = self._decoder.eos_id
+        next_token.best(output, eos_id, working, log_probs, tokens, self._end)
+        return log_probs, tokens
+
+    def of(self, token: int) -> Floats:
+        """One token in every row, (R,); the end of the sentence costs nothing after ``best``.
+
+        Any other costs as much as all, the first time.
+        """
+        if token == self._decoder.eos_id and self._end is not None:
+            return self._end
+        if self._whole is None:
+            self._whole = self._log_probs()
+        return self._whole[:, token]
+
+    def all(self) -> Tensor:
+        """Every log-probability, (R, V), for options that want a tensor."""
+        import torch
+
+        return torch.from_numpy(self._log_probs())
+
+    def _log_probs(self) -> Floats:
+        """All of them, (R, V); a row's do not depend on the other rows."""
+        logits = np.empty((self._rows, self.vocab_size), np.float32)
+        next_token.logits(self._decoder.output.numbers, self._work.numbers, logits)
+        logits -= logits.max(1, keepdims=True)
+        logits -= np.log(np.exp(logits).sum(1, keepdims=True))
+        return logits

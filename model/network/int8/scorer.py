@@ -1,0 +1,83 @@
+"""Known targets, read by the int8 network that translates, all positions at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from threading import Lock
+
+import numpy as np
+
+from tformer.model.config import AlignmentHeads
+from tformer.model.network.int8 import next_token
+from tformer.model.network.int8.abi import Table
+from tformer.model.network.int8.gemm import Floats
+from tformer.model.network.int8.kv_cache import Halves
+from tformer.model.network.int8.network import Int8, Int8Decoding, Room, lots
+from tformer.model.network.int8.teacher_forcing import Forced
+from tformer.model.search.request import Pair
+
+
+class Int8Reader:
+    """A network that reads; satisfies `tformer.model.passes.alignment.Reader`."""
+
+    def __init__(self, network: Int8, heads: AlignmentHeads | None = None) -> None:
+        """A reader with the heads that were measured for a model; None takes the default."""
+        self._network = network
+        self._heads = heads or AlignmentHeads.default(network.config)
+        self._room = Room(network.config)
+        self._lock = Lock()
+
+    def attend(self, pairs: Sequence[Pair]) -> list[Floats]:
+        """Where each target token looks, (T, S) of each pair."""
+        return self._in_lots(pairs, self._attention)
+
+    def log_probs(self, pairs: Sequence[Pair]) -> list[Floats]:
+        """Of every target token and of the end, (T + 1,) of each pair."""
+        return self._in_lots(pairs, self._scores)
+
+    def _in_lots(
+        self,
+        pairs: Sequence[Pair],
+        read: Callable[[Sequence[Pair], Forced, Table], Iterable[Floats]],
+    ) -> list[Floats]:
+        found: list[Floats] = []
+        with self._lock:
+            memories = self._memories(pairs)
+            for lot in lots(range(len(pairs)), lambda number: len(pairs[number].target) + 1):
+                chosen = [pairs[number] for number in lot]
+                forced = self._forced(chosen, memories)
+                found += read(chosen, forced, self._room.of(len(forced.tokens)))
+        return found
+
+    def _memories(self, pairs: Sequence[Pair]) -> dict[tuple[int, ...], Halves]:
+        """Keys and values of the sources, which are encoded where they have not been."""
+        memories = {tuple(pair.source): pair.memory for pair in pairs}
+        new = [source for source, memory in memories.items() if memory is None]
+        decoding = Int8Decoding(self._network, 1, self._room)
+        decoding.admit(new)
+        return memories | {source: decoding.memory(number) for number, source in enumerate(new)}
+
+    def _forced(self, pairs: Sequence[Pair], memories: Mapping[tuple[int, ...], Halves]) -> Forced:
+        config = self._network.config
+        return Forced.of(
+            config,
+            [(config.bos_id, *pair.target) for pair in pairs],
+            [memories[tuple(pair.source)] for pair in pairs],
+            [len(pair.source) for pair in pairs],
+        )
+
+    def _attention(self, pairs: Sequence[Pair], forced: Forced, work: Table) -> Iterator[Floats]:
+        rows = self._network.decoder.attention(forced, self._heads, work)
+        start = 1 if self._heads.reads else 0
+        for pair in pairs:
+            yield rows[start : start + len(pair.target), : len(pair.source)]
+            start += len(pair.target) + 1
+
+    def _scores(self, pairs: Sequence[Pair], forced: Forced, work: Table) -> Iterator[Floats]:
+        eos_id, decoder = self._network.config.eos_id, self._network.decoder
+        decoder(forced.tokens, forced.past, 1, work)
+        said = np.array([token for pair in pairs for token in (*pair.target, eos_id)], np.int64)
+        log_probs = np.empty(len(said), np.float32)
+        next_token.of_tokens(decoder.output.numbers, said, work.numbers, log_probs)
+        ends = np.cumsum([len(pair.target) + 1 for pair in pairs])
+        return iter(np.split(log_probs, ends[:-1]))

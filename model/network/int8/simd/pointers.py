@@ -1,0 +1,42 @@
+"""Single numbers and addresses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import float32 as single
+from numba import int8, int32, int64, types, uint8, uint16
+from numba.extending import intrinsic
+
+from tformer.model.network.int8.simd.emitter import LONG
+
+
+def _pointer_to(kind: Any) -> Any:
+    @intrinsic
+    def pointer(typing, address):
+        """A pointer to numbers of a kind, from its address (int64)."""
+
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
+
+        return types.CPointer(kind)(int64), generate
+
+    return pointer
+
+
+pointer_to_bytes, pointer_to_signed_bytes = _pointer_to(uint8), _pointer_to(int8)
+pointer_to_integers, pointer_to_floats = _pointer_to(int32), _pointer_to(single)
+
+pointer_to_halves = _pointer_to(uint16)
+"""float16, which Numba does not know, are taken for uint16."""
+
+
+@intrinsic
+def lowest_bit(typing, bits):
+    """The number of the lowest bit that is set in an int32 other than 0."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.zext(builder.cttz(arguments[0], ir.IntType(1)(1)), LONG)
+
+    return int64(int32), generate

@@ -1,0 +1,504 @@
+"""The Transformer of "Attention Is All You Need" (Vaswani et al., 2017), all of it in this file.
+
+Shapes are written with
+
+    G  sentences            S  source positions     H  heads
+    R  hypotheses (G * K)   T  target positions     D  width of a head (d_k)
+    K  hypotheses a sentence                        V  vocabulary
+
+Training sees whole target sequences (:meth:`Transformer.forward`); decoding encodes a sentence
+once (:meth:`Transformer.encode`) and then takes one position of every hypothesis at a time
+(:meth:`Transformer.decode`) over a :class:`~network.kv_cache.DecoderCache` that the caller
+owns. Masks are additive, 0 where a query may attend and -inf where it may not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import cast
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from tformer.model.config import PositionLayout, TransformerConfig
+from tformer.model.network.kv_cache import DecoderCache
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": F.relu,
+    "gelu": F.gelu,
+    "silu": F.silu,
+}
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What the encoder made of G sentences."""
+
+    states: Tensor
+    """(G, S, d_model)"""
+    mask: Tensor | None
+    """(G, S) bool, True at real positions; None when no sentence is padded."""
+
+
+@dataclass(frozen=True)
+class AttentionWeights:
+    """Every attention distribution of one forward pass, a tensor a layer; rows sum to one."""
+
+    encoder: list[Tensor] = field(default_factory=list)
+    """Encoder self-attention, (G, H, S, S)."""
+    decoder: list[Tensor] = field(default_factory=list)
+    """Masked decoder self-attention, (G, H, T, T)."""
+    cross: list[Tensor] = field(default_factory=list)
+    """Encoder-decoder attention, (G, H, T, S)."""
+
+
+def sinusoidal_positions(
+    length: int, d_model: int, layout: PositionLayout = "interleaved"
+) -> Tensor:
+    """Positional encodings of section 3.5, (length, d_model) float32.
+
+    PE(pos, 2i) = sin(pos / 10000^(2i/d_model)), PE(pos, 2i+1) = cos(the same). Concatenated, as in
+    Marian and tensor2tensor, the cosines follow all the sines: PE(pos, i + d_model/2).
+    """
+    # On the CPU also where a network is built without memory: what torch would otherwise import to
+    # pretend this takes it a second.
+    position = torch.arange(length, dtype=torch.float64, device="cpu")[:, None]  # (length, 1)
+    frequency = torch.exp(
+        torch.arange(0, d_model, 2, dtype=torch.float64, device="cpu")
+        * (-math.log(10_000.0) / d_model)
+    )  # (d_model / 2)
+    angle = position * frequency  # (length, d_model / 2)
+    if layout == "concatenated":
+        return torch.cat([angle.sin(), angle.cos()], dim=-1).float()
+    return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1).float()
+
+
+ROWS = 4
+"""Rows that the CPU's float32 kernels take at a time. Those left over are computed by others, whose
+results differ in the last bits: from row to row, and from thread to thread."""
+
+
+def _whole_rows(states: Tensor) -> Tensor:
+    """(..., rows, d) with zeros up to a multiple of ``ROWS``."""
+    missing = -states.size(-2) % ROWS
+    return F.pad(states, (0, 0, 0, missing)) if missing else states
+
+
+def linear(states: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """statesWᵀ + b, of which no row depends on how many rows there are.
+
+    So a sentence decoded alone gets the very numbers that it gets in a batch. Training has no use
+    for that.
+    """
+    rows = states.shape[:-1].numel()
+    if rows % ROWS == 0 or torch.is_grad_enabled():
+        return F.linear(states, weight, bias)
+    filled = _whole_rows(states.reshape(rows, -1))
+    return F.linear(filled, weight, bias)[:rows].unflatten(0, states.shape[:-1])
+
+
+def attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None = None,
+    record: list[Tensor] | None = None,
+) -> Tensor:
+    """Scaled dot-product attention, softmax(QKᵀ/√d_k)V (section 3.2.1).
+
+    Args:
+        query: (..., T, D).
+        key: (..., S, D).
+        value: (..., S, D).
+        mask: additive, broadcastable to (..., T, S); every row needs one position at 0.
+        record: when given, the weights (..., T, S) are appended to it.
+
+    Returns:
+        (..., T, D), in the dtype of the arguments.
+    """
+    # The fused kernel cannot return its weights; and on the CPU its backward pass takes five to
+    # ten times as long as that of the plain products at the lengths of sentences.
+    training_on_cpu = query.requires_grad and query.device.type == "cpu"
+    if record is None and not training_on_cpu:
+        one_mask = mask is None or mask.size(-2) == 1  # so that rows can be added
+        rows = _whole_rows(query) if one_mask else query
+        return F.scaled_dot_product_attention(rows, key, value, mask)[..., : query.size(-2), :]
+    weights = attention_weights(query, key, mask)
+    if record is not None:
+        record.append(weights)
+    return weights @ value  # (..., T, D)
+
+
+def attention_weights(query: Tensor, key: Tensor, mask: Tensor | None = None) -> Tensor:
+    """softmax(QKᵀ/√d_k), (..., T, S); arguments as of :func:`attention`."""
+    scores = (query * query.size(-1) ** -0.5) @ key.transpose(-2, -1)  # (..., T, S)
+    return (scores if mask is None else scores + mask).softmax(-1)
+
+
+class Linear(nn.Linear):
+    """A learned projection by :func:`linear`."""
+
+    def forward(self, states: Tensor) -> Tensor:
+        """(..., d_in) to (..., d_out)."""
+        return linear(states, self.weight, self.bias)
+
+
+def padding_mask(real: Tensor | None, dtype: torch.dtype) -> Tensor | None:
+    """Additive mask (G, 1, 1, S) that hides padding, from (G, S) bool; None stays None."""
+    if real is None:
+        return None
+    mask = torch.zeros(real.shape, dtype=dtype, device=real.device)
+    return mask.masked_fill_(~real, -math.inf)[:, None, None, :]
+
+
+def causal_mask(length: int, like: Tensor) -> Tensor:
+    """Additive mask (length, length): position t sees positions 0..t."""
+    mask = torch.full((length, length), -math.inf, dtype=like.dtype, device=like.device)
+    return mask.triu_(1)
+
+
+class MultiHeadAttention(nn.Module):
+    """h attention heads on learned projections, joined by a last one (section 3.2.2)."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.num_heads = config.num_heads
+        self.query = Linear(config.d_model, config.d_model)
+        self.key = Linear(config.d_model, config.d_model)
+        self.value = Linear(config.d_model, config.d_model)
+        self.output = Linear(config.d_model, config.d_model)
+
+    def queries(self, states: Tensor) -> Tensor:
+        """Project (B, L, d_model) to (B, H, L, D)."""
+        return self._split_heads(self.query(states))
+
+    def keys_values(self, states: Tensor) -> tuple[Tensor, Tensor]:
+        """Project (B, L, d_model) to keys and values, each (B, H, L, D)."""
+        return self._split_heads(self.key(states)), self._split_heads(self.value(states))
+
+    def attend(
+        self,
+        queries: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        mask: Tensor | None,
+        record: list[Tensor] | None = None,
+    ) -> Tensor:
+        """Attention of (B, H, T, D) to (B, H, S, D), joined and projected: (B, T, d_model)."""
+        context = attention(queries, keys, values, mask, record)  # (B, H, T, D)
+        return self.output(context.transpose(1, 2).flatten(2))
+
+    def _split_heads(self, states: Tensor) -> Tensor:
+        return states.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)  # (B, H, L, D)
+
+
+class FeedForward(nn.Module):
+    """FFN(x) = max(0, xW₁ + b₁)W₂ + b₂ at every position alike (section 3.3)."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.inner = Linear(config.d_model, config.d_ff)
+        self.outer = Linear(config.d_ff, config.d_model)
+        self.activation = ACTIVATIONS[config.activation]
+
+    def forward(self, states: Tensor) -> Tensor:
+        """(..., d_model) to (..., d_model)."""
+        return self.outer(self.activation(self.inner(states)))
+
+
+class Residual(nn.Module):
+    """The residual connection and layer normalisation around one sub-layer (section 3.1).
+
+    Post-norm, as in the paper: LayerNorm(x + Dropout(Sublayer(x))).
+    Pre-norm: x + Dropout(Sublayer(LayerNorm(x))), which trains without a long warm-up
+    (Xiong et al., 2020).
+    """
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.pre = config.norm == "pre"
+        self.norm = nn.LayerNorm(config.d_model)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def enter(self, states: Tensor) -> Tensor:
+        """What the sub-layer reads."""
+        return self.norm(states) if self.pre else states
+
+    def leave(self, states: Tensor, update: Tensor) -> Tensor:
+        """What the next sub-layer gets, from ``states`` and the sub-layer's output ``update``."""
+        states = states + self.dropout(update)
+        return states if self.pre else self.norm(states)
+
+
+class EncoderLayer(nn.Module):
+    """Self-attention, then feed-forward (section 3.1)."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.self_attention = MultiHeadAttention(config)
+        self.feed_forward = FeedForward(config)
+        self.around_self_attention = Residual(config)
+        self.around_feed_forward = Residual(config)
+
+    def forward(
+        self, states: Tensor, mask: Tensor | None, record: list[Tensor] | None = None
+    ) -> Tensor:
+        """(G, S, d_model) to (G, S, d_model)."""
+        entered = self.around_self_attention.enter(states)
+        queries = self.self_attention.queries(entered)
+        keys, values = self.self_attention.keys_values(entered)
+        update = self.self_attention.attend(queries, keys, values, mask, record)
+        states = self.around_self_attention.leave(states, update)
+        update = self.feed_forward(self.around_feed_forward.enter(states))
+        return self.around_feed_forward.leave(states, update)
+
+
+class DecoderLayer(nn.Module):
+    """Masked self-attention, attention to the memory, feed-forward (section 3.1)."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.self_attention = MultiHeadAttention(config)
+        self.cross_attention = MultiHeadAttention(config)
+        self.feed_forward = FeedForward(config)
+        self.around_self_attention = Residual(config)
+        self.around_cross_attention = Residual(config)
+        self.around_feed_forward = Residual(config)
+
+    def forward(
+        self,
+        states: Tensor,
+        memory: Tensor,
+        mask: Tensor,
+        memory_mask: Tensor | None,
+        weights: AttentionWeights | None = None,
+    ) -> Tensor:
+        """All target positions at once, (G, T, d_model) to (G, T, d_model)."""
+        entered = self.around_self_attention.enter(states)
+        queries = self.self_attention.queries(entered)
+        keys, values = self.self_attention.keys_values(entered)
+        record = weights.decoder if weights else None
+        update = self.self_attention.attend(queries, keys, values, mask, record)
+        states = self.around_self_attention.leave(states, update)
+
+        queries = self.cross_attention.queries(self.around_cross_attention.enter(states))
+        keys, values = self.cross_attention.keys_values(memory)
+        record = weights.cross if weights else None
+        update = self.cross_attention.attend(queries, keys, values, memory_mask, record)
+        states = self.around_cross_attention.leave(states, update)
+
+        update = self.feed_forward(self.around_feed_forward.enter(states))
+        return self.around_feed_forward.leave(states, update)
+
+    def step(
+        self,
+        states: Tensor,
+        layer: int,
+        cache: DecoderCache,
+        self_mask: Tensor,
+        memory_mask: Tensor | None,
+        weights: list[Tensor] | None = None,
+    ) -> Tensor:
+        """One target position of every hypothesis, (R, 1, d_model) to (R, 1, d_model)."""
+        entered = self.around_self_attention.enter(states)
+        queries = self.self_attention.queries(entered)  # (R, H, 1, D)
+        keys, values = cache.append(layer, *self.self_attention.keys_values(entered))
+        update = self.self_attention.attend(queries, keys, values, self_mask)
+        states = self.around_self_attention.leave(states, update)
+
+        # The hypotheses of a sentence are K queries to its one memory, which is never copied.
+        entered = self.around_cross_attention.enter(states)
+        entered = entered.view(-1, cache.beam_size, entered.size(-1))  # (G, K, d_model)
+        queries = self.cross_attention.queries(entered)  # (G, H, K, D)
+        keys, values = cache.cross_keys[layer], cache.cross_values[layer]  # (G, H, S, D)
+        update = self.cross_attention.attend(queries, keys, values, memory_mask)
+        if weights is not None:  # beside the fused kernel, so that states do not change by a bit
+            weights.append(attention_weights(queries, keys, memory_mask))
+        states = self.around_cross_attention.leave(states, update.view_as(states))
+
+        update = self.feed_forward(self.around_feed_forward.enter(states))
+        return self.around_feed_forward.leave(states, update)
+
+
+class Transformer(nn.Module):
+    """The encoder-decoder, with one embedding matrix for source, target and output.
+
+    Where the target has a vocabulary of its own, it and the output share a second matrix.
+    """
+
+    positions: Tensor
+    """(max_length, d_model) float32"""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embedding = nn.Embedding(config.vocab_size, config.d_model)
+        self.own_target_embedding = (
+            nn.Embedding(config.target_vocab_size, config.d_model)
+            if config.target_vocab_size
+            else None
+        )
+        self.logits_bias = (
+            nn.Parameter(torch.zeros(self.target_embedding.num_embeddings))
+            if config.logits_bias
+            else None
+        )
+        self.embedding_scale = math.sqrt(config.d_model) if config.scale_embedding else 1.0
+        self.encoder = nn.ModuleList(EncoderLayer(config) for _ in range(config.num_encoder_layers))
+        self.decoder = nn.ModuleList(DecoderLayer(config) for _ in range(config.num_decoder_layers))
+        # Pre-norm leaves the last residual sums unnormalised; post-norm needs nothing here.
+        self.encoder_norm = nn.LayerNorm(config.d_model) if config.norm == "pre" else nn.Identity()
+        self.decoder_norm = nn.LayerNorm(config.d_model) if config.norm == "pre" else nn.Identity()
+        self.dropout = nn.Dropout(config.dropout)
+        positions = sinusoidal_positions(config.max_length, config.d_model, config.positions)
+        self.register_buffer("positions", positions, persistent=False)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Glorot-uniform projections, zero biases, embeddings N(0, 1/d_model)."""
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight)
+                nn.init.zeros_(module.bias)
+            elif isinstance(module, nn.LayerNorm):
+                module.reset_parameters()
+        for embedding in [module for module in self.modules() if isinstance(module, nn.Embedding)]:
+            nn.init.normal_(embedding.weight, std=self.config.d_model**-0.5)
+
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """The parameters by name, for networks without torch (`checkpoint.weights`)."""
+        return {
+            name: parameter.detach().to("cpu", torch.float32).numpy()
+            for name, parameter in self.named_parameters()
+        }
+
+    @property
+    def target_embedding(self) -> nn.Embedding:
+        """The matrix of the target and the output."""
+        return self.embedding if self.own_target_embedding is None else self.own_target_embedding
+
+    # -- whole sequences ------------------------------------------------------------------
+
+    def forward(self, source: Tensor, source_lengths: Tensor | None, target: Tensor) -> Tensor:
+        """Logits of every next target token, given the ones before it (teacher forcing).
+
+        Args:
+            source: (G, S) int64 token ids, padded on the right.
+            source_lengths: (G,) int64, or None when no sentence is padded.
+            target: (G, T) int64 token ids beginning with ``bos_id``.
+
+        Returns:
+            (G, T, V) float32.
+        """
+        return self.project(self.target_states(source, source_lengths, target))
+
+    def target_states(
+        self,
+        source: Tensor,
+        source_lengths: Tensor | None,
+        target: Tensor,
+        weights: AttentionWeights | None = None,
+    ) -> Tensor:
+        """Like :meth:`forward`, but (G, T, d_model): what the output projection reads."""
+        memory = self.encode(source, source_lengths, weights)
+        positions = self.positions[: target.size(1)]
+        states = self._embed(self.target_embedding, target, positions)  # (G, T, d_model)
+        mask = causal_mask(target.size(1), states)
+        memory_mask = padding_mask(memory.mask, states.dtype)
+        for layer in self.decoder:
+            states = layer(states, memory.states, mask, memory_mask, weights)
+        return self.decoder_norm(states)
+
+    def attention_weights(
+        self, source: Tensor, source_lengths: Tensor | None, target: Tensor
+    ) -> AttentionWeights:
+        """Weights of every layer and head for the arguments of :meth:`forward`."""
+        weights = AttentionWeights()
+        self.target_states(source, source_lengths, target, weights)
+        return weights
+
+    # -- decoding, a position at a time ---------------------------------------------------
+
+    def encode(
+        self,
+        source: Tensor,
+        source_lengths: Tensor | None,
+        weights: AttentionWeights | None = None,
+    ) -> Memory:
+        """The memory of G sentences.
+
+        Args:
+            source: (G, S) int64 token ids, padded on the right.
+            source_lengths: (G,) int64, or None when no sentence is padded.
+            weights: where to record the attention weights, if they are wanted.
+        """
+        real = None
+        if source_lengths is not None:
+            real = torch.arange(source.size(1), device=source.device) < source_lengths[:, None]
+        positions = self.positions[: source.size(1)]
+        states = self._embed(self.embedding, source, positions)  # (G, S, d_model)
+        mask = padding_mask(real, states.dtype)
+        for layer in self.encoder:
+            states = layer(states, mask, weights.encoder if weights else None)
+        return Memory(self.encoder_norm(states), real)
+
+    def start_cache(self, memory: Memory, beam_size: int) -> DecoderCache:
+        """An empty cache for ``beam_size`` hypotheses of each sentence in ``memory``.
+
+        The memory's keys and values are projected here, once per sentence and layer.
+        """
+        layers = self._decoder_layers()
+        projected = [layer.cross_attention.keys_values(memory.states) for layer in layers]
+        mask = memory.mask
+        if mask is None:
+            mask = memory.states.new_ones(memory.states.shape[:2], dtype=torch.bool)
+        return DecoderCache(
+            cross_keys=[keys for keys, _ in projected],
+            cross_values=[values for _, values in projected],
+            memory_mask=mask,
+            beam_size=beam_size,
+        )
+
+    def decode(
+        self, tokens: Tensor, cache: DecoderCache, weights: list[Tensor] | None = None
+    ) -> Tensor:
+        """Logits of the token after each of ``tokens``; adds one position to ``cache``.
+
+        Args:
+            tokens: (R,) int64, the newest token of every hypothesis.
+            cache: of the positions before; row r belongs to sentence r // beam_size.
+            weights: when given, the encoder-decoder attention (G, H, K, S) of every layer is
+                appended to it.
+
+        Returns:
+            (R, V) float32.
+        """
+        positions = self.positions[cache.positions]  # (R, d_model)
+        states = self._embed(self.target_embedding, tokens, positions)[:, None]  # (R, 1, d_model)
+        self_mask = padding_mask(cache.self_mask(), states.dtype)
+        assert self_mask is not None
+        memory_mask = padding_mask(cache.memory_mask, states.dtype)
+        for index, layer in enumerate(self._decoder_layers()):
+            states = layer.step(states, index, cache, self_mask, memory_mask, weights)
+        cache.advance()
+        return self.project(self.decoder_norm(states[:, 0]))
+
+    def _decoder_layers(self) -> list[DecoderLayer]:
+        return cast("list[DecoderLayer]", list(self.decoder))
+
+    # -- both ends ------------------------------------------------------------------------
+
+    def project(self, states: Tensor) -> Tensor:
+        """Logits (..., V) from decoder states (..., d_model), in float32 or wider."""
+        logits = linear(states, self.target_embedding.weight, self.logits_bias)
+        return logits.to(torch.promote_types(logits.dtype, torch.float32))
+
+    def _embed(self, embedding: nn.Embedding, tokens: Tensor, positions: Tensor) -> Tensor:
+        """Embeddings times √d_model plus positions (sections 3.4 and 3.5)."""
+        embedded = embedding(tokens) * self.embedding_scale
+        return self.dropout(embedded + positions.to(embedded.dtype))

@@ -1,0 +1,1 @@
+"""Passes over finished hypotheses: output checks, re-decoding, terms, alignment."""

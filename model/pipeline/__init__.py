@@ -1,0 +1,1 @@
+"""Text in, text out: loading, the translator and its wrappers."""

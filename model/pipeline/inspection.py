@@ -1,0 +1,386 @@
+"""What happens inside when a sentence is translated: attention, the beam, the score of each piece.
+
+    inspection = inspect(translator, "The house is old.", target="de")
+    inspection.attention["cross"][0, 2]         # layer 0, head 2: (T + 1, S)
+    inspection.steps[3].candidates              # what the search considered in its fourth step
+
+For people who look at one sentence; nothing here is fast. The search is that of the engine, which
+decodes with a network that writes down what it was asked; what it finds is not looked at by the
+guard, which may have a text translated once more. The attention is that of one forced pass over the
+translation that was found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tformer.model.config import AlignmentHeads, TransformerConfig
+from tformer.model.engine.engine import Engine
+from tformer.model.errors import UsageError
+from tformer.model.network.eager import Eager
+from tformer.model.network.interface import Decoding
+from tformer.model.network.transformer import AttentionWeights, Transformer
+from tformer.model.options import DecodingOptions
+from tformer.model.pipeline.translator import Translator
+from tformer.model.search.candidates import Integers
+from tformer.model.search.request import Request
+from tformer.model.search.scores import Scores
+
+KINDS = ("cross", "encoder", "decoder")
+"""Encoder-decoder attention, self-attention of the encoder, of the decoder."""
+
+
+class Fate(StrEnum):
+    """What became of a candidate."""
+
+    KEPT = "kept"
+    """It is a hypothesis of the next step."""
+    FINISHED = "finished"
+    """It ended the sentence among the best, and was banked."""
+    PRUNED = "pruned"
+    """Others were better."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A hypothesis of a step and one piece more."""
+
+    parent: int
+    """The hypothesis that it continues: its place in the beam."""
+    piece: str
+    log_prob: float
+    """Of the piece."""
+    total: float
+    """log P of the whole: that of the hypothesis and of the piece together."""
+    fate: Fate
+    place: int | None = None
+    """Its own place in the beam, if it was kept."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the search."""
+
+    candidates: tuple[Candidate, ...]
+    """The 2K best continuations, the best first."""
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A finished translation."""
+
+    text: str
+    score: float
+    """log P / lp, by which it is ranked."""
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """All there is to see of one sentence of S source and T target tokens."""
+
+    source: str
+    source_language: str
+    target_language: str
+    hypotheses: tuple[Ranked, ...]
+    """The n-best list; what follows is of the first."""
+    source_pieces: tuple[str, ...]
+    """S: what the encoder read, with the tag of the language and the end."""
+    target_pieces: tuple[str, ...]
+    """T + 1: what the decoder predicted at each position, the end with it."""
+    read_pieces: tuple[str, ...]
+    """T + 1: what the decoder read at each position: the beginning, then the pieces."""
+    log_probs: tuple[float, ...]
+    """T + 1: of each of ``target_pieces``."""
+    attention: dict[str, NDArray[np.float32]]
+    """By kind, (layers, H, queries, keys): cross (…, T + 1, S), encoder (…, S, S), decoder
+    (…, T + 1, T + 1). A row belongs to the position that looks; rows sum to one."""
+    heads: AlignmentHeads
+    """Those that align words."""
+    steps: tuple[Step, ...]
+
+
+def inspect(
+    translator: Translator,
+    text: str,
+    *,
+    source: str | None = None,
+    target: str | None = None,
+    options: DecodingOptions | None = None,
+) -> Inspection:
+    """Translate a text as one sentence, and look on.
+
+    Args:
+        translator: whose network is looked at in its plain form, whatever it decodes in.
+        text: a sentence; it is not split.
+        source: its language; None detects it.
+        target: the language to translate into; None is the other one of a model that has two.
+        options: how to search.
+
+    Raises:
+        UsageError: when the text is empty or longer than the model reads in one go, the choice of
+            languages is unclear, or an option chooses otherwise than by log P.
+    """
+    options = options or DecodingOptions()
+    _check_plain(options)
+    aligner, vocabulary = translator.plain_aligner, translator.vocabulary
+    source_language, target_language = translator.route(source, target).of(text)
+    tokens = _readable(translator, text, target_language)
+    names = vocabulary.target_tokens
+    network = RecordingNetwork(aligner.transformer)
+    found = _search(network, tokens, options)
+    ids = found[0][0]
+    config = aligner.transformer.config
+    with torch.inference_mode():
+        attention, log_probs = _forced(aligner.transformer, tokens, ids)
+    pieces = [names[token] for token in ids]
+    ranked = (Ranked(" ".join(vocabulary.decode(each).split()), score) for each, score in found)
+    return Inspection(
+        source=text,
+        source_language=source_language,
+        target_language=target_language,
+        hypotheses=tuple(ranked),
+        source_pieces=tuple(vocabulary.source_tokens[token] for token in tokens),
+        target_pieces=(*pieces, names[config.eos_id]),
+        read_pieces=(names[config.bos_id], *pieces),
+        log_probs=log_probs,
+        attention=attention,
+        heads=aligner.heads,
+        steps=tuple(steps_of(network.record, options, config, names, len(tokens))),
+    )
+
+
+_PLAIN = {
+    "beam_size",
+    "length_penalty",
+    "length_normalisation",
+    "early_stopping",
+    "n_best",
+    "patience",
+    "max_length",
+    "length_ratio",
+    "length_offset",
+    "min_length",
+    "alignments",
+    "token_scores",
+    "guard",
+}
+"""Options that leave it at that: the best candidates are those of the highest log P."""
+
+
+def _check_plain(options: DecodingOptions) -> None:
+    for option in fields(options):
+        if option.name not in _PLAIN and getattr(options, option.name) != option.default:
+            raise UsageError(
+                f"{option.name} has no place in a beam that is looked at: leave it out"
+            )
+
+
+def _readable(translator: Translator, text: str, target_language: str) -> list[int]:
+    if not any(character.isalnum() for character in text):
+        raise UsageError(f"{text!r}: there is nothing to translate")
+    tokens = translator.vocabulary.encode(text, target_language)
+    if len(tokens) > translator.longest_source:
+        raise UsageError(
+            f"the text has {len(tokens)} tokens and is looked at as one sentence, which may have "
+            f"{translator.longest_source}: give one sentence of it"
+        )
+    return tokens
+
+
+def _search(
+    network: RecordingNetwork, source: Sequence[int], options: DecodingOptions
+) -> list[tuple[tuple[int, ...], float]]:
+    """The n-best list: tokens and score of each."""
+    engine = Engine(network, beam_size=options.beam_size)
+    engine.submit(Request(source, options))
+    finished = []
+    while engine.busy:
+        finished += engine.step()
+    return [(hypothesis.tokens, hypothesis.score) for hypothesis in finished[0].hypotheses]
+
+
+def _forced(
+    transformer: Transformer, source: Sequence[int], target: Sequence[int]
+) -> tuple[dict[str, NDArray[np.float32]], tuple[float, ...]]:
+    """The attention of every layer and head, and the log-probability of every piece."""
+    device = transformer.positions.device
+    config = transformer.config
+    weights = AttentionWeights()
+    read = torch.tensor([[config.bos_id, *target]], device=device)
+    states = transformer.target_states(torch.tensor([source], device=device), None, read, weights)
+    log_probs = transformer.project(states)[0].log_softmax(-1)  # (T + 1, V)
+    labels = torch.tensor([*target, config.eos_id], device=device)
+    of_labels = log_probs.gather(1, labels[:, None])[:, 0]
+    recorded = {"cross": weights.cross, "encoder": weights.encoder, "decoder": weights.decoder}
+    attention = {
+        kind: torch.stack([layer[0] for layer in layers]).float().cpu().numpy()
+        for kind, layers in recorded.items()
+    }
+    return attention, tuple(of_labels.tolist())
+
+
+# --- the search, written down --------------------------------------------------------------------
+
+
+@dataclass
+class Record:
+    """What a network was asked in a search for one sentence, a list entry a step."""
+
+    tokens: list[list[int]] = field(default_factory=list)
+    """(K,): the newest token of every hypothesis."""
+    best: list[tuple[list[list[float]], list[list[int]]]] = field(default_factory=list)
+    """(K, 2K + 1) twice: the most probable continuations, log-probabilities and tokens."""
+    ends: list[list[float]] = field(default_factory=list)
+    """(K,): the log-probability of the end after every hypothesis."""
+    rows: list[list[int]] = field(default_factory=list)
+    """(K,): which hypothesis each place continues from this step on."""
+
+
+class RecordingNetwork(Eager):
+    """A plain network that writes down what a search for one sentence asks of it."""
+
+    def __init__(self, transformer: Transformer) -> None:
+        """A network that nobody else decodes with."""
+        super().__init__(transformer)
+        self.record = Record()
+
+    def start(self, beam_size: int) -> RecordingDecoding:  # type: ignore[override]
+        """An empty batch, of which the last one is on record."""
+        self.record = Record()
+        decoding = super().start(beam_size)
+        return RecordingDecoding(decoding, self.record, beam_size, self.config.eos_id)
+
+
+class RecordingDecoding:
+    """A batch that writes down what goes through it; see `network.interface.Decoding`."""
+
+    def __init__(self, decoding: Decoding, record: Record, beam_size: int, eos_id: int) -> None:
+        """Write down what is asked of ``decoding``."""
+        self._decoding = decoding
+        self._eos_id = eos_id
+        self._record = record
+        self._width = 2 * beam_size + 1
+
+    def admit(self, sources: Sequence[Sequence[int]]) -> None:
+        """Encode."""
+        self._decoding.admit(sources)
+
+    def step(self, tokens: Integers) -> Scores:
+        """Take a step, and write down what may follow."""
+        scores = self._decoding.step(tokens)
+        log_probs, best = scores.best(min(self._width, scores.vocab_size))
+        self._record.tokens.append(tokens.tolist())
+        self._record.best.append((log_probs.tolist(), best.tolist()))
+        self._record.ends.append(scores.of(self._eos_id).tolist())
+        return scores
+
+    def select(self, rows: Integers, sentences: Sequence[int] | None = None) -> None:
+        """Follow the beam, and write down which way it goes."""
+        self._record.rows.append(rows.tolist())
+        self._decoding.select(rows, sentences)
+
+
+def steps_of(
+    record: Record,
+    options: DecodingOptions,
+    config: TransformerConfig,
+    names: Sequence[str],
+    source_length: int,
+) -> list[Step]:
+    """The candidates of every step and what became of them."""
+    limit = min(options.target_limit(source_length), config.max_length - 1)
+    eos_id, beam_size = config.eos_id, options.beam_size
+    totals: list[float | None] = [0.0] + [None] * (beam_size - 1)
+    steps = []
+    for number in range(len(record.best)):
+        if number < limit:
+            may_end = number >= options.min_length
+            considered = _continuations(record, number, totals, None if may_end else eos_id)
+        else:
+            considered = _endings(record, number, totals, eos_id)
+        considered = considered[: 2 * beam_size]
+        survivors = _survivors(record, number, considered, eos_id, beam_size)
+        candidates = (
+            _candidate(rank, each, survivors, names, eos_id, beam_size)
+            for rank, each in enumerate(considered)
+        )
+        steps.append(Step(tuple(candidates)))
+        by_choice = {(each.parent, each.token): each.total for each in considered}
+        totals = [by_choice.get(survivors.get(place, (-1, -1))) for place in range(beam_size)]
+    return steps
+
+
+@dataclass(frozen=True)
+class _Considered:
+    parent: int
+    token: int
+    log_prob: float
+    total: float
+
+
+def _continuations(
+    record: Record, number: int, totals: Sequence[float | None], forbidden: int | None
+) -> list[_Considered]:
+    """What may follow the live hypotheses at a step, the best first."""
+    log_probs, tokens = record.best[number]
+    found = [
+        _Considered(parent, token, log_prob, total + log_prob)
+        for parent, total in enumerate(totals)
+        if total is not None
+        for log_prob, token in zip(log_probs[parent], tokens[parent], strict=True)
+        if token != forbidden
+    ]
+    return sorted(found, key=lambda each: -each.total)
+
+
+def _endings(
+    record: Record, number: int, totals: Sequence[float | None], eos_id: int
+) -> list[_Considered]:
+    """At the limit of length nothing can follow but the end."""
+    found = [
+        _Considered(parent, eos_id, log_prob, total + log_prob)
+        for parent, (total, log_prob) in enumerate(zip(totals, record.ends[number], strict=True))
+        if total is not None
+    ]
+    return sorted(found, key=lambda each: -each.total)
+
+
+def _survivors(
+    record: Record, number: int, considered: Sequence[_Considered], eos_id: int, beam_size: int
+) -> dict[int, tuple[int, int]]:
+    """Of each place in the beam after a step, what came there: the parent and the piece."""
+    choices = {(each.parent, each.token) for each in considered if each.token != eos_id}
+    if number + 1 < len(record.tokens):
+        arrived = zip(record.rows[number], record.tokens[number + 1], strict=True)
+        return {place: choice for place, choice in enumerate(arrived) if choice in choices}
+    # The search stopped here; these would have gone on.
+    going_on = [(each.parent, each.token) for each in considered if each.token != eos_id]
+    return dict(enumerate(going_on[:beam_size]))
+
+
+def _candidate(
+    rank: int,
+    each: _Considered,
+    survivors: dict[int, tuple[int, int]],
+    names: Sequence[str],
+    eos_id: int,
+    beam_size: int,
+) -> Candidate:
+    places = [place for place, choice in survivors.items() if choice == (each.parent, each.token)]
+    fate = Fate.KEPT if places else Fate.PRUNED
+    if each.token == eos_id and rank < beam_size:
+        fate = Fate.FINISHED
+    return Candidate(
+        parent=each.parent,
+        piece=names[each.token],
+        log_prob=each.log_prob,
+        total=each.total,
+        fate=fate,
+        place=places[0] if places else None,
+    )

@@ -1,0 +1,478 @@
+"""Text in, text out.
+
+    translator = Translator.load("en-de")
+    for translation in translator.translate(lines, target="de"):
+        print(translation.text)
+
+A text is cut into sentences, these are translated by the engine, many at a time, and put together
+again with the white space that was between them. Texts are read ahead, a bounded number of them, so
+that the engine always has work; translations come out in the order of the texts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property, lru_cache, partial
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tformer.model.engine.engine import MAX_TOKENS, Engine, Finished
+from tformer.model.engine.parallel import ParallelEngine
+from tformer.model.errors import UsageError
+from tformer.model.options import DecodingOptions
+from tformer.model.passes.draft import Draft, Route, Sentence
+from tformer.model.passes.guard import Attempt, Sign, is_guarded, wider
+from tformer.model.passes.redecoding import Result, SecondLook
+from tformer.model.passes.request_terms import Demands
+from tformer.model.passes.required_terms import Requiring
+from tformer.model.passes.term_search import Enforcement, Enforcer
+from tformer.model.passes.term_tokens import Spelling
+from tformer.model.pipeline.loading import load_network
+from tformer.model.search.hypotheses import FinishedHypothesis
+from tformer.model.search.request import Request
+from tformer.model.terms.glossary import Glossary
+from tformer.model.text.segmentation import Piece, split
+from tformer.model.translation import Hypothesis, Notice, Translation, WarningKind
+from tformer.model.vocabulary.sentencepiece import RECENT, AnyVocabulary
+
+if TYPE_CHECKING:
+    from tformer.model.network.interface import Network
+    from tformer.model.passes.alignment import Aligner
+    from tformer.model.pipeline.torch_scorer import PlainAligner
+
+WINDOW = 1024
+"""Texts that are read before the first of them is answered, at most."""
+
+LONGEST_SOURCE = 120
+"""Tokens of a sentence that is translated in one go. Networks learn from sentences; much beyond
+their length they skip and repeat."""
+
+# A network that spells bytes can spell line breaks, which are the caller's alone to make.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+
+class Translator:
+    """A model and all that is needed to translate text with it."""
+
+    def __init__(
+        self,
+        network: Network,
+        vocabulary: AnyVocabulary,
+        *,
+        window: int = WINDOW,
+        max_tokens: int = MAX_TOKENS,
+        longest_source: int = LONGEST_SOURCE,
+        threads: int = 1,
+        open_aligner: Callable[[], Aligner] | None = None,
+        open_plain: Callable[[], PlainAligner] | None = None,
+    ) -> None:
+        """A translator around a network and its vocabulary.
+
+        Args:
+            network: what decodes, on the device and in the dtype to use.
+            vocabulary: what it was trained with.
+            window: texts read ahead, at least 1.
+            max_tokens: budget of a batch, see `tformer.model.engine.engine`.
+            longest_source: a sentence of more tokens is cut at a clause.
+            threads: engines side by side, each with a batch of its own; more than one is for
+                networks that compute on one core.
+            open_aligner: gives, when it is first needed, what alignments and scores of pieces come
+                from; None is an aligner by the network itself, which must be `Eager`.
+            open_plain: gives an aligner by the network's plain form, where the other one is not.
+        """
+        self.network = network
+        self._open_aligner = open_aligner
+        self._open_plain = open_plain
+        self.vocabulary = vocabulary
+        self._window = window
+        self.threads = threads
+        self.max_tokens = max_tokens
+        # A translation may be longer than its source and needs positions of its own.
+        positions = network.config.max_length
+        self._demands = Demands(Spelling(vocabulary), positions - 1)
+        self.longest_source = min(longest_source, max(1, positions * 2 // 3 - 2))
+
+    @classmethod
+    def load(
+        cls,
+        model: str | Path = "en-de",
+        *,
+        device: str = "auto",
+        dtype: str = "auto",
+        threads: int | None = None,
+        graphs: bool = True,
+    ) -> Translator:
+        """Load a model that ships with tformer, by name, or any other, by directory.
+
+        Args:
+            model: name or directory.
+            device: auto, cpu or cuda.
+            dtype: auto, int8, float32, bfloat16 or float16; auto is int8 on a CPU that is quick
+                with it, else float32; and on a GPU bfloat16 or, where that is missing, float16.
+            threads: CPU threads; None is all that the process may use, or torch's own setting
+                where torch's threads do the work.
+            graphs: whether a GPU gets its steps as CUDA graphs, see docs/cuda.md.
+
+        Raises:
+            ModelError: when it is missing or damaged.
+            DeviceError: when the device is not there.
+            UsageError: when a setting has no such value.
+        """
+        loaded = load_network(model, device=device, dtype=dtype, threads=threads, graphs=graphs)
+        return cls(
+            loaded.network,
+            loaded.vocabulary,
+            threads=loaded.engines,
+            open_aligner=loaded.open_aligner,
+            open_plain=loaded.open_plain,
+        )
+
+    @cached_property
+    def aligner(self) -> Aligner:
+        """What alignments and scores of pieces come from.
+
+        Raises:
+            UsageError: when the network has no plain form here.
+        """
+        if self._open_aligner:
+            return self._open_aligner()
+        from tformer.model.network.eager import Eager
+        from tformer.model.pipeline.torch_scorer import PlainAligner
+
+        if isinstance(self.network, Eager):
+            return PlainAligner(self.network.transformer, self.vocabulary)
+        raise UsageError(
+            f"no alignments or scores of pieces from a network in {self.network.dtype}"
+        )
+
+    @cached_property
+    def plain_aligner(self) -> PlainAligner:
+        """An aligner by the network's plain form, to look into.
+
+        Raises:
+            UsageError: when the network has no plain form here.
+        """
+        from tformer.model.pipeline.torch_scorer import PlainAligner
+
+        if self._open_plain:
+            return self._open_plain()
+        if isinstance(self.aligner, PlainAligner):
+            return self.aligner
+        raise UsageError(f"a network in {self.network.dtype} cannot be looked into")
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """All languages of the model."""
+        return self.vocabulary.languages
+
+    @property
+    def source_languages(self) -> tuple[str, ...]:
+        """The languages that can be translated from; of our own models, all."""
+        return self.vocabulary.source_languages
+
+    @property
+    def target_languages(self) -> tuple[str, ...]:
+        """The languages that can be translated into; of our own models, all."""
+        return self.vocabulary.target_languages
+
+    def translate(
+        self,
+        texts: Iterable[str],
+        *,
+        source: str | None = None,
+        target: str | None = None,
+        options: DecodingOptions | None = None,
+        glossary: Glossary | None = None,
+    ) -> Iterator[Translation]:
+        """Translate texts; as many translations come out, in the same order.
+
+        Blank texts, white space around and between sentences, and sentences without a letter or a
+        digit are returned as they are. Nothing is cut off: a sentence that is too long is
+        translated in parts, and a warning says so. Control characters reach the network as spaces,
+        lone surrogates as U+FFFD.
+
+        ``texts`` is read as translations are taken, at most the window ahead. To have every
+        translation as soon as possible, call this once for the texts that are at hand.
+
+        Args:
+            texts: sentences, lines or paragraphs.
+            source: their language; None detects it for each text, unless ``target`` leaves
+                only one.
+            target: the language to translate into; None is the other one of a model that has two.
+            options: how to decode; None is the defaults.
+            glossary: what terms of the source must become. `Translation.terms` says what became of
+                them, and a warning where one could not be honoured.
+
+        Raises:
+            UsageError: at once, when the model does not know a language or the choice is unclear;
+                later, when a translation cannot be what the options demand of it.
+        """
+        route = self.route(source, target)
+        options = options or DecodingOptions()
+        draft = partial(self.draft, route=route, options=options, glossary=glossary)
+        return self._translate(iter(texts), draft, options)
+
+    def route(self, source: str | None, target: str | None) -> Route:
+        """From which language to which; None for what is to be found out.
+
+        Raises:
+            UsageError: when the model does not know a language or the choice is unclear.
+        """
+        return Route(self.source_languages, self.target_languages, source, target)
+
+    def draft(
+        self,
+        text: str,
+        route: Route,
+        options: DecodingOptions,
+        glossary: Glossary | None = None,
+    ) -> Draft:
+        """Cut a text into sentences and these into tokens, and look for terms in them.
+
+        Raises:
+            UsageError: the options demand of the translation what it cannot be.
+        """
+        source, target = route.of(text)
+        pieces = split(text, source, length=self._num_tokens, limit=self.longest_source)
+        sentences = [
+            Sentence(piece, self._tokens(piece, target), options, languages=(source, target))
+            for piece in pieces
+        ]
+        for sentence in sentences:
+            if glossary and sentence.tokens:
+                sentence.found = glossary.find(sentence.piece.text, source, target)
+        self._demands.put(sentences, options)
+        warnings: list[str] = []
+        if num_cuts := sum(piece.cut for piece in pieces):
+            limit = f"no sentence may exceed {self.longest_source} tokens"
+            warnings.append(Notice(WarningKind.CUT, f"cut in {num_cuts + 1} parts: {limit}"))
+        return Draft(source, target, sentences, warnings, options)
+
+    def start_work(self, beam_size: int, *, engines: int | None = None) -> Work:
+        """An idle engine for sentences that come and go.
+
+        Args:
+            beam_size: the widest beam.
+            engines: so many side by side; None is all that the translator has.
+        """
+        number = engines or self.threads
+
+        def start() -> Engine:
+            return self._start_engine(beam_size)
+
+        engine = start() if number == 1 else ParallelEngine(start, number)
+        # What the guard has read is handed out soon after.
+        text = lru_cache(RECENT)(partial(_text, self.vocabulary))
+        enforcer = Enforcer(self.vocabulary, text, lambda: self.aligner)
+        return Work(engine, text, lambda: self._start_engine(wider(beam_size)), enforcer)
+
+    def _start_engine(self, beam_size: int) -> Engine:
+        return Engine(self.network, beam_size=beam_size, max_tokens=self.max_tokens)
+
+    def explain(self, drafts: Iterable[Draft]) -> None:
+        """Tell of the hypotheses that there are what `DecodingOptions` ask for, once.
+
+        Raises:
+            UsageError: when the network has no plain form here.
+        """
+        if sentences := [s for draft in drafts for s in draft.sentences if s.unexplained]:
+            self.aligner.explain(sentences)
+
+    def _translate(
+        self, texts: Iterator[str], draft: Callable[[str], Draft], options: DecodingOptions
+    ) -> Iterator[Translation]:
+        """Keep the engine busy with one half of the window while the other half fills up."""
+        work = self.start_work(options.beam_size)
+        drafts: deque[Draft] = deque()
+        chunk = max(1, self._window // 2)
+        exhausted = False
+        while drafts or not exhausted:
+            while not exhausted and len(drafts) <= self._window - chunk:
+                new = [draft(text) for text in islice(texts, chunk)]
+                exhausted = len(new) < chunk
+                work.submit(sentence for draft in new for sentence in draft.waiting)
+                drafts.extend(new)
+            if drafts and drafts[0].complete:
+                self.explain(drafts)
+            while drafts and drafts[0].complete:
+                yield drafts.popleft().translation(options.n_best)
+            work.step()
+
+    def _tokens(self, piece: Piece, target: str) -> list[int]:
+        """What the encoder reads; nothing for a piece that stays as it is."""
+        if not any(character.isalnum() for character in piece.text):
+            return []
+        return self.vocabulary.encode(piece.text, target)
+
+    def _num_tokens(self, text: str) -> int:
+        return len(self.vocabulary.pieces(text))
+
+
+class Work:
+    """The sentences that an engine works on, by the numbers that it gave them."""
+
+    def __init__(
+        self,
+        engine: Engine | ParallelEngine,
+        text: Callable[[tuple[int, ...]], str],
+        start_wider: Callable[[], Engine],
+        enforcer: Enforcer,
+    ) -> None:
+        """Work for an idle engine, whose tokens ``text()`` decodes.
+
+        What looks wrong is done again by ``start_wider()``; then ``enforcer`` sees to the terms.
+        """
+        self._engine = engine
+        self._text = text
+        self._second_look = SecondLook(start_wider, self._signs)
+        self._sentences: dict[int, Sentence] = {}
+        self._enforcer = enforcer
+        self._enforced: dict[int, Enforcement] = {}
+        self._requiring = Requiring(enforcer, engine.submit, self._text, self._hand_out_anew)
+        self._longest_first = True
+
+    @property
+    def busy(self) -> bool:
+        """Whether a step is to be taken."""
+        return self._engine.busy or self._second_look.busy
+
+    @property
+    def num_waiting(self) -> int:
+        """Sentences that have been submitted and are not yet in the batch."""
+        return self._engine.num_waiting
+
+    @property
+    def num_running(self) -> int:
+        """Sentences in the batch, and in that of those that are decoded again."""
+        return self._engine.num_running + self._second_look.num_running
+
+    def submit(self, sentences: Iterable[Sentence]) -> None:
+        """Queue what is to be translated, sorted by length.
+
+        Every other time the longest come first, so that where one lot follows another the batch
+        is of one length too.
+
+        Raises:
+            UsageError: when a beam is wider than the engine's.
+        """
+        lot = sorted(sentences, key=lambda s: len(s.tokens), reverse=self._longest_first)
+        self._longest_first = not self._longest_first
+        for sentence in lot:
+            number = self._engine.submit(_request(sentence))
+            self._sentences[number] = sentence
+
+    def cancel(self, sentences: Iterable[Sentence]) -> None:
+        """Forget those of the sentences that wait or run; their places are free at once."""
+        unwanted = set(sentences)
+        numbers = [number for number, s in self._sentences.items() if s in unwanted]
+        for number in numbers:
+            self._engine.cancel(number)
+            del self._sentences[number]
+        for number in [n for n, e in self._enforced.items() if e.sentence in unwanted]:
+            self._engine.cancel(number)
+            del self._enforced[number]
+        for number in self._requiring.forget(unwanted):
+            self._engine.cancel(number)
+        self._second_look.cancel(unwanted)
+
+    def step(self) -> list[Sentence]:
+        """Let the engine take a step; the sentences that it finished, with their hypotheses.
+
+        Raises:
+            ModelError: when the network computes nothing but NaN.
+        """
+        finished = self._engine.step() if self._engine.busy else []
+        settled = self._second_look.step()
+        enforced = []
+        required: list[Sentence] = []
+        for answer in finished:
+            if answer.number in self._enforced:
+                enforced += self._take(answer)
+            elif answer.number in self._requiring:
+                required += self._requiring.take(answer)
+            elif judged := self._judge(answer):
+                settled.append(judged)
+        done = [self._hand_out(*result) for result in settled if not result[0].found]
+        enforced += [self._enforcement(*result) for result in settled if result[0].found]
+        return [*required, *self._requiring.settle([*done, *self._enforce(enforced)])]
+
+    def _enforcement(self, sentence: Sentence, result: Result) -> Enforcement:
+        """What is to be seen to in a translation that was made without regard to its terms."""
+        enforcement = Enforcement(sentence, result.max_length, result.memory)
+        self._add(enforcement, result.hypotheses)
+        return enforcement
+
+    def _take(self, finished: Finished) -> list[Enforcement]:
+        """The enforcement that an answer belongs to, if it waits for no other."""
+        enforcement = self._enforced.pop(finished.number)
+        self._add(enforcement, finished.hypotheses)
+        enforcement.pending -= 1
+        return [] if enforcement.pending else [enforcement]
+
+    def _add(self, enforcement: Enforcement, found: Sequence[FinishedHypothesis]) -> None:
+        enforcement.add((self._text(hypothesis.tokens) for hypothesis in found), found)
+
+    def _enforce(self, enforcements: Sequence[Enforcement]) -> list[Sentence]:
+        """Ask for what is still to be tried; the sentences for which nothing is."""
+        done = []
+        for one, further in zip(enforcements, self._enforcer.requests(enforcements), strict=True):
+            one.begin(len(further))
+            for request in further:
+                self._enforced[self._engine.submit(request)] = one
+            if not further:
+                best = tuple(c.hypothesis for c in one.best(one.sentence.options.n_best))
+                signs = self._signs(one.sentence, best[0])
+                done.append(self._hand_out(one.sentence, Result(best, one.max_length, signs)))
+        return done
+
+    def _judge(self, finished: Finished) -> tuple[Sentence, Result] | None:
+        """A sentence and its translation; None if that looks wrong and is sought again."""
+        sentence = self._sentences.pop(finished.number)
+        signs = self._signs(sentence, finished.hypotheses[0])
+        result = Result(finished.hypotheses, finished.max_length, signs, finished.memory)
+        if not signs:
+            return sentence, result
+        self._second_look.take(sentence, _request(sentence), result)
+        return None
+
+    def _signs(self, sentence: Sentence, best: FinishedHypothesis) -> tuple[Sign, ...]:
+        if sentence.languages is None or not is_guarded(sentence.options):
+            return ()
+        return Attempt(
+            source=sentence.piece.text,
+            target=self._text(best.tokens),
+            source_language=sentence.languages[0],
+            target_language=sentence.languages[1],
+            source_tokens=sentence.tokens,
+            target_tokens=best.tokens,
+            options=sentence.options,
+        ).signs
+
+    def _hand_out_anew(
+        self, sentence: Sentence, found: tuple[FinishedHypothesis, ...], max_length: int
+    ) -> Sentence:
+        result = Result(found, max_length, self._signs(sentence, found[0]))
+        return self._hand_out(sentence, result)
+
+    def _hand_out(self, sentence: Sentence, result: Result) -> Sentence:
+        sentence.hypotheses = [
+            Hypothesis(self._text(found.tokens), found.score) for found in result.hypotheses
+        ]
+        sentence.target_ids = [found.tokens for found in result.hypotheses]
+        sentence.token_scores = [found.token_scores for found in result.hypotheses]
+        sentence.signs = result.signs
+        sentence.max_length = result.max_length
+        reached = sentence.target_tokens == result.max_length
+        sentence.limit = result.max_length if reached else None
+        return sentence
+
+
+def _text(vocabulary: AnyVocabulary, tokens: Sequence[int]) -> str:
+    return _CONTROL.sub(" ", vocabulary.decode(tokens)).strip()
+
+
+def _request(sentence: Sentence) -> Request:
+    return Request(sentence.tokens, sentence.options, sentence.prefix)

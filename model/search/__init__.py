@@ -1,0 +1,1 @@
+"""Beam search over numbers: requests, hypotheses, constraints, sampling."""

@@ -1,0 +1,137 @@
+"""What a sentence asks of its search besides the best continuations, and what that has to know.
+
+Most sentences ask for nothing of this and have no :class:`Wishes`; their hypotheses are rows of
+arrays (`tformer.model.search.hypotheses`) and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tformer.model.options import DecodingOptions
+from tformer.model.search.candidates import Candidate, Floats, Outlook
+from tformer.model.search.constraints import Progress, constrained
+from tformer.model.search.request import Request
+
+Tokens = tuple[int, ...]
+
+
+def wishes_of(request: Request, max_length: int) -> Wishes | None:
+    """Those of a request; None if it has none."""
+    options = request.options
+    special = request.prefix or request.required or options.sampling or options.coverage_penalty
+    return Wishes(request, max_length) if special or changes(request) else None
+
+
+def changes(request: Request) -> bool:
+    """Whether a request asks for changed probabilities, see `search.logits_processors`."""
+    options = request.options
+    return bool(
+        options.repetition_penalty != 1
+        or options.no_repeat_ngram_size
+        or (options.prefix_bias and request.prefix)
+    )
+
+
+def num_first(options: DecodingOptions) -> int:
+    """Hypotheses with which a sentence begins."""
+    return options.beam_size if options.sampling else 1
+
+
+@dataclass
+class Wishes:
+    """What one sentence wants, and what its hypotheses have said."""
+
+    request: Request
+    max_length: int
+    """Most tokens of a hypothesis, the end not counted."""
+    step: int = 0
+    """Tokens of every running hypothesis."""
+    said: list[Tokens] = field(default_factory=list)
+    """Of the running hypotheses, which have the first places."""
+    progress: list[Progress] = field(default_factory=list)
+    """Of every running hypothesis toward the required terms; empty when there are none."""
+
+    _coverage: Floats | None = None
+    """How much attention every source token has had from every hypothesis, (K, S)."""
+
+    def __post_init__(self) -> None:
+        self.said = [()] * num_first(self.request.options)
+        if self.request.required:
+            self.progress = [Progress(self.request.required)]
+
+    @property
+    def num_running(self) -> int:
+        """Hypotheses that go on."""
+        return len(self.said)
+
+    @property
+    def chooses(self) -> bool:
+        """Whether not simply the best continuations are its candidates."""
+        return bool(self.forces_prefix or self.request.required or self.request.options.sampling)
+
+    @property
+    def forces_prefix(self) -> bool:
+        """Whether the next token is one of the prefix."""
+        return not self.request.options.prefix_bias and self.step < len(self.request.prefix)
+
+    @property
+    def named(self) -> set[int]:
+        """Tokens that are candidates however improbable they are."""
+        if self.forces_prefix:
+            return {self.request.prefix[self.step]}
+        return {token for progress in self.progress for token in progress.next_tokens}
+
+    def candidates(self, outlook: Outlook) -> list[Candidate] | None:
+        """What may follow, if not simply the best continuations, or the end at the limit."""
+        request = self.request
+        if self.forces_prefix:
+            return outlook.only(request.prefix[self.step])
+        if self.step >= self.max_length:
+            return None
+        if request.options.sampling:
+            return outlook.drawn()
+        if request.required:
+            remaining = self.max_length - self.step - 1
+            return constrained(outlook, self.progress, request.options.beam_size, remaining)
+        return None
+
+    def begin(self, count: int) -> None:
+        """Take as said so many tokens of the prefix."""
+        for token in self.request.prefix[:count]:
+            self.append([0], [token])
+
+    def attend(self, attention: Floats) -> Floats:
+        """Count what the hypotheses (K, S) attend to in saying the token that comes next.
+
+        Returns:
+            What their scores have besides if they end with it, (K,).
+        """
+        attention = attention[:, : len(self.request.source)]
+        self._coverage = attention if self._coverage is None else self._coverage + attention
+        return coverage_penalty(self._coverage, self.request.options.coverage_penalty)
+
+    def append(self, parents: Sequence[int], tokens: Sequence[int]) -> None:
+        """Let the running hypotheses be these, each a former one with one more token."""
+        self.step += 1
+        pairs = list(zip(parents, tokens, strict=True))
+        self.said = [(*self.said[parent], token) for parent, token in pairs]
+        if self._coverage is not None:
+            places = [*parents, *[0] * (len(self._coverage) - len(pairs))]
+            self._coverage = self._coverage[places]
+        if self.progress:
+            self.progress = [self.progress[parent].after([token]) for parent, token in pairs]
+
+
+def coverage_penalty(coverage: Floats, weight: float) -> Floats:
+    """cp(X; Y) = weight * sum_i log(min(coverage_i, 1)), equation 14 of Wu et al. (2016).
+
+    Args:
+        coverage: (K, S), the attention that every source token has had. None counts as 1e-12.
+        weight: beta.
+    """
+    total = np.log(np.clip(coverage, 1e-12, 1)).sum(1)
+    return weight * total.astype(np.float64)

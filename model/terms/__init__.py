@@ -1,0 +1,1 @@
+"""Terminology data: glossaries and translation memories."""

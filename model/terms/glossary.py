@@ -1,0 +1,231 @@
+"""A glossary: what terms of a source text must become. No torch here.
+
+    glossary = Glossary([Entry("steam turbine", "Dampfturbine", "en", "de")])
+    for found in glossary.find("Two steam turbines and a steam turbine.", "en", "de"):
+        is_said(found.term, translation)
+
+**Where a term is found.** In normalised text (`text.normalization`), as whole words: a
+letter, digit or mark of its own script may not touch it, but in scripts that do without spaces
+anything may. A term in small letters is found however it is capitalised; one with a capital only
+as it is written, so that "US" is not found in "us". Where terms overlap, the longest counts, and of
+two of the same length the first. Nothing is inflected: every form is an entry of its own.
+
+**What it must become.** Entries of the same source are alternatives, of which one must be said:
+as whole words, as written, but for a first letter that may become a capital.
+
+All terms are looked for at once, by an Aho-Corasick automaton: the time that a text takes hardly
+grows with the glossary.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from ahocorasick_rs import AhoCorasick
+
+from tformer.model.text.normalization import normalise, same_language
+from tformer.model.translation import Notice, TermUse, WarningKind
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of a glossary."""
+
+    source: str
+    target: str
+    source_language: str | None = None
+    """BCP-47; None for whatever is translated from."""
+    target_language: str | None = None
+    """BCP-47; None for whatever is translated into."""
+    note: str = ""
+    """For people."""
+
+    def serves(self, source: str, target: str) -> bool:
+        """Whether it is of use from one language to another."""
+        ours = (self.source_language, self.target_language)
+        return all(
+            own is None or same_language(own, other)
+            for own, other in zip(ours, (source, target), strict=True)
+        )
+
+
+@dataclass(frozen=True)
+class Term:
+    """What stands for one thing in two languages."""
+
+    source: str
+    targets: tuple[str, ...]
+    """Ways to say it, at least one; the first is the one to name."""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A term in a text."""
+
+    term: Term
+    start: int
+    """The first of its characters, in the normalised text."""
+    end: int
+    """Behind the last of its characters."""
+    touches: bool = False
+    """Whether something other than a space stands directly before it, such as a bracket."""
+
+
+class Glossary:
+    """Terms of any number of language pairs."""
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        """A glossary of entries; those that are there twice count once."""
+        self._entries = tuple(dict.fromkeys(entries))
+        self._matchers: dict[tuple[str, str], _Matcher] = {}
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """What it was made of, each once."""
+        return self._entries
+
+    def find(self, text: str, source: str, target: str) -> list[Found]:
+        """The terms of a text in its order, of which no two overlap.
+
+        Args:
+            text: in the source language.
+            source: its language.
+            target: the language that it is translated into.
+        """
+        return self._matcher(source, target).find(normalise(text))
+
+    def covers(self, source: str, target: str) -> bool:
+        """Whether it has terms from one language to another."""
+        return bool(self._matcher(source, target))
+
+    def _matcher(self, source: str, target: str) -> _Matcher:
+        pair = source, target
+        if pair not in self._matchers:
+            self._matchers[pair] = _Matcher(e for e in self._entries if e.serves(*pair))
+        return self._matchers[pair]
+
+
+def is_said(term: Term, text: str) -> bool:
+    """Whether a translation says a term in one of its ways."""
+    text = normalise(text)
+    return any(_has_phrase(text, way) for target in term.targets for way in capitalisations(target))
+
+
+def capitalisations(target: str) -> tuple[str, ...]:
+    """A phrase as it may be written: at the beginning of a sentence with a capital."""
+    capital = target[0].upper() + target[1:]
+    return (target,) if capital == target else (target, capital)
+
+
+def uses_of(terms: Iterable[Term], text: str) -> tuple[TermUse, ...]:
+    """What became of terms in a translation, each once."""
+    return tuple(
+        TermUse(term.source, term.targets[0], is_said(term, text)) for term in dict.fromkeys(terms)
+    )
+
+
+def warnings_about(uses: Iterable[TermUse]) -> list[Notice]:
+    """A warning for every term that a translation does not say."""
+    return [
+        Notice(
+            WarningKind.TERM,
+            f"the glossary term {use.source!r} → {use.target!r} was not honoured",
+        )
+        for use in uses
+        if not use.honoured
+    ]
+
+
+class _Matcher:
+    """The terms of one language pair."""
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self._terms: dict[str, list[Term]] = {}
+        for term in _terms(entries):
+            self._terms.setdefault(_fold(term.source), []).append(term)
+        self._patterns = list(self._terms)
+        self._automaton = AhoCorasick(self._patterns, store_patterns=False)
+
+    def __len__(self) -> int:
+        return len(self._patterns)
+
+    def find(self, text: str) -> list[Found]:
+        found = sorted(self._all(text), key=lambda f: (f.start - f.end, f.start))
+        taken = bytearray(len(text))
+        chosen = []
+        for one in found:
+            if not any(taken[one.start : one.end]):
+                taken[one.start : one.end] = b"\1" * (one.end - one.start)
+                chosen.append(one)
+        return sorted(chosen, key=lambda f: f.start)
+
+    def _all(self, text: str) -> Iterator[Found]:
+        matches = self._automaton.find_matches_as_indexes(_fold(text), overlapping=True)
+        for pattern, start, end in matches:
+            term = self._as_written(self._patterns[pattern], text[start:end])
+            if term is not None and _is_whole(text, start, end):
+                yield Found(term, start, end, start > 0 and text[start - 1] != " ")
+
+    def _as_written(self, pattern: str, written: str) -> Term | None:
+        terms = self._terms[pattern]
+        small = (term for term in terms if term.source == pattern)
+        return next((term for term in terms if term.source == written), next(small, None))
+
+
+def _terms(entries: Iterable[Entry]) -> Iterator[Term]:
+    """One term for all entries of the same source."""
+    by_source: dict[str, list[Entry]] = {}
+    for entry in entries:
+        by_source.setdefault(normalise(entry.source), []).append(entry)
+    for source, same in by_source.items():
+        targets = dict.fromkeys(filter(None, (normalise(entry.target) for entry in same)))
+        if source and targets:
+            yield Term(source, tuple(targets), next((e.note for e in same if e.note), ""))
+
+
+def _fold(text: str) -> str:
+    """Small letters, each where its capital was."""
+    small = text.lower()
+    if len(small) == len(text):
+        return small
+    return "".join(c if len(c.lower()) != 1 else c.lower() for c in text)
+
+
+# Scripts that put no spaces between words, in which any place may be the end of one: Thai, Lao,
+# Myanmar, Khmer, and those of Chinese and Japanese.
+_WITHOUT_SPACES = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u30ff\u3400-\u9fff\uf900-\ufaff"
+    "\U0001b000-\U0001b16f\U00020000-\U0003ffff]"
+)
+
+
+def _is_whole(text: str, start: int, end: int) -> bool:
+    """Whether neither end of text[start:end] is within a word."""
+    return not (_within_word(text, start) or _within_word(text, end))
+
+
+def _within_word(text: str, at: int) -> bool:
+    if not 0 < at < len(text):
+        return False
+    around = text[at - 1 : at + 1]
+    return all(map(_is_of_word, around)) and not _WITHOUT_SPACES.search(around)
+
+
+def _is_of_word(character: str) -> bool:
+    return character == "_" or unicodedata.category(character)[0] in "LNM"
+
+
+def _has_phrase(text: str, phrase: str) -> bool:
+    start = text.find(phrase)
+    while start >= 0:
+        if _is_whole(text, start, start + len(phrase)):
+            return True
+        start = text.find(phrase, start + 1)
+    return False

@@ -1,0 +1,1 @@
+"""Text processing: normalization, sentence segmentation, character offsets."""

@@ -1,0 +1,1 @@
+"""Vocabularies: SentencePiece pieces, and those of Marian models."""
