@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tformer.documents.formats import packages, xml
+from tformer.documents.formats import packages
+from tformer.documents.io import xml
 from tformer.documents.registry import FORMATS, open_document
 from tformer.model.errors import InputError
 

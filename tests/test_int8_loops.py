@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from tformer.model.network.int8 import attention, next_token, rows
+from tformer.model.network.int8 import attention, elementwise, topk
 from tformer.model.network.int8.elementwise import Norm, Shape
 from tformer.model.network.int8.simd.attention import put_halves
 from tformer.model.network.int8.simd.elementwise import (
@@ -96,11 +96,11 @@ def test_what_fills_a_row_up_does_not_change_its_normalisation(width: int) -> No
     filled = -(-width // LANES) * LANES
     row, weight, bias = (np.zeros(filled, np.float32) for _ in range(3))
     row[:width], weight[:width], bias[:width] = real, 2, 1
-    out, shape = np.empty(filled, np.float32), Shape(width, 1, True, rows.RELU)
+    out, shape = np.empty(filled, np.float32), Shape(width, 1, True, elementwise.RELU)
 
     @njit
     def normalise(row, total, shape, norm, out):
-        return rows._normalise(row, total, shape, norm, out)
+        return elementwise._normalise(row, total, shape, norm, out)
 
     normalise(row, np.float32(real.sum()), shape, Norm(weight, bias), out)
     expected = (real - real.mean()) / np.sqrt(real.var() + 1e-5) * 2 + 1
@@ -249,9 +249,9 @@ def test_the_largest_come_first_and_of_equals_the_first(wanted: int, kinds: int)
     line = draw.integers(0, kinds, 5 * COLUMNS).astype(np.float32)
     columns, lanes = np.empty(COLUMNS, np.float32), np.empty(5 * LANES, np.float32)
     deal_loop(line, 5, columns, lanes)
-    bound, largest = next_token._bound(columns, np.empty(wanted, np.float32))
+    bound, largest = topk._bound(columns, np.empty(wanted, np.float32))
     found, tokens = np.empty(wanted, np.float32), np.empty(wanted, np.int64)
-    next_token._find_largest(line, lanes, bound, found, tokens)
+    topk._find_largest(line, lanes, bound, found, tokens)
     expected = np.argsort(-line, kind="stable")[:wanted]
     assert largest == line.max()
     assert tokens.tolist() == expected.tolist()

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from tformer.model.checkpoint.weights import Arrays, Weights
 from tformer.model.config import AlignmentHeads, TransformerConfig
-from tformer.model.network.int8 import kernels, next_token, rows, searching
+from tformer.model.network.int8 import elementwise, fused_search, kernels, topk
 from tformer.model.network.int8.abi import Table
 from tformer.model.network.int8.attention import Past
 from tformer.model.network.int8.elementwise import TOGETHER as FEED_TOGETHER
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 ENCODED_TOGETHER = 512
 """Source tokens, about: so many that products are quick, so few that they stay in the cache."""
 
-_ACTIVATIONS = {"relu": rows.RELU, "gelu": rows.GELU, "silu": rows.SILU}
+_ACTIVATIONS = {"relu": elementwise.RELU, "gelu": elementwise.GELU, "silu": elementwise.SILU}
 
 
 class Int8:
@@ -253,9 +253,9 @@ class _Decoder(_Stack):
     def search(
         self, past: Past, beam: int, work: Table, state: State, width: int, most: int
     ) -> tuple[int, bool, bool]:
-        """Go on with every hypothesis, and search; see `searching.run`."""
+        """Go on with every hypothesis, and search; see `fused_search.run`."""
         parts = self._table.numbers, self._num_layers, self.output.numbers
-        return searching.run(*parts, beam, past, work.numbers, self.eos_id, state, width, most)
+        return fused_search.run(*parts, beam, past, work.numbers, self.eos_id, state, width, most)
 
     def attention(self, forced: Forced, heads: AlignmentHeads, work: Table) -> Floats:
         """Where each of N positions looks by the mean of some heads, (N, at least S)."""
@@ -290,7 +290,7 @@ class Room:
         heads = filled(config.num_heads * whole_vectors.py_func(config.d_model // config.num_heads))
         vocabulary = _whole_deals(config.target_vocab_size or config.vocab_size)
         # Queries, keys and values of all rows; inner activations or logits of a few.
-        widest = max(3 * heads * rows, FEED_TOGETHER * d_ff, next_token.TOGETHER * vocabulary)
+        widest = max(3 * heads * rows, FEED_TOGETHER * d_ff, topk.TOGETHER * vocabulary)
 
         def activations(width: int) -> tuple[NDArray[np.uint8], Floats]:
             return np.zeros((rows, width), np.uint8), np.zeros(rows, np.float32)
@@ -383,7 +383,7 @@ class Int8Decoding:
             cache.positions(sentence)[:, :, :, : positions.shape[3], 0] = positions
         log_probs = np.empty(len(forced.tokens), np.float32)
         said = np.fromiter((token for prefix in prefixes for token in prefix), np.int64)
-        next_token.of_tokens(decoder.output.numbers, said, work.numbers, log_probs)
+        topk.of_tokens(decoder.output.numbers, said, work.numbers, log_probs)
         ends = np.cumsum(list(map(len, prefixes)))
         return [part.tolist() for part in np.split(log_probs, ends[:-1])]
 
@@ -424,7 +424,7 @@ class Int8Scores:
         log_probs, tokens = np.empty((rows, width), np.float32), np.empty((rows, width), np.int64)
         self._end = np.empty(rows, np.float32)
         eos_id = self._decoder.eos_id
-        next_token.best(output, eos_id, working, log_probs, tokens, self._end)
+        topk.best(output, eos_id, working, log_probs, tokens, self._end)
         return log_probs, tokens
 
     def of(self, token: int) -> Floats:
@@ -447,7 +447,7 @@ class Int8Scores:
     def _log_probs(self) -> Floats:
         """All of them, (R, V); a row's do not depend on the other rows."""
         logits = np.empty((self._rows, self.vocab_size), np.float32)
-        next_token.logits(self._decoder.output.numbers, self._work.numbers, logits)
+        topk.logits(self._decoder.output.numbers, self._work.numbers, logits)
         logits -= logits.max(1, keepdims=True)
         logits -= np.log(np.exp(logits).sum(1, keepdims=True))
         return logits

@@ -8,7 +8,7 @@ from threading import Lock
 import numpy as np
 
 from tformer.model.config import AlignmentHeads
-from tformer.model.network.int8 import next_token
+from tformer.model.network.int8 import topk
 from tformer.model.network.int8.abi import Table
 from tformer.model.network.int8.gemm import Floats
 from tformer.model.network.int8.kv_cache import Halves
@@ -78,6 +78,6 @@ class Int8Reader:
         decoder(forced.tokens, forced.past, 1, work)
         said = np.array([token for pair in pairs for token in (*pair.target, eos_id)], np.int64)
         log_probs = np.empty(len(said), np.float32)
-        next_token.of_tokens(decoder.output.numbers, said, work.numbers, log_probs)
+        topk.of_tokens(decoder.output.numbers, said, work.numbers, log_probs)
         ends = np.cumsum([len(pair.target) + 1 for pair in pairs])
         return iter(np.split(log_probs, ends[:-1]))
