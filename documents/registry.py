@@ -89,7 +89,7 @@ def open_document(
     data = read_bytes(file) if isinstance(file, Path) else file
     format = format or format_of(Path(name), data)
     module, function = FORMATS[format]
-    opened = getattr(import_module(f"tformer.documents.{module}"), function)
+    opened = getattr(import_module(f"tformer.documents.formats.{module}"), function)
     document: Document
     document = opened(data, name, target) if format == "tmx" else opened(data, name)
     return document
