@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from tformer.model.pipeline.translator import Translator
-from tformer.server import lifecycle, logs, models
-from tformer.server.address import Address
+from tformer.server import lifecycle, models
+from tformer.server.access.address import Address
 from tformer.server.jobs import Job
 from tformer.server.lifecycle import Server, ServerOptions
 from tformer.server.models import ModelSource, Settings
+from tformer.server.observability import logs
 from tformer.server.worker import Worker, _Place
 from tformer.server.workers import Workers
 

@@ -23,30 +23,30 @@ def start(
 ) -> None:
     """Load a model and keep it; the beam size is the widest that commands can then ask for."""
     DecodingOptions(beam_size=beam_size)
-    from tformer.server import daemon
+    from tformer.daemon import control
 
-    pid = daemon.start(model, device=device, beam_size=beam_size)
+    pid = control.start(model, device=device, beam_size=beam_size)
     talk.note(f"the daemon runs, process {pid}; tformer daemon stop ends it")
 
 
 @daemon.command()
 def stop() -> None:
     """Let the daemon finish what it has, and end it."""
-    from tformer.server import daemon
+    from tformer.daemon import control
 
-    pid = daemon.stop()
+    pid = control.stop()
     talk.note("no daemon was running" if pid is None else f"the daemon has ended, process {pid}")
 
 
 @daemon.command()
 def status() -> ExitStatus:
     """Tell whether a daemon runs, and with what; exit status 8 if none does."""
-    from tformer.server import daemon
+    from tformer.daemon import control
 
-    pid = daemon.process_id()
+    pid = control.process_id()
     if pid is None:
         print("not running")
         return ExitStatus.SERVER
-    for model in daemon.loaded():
+    for model in control.loaded():
         print(f"running: process {pid}, {model.name}, {model.device}, {model.dtype}")
     return ExitStatus.SUCCESS

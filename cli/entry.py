@@ -1,14 +1,20 @@
-"""The entry point of the installed command, which first finds out who is to run it."""
+"""Entry point of the installed command: delegates to the daemon where one runs."""
 
 import sys
 from typing import NoReturn
 
-from tformer.cli.handing_over import hand_over
+from tformer.daemon.delegate import hand_over
+from tformer.model.errors import ServerError
 
 
 def main() -> NoReturn:
-    """Run the command, or have it run by the daemon's starter if there is one."""
-    status = hand_over(sys.argv[1:])
+    """Run the command, here or in a process of the pre-fork server."""
+    try:
+        status = hand_over(sys.argv[1:])
+    except ServerError as error:
+        from tformer.cli.main import fail
+
+        status = fail(error)
     if status is None:
         from tformer.cli.main import main
 

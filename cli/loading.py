@@ -105,7 +105,7 @@ def warm_translator(model: str, place: Place, options: DecodingOptions) -> AnyTr
     Raises:
         ModelError: there is no such model.
     """
-    from tformer.server.daemon import warm_client
+    from tformer.daemon.control import warm_client
 
     if place.threads is not None:
         return None

@@ -27,7 +27,7 @@ def run(arguments: Sequence[str]) -> int:
     try:
         return program(arguments)
     except TformerError as error:
-        return _fail(str(error), status_of(error))
+        return fail(error)
     except TyperException as error:
         return _refuse(error.format_message())
     except (typer.Abort, KeyboardInterrupt):
@@ -54,6 +54,11 @@ def _refuse(message: str) -> ExitStatus:
     if message:
         talk.error(f"{message.rstrip('.')}; tformer --help tells more")
     return ExitStatus.USAGE
+
+
+def fail(error: TformerError) -> ExitStatus:
+    """Print an error; the exit status for it."""
+    return _fail(str(error), status_of(error))
 
 
 def _fail(message: str, status: ExitStatus) -> ExitStatus:

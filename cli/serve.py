@@ -12,7 +12,7 @@ from tformer.model.errors import UsageError
 from tformer.model.options import DecodingOptions
 
 if TYPE_CHECKING:
-    from tformer.server.tls import TlsFiles
+    from tformer.server.access.tls import TlsFiles
 
 
 def serve(
@@ -104,11 +104,11 @@ def serve(
         queue_tokens=queue_tokens, max_wait=max_wait, max_message=max_message, grace=grace
     )
     DecodingOptions(beam_size=beam_size)
-    from tformer.server import logs
-    from tformer.server.address import Address
-    from tformer.server.glossaries import GlossarySource
+    from tformer.server.access.address import Address
+    from tformer.server.glossaries.catalog import GlossarySource
     from tformer.server.lifecycle import ServerOptions, run
     from tformer.server.models import ModelSource, Settings
+    from tformer.server.observability import logs
 
     chosen = ServerOptions(
         models=tuple(ModelSource.parse(text) for text in model or [options.DEFAULT_MODEL]),
@@ -154,6 +154,6 @@ def _tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> 
         return None
     if certificate is None or key is None:
         raise UsageError("TLS needs both --tls-certificate and --tls-key")
-    from tformer.server.tls import TlsFiles
+    from tformer.server.access.tls import TlsFiles
 
     return TlsFiles(certificate, key, client_ca)

@@ -159,7 +159,7 @@ def _look_up(glossary: Glossary | None, translator: AnyTranslator) -> None:
 def _check_size(glossary: Glossary | None) -> None:
     if glossary is None:
         return
-    from tformer.server.terms import check_size
+    from tformer.server.glossaries.wire import check_size
 
     check_size(len(glossary))
 
@@ -173,7 +173,7 @@ def _read_glossary(paths: Sequence[Path], name: str = "") -> Glossary | None:
     entries = [entry for path in paths for entry in read_glossary(path)]
     if not name:
         return Glossary(entries)
-    from tformer.server.terms import NamedGlossary
+    from tformer.server.glossaries.wire import NamedGlossary
 
     return NamedGlossary(name, entries)
 

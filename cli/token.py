@@ -16,7 +16,7 @@ def token(
     Prints the lines for the file of tokens, which do not contain it; the token itself is said on
     stderr, once.
     """
-    from tformer.server.access import hash_token, new_token
+    from tformer.server.access.tokens import hash_token, new_token
 
     made = new_token()
     print(table_for(name, hash_token(made)))

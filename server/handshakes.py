@@ -1,7 +1,7 @@
 """How many TLS handshakes begin, and how many of them come to nothing.
 
 gRPC does not tell Python how a handshake ends. But it asks for the certificate when one begins
-(`tformer.server.tls`), and channelz, its service for looking into itself, lists the connections
+(`tformer.server.access.tls`), and channelz, its service for looking into itself, lists connections
 that there are. A handshake after which no new one is listed has been refused: plain text was sent,
 or a certificate is not trusted. Which handshake belongs to which connection is not known: a
 connection is taken to be that of the handshake that has been under way for longest. So none is
@@ -26,7 +26,7 @@ from typing import Any
 
 import grpc
 
-from tformer.server.metrics import Metrics
+from tformer.server.observability.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 

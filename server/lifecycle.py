@@ -29,19 +29,19 @@ from grpc_reflection.v1alpha import reflection
 
 from tformer.model.errors import ServerError, UsageError
 from tformer.protos.v1 import admin_pb2, translation_pb2
-from tformer.server import address as addresses
-from tformer.server.access import Gate
-from tformer.server.address import Address
-from tformer.server.admin import AdminService
+from tformer.server.access import address as addresses
+from tformer.server.access.address import Address
+from tformer.server.access.tls import Certificates, TlsFiles
+from tformer.server.access.tokens import Gate
 from tformer.server.admission import Admission
-from tformer.server.cache import Cache
-from tformer.server.calls import Calls, TokenNeeded, only_administrators
-from tformer.server.glossaries import Glossaries, GlossarySource
+from tformer.server.glossaries.catalog import Glossaries, GlossarySource
 from tformer.server.handshakes import LONGEST, Handshakes, LookFirst
-from tformer.server.metrics import Exporter, Metrics
 from tformer.server.models import Models, ModelSource, Settings
-from tformer.server.service import TranslationService
-from tformer.server.tls import Certificates, TlsFiles
+from tformer.server.observability.metrics import Exporter, Metrics
+from tformer.server.rpc.admin import AdminService
+from tformer.server.rpc.calls import Calls, TokenNeeded, only_administrators
+from tformer.server.rpc.service import TranslationService
+from tformer.server.translation_cache import Cache
 
 logger = logging.getLogger(__name__)
 

@@ -1,10 +1,19 @@
 """Fixtures that several test files share."""
+# ruff: noqa: E402
 
 import io
 import os
 import sys
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
+
+# The editable install maps each top-level folder, so a new folder is unknown to an older install.
+for _room in Path(__file__).parents[1].glob("*/__init__.py"):
+    if find_spec(f"tformer.{_room.parent.name}") is None:
+        pytest.exit(f"tformer.{_room.parent.name} is not installed: pip install --no-deps -e .", 1)
+
 from fake_translator import FakeTranslator, Result, Tformer
 from tiny_training import SENTENCES, VOCABULARY_SIZE
 

@@ -20,7 +20,7 @@ from tiny import tiny_transformer
 from tformer.model.checkpoint.layout import ModelFacts
 from tformer.model.network.torch_checkpoint import save_model
 from tformer.model.vocabulary.sentencepiece import Vocabulary
-from tformer.server.address import Address
+from tformer.server.access.address import Address
 from tformer.server.lifecycle import Server, ServerOptions
 from tformer.server.models import ModelSource, Settings
 

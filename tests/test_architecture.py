@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parent.parent
-ROOMS = ("cli", "server", "model", "protos", "documents")
+ROOMS = ("cli", "daemon", "server", "model", "protos", "documents")
 
 # What a room may import of the others. The server is also used by the command line, but only
 # inside the functions that need it: nothing else is allowed to pay for gRPC.
@@ -16,7 +16,8 @@ MAY_IMPORT = {
     "documents": {"model"},
     # Documents for text/html alone: how a browser's text keeps its tags is known there.
     "server": {"model", "protos", "documents"},
-    "cli": {"model", "server", "documents"},
+    "daemon": {"model", "protos", "server"},
+    "cli": {"model", "server", "documents", "daemon"},
 }
 
 # What is loaded to translate in int8 on the CPU: no torch but inside functions, at any depth.
@@ -134,9 +135,11 @@ def test_folders_form_no_circle() -> None:
 
 def test_commands_load_neither_torch_nor_the_server_before_they_need_them() -> None:
     for path in SOURCES:
-        if room_of(path) == "cli":
+        if room_of(path) in ("cli", "daemon"):
             loaded = imports_on_loading(path)
-            assert not {n for n in loaded if n.startswith(("torch", "tformer.server"))}, path
+            assert not {n for n in loaded if n.startswith(("torch", "grpc", "tformer.server"))}, (
+                path
+            )
 
 
 def test_a_translation_in_int8_is_loaded_without_torch() -> None:

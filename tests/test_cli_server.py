@@ -15,7 +15,7 @@ from serving import SENTENCES, RunningServer, make_model, serving
 
 from tformer.cli import loading
 from tformer.cli.exits import ExitStatus
-from tformer.server.access import hash_token, read_tokens
+from tformer.server.access.tokens import hash_token, read_tokens
 
 
 @pytest.fixture(scope="module")

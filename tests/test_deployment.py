@@ -15,7 +15,7 @@ import pytest
 from typer.main import get_command
 
 from tformer.cli.app import app
-from tformer.server.address import Address
+from tformer.server.access.address import Address
 from tformer.server.lifecycle import ServerOptions
 
 yaml = pytest.importorskip("yaml")

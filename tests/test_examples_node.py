@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from serving import SENTENCES, RunningServer, make_model, serving
 
-from tformer.server.access import hash_token
+from tformer.server.access.tokens import hash_token
 from tformer.server.client import Client, Identity
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "node"

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tformer.model.errors import InputError, UsageError
-from tformer.server import access
-from tformer.server.access import Gate, Quota, hash_token, new_token, read_tokens
-from tformer.server.address import Address
+from tformer.server.access import tokens as access
+from tformer.server.access.address import Address
+from tformer.server.access.tokens import Gate, Quota, hash_token, new_token, read_tokens
 from tformer.server.status import NoToken, Overloaded
 
 

@@ -23,10 +23,10 @@ from tformer.protos.v1 import admin_pb2
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.protos.v1.admin_pb2_grpc import AdminServiceStub
 from tformer.protos.v1.translation_pb2_grpc import TranslationServiceStub
-from tformer.server import logs, telemetry
-from tformer.server.access import hash_token
-from tformer.server.address import Address
+from tformer.server.access.address import Address
+from tformer.server.access.tokens import hash_token
 from tformer.server.lifecycle import ServerOptions
+from tformer.server.observability import logs, telemetry
 
 SHORT = pb.DecodingOptions(beam_size=1, max_length=4)
 

@@ -11,7 +11,7 @@ from serving import SENTENCES, RunningServer, make_model, serving
 from tformer.model.translation import Hypothesis, Translation
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.protos.v1.translation_pb2_grpc import TranslationServiceStub
-from tformer.server.cache import OVERHEAD, Cache
+from tformer.server.translation_cache import OVERHEAD, Cache
 
 
 def translation(text: str) -> Translation:

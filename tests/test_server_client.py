@@ -28,7 +28,7 @@ from tformer.protos.v1.translation_pb2_grpc import (
     TranslationServiceServicer,
     add_TranslationServiceServicer_to_server,
 )
-from tformer.server.access import hash_token
+from tformer.server.access.tokens import hash_token
 from tformer.server.client import AsyncClient, Client, Identity
 from tformer.server.status import DETAILS_KEY, Overloaded, status_of
 

@@ -30,12 +30,12 @@ from tformer.protos.v1 import admin_pb2
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.protos.v1.admin_pb2_grpc import AdminServiceStub
 from tformer.protos.v1.translation_pb2_grpc import TranslationServiceStub
-from tformer.server.access import hash_token
-from tformer.server.address import Address
+from tformer.server.access.address import Address
+from tformer.server.access.tls import TlsFiles
+from tformer.server.access.tokens import hash_token
 from tformer.server.client import Client
-from tformer.server.glossaries import GlossarySource
+from tformer.server.glossaries.catalog import GlossarySource
 from tformer.server.status import code_from
-from tformer.server.tls import TlsFiles
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "server.md"
 TABLE = dict(re.findall(r"(?m)^\| (.+?) \| ([A-Z_]+) \|", DOCUMENT.read_text("utf-8")))

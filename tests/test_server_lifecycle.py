@@ -36,11 +36,13 @@ from tformer.model.errors import ModelError, ServerError, UsageError
 from tformer.model.pipeline.translator import Translator
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.protos.v1.translation_pb2_grpc import TranslationServiceStub
-from tformer.server import access, models, service
-from tformer.server.access import hash_token
-from tformer.server.address import Address
+from tformer.server import models
+from tformer.server.access import tokens as access
+from tformer.server.access.address import Address
+from tformer.server.access.tokens import hash_token
 from tformer.server.lifecycle import ServerOptions, TlsFiles
 from tformer.server.models import ModelSource
+from tformer.server.rpc import service
 from tformer.server.status import DETAILS_KEY, retry_delay
 
 SHORT = pb.DecodingOptions(beam_size=2, max_length=4)

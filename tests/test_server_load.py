@@ -27,8 +27,8 @@ from tformer.model.pipeline.translator import Translator
 from tformer.model.terms.glossary import Entry, Glossary
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.protos.v1.translation_pb2_grpc import TranslationServiceStub
-from tformer.server.messages import options_message
-from tformer.server.terms import config_of
+from tformer.server.glossaries.wire import config_of
+from tformer.server.rpc.messages import options_message
 
 CONCURRENT = 32
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tformer.model.errors import UsageError
 from tformer.model.options import DecodingOptions
 from tformer.protos.v1 import translation_pb2 as pb
-from tformer.server.messages import (
+from tformer.server.rpc.messages import (
     OPTIONS,
     REQUIRED_TERMS,
     Content,

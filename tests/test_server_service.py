@@ -20,7 +20,7 @@ from tformer.model.text.offsets import word_pairs
 from tformer.model.translation import Translation
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.protos.v1.translation_pb2_grpc import TranslationServiceStub
-from tformer.server.messages import options_message
+from tformer.server.rpc.messages import options_message
 from tformer.server.status import DETAILS_KEY, LONGEST
 
 SHORT = pb.DecodingOptions(beam_size=2, max_length=8)

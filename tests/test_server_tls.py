@@ -22,10 +22,11 @@ from serving import RunningServer, make_certificates, make_model, serving, trust
 from tformer.model.errors import InputError
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.protos.v1.translation_pb2_grpc import TranslationServiceStub
-from tformer.server import handshakes, tls
+from tformer.server import handshakes
+from tformer.server.access import tls
+from tformer.server.access.tls import Certificates, TlsFiles
 from tformer.server.handshakes import Connections, Handshakes
-from tformer.server.metrics import Metrics
-from tformer.server.tls import Certificates, TlsFiles
+from tformer.server.observability.metrics import Metrics
 
 NOT_HERE = "grpc_channelz is not installed"
 pytest.importorskip("grpc_channelz", reason=NOT_HERE)

@@ -19,7 +19,7 @@ from tformer.server.client.blocking import Client
 from tformer.server.client.connection import IN_FLIGHT, PATIENCE
 from tformer.server.client.identity import Identity
 from tformer.server.client.retries import Failure
-from tformer.server.terms import NamedGlossary
+from tformer.server.glossaries.wire import NamedGlossary
 
 __all__ = [
     "IN_FLIGHT",

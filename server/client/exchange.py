@@ -13,9 +13,10 @@ from tformer.model.terms.glossary import Glossary
 from tformer.model.translation import Translation
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.server.client.retries import Failure, Retries
-from tformer.server.messages import options_message, sendable, translation_from
+from tformer.server.glossaries.wire import config_of
+from tformer.server.rpc.messages import options_message, translation_from
 from tformer.server.status import code_from
-from tformer.server.terms import config_of
+from tformer.server.utf8 import sendable
 
 IN_FLIGHT_CHARACTERS = 1 << 20
 """Characters of the texts that are in flight, at most; a single text may have more."""

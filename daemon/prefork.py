@@ -1,10 +1,8 @@
-"""The process that runs commands for others: it has loaded the command line, and forks.
+"""Pre-fork server: a process with warm imports that forks for every command.
 
-    python -m tformer.cli.starter DAEMON
-
-DAEMON is the number of the daemon's process, with which this one ends. It listens at
-`daemon_files.starter_path()`, and takes calls of its own user; see `handing_over`. What it forks is
-told who called, and so ends when the caller does.
+It listens at `files.starter_path()`, takes calls of its own user (`delegate` is the client), and
+ends with the daemon. A forked process ends when its caller does. The program that it runs is given
+by `tformer.cli.prefork`. Linux only.
 """
 
 from __future__ import annotations
@@ -19,16 +17,11 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import TextIO, cast
 
-from tformer.cli import main as program
-from tformer.cli.commands import command
-from tformer.cli.handing_over import ENDED, GO, NEWS, READY, Call, circumstances
-
-NEEDED = ("tformer.server.client", "tformer.server.daemon")
-"""Modules that a warm call imports besides those of its command."""
+from tformer.daemon import files
+from tformer.daemon.delegate import ENDED, GO, NEWS, READY, Call, circumstances
 
 PATIENCE = 10.0
 """Seconds in which a caller must have sent its call."""
@@ -65,7 +58,7 @@ class Starter:
         self._selector.register(descriptor, selectors.EVENT_READ, react)
 
     def _accept(self) -> None:
-        from tformer.server.daemon import peer_of
+        from tformer.daemon.control import peer_of
 
         caller, _ = self._listener.accept()
         if peer_of(caller).user != os.getuid():
@@ -100,54 +93,47 @@ class Starter:
         self._path.unlink(missing_ok=True)
 
 
-def main() -> None:
-    """Serve; and in the processes that are forked, be what was called."""
+def serve(daemon: int, program: Callable[[], object]) -> None:
+    """Fork for every call until the daemon has ended; the forked processes run the program.
+
+    Args:
+        daemon: process id of the daemon.
+        program: reads `sys.argv`. Whatever it needs should be imported by now.
+    """
     own = circumstances()
-    if caller := _load().serve():
+    if caller := _listen(daemon).serve():
         caller.settimeout(PATIENCE)
         call = Call.receive(caller)
-        if call.circumstances == own and (files := _files_of(caller)):
-            _become(call, files)
+        if call.circumstances == own and (opened := _files_of(caller)):
+            _become(call, opened)
             _go_with(caller)
-            program.main()
+            program()
 
 
 def _files_of(caller: socket.socket) -> list[int]:
     """What the caller wants the command to have open; nothing if it has given up meanwhile."""
     caller.sendall(NEWS.pack(READY, os.getpid()))
-    go, files, _, _ = socket.recv_fds(caller, len(GO), 4)
-    return files if go == GO else []
+    go, opened, _, _ = socket.recv_fds(caller, len(GO), 4)
+    return opened if go == GO else []
 
 
-def _load() -> Starter:
-    """Do once what every command would do, and listen."""
-    from tformer.server import daemon_files
-    from tformer.server.address import only_for_the_user
+def _listen(daemon: int) -> Starter:
+    from tformer.server.access.address import only_for_the_user
 
-    _read_arguments_once()
-    for name in NEEDED:
-        import_module(name)
     gc.freeze()
-    path = daemon_files.starter_path()
+    path = files.starter_path()
     path.unlink(missing_ok=True)
     with only_for_the_user():
-        return Starter(path, os.pidfd_open(int(sys.argv[1])))
+        return Starter(path, os.pidfd_open(daemon))
 
 
-def _read_arguments_once() -> None:
-    """Let Typer load what it reads arguments with."""
-    every = command("translate")
-    with every.make_context("tformer", ["translate"]) as context:
-        every.commands["translate"].make_context("translate", [], parent=context)
-
-
-def _become(call: Call, files: list[int]) -> None:
+def _become(call: Call, opened: list[int]) -> None:
     """Take over what a command was called with: its standard streams, its folder, and the rest."""
-    *streams, folder = files
+    *streams, folder = opened
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
     os.fchdir(folder)
-    for file in files:
+    for file in opened:
         os.close(file)
     os.umask(call.mask)
     os.environ.clear()
@@ -182,7 +168,3 @@ def _go_with(caller: socket.socket) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=wait, daemon=True).start()
-
-
-if __name__ == "__main__":
-    main()

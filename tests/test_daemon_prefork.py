@@ -19,10 +19,9 @@ from typing import Any
 import pytest
 from serving import make_model
 
-from tformer.cli import handing_over
 from tformer.cli.exits import ExitStatus
-from tformer.cli.handing_over import ROOMS, SIZE, circumstances, newest_source
-from tformer.server import daemon_files
+from tformer.daemon import delegate, files
+from tformer.daemon.delegate import ROOMS, SIZE, circumstances, newest_source
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -93,11 +92,11 @@ def starter_in(folder: Path) -> Iterator[Place]:
     (folder / "tformer").mkdir(mode=0o700)
     environment = {**os.environ, "XDG_RUNTIME_DIR": str(folder), "TFORMER_DAEMON": "1"}
     daemon = subprocess.Popen(["sleep", "600"])
-    command = [sys.executable, "-P", "-m", "tformer.cli.starter", str(daemon.pid)]
+    command = [sys.executable, "-P", "-m", "tformer.cli.prefork", str(daemon.pid)]
     starter = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment)
     place = Place(starter, daemon, environment, folder)
     try:
-        until(lambda: daemon_files.is_own_socket(place.socket))
+        until(lambda: files.is_own_socket(place.socket))
         yield place
     finally:
         for process in (*place.calls, daemon, starter):
@@ -317,10 +316,10 @@ def test_a_caller_that_differs_runs_its_command(shared: Place, options: dict[str
 
 
 def test_a_program_that_was_changed_is_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    files = [path for room in ROOMS for path in (REPOSITORY / room).rglob("*.py")]
-    assert newest_source() == max(path.stat().st_mtime_ns for path in files)
+    sources = [path for room in ROOMS for path in (REPOSITORY / room).rglob("*.py")]
+    assert newest_source() == max(path.stat().st_mtime_ns for path in sources)
     before = circumstances()
-    monkeypatch.setattr(handing_over, "newest_source", lambda: newest_source() + 1)
+    monkeypatch.setattr(delegate, "newest_source", lambda: newest_source() + 1)
     assert circumstances() != before
 
 

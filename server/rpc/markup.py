@@ -9,7 +9,7 @@ from tformer.documents.translation import Answer, Conversation, TranslatedSegmen
 from tformer.model.text.offsets import word_pairs
 from tformer.model.translation import Notice, WarningKind
 from tformer.protos.v1 import translation_pb2 as pb
-from tformer.server.messages import links_from, total, warning_message
+from tformer.server.rpc.messages import links_from, total, warning_message
 
 Translate = Callable[[list[str]], Awaitable[Sequence[pb.Translation]]]
 """Plain texts to their translations, with alignments where there are any."""

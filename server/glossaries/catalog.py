@@ -20,10 +20,10 @@ from tformer.documents.terminology.glossaries import is_file_name, read_glossary
 from tformer.model.errors import UsageError
 from tformer.model.terms.glossary import Entry, Glossary
 from tformer.protos.v1 import translation_pb2 as pb
+from tformer.server.glossaries.served import ServedGlossary
+from tformer.server.glossaries.wire import check_size, entries_of
 from tformer.server.models import Reloaded
-from tformer.server.served_glossary import ServedGlossary
 from tformer.server.status import UnknownGlossary
-from tformer.server.terms import check_size, entries_of
 
 logger = logging.getLogger(__name__)
 

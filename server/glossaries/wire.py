@@ -9,7 +9,7 @@ from tformer.model.errors import UsageError
 from tformer.model.terms.glossary import Entry, Glossary
 from tformer.model.text.normalization import same_language
 from tformer.protos.v1 import translation_pb2 as pb
-from tformer.server.messages import sendable
+from tformer.server.utf8 import sendable
 
 MOST_ENTRIES = 10_000
 """Terms that may come with a request: so many are made ready within some hundredths of a second."""

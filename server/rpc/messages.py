@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -23,10 +22,11 @@ from tformer.model.translation import (
     kind_of,
 )
 from tformer.protos.v1 import translation_pb2 as pb
+from tformer.server.utf8 import sendable
 
 if TYPE_CHECKING:
+    from tformer.server.glossaries.served import ServedGlossary
     from tformer.server.jobs import Timing
-    from tformer.server.served_glossary import ServedGlossary
 
 PLAIN_TEXT = "text/plain"
 HTML = "text/html"
@@ -39,8 +39,6 @@ LONGEST_NAME = 4096
 
 LONG = 1000
 """Bytes of options that are not remembered: they have many terms, and no caller has them again."""
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 REQUIRED_TERMS = "required_terms"
 
@@ -96,11 +94,6 @@ class Content(NamedTuple):
                 f"not {len(prefixes)}"
             )
         return [cls(*both) for both in zip(texts, prefixes, strict=True)]
-
-
-def sendable(text: str) -> str:
-    """What UTF-8 can say: a lone surrogate becomes U+FFFD, as which a translator here reads it."""
-    return _SURROGATE.sub("\ufffd", text)
 
 
 @dataclass(frozen=True)

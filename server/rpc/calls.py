@@ -21,11 +21,11 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from tformer.server.access import Caller, Gate
-from tformer.server.logs import note
-from tformer.server.metrics import Metrics
+from tformer.server.access.tokens import Caller, Gate
+from tformer.server.observability.logs import note
+from tformer.server.observability.metrics import Metrics
+from tformer.server.observability.telemetry import UNSEEN, is_followed, span
 from tformer.server.status import DETAILS_KEY, NotAllowed, NoToken, ShuttingDown, code_of, status_of
-from tformer.server.telemetry import UNSEEN, is_followed, span
 
 logger = logging.getLogger(__name__)
 

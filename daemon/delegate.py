@@ -1,10 +1,10 @@
-"""A command, handed over to a process that has loaded all that takes a command time to load.
+"""Client of the pre-fork server: delegates a command to a process with warm imports.
 
-The starter (`tformer.cli.starter`), which is there as long as the daemon, forks: the new process
-gets the files, the folder, the environment and the arguments of this one, and runs the command as
-it would be run here. This process passes signals on, and ends as that one ends.
+The pre-fork server (`tformer.daemon.prefork`), which lives as long as the daemon, forks: the new
+process gets the files, the folder, the environment and the arguments of this one, and runs the
+command as it would be run here. This process passes signals on, and exits with its status.
 
-Imports next to nothing, since what it is for is to be quick.
+Imports next to nothing, since every command imports this module.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
 
+from tformer.daemon import files
+from tformer.model.errors import ServerError
+
 SIZE = struct.Struct("!I")
 """What a call begins with: the bytes of its JSON."""
 
@@ -36,7 +39,7 @@ GO = b"g"
 PATIENCE = 2.0
 """Seconds until a starter that says nothing is given up."""
 
-ROOMS = ("cli", "documents", "model", "protos", "server")
+ROOMS = ("cli", "daemon", "documents", "model", "protos", "server")
 
 # What Python and libraries read as they start.
 _READ_EARLY = ("PYTHON", "LC_", "LANG", "GRPC_", "NUMBA_")
@@ -120,13 +123,14 @@ def hand_over(arguments: Sequence[str]) -> int | None:
 
     What is typed at a terminal goes to whoever is in its foreground, which no process of the
     starter's can be, so a command that reads there is run here.
-    """
-    from tformer.server import daemon_files
 
-    path = daemon_files.starter_path()
-    if arguments[:1] != ["translate"] or daemon_files.is_passed_by() or _is_for_here():
+    Raises:
+        ServerError: the starter died while the command ran.
+    """
+    path = files.starter_path()
+    if arguments[:1] != ["translate"] or files.is_passed_by() or _is_for_here():
         return None
-    if not daemon_files.is_own_socket(path):
+    if not files.is_own_socket(path):
         return None
     with socket.socket(socket.AF_UNIX) as starter:
         process = _agree(starter, path, arguments)
@@ -174,16 +178,11 @@ def _accompany(process: int, starter: socket.socket) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, pass_on)
     status = _news(starter, ENDED)
-    return _lost(process) if status is None else status
-
-
-def _lost(process: int) -> int:
-    """The starter is gone, and nobody tells how the command ended."""
-    from tformer.cli import talk
-    from tformer.cli.exits import ExitStatus
-
-    talk.error(f"the daemon's starter was lost, and with it what process {process} ends with")
-    return ExitStatus.SERVER
+    if status is None:
+        raise ServerError(
+            f"the daemon's starter was lost, and with it what process {process} ends with"
+        )
+    return status
 
 
 def _news(starter: socket.socket, kind: bytes) -> int | None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from tformer.protos.v1 import admin_pb2 as pb
-from tformer.server.calls import Call
-from tformer.server.glossaries import Glossaries
+from tformer.server.glossaries.catalog import Glossaries
 from tformer.server.models import Models, Reloaded
+from tformer.server.rpc.calls import Call
 from tformer.server.status import status_of
 
 

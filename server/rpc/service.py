@@ -16,16 +16,16 @@ from tformer.model.passes.draft import Draft
 from tformer.model.text.segmentation import detect
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.server.admission import Admission, Reservation, estimate
-from tformer.server.cache import Cache
-from tformer.server.calls import Call
-from tformer.server.glossaries import Glossaries
+from tformer.server.glossaries.catalog import Glossaries
 from tformer.server.jobs import Timing
-from tformer.server.markup import Page
-from tformer.server.messages import Content, Order, total, translation_message
-from tformer.server.metrics import Metrics
 from tformer.server.models import Models, ServedModel
+from tformer.server.observability.metrics import Metrics
+from tformer.server.rpc.calls import Call
+from tformer.server.rpc.markup import Page
+from tformer.server.rpc.messages import Content, Order, total, translation_message
+from tformer.server.rpc.streams import Conveyor, Until
 from tformer.server.status import ShuttingDown, status_of
-from tformer.server.streams import Conveyor, Until
+from tformer.server.translation_cache import Cache
 
 logger = logging.getLogger(__name__)
 

@@ -1,8 +1,10 @@
 """The warm daemon: a server that keeps a model loaded for the commands of one user.
 
 It listens on a unix socket in a folder that only this user can enter. A command that finds it there
-with the model it needs saves the time that loading takes. Beside it `tformer.cli.starter` runs the
-commands that are handed over to it, which saves them the time that loading a program takes.
+with the model it needs saves the time that loading takes. Beside it the pre-fork server
+(`tformer.daemon.prefork`) runs the commands that are delegated to it, which saves them the time
+that loading a program takes.
+
 Importing this module costs neither torch nor gRPC: a command that finds no socket goes on at once.
 """
 
@@ -21,9 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from tformer.model.checkpoint.layout import find_model
-from tformer.model.errors import ServerError, TformerError
-from tformer.server.daemon_files import (
+from tformer.daemon.files import (
     folder,
     is_own_socket,
     is_passed_by,
@@ -31,6 +31,8 @@ from tformer.server.daemon_files import (
     socket_path,
     starter_path,
 )
+from tformer.model.checkpoint.layout import find_model
+from tformer.model.errors import ServerError, TformerError
 
 if TYPE_CHECKING:
     from tformer.protos.v1 import translation_pb2 as pb
@@ -91,7 +93,7 @@ def start(model: str, *, device: str, beam_size: int) -> int:
         with log_path().open("wb") as log:
             process = _start_alone(command, log)
             starter = _start_alone(
-                [sys.executable, "-P", "-m", "tformer.cli.starter", str(process.pid)], log
+                [sys.executable, "-P", "-m", "tformer.cli.prefork", str(process.pid)], log
             )
         _await_start(process, starter)
     return process.pid

@@ -18,9 +18,9 @@ from serving import make_model
 
 from tformer.cli import loading
 from tformer.cli.exits import ExitStatus
+from tformer.daemon import control, files
 from tformer.model.errors import ModelError
-from tformer.server import daemon, daemon_files
-from tformer.server.terms import MOST_ENTRIES
+from tformer.server.glossaries.wire import MOST_ENTRIES
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def test_it_starts_and_only_once(
     started: subprocess.CompletedProcess[str], model: Path, tformer: Tformer, here: None
 ) -> None:
     assert (started.returncode, started.stdout) == (0, "")
-    pid = daemon.process_id()
+    pid = control.process_id()
     assert f"process {pid};" in started.stderr
     status = tformer("daemon", "status")
     assert status == (0, f"running: process {pid}, {model.resolve()}, cpu, {loaded_dtype()}\n", "")
@@ -82,14 +82,14 @@ def test_it_starts_and_only_once(
 
 
 def loaded_dtype() -> str:
-    (served,) = daemon.loaded()
+    (served,) = control.loaded()
     return served.dtype
 
 
 @pytest.mark.usefixtures("started", "here")
 def test_only_the_user_can_reach_it() -> None:
-    assert stat.S_IMODE(daemon_files.folder().stat().st_mode) == 0o700
-    for path in (daemon_files.socket_path(), daemon_files.starter_path()):
+    assert stat.S_IMODE(files.folder().stat().st_mode) == 0o700
+    for path in (files.socket_path(), files.starter_path()):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
@@ -156,7 +156,7 @@ def test_a_command_with_another_model_or_a_newer_one_loads_it(
     assert "loaded cold" in tformer("translate", "-m", other, "-t", "de", stdin=b"a\n").err
     config = model / "config.json"
     before = config.stat()
-    os.utime(config, (before.st_atime, daemon_files.socket_path().stat().st_mtime + 1))
+    os.utime(config, (before.st_atime, files.socket_path().stat().st_mtime + 1))
     assert "loaded cold" in tformer("translate", "-m", model, "-t", "de", stdin=b"a\n").err
     os.utime(config, ns=(before.st_atime_ns, before.st_mtime_ns))
 
@@ -189,11 +189,11 @@ def test_a_warm_call_takes_a_fifth_of_a_cold_one(runtime: Path, model: Path) -> 
 
 @pytest.mark.usefixtures("started", "here")
 def test_it_stops(tformer: Tformer) -> None:
-    pid = daemon.process_id()
+    pid = control.process_id()
     assert tformer("daemon", "stop").err == f"note: the daemon has ended, process {pid}\n"
-    assert not daemon_files.socket_path().exists()
+    assert not files.socket_path().exists()
     deadline = time.monotonic() + 10
-    while daemon_files.starter_path().exists():  # it ends when it notices
+    while files.starter_path().exists():  # it ends when it notices
         assert time.monotonic() < deadline
         time.sleep(0.01)
     assert tformer("daemon", "stop").err == "note: no daemon was running\n"
@@ -211,12 +211,12 @@ def test_one_that_cannot_start_says_why(runtime: Path, model: Path) -> None:
 
 @pytest.mark.usefixtures("here", "cold")
 def test_a_socket_that_nobody_answers_is_passed_by(tformer: Tformer, model: Path) -> None:
-    daemon_files.folder().mkdir(exist_ok=True)
+    files.folder().mkdir(exist_ok=True)
     with socket.socket(socket.AF_UNIX) as abandoned:
-        abandoned.bind(str(daemon_files.socket_path()))
+        abandoned.bind(str(files.socket_path()))
     try:
-        assert daemon.process_id() is None
+        assert control.process_id() is None
         options = ["-m", model, "-t", "de", "--beam-size", "2"]
         assert "loaded cold" in tformer("translate", *options, stdin=b"a\n").err
     finally:
-        daemon_files.socket_path().unlink()
+        files.socket_path().unlink()

@@ -1,0 +1,1 @@
+"""Glossaries of the server and of its callers."""

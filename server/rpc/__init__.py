@@ -1,0 +1,1 @@
+"""The services: RPC methods, messages, streams."""
