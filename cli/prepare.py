@@ -1,14 +1,19 @@
 """`tformer prepare`: corpora to a token store."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
 from tformer.cli import options, talk
 from tformer.model.errors import InputError
-from tformer.model.text.normalization import same_language
+from tformer.model.text.normalization import normalise, same_language
+
+if TYPE_CHECKING:
+    from tformer.model.training.filters import Filtered
 
 
 def prepare(
@@ -25,12 +30,21 @@ def prepare(
         ),
     ] = None,
     model: options.From = None,
+    show_filtered: Annotated[
+        int,
+        Option(
+            "--show-filtered",
+            metavar="N",
+            min=0,
+            help="Print up to N pairs of each corpus that each filter leaves out, as TSV.",
+        ),
+    ] = 0,
     threads: Annotated[int, Option("--threads", metavar="N", min=1, help="CPU threads.")] = 1,
 ) -> None:
     """Learn the vocabulary, or take a model's, and turn a recipe's corpora into a token store."""
+    from tformer.model.training.preparing import prepare
     from tformer.model.training.recipe import Recipe
     from tformer.model.training.start import Start
-    from tformer.model.training.store import prepare
 
     root = recipe.parent if corpora is None else corpora
     start = Start.read(model) if model else None
@@ -48,8 +62,17 @@ def prepare(
         readers={".tmx": pairs_of_tmx},
         threads=threads,
         report=talk.note,
+        examples=show_filtered,
+        show=print_filtered,
     )
     talk.note(f"the token store is in {data}")
+
+
+def print_filtered(corpus: str, left: Filtered) -> None:
+    """Print filter, corpus and both sides of every example, tab-separated."""
+    for name, pairs in sorted(left.examples.items()):
+        for first, second in pairs:
+            print(name, corpus, normalise(first), normalise(second), sep="\t")
 
 
 def pairs_of_tmx(path: Path, languages: tuple[str, str]) -> Iterator[tuple[str, str]]:

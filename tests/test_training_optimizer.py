@@ -18,7 +18,7 @@ from tformer.model.training.optimizer import (
     orthogonalise,
     peak_learning_rate,
 )
-from tformer.model.training.recipe import TrainingSettings
+from tformer.model.training.settings import TrainingSettings
 
 # -- schedules ----------------------------------------------------------------------------
 

@@ -18,10 +18,11 @@ from tformer.model.config import AlignmentHeads
 from tformer.model.errors import ModelError, TrainingError
 from tformer.model.network.torch_checkpoint import load_model, save_model
 from tformer.model.training.launch import train
+from tformer.model.training.preparing import prepare
 from tformer.model.training.recipe import Recipe
 from tformer.model.training.run import Run
 from tformer.model.training.start import Start
-from tformer.model.training.store import TokenStore, prepare
+from tformer.model.training.store import TokenStore
 from tformer.model.vocabulary.sentencepiece import Vocabulary
 
 CPU = torch.device("cpu")

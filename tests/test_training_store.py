@@ -15,8 +15,9 @@ import pytest
 from tiny_training import PAIRS, make_store, sample_pairs, write_recipe, write_tsv
 
 from tformer.model.errors import InputError, OutputError, TrainingError
+from tformer.model.training.preparing import prepare
 from tformer.model.training.recipe import CorpusSettings, Recipe
-from tformer.model.training.store import TokenStore, prepare
+from tformer.model.training.store import TokenStore
 
 
 def pairs_of(store: TokenStore) -> list[tuple[str, str]]:
@@ -154,7 +155,7 @@ import resource, signal, sys
 from pathlib import Path
 from tformer.model.errors import OutputError
 from tformer.model.training.recipe import Recipe
-from tformer.model.training.store import prepare
+from tformer.model.training.preparing import prepare
 
 folder, limit = Path(sys.argv[1]), int(sys.argv[2])
 recipe = Recipe.read(folder / "recipe.toml")

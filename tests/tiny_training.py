@@ -6,8 +6,9 @@ import random
 from collections.abc import Iterable
 from pathlib import Path
 
+from tformer.model.training.preparing import prepare
 from tformer.model.training.recipe import Recipe
-from tformer.model.training.store import TokenStore, prepare
+from tformer.model.training.store import TokenStore
 
 PAIRS = [
     ("A dog runs on the beach.", "Ein Hund läuft am Strand."),

@@ -1,7 +1,7 @@
 """Which sentences make which batch: a pure function of store, weights, seed and epoch.
 
 Batches are bucketed by length, so that little of them is padding, and hold about the same number
-of tokens, not of sentences. Both directions of every pair are examples of their own.
+of tokens, not of sentences. Both directions of a pair are examples of their own.
 """
 
 from __future__ import annotations
@@ -90,6 +90,7 @@ def _draw(store: TokenStore, weights: Sequence[float], random: np.random.Generat
     directions = []
     for direction in (0, 1):
         copies = np.floor(weight + random.random(len(store))).astype(np.int64)
+        copies[store.directions == 2 - direction] = 0  # learnt the other way only
         directions.append(2 * np.repeat(np.arange(len(store)), copies) + direction)
     return np.concatenate(directions)
 

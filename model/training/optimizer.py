@@ -11,7 +11,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from tformer.model.errors import TrainingError
-from tformer.model.training.recipe import TrainingSettings
+from tformer.model.training.settings import TrainingSettings
 
 # Coefficients of the quintic iteration that drives singular values to about one (Jordan et al.,
 # "Muon: An optimizer for hidden layers in neural networks", 2024).

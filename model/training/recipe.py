@@ -1,164 +1,33 @@
 """A recipe: everything that decides what a training run makes, in one TOML file.
 
-Sections: ``[model]`` (a preset and changes to it), ``[vocabulary]``, ``[[corpus]]`` with weights,
-``[[validation]]``, ``[training]``. Unknown keys are errors, so that a typing mistake does not
-silently train something else.
+Sections: ``[model]`` (a preset and changes to it), ``[vocabulary]``, ``filter`` and ``[[corpus]]``
+with weights, ``[augmentation]``, ``[[validation]]``, ``[training]``. Unknown keys are errors, so
+that a typing mistake does not silently train something else.
 """
 
 from __future__ import annotations
 
-import math
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from tformer.model.config import PRESETS, TransformerConfig
 from tformer.model.errors import ModelError, TrainingError
+from tformer.model.training.settings import (
+    AugmentationSettings,
+    CorpusSettings,
+    TrainingSettings,
+    ValidationSettings,
+    VocabularySettings,
+    require_filters,
+)
 
 _Settings = TypeVar("_Settings")
 
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]+)*")
-_FILE_NAME = re.compile(r"[\w-][\w.-]*")
-
-
-@dataclass(frozen=True)
-class CorpusSettings:
-    """Parallel text and how often it is seen."""
-
-    path: str
-    """A TSV file of pairs or a translation memory (``.tmx``), or a glob of such files; ``.gz`` and
-    ``.xz`` of TSV are read as they are."""
-    target_path: str | None = None
-    """For paired files: the file with the second language, line by line."""
-    weight: float = 1.0
-    """How often each pair is seen in an epoch; 0.25 means a quarter of them, newly drawn."""
-    decay_weight: float | None = None
-    """The weight while the learning rate of ``trapezoid`` falls, when a model settles: best text
-    up, loose text down. None keeps ``weight``."""
-
-    def __post_init__(self) -> None:
-        """Refuse weights that no number of copies can have."""
-        _require_at_least(0, "corpus", weight=self.weight, decay_weight=self.decay_weight or 0.0)
-
-
-@dataclass(frozen=True)
-class ValidationSettings:
-    """A set of pairs that training never sees and progress is measured on."""
-
-    name: str
-    path: str
-    target_path: str | None = None
-    limit: int = 200
-    """Pairs that are translated at each validation, spread evenly over the set."""
-
-    def __post_init__(self) -> None:
-        """Refuse names that cannot name a file."""
-        if not _FILE_NAME.fullmatch(self.name):
-            raise TrainingError(
-                f"validation.name must be of letters, digits, '.', '_' and '-', not {self.name!r}"
-            )
-        _require_at_least(1, "validation", limit=self.limit)
-
-
-@dataclass(frozen=True)
-class VocabularySettings:
-    """The joint SentencePiece vocabulary."""
-
-    size: int = 8_000
-    sample: int = 1_000_000
-    """Sentences, drawn by corpus weight, that it is learnt from."""
-
-    def __post_init__(self) -> None:
-        """Refuse sizes below one."""
-        _require_at_least(1, "vocabulary", size=self.size, sample=self.sample)
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """How the parameters are learnt. The defaults are the paper's (section 5)."""
-
-    max_steps: int = 100_000
-    tokens_per_batch: int = 25_000
-    """Source plus target positions of one micro-batch, padding included."""
-    accumulate: int = 1
-    """Micro-batches whose gradients make one step, on each device."""
-    optimizer: Literal["adam", "muon"] = "adam"
-    """``muon`` orthogonalises the updates of matrices (Jordan et al., 2024); the embeddings,
-    biases and gains stay with Adam."""
-    learning_rate: float | None = None
-    """Peak of the schedule; None is the paper's d_model^-0.5 * warmup_steps^-0.5."""
-    muon_learning_rate: float = 0.004
-    schedule: Literal["inverse-sqrt", "trapezoid"] = "inverse-sqrt"
-    """``trapezoid`` stays at the peak and falls linearly to zero over the last ``decay_steps``."""
-    warmup_steps: int = 4_000
-    decay_steps: int = 0
-    adam_beta1: float = 0.9
-    adam_beta2: float = 0.98
-    adam_epsilon: float = 1e-9
-    label_smoothing: float = 0.1
-    clip_norm: float = 0.0
-    """Largest global norm of the gradient; 0 does not clip (the paper does not)."""
-    ema_decay: float = 0.999
-    """Of the moving average of parameters that is validated and exported; 0 turns it off. It
-    stands in for the paper's average of the last checkpoints."""
-    start_share: float = 0.0
-    """How much of the model that a run begins with is in what is validated and exported, the rest
-    being the run's own: half and half often knows the new and has not forgotten the old (Wortsman
-    et al., 2022, "Robust fine-tuning of zero-shot models")."""
-    precision: Literal["float32", "bfloat16"] = "bfloat16"
-    """``bfloat16`` computes in it and keeps parameters and optimizer in float32."""
-    compile: bool = False
-    """Run the network through ``torch.compile``."""
-    validate_every: int = 1_000
-    checkpoint_every: int = 1_000
-    log_every: int = 10
-    patience: int = 0
-    """Validations without a better chrF after which training stops; 0 never does."""
-    max_length: int = 128
-    """Pieces of either side, with tag and end of sentence, above which `tformer prepare` leaves a
-    pair out."""
-    seed: int = 1
-
-    def __post_init__(self) -> None:
-        """Refuse values with which no loop could run."""
-        _require_at_least(
-            1,
-            "training",
-            max_steps=self.max_steps,
-            tokens_per_batch=self.tokens_per_batch,
-            accumulate=self.accumulate,
-            validate_every=self.validate_every,
-            checkpoint_every=self.checkpoint_every,
-            log_every=self.log_every,
-        )
-        _require_at_least(
-            0,
-            "training",
-            warmup_steps=self.warmup_steps,
-            decay_steps=self.decay_steps,
-            clip_norm=self.clip_norm,
-            patience=self.patience,
-            muon_learning_rate=self.muon_learning_rate,
-            learning_rate=self.learning_rate or 0.0,
-        )
-        _require_at_least(3, "training", max_length=self.max_length)
-        for name in _SHARES:
-            if not 0 <= getattr(self, name) < 1:
-                raise TrainingError(f"training.{name} must be in [0, 1), not {getattr(self, name)}")
-        if not 0 <= self.seed < 1 << 23:  # with step and process it must fit into 64 bits
-            raise TrainingError(f"training.seed must be in [0, 2^23), not {self.seed}")
-
-
-_SHARES = ("adam_beta1", "adam_beta2", "label_smoothing", "ema_decay", "start_share")
-
-
-def _require_at_least(bound: int, section: str, **values: float) -> None:
-    for name, value in values.items():
-        if not bound <= value < math.inf:
-            raise TrainingError(f"{section}.{name} must be at least {bound}, not {value}")
 
 
 @dataclass(frozen=True)
@@ -172,6 +41,9 @@ class Recipe:
     corpora: tuple[CorpusSettings, ...]
     validation: tuple[ValidationSettings, ...]
     training: TrainingSettings
+    filter: tuple[str, ...] = ()
+    """What is left out of every corpus that does not say otherwise."""
+    augmentation: AugmentationSettings = field(default_factory=AugmentationSettings)
 
     @classmethod
     def read(
@@ -207,6 +79,7 @@ def _recipe(
     table: dict[str, Any], overrides: dict[str, Any], start: TransformerConfig | None
 ) -> Recipe:
     known = {"languages", "model", "vocabulary", "corpus", "validation", "training"}
+    known |= {"filter", "augmentation"}
     if unknown := sorted(table.keys() - known):
         raise TrainingError(f"unknown section {unknown[0]!r}")
     corpora = _list_of(CorpusSettings, table, "corpus")
@@ -230,7 +103,18 @@ def _recipe(
         corpora=corpora,
         validation=validation,
         training=_settings(TrainingSettings, training, "training"),
+        filter=_filters(table.get("filter", [])),
+        augmentation=_settings(
+            AugmentationSettings, _section(table, "augmentation"), "augmentation"
+        ),
     )
+
+
+def _filters(value: Any) -> tuple[str, ...]:
+    if not _fits(value, "tuple[str, ...]"):
+        raise TrainingError(f"filter must be a list of names, not {value!r}")
+    require_filters(value, "filter")
+    return tuple(value)
 
 
 def _section(table: dict[str, Any], name: str) -> dict[str, Any]:
@@ -304,13 +188,15 @@ def _settings(kind: type[_Settings], table: dict[str, Any], section: str) -> _Se
     required = {field.name for field in fields(kind) if field.default is MISSING}  # type: ignore[arg-type]
     if missing := sorted(required - table.keys()):
         raise TrainingError(f"{section}.{missing[0]} is missing")
-    return kind(**table)
+    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in table.items()})
 
 
 def _fits(value: Any, annotation: str) -> bool:
     """Whether a TOML value may stand where the annotation (as text) is written."""
     if annotation.startswith("Literal["):
         return repr(value) in annotation
+    if isinstance(value, list):
+        return "tuple[str, ...]" in annotation and all(isinstance(entry, str) for entry in value)
     kinds: dict[str, tuple[type, ...]] = {
         "bool": (bool,),
         "int": (int,),
@@ -319,7 +205,7 @@ def _fits(value: Any, annotation: str) -> bool:
         "None": (type(None),),
     }
     return any(
-        isinstance(value, kinds[name]) and not (isinstance(value, bool) and name != "bool")
+        isinstance(value, kinds.get(name, ())) and not (isinstance(value, bool) and name != "bool")
         for name in annotation.split(" | ")
     )
 
@@ -328,5 +214,11 @@ def _in_words(annotation: str) -> str:
     """Say an annotation to somebody who writes TOML."""
     if annotation.startswith("Literal["):
         return "one of " + annotation.removeprefix("Literal[").removesuffix("]")
-    words = {"bool": "true or false", "int": "a whole number", "float": "a number", "str": "text"}
+    words = {
+        "tuple[str, ...]": "a list of names",
+        "bool": "true or false",
+        "int": "a whole number",
+        "float": "a number",
+        "str": "text",
+    }
     return words[annotation.removesuffix(" | None")]
