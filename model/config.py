@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from tformer.model.errors import ModelError
 
 NormPlacement = Literal["post", "pre"]
-Activation = Literal["relu", "gelu", "silu"]
-PositionLayout = Literal["interleaved", "concatenated"]
+NormKind = Literal["layer", "rms"]
+Activation = Literal["relu", "gelu", "gelu_tanh", "silu"]
+PositionLayout = Literal["interleaved", "concatenated", "tensor2tensor", "learned", "relative"]
+LookBack = Literal["attention", "ssru"]
 
 
 @dataclass(frozen=True)
@@ -45,11 +47,36 @@ class TransformerConfig:
     target_vocab_size: int | None = None
     """Entries in a target vocabulary with embeddings of its own; None: source and target share."""
     positions: PositionLayout = "interleaved"
-    """Sines and cosines in turn (the paper), or all sines before all cosines."""
+    """Sines and cosines in turn (the paper), all sines before all cosines, the latter with the
+    frequencies of tensor2tensor, tables that were learned, or none but a bias of self-attention that
+    depends on the distance (T5)."""
+    first_position: int = 0
+    """What computed positions count from."""
     scale_embedding: bool = True
     """Embeddings times √d_model."""
     logits_bias: bool = False
     """A learned bias a target token on the output projection."""
+    own_output: bool = False
+    """The output projection has a matrix of its own, not that of the target's embeddings."""
+    head_width: int | None = None
+    """d_k; None is d_model / h."""
+    norm_kind: NormKind = "layer"
+    """Layer normalisation, or by the root mean square alone (Zhang & Sennrich, 2019)."""
+    norm_epsilon: float = 1e-5
+    """Added to the variance in a normalisation."""
+    embedding_norm: bool = False
+    """Embeddings with their positions are normalised, too."""
+    gated: bool = False
+    """Inner activations are multiplied by a second projection (Shazeer, 2020)."""
+    biases: bool = True
+    """Projections have a bias."""
+    num_buckets: int = 32
+    """Distances that relative positions tell apart."""
+    max_distance: int = 128
+    """From which on all are one to relative positions."""
+    look_back: LookBack = "attention"
+    """The decoder's way to look at target positions: masked self-attention (the paper), or the
+    simpler simple recurrent unit of Kim et al. (2019)."""
 
     def __post_init__(self) -> None:
         """Refuse shapes that no Transformer can have."""
@@ -57,29 +84,44 @@ class TransformerConfig:
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise ModelError(f"{name} must be a whole number of at least 1, not {value!r}")
-        if self.target_vocab_size is not None and self.target_vocab_size < 1:
-            raise ModelError(f"target_vocab_size must be at least 1, not {self.target_vocab_size}")
-        if self.d_model % self.num_heads:
+        for name in _OPTIONAL_COUNTS:
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int) or value < 1):
+                raise ModelError(f"{name} must be at least 1, not {value!r}")
+        for name, values in _CHOICES.items():
+            if (value := getattr(self, name)) not in values:
+                raise ModelError(f"{name} must be one of {', '.join(values)}, not {value!r}")
+        if self.d_model % self.num_heads and self.head_width is None:
             raise ModelError(
                 f"d_model ({self.d_model}) must be a multiple of num_heads ({self.num_heads})"
             )
         if self.d_model % 2:
             raise ModelError(f"d_model ({self.d_model}) must be even for sinusoidal positions")
-        if not isinstance(self.dropout, float | int) or not 0 <= self.dropout < 1:
-            raise ModelError(f"dropout must be in [0, 1), not {self.dropout!r}")
-        if self.norm not in ("post", "pre"):
-            raise ModelError(f"norm must be 'post' or 'pre', not {self.norm!r}")
-        if self.activation not in ("relu", "gelu", "silu"):
-            raise ModelError(f"activation must be relu, gelu or silu, not {self.activation!r}")
-        if self.positions not in ("interleaved", "concatenated"):
-            raise ModelError(
-                f"positions must be 'interleaved' or 'concatenated', not {self.positions!r}"
-            )
+        for name in ("dropout", "norm_epsilon"):
+            value = getattr(self, name)
+            if not isinstance(value, float | int) or not 0 <= value < 1:
+                raise ModelError(f"{name} must be in [0, 1), not {value!r}")
 
     @property
     def d_k(self) -> int:
         """Width of one head's queries, keys and values."""
-        return self.d_model // self.num_heads
+        return self.head_width or self.d_model // self.num_heads
+
+    @property
+    def output_size(self) -> int:
+        """Target tokens that there is a logit for, V."""
+        return self.target_vocab_size or self.vocab_size
+
+    @property
+    def is_common(self) -> bool:
+        """Whether the networks for CUDA graphs and int8 compute it, and not the eager one alone."""
+        return (
+            self.biases
+            and not self.gated
+            and self.norm_kind == "layer"
+            and self.positions != "relative"
+            and self.d_k * self.num_heads == self.d_model
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for ``config.json``."""
@@ -150,7 +192,17 @@ _COUNTS = (
     "num_encoder_layers",
     "num_decoder_layers",
     "max_length",
+    "num_buckets",
+    "max_distance",
 )
+_OPTIONAL_COUNTS = ("target_vocab_size", "head_width")
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "norm": get_args(NormPlacement),
+    "norm_kind": get_args(NormKind),
+    "activation": get_args(Activation),
+    "positions": get_args(PositionLayout),
+    "look_back": get_args(LookBack),
+}
 
 _BASE = TransformerConfig(vocab_size=37_000)
 

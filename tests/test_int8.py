@@ -22,6 +22,7 @@ from tformer.model.network.eager import Eager
 from tformer.model.network.int8.gemm import (
     OFFSET,
     QUANTISED_TOGETHER,
+    Projection,
     filled,
     product,
     product_plain,
@@ -32,6 +33,7 @@ from tformer.model.network.int8.scorer import Int8Reader
 from tformer.model.network.int8.simd.emitter import LOWEST
 from tformer.model.network.int8.simd.gemm import PANEL
 from tformer.model.network.transformer import Transformer
+from tformer.model.network.variants import build
 from tformer.model.options import DecodingOptions
 from tformer.model.pipeline.torch_scorer import PlainReader
 from tformer.model.search.request import Pair, Request
@@ -52,7 +54,7 @@ def shaped(**changes: object) -> Transformer:
         "norm": "pre",
         "max_length": 100,
     }
-    transformer = Transformer(TransformerConfig(**{**shape, **changes}))
+    transformer = build(TransformerConfig(**{**shape, **changes}))
     with torch.no_grad():
         for name, parameter in transformer.named_parameters():
             if name.endswith("bias"):
@@ -82,7 +84,7 @@ def test_a_product_is_the_exact_sum_of_products(
     draw = np.random.default_rng(rows)
     weight = draw.integers(-127, 128, (out, width))
     weight[:, 0] = 127  # so that every scale is one
-    linear = quantised((weight.astype(np.float32), None))
+    linear = quantised(Projection(weight.astype(np.float32)))
     activations = draw.integers(0, 256, (rows + 2, filled(width)), dtype=np.uint8)
     activations[0] = 255
     outputs = np.full((rows + 1) * filled(out), -1, np.float32)
@@ -98,7 +100,7 @@ def test_a_product_is_the_exact_sum_of_products(
 def test_a_product_is_scaled_and_biased() -> None:
     draw = np.random.default_rng(5)
     weight, bias = draw.normal(size=(70, 100)), draw.normal(size=70)
-    linear = quantised((weight, bias))
+    linear = quantised(Projection(weight, bias))
     activations = draw.integers(0, 256, (6, filled(100)), dtype=np.uint8)
     factors = draw.random(6, np.float32)
     found, plain = np.empty(6 * filled(70), np.float32), np.empty(6 * filled(70), np.float32)
@@ -112,7 +114,7 @@ def test_a_product_is_scaled_and_biased() -> None:
 
 def test_weights_have_a_scale_an_output_and_a_panel_a_projection() -> None:
     first, second = torch.randn(10, 20), torch.randn(70, 20) * 100
-    linear = quantised((first.numpy(), np.ones(10)), (second.numpy(), None))
+    linear = quantised(Projection(first.numpy(), np.ones(10)), Projection(second.numpy()))
     assert linear.weight.shape == (1 + 2, PANEL // 4, PANEL, 4)
     found = linear.weight.transpose(0, 2, 1, 3).reshape(3 * PANEL, -1) * linear.scale[:, None]
     torch.testing.assert_close(torch.from_numpy(found[:10, :20]).float(), rounded_weight(first))
@@ -128,9 +130,9 @@ def test_many_rows_are_quantised_as_few_are(dtype: type) -> None:
     out = 2 * QUANTISED_TOGETHER + 70
     weight, bias = draw.normal(size=(out, 30)).astype(dtype), draw.normal(size=out).astype(dtype)
     bias[3] = -math.inf  # what may never be said
-    linear = quantised((weight, bias))
+    linear = quantised(Projection(weight, bias))
     for row in (0, 3, QUANTISED_TOGETHER - 1, QUANTISED_TOGETHER, out - 1):
-        alone = quantised((weight[row : row + 1], bias[row : row + 1]))
+        alone = quantised(Projection(weight[row : row + 1], bias[row : row + 1]))
         panel, place = divmod(row, PANEL)
         assert (linear.weight[panel, :, place] == alone.weight[0, :, 0]).all()
         for name in ("start", "scale", "bias"):
@@ -159,7 +161,7 @@ def rounding(transformer: Transformer) -> Transformer:
         if isinstance(module, nn.Linear):
             module.weight.data = rounded_weight(module.weight.data)
             module.register_forward_pre_hook(lambda _, inputs: (rounded_rows(inputs[0]),))
-    output = rounded_weight(reference.target_embedding.weight.data)
+    output = rounded_weight(reference.output_weight.data)
 
     def project(states: Tensor) -> Tensor:
         return nn.functional.linear(rounded_rows(states), output, reference.logits_bias)
@@ -176,6 +178,13 @@ SHAPES = {
     "narrow": {"d_model": 24, "num_heads": 3, "d_ff": 40, "vocab_size": 20},
     "marian": {"logits_bias": True, "positions": "concatenated", "norm": "post"},
     "two vocabularies": {"target_vocab_size": 90, "scale_embedding": False},
+    "bergamot": {"look_back": "ssru", "positions": "tensor2tensor", "norm": "post"},
+    "mbart": {
+        "positions": "learned",
+        "embedding_norm": True,
+        "own_output": True,
+        "activation": "gelu_tanh",
+    },
 }
 
 
@@ -210,11 +219,11 @@ def test_it_computes_what_the_plain_network_does_with_the_same_rounding(shape: d
         )
 
 
-@pytest.mark.parametrize("positions", ["interleaved", "concatenated"])
+@pytest.mark.parametrize("positions", ["interleaved", "concatenated", "tensor2tensor"])
 @pytest.mark.parametrize("d_model", [24, 256])
 def test_positions_are_those_of_the_plain_network_to_the_bit(positions: str, d_model: int) -> None:
     transformer = shaped(positions=positions, d_model=d_model, max_length=700)
-    found = positional_encodings(transformer.config)
+    found = positional_encodings(transformer.config, {})[0]
     assert found.dtype == np.float32 and (found == transformer.positions.numpy()).all()
 
 

@@ -8,6 +8,7 @@ from tformer.model.checkpoint.layout import ModelFacts, read_config
 from tformer.model.config import TransformerConfig
 from tformer.model.errors import ModelError
 from tformer.model.vocabulary.marian import MarianVocabulary
+from tformer.model.vocabulary.pieces import PieceVocabulary
 from tformer.model.vocabulary.sentencepiece import FILE, AnyVocabulary, Vocabulary
 
 
@@ -40,6 +41,8 @@ def open_vocabulary(path: Path, facts: ModelFacts) -> AnyVocabulary:
     if facts.vocabulary == "marian":
         sources = facts.source_languages or facts.languages
         return MarianVocabulary(path, sources, facts.target_languages or facts.languages)
+    if facts.vocabulary == "pieces":
+        return PieceVocabulary.load(path)
     raise ModelError(
         f"{path / 'config.json'}: vocabulary {facts.vocabulary!r} is unknown; "
         "a newer tformer may read it"

@@ -6,8 +6,9 @@ sentencepiece.model    vocabulary
 README.md              model card, for models that are given to others
 
 Instead of sentencepiece.model an imported model has the files of its own vocabulary. Which, is said
-by ``vocabulary`` in config.json: ``sentencepiece``, also when nothing is said, or ``marian`` for
-source.spm, target.spm, vocab.json and, where the target has a table of its own, target_vocab.json.
+by ``vocabulary`` in config.json: ``sentencepiece``, also when nothing is said; ``marian`` for
+source.spm, target.spm, vocab.json and, where the target has a table of its own, target_vocab.json;
+``pieces`` for pieces.json and, if there are SentencePiece models, source.spm and target.spm.
 """
 
 from __future__ import annotations

@@ -4,6 +4,9 @@
     weights.arrays()["encoder.0.feed_forward.inner.weight"]  # (d_ff, d_model)
 
 Names are those of `network.transformer.Transformer`, which has its parameters as arrays too.
+
+A matrix may be stored in int8. Then it comes as int8, and beside it, under its name and ``_scale``,
+what to multiply each of its rows with, (rows,) float32.
 """
 
 from __future__ import annotations
@@ -22,8 +25,11 @@ from tformer.model.errors import ModelError
 FILE = "model.safetensors"
 """The parameters' name in a model directory."""
 
-Arrays = Mapping[str, NDArray[np.floating[Any]]]
-"""Parameters by name, in whatever floating dtype."""
+SCALE = "_scale"
+"""What the name of the scales of an int8 matrix ends with."""
+
+Arrays = Mapping[str, NDArray[Any]]
+"""Parameters by name, in whatever floating dtype, or in int8 with scales."""
 
 
 class Weights(Protocol):
@@ -54,11 +60,14 @@ class StoredWeights:
             ModelError: when the file is missing or damaged, or has others than the network needs.
         """
         arrays = _opened(self._path / FILE)
-        _check_fit(arrays.shapes(), parameter_shapes(self.config), self._path)
+        shapes = arrays.shapes()
+        check_scales(shapes, self._path)
+        plain = {name: shape for name, shape in shapes.items() if not name.endswith(SCALE)}
+        _check_fit(plain, parameter_shapes(self.config), self._path)
         return arrays
 
 
-class _Stored(Mapping[str, NDArray[np.floating[Any]]]):
+class _Stored(Mapping[str, NDArray[Any]]):
     """The arrays of a file, read one at a time."""
 
     def __init__(self, file: Path) -> None:
@@ -66,7 +75,7 @@ class _Stored(Mapping[str, NDArray[np.floating[Any]]]):
         self._parts = safe_open(file, framework="numpy")
         self._names = list(self._parts.keys())
 
-    def __getitem__(self, name: str) -> NDArray[np.floating[Any]]:
+    def __getitem__(self, name: str) -> NDArray[Any]:
         if name not in self._names:
             raise KeyError(name)
         if self._parts.get_slice(name).get_dtype() == "BF16":
@@ -100,6 +109,17 @@ def _bfloat16(file: Path, name: str) -> NDArray[np.float32]:
     return (halves << 16).view(np.float32).reshape(stored["shape"])
 
 
+def check_scales(shapes: Mapping[str, tuple[int, ...]], path: Path) -> None:
+    """Refuse scales that are not those of the rows of a matrix.
+
+    Raises:
+        ModelError: when there are such in the directory ``path``.
+    """
+    for name in shapes:
+        if name.endswith(SCALE) and shapes.get(name.removesuffix(SCALE), ())[:1] != shapes[name]:
+            raise ModelError(f"{path}: damaged: {name} does not fit a matrix")
+
+
 def _check_fit(
     found: Mapping[str, tuple[int, ...]], wanted: Mapping[str, tuple[int, ...]], path: Path
 ) -> None:
@@ -125,33 +145,58 @@ def parameter_shapes(config: TransformerConfig) -> dict[str, tuple[int, ...]]:
     shapes: dict[str, tuple[int, ...]] = {"embedding.weight": (config.vocab_size, d)}
     if target is not None:
         shapes["own_target_embedding.weight"] = (target, d)
+    if config.own_output:
+        shapes["output_matrix.weight"] = (config.output_size, d)
     if config.logits_bias:
-        shapes["logits_bias"] = (target or config.vocab_size,)
+        shapes["logits_bias"] = (config.output_size,)
+    if config.positions == "learned":
+        for side in ("source", "target"):
+            shapes[f"{side}_table.weight"] = (config.max_length, d)
     for number in range(config.num_encoder_layers):
         shapes |= _layer_shapes(f"encoder.{number}", ("self_attention",), config)
     for number in range(config.num_decoder_layers):
         attentions = ("self_attention", "cross_attention")
         shapes |= _layer_shapes(f"decoder.{number}", attentions, config)
-    if config.norm == "pre":
-        shapes |= _module_shapes("encoder_norm", (d,)) | _module_shapes("decoder_norm", (d,))
+    norms = [f"{side}_embedding_norm" for side in ("source", "target") if config.embedding_norm]
+    norms += [f"{stack}_norm" for stack in ("encoder", "decoder") if config.norm == "pre"]
+    for norm in norms:
+        shapes |= _norm_shapes(norm, config)
     return shapes
 
 
 def _layer_shapes(
     layer: str, attentions: tuple[str, ...], config: TransformerConfig
 ) -> dict[str, tuple[int, ...]]:
-    d, d_ff = config.d_model, config.d_ff
+    d, d_ff, heads = config.d_model, config.d_ff, config.num_heads * config.d_k
     shapes: dict[str, tuple[int, ...]] = {}
-    for attention in attentions:
-        for projection in ("query", "key", "value", "output"):
-            shapes |= _module_shapes(f"{layer}.{attention}.{projection}", (d, d))
-    shapes |= _module_shapes(f"{layer}.feed_forward.inner", (d_ff, d))
-    shapes |= _module_shapes(f"{layer}.feed_forward.outer", (d, d_ff))
+    recurrent = config.look_back == "ssru" and len(attentions) > 1
+    if recurrent:
+        shapes[f"{layer}.recurrence.candidate.weight"] = (d, d)
+        shapes |= _module_shapes(f"{layer}.recurrence.forget", (d, d))
+    for attention in attentions[recurrent:]:
+        for projection in ("query", "key", "value"):
+            shapes |= _module_shapes(f"{layer}.{attention}.{projection}", (heads, d), config)
+        shapes |= _module_shapes(f"{layer}.{attention}.output", (d, heads), config)
+    for inner in ("inner", "gate") if config.gated else ("inner",):
+        shapes |= _module_shapes(f"{layer}.feed_forward.{inner}", (d_ff, d), config)
+    shapes |= _module_shapes(f"{layer}.feed_forward.outer", (d, d_ff), config)
     for sub_layer in (*attentions, "feed_forward"):
-        shapes |= _module_shapes(f"{layer}.around_{sub_layer}.norm", (d,))
+        shapes |= _norm_shapes(f"{layer}.around_{sub_layer}.norm", config)
+    if config.positions == "relative":
+        shapes[f"{layer}.relative_bias.buckets.weight"] = (config.num_buckets, config.num_heads)
     return shapes
 
 
-def _module_shapes(module: str, weight: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
-    """A weight, and a bias of as many numbers as it has rows."""
+def _norm_shapes(norm: str, config: TransformerConfig) -> dict[str, tuple[int, ...]]:
+    if config.norm_kind == "rms":
+        return {f"{norm}.weight": (config.d_model,)}
+    return _module_shapes(norm, (config.d_model,))
+
+
+def _module_shapes(
+    module: str, weight: tuple[int, ...], config: TransformerConfig | None = None
+) -> dict[str, tuple[int, ...]]:
+    """A weight, and a bias of as many numbers as it has rows, if projections have one."""
+    if config is not None and not config.biases:
+        return {f"{module}.weight": weight}
     return {f"{module}.weight": weight, f"{module}.bias": weight[:1]}

@@ -38,6 +38,7 @@ class DecoderCache:
         cross_keys, cross_values: per decoder layer (G, H, S, D).
         memory_mask: (G, S) bool, True at real source positions.
         beam_size: K.
+        cells: per layer of a recurrent decoder (R, d_model), what it remembers; else none.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class DecoderCache:
         self.values = [v.new_zeros(rows, heads, BLOCK, d_head) for v in cross_values]
         self.lengths = torch.zeros(rows, dtype=torch.int64, device=memory_mask.device)
         self.longest = 0
+        self.cells: list[Tensor] = []
         self._row_index = torch.arange(rows, device=memory_mask.device)
 
     @property
@@ -124,6 +126,7 @@ class DecoderCache:
             return
         self.keys = [k.index_select(0, rows) for k in self.keys]
         self.values = [v.index_select(0, rows) for v in self.values]
+        self.cells = [cell.index_select(0, rows) for cell in self.cells]
         self.lengths = self.lengths.index_select(0, rows)
         self._row_index = torch.arange(rows.shape[0], device=rows.device)
         if sentences is not None:
@@ -139,6 +142,7 @@ class DecoderCache:
             raise ValueError(f"cannot join beam sizes {self.beam_size} and {other.beam_size}")
         self.keys = _join(self.keys, other.keys)
         self.values = _join(self.values, other.values)
+        self.cells = [torch.cat(pair) for pair in zip(self.cells, other.cells, strict=True)]
         self.cross_keys = _join(self.cross_keys, other.cross_keys)
         self.cross_values = _join(self.cross_values, other.cross_values)
         width = max(self.memory_mask.shape[1], other.memory_mask.shape[1])

@@ -18,10 +18,11 @@ from torch.overrides import TorchFunctionMode
 
 from tformer.model.checkpoint.description import read_description
 from tformer.model.checkpoint.layout import FORMAT, ModelFacts
-from tformer.model.checkpoint.weights import FILE
+from tformer.model.checkpoint.weights import FILE, SCALE, check_scales
 from tformer.model.config import TransformerConfig
 from tformer.model.errors import ModelError, OutputError
 from tformer.model.network.transformer import Transformer
+from tformer.model.network.variants import build
 from tformer.model.vocabulary.sentencepiece import AnyVocabulary
 
 
@@ -51,7 +52,7 @@ def assemble(
     """
     # Nothing is initialised that is overwritten at once.
     with torch.device("meta"), _NothingDrawn():
-        network = Transformer(config)
+        network = build(config)
     network.positions = network.positions.to(device)  # which were computed
     try:
         network.load_state_dict(parameters, assign=True)
@@ -88,7 +89,17 @@ def _read_parameters(file: Path, device: torch.device, dtype: torch.dtype) -> di
         raise ModelError(f"{file}: cannot be read ({error.strerror or error})") from error
     except SafetensorError as error:
         raise ModelError(f"{file}: damaged ({error})") from error
-    return {name: tensor.to(dtype) for name, tensor in stored.items()}
+    check_scales({name: tuple(tensor.shape) for name, tensor in stored.items()}, file.parent)
+    return {
+        name: _floating(tensor, stored.get(name + SCALE), dtype)
+        for name, tensor in stored.items()
+        if not name.endswith(SCALE)
+    }
+
+
+def _floating(stored: Tensor, scale: Tensor | None, dtype: torch.dtype) -> Tensor:
+    """A parameter, that may have been stored in int8."""
+    return stored.to(dtype) if scale is None else (stored * scale[:, None]).to(dtype)
 
 
 def save_model(
@@ -108,7 +119,8 @@ def save_model(
         config: its hyper-parameters.
         vocabulary: that its token ids are of.
         facts: for ``config.json``.
-        dtype: to store parameters in; float16 halves the file and keeps eleven bits of each.
+        dtype: to store floating parameters in; float16 halves the file and keeps eleven bits of
+            each. What is in int8, and the scales of these, stay as they are.
 
     Raises:
         OutputError: when it cannot be written.
@@ -125,9 +137,7 @@ def save_model(
         "transformer": config.to_dict(),
         "training": facts.training,
     }
-    stored = {
-        name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in parameters.items()
-    }
+    stored = {name: _stored(name, tensor, dtype) for name, tensor in parameters.items()}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
@@ -144,6 +154,11 @@ def save_model(
             raise
     except (OSError, SafetensorError) as error:
         raise OutputError(f"{path}: cannot be written ({error})") from error
+
+
+def _stored(name: str, parameter: Tensor, dtype: torch.dtype) -> Tensor:
+    kept = parameter.dtype == torch.int8 or name.endswith(SCALE)
+    return parameter.detach().to("cpu", None if kept else dtype).contiguous()
 
 
 def _replace_directory(new: Path, path: Path) -> None:

@@ -17,7 +17,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import cast
+from functools import partial
+from typing import ClassVar, cast
 
 import numpy as np
 import torch
@@ -27,10 +28,12 @@ from torch import Tensor, nn
 
 from tformer.model.config import PositionLayout, TransformerConfig
 from tformer.model.network.kv_cache import DecoderCache
+from tformer.model.network.linear import Linear, linear, whole_rows
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": F.relu,
     "gelu": F.gelu,
+    "gelu_tanh": partial(F.gelu, approximate="tanh"),
     "silu": F.silu,
 }
 
@@ -58,48 +61,32 @@ class AttentionWeights:
 
 
 def sinusoidal_positions(
-    length: int, d_model: int, layout: PositionLayout = "interleaved"
+    length: int, d_model: int, layout: PositionLayout = "interleaved", first: int = 0
 ) -> Tensor:
     """Positional encodings of section 3.5, (length, d_model) float32.
 
-    PE(pos, 2i) = sin(pos / 10000^(2i/d_model)), PE(pos, 2i+1) = cos(the same). Concatenated, as in
-    Marian and tensor2tensor, the cosines follow all the sines: PE(pos, i + d_model/2).
+    PE(pos, 2i) = sin(pos / 10000^(2i/d_model)), PE(pos, 2i+1) = cos(the same). Concatenated, the
+    cosines follow all the sines: PE(pos, i + d_model/2). In tensor2tensor the exponent is
+    i/(d_model/2 - 1).
+
+    Args:
+        length: how many positions.
+        d_model: their width.
+        layout: one of those.
+        first: the position that is counted from.
     """
     # On the CPU also where a network is built without memory: what torch would otherwise import to
     # pretend this takes it a second.
-    position = torch.arange(length, dtype=torch.float64, device="cpu")[:, None]  # (length, 1)
+    position = torch.arange(first, first + length, dtype=torch.float64, device="cpu")[:, None]
+    width = d_model - 2 if layout == "tensor2tensor" else d_model
     frequency = torch.exp(
         torch.arange(0, d_model, 2, dtype=torch.float64, device="cpu")
-        * (-math.log(10_000.0) / d_model)
+        * (-math.log(10_000.0) / max(width, 1))
     )  # (d_model / 2)
     angle = position * frequency  # (length, d_model / 2)
-    if layout == "concatenated":
-        return torch.cat([angle.sin(), angle.cos()], dim=-1).float()
-    return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1).float()
-
-
-ROWS = 4
-"""Rows that the CPU's float32 kernels take at a time. Those left over are computed by others, whose
-results differ in the last bits: from row to row, and from thread to thread."""
-
-
-def _whole_rows(states: Tensor) -> Tensor:
-    """(..., rows, d) with zeros up to a multiple of ``ROWS``."""
-    missing = -states.size(-2) % ROWS
-    return F.pad(states, (0, 0, 0, missing)) if missing else states
-
-
-def linear(states: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """statesWᵀ + b, of which no row depends on how many rows there are.
-
-    So a sentence decoded alone gets the very numbers that it gets in a batch. Training has no use
-    for that.
-    """
-    rows = states.shape[:-1].numel()
-    if rows % ROWS == 0 or torch.is_grad_enabled():
-        return F.linear(states, weight, bias)
-    filled = _whole_rows(states.reshape(rows, -1))
-    return F.linear(filled, weight, bias)[:rows].unflatten(0, states.shape[:-1])
+    if layout == "interleaved":
+        return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1).float()
+    return torch.cat([angle.sin(), angle.cos()], dim=-1).float()
 
 
 def attention(
@@ -126,7 +113,7 @@ def attention(
     training_on_cpu = query.requires_grad and query.device.type == "cpu"
     if record is None and not training_on_cpu:
         one_mask = mask is None or mask.size(-2) == 1  # so that rows can be added
-        rows = _whole_rows(query) if one_mask else query
+        rows = whole_rows(query) if one_mask else query
         return F.scaled_dot_product_attention(rows, key, value, mask)[..., : query.size(-2), :]
     weights = attention_weights(query, key, mask)
     if record is not None:
@@ -138,14 +125,6 @@ def attention_weights(query: Tensor, key: Tensor, mask: Tensor | None = None) ->
     """softmax(QKᵀ/√d_k), (..., T, S); arguments as of :func:`attention`."""
     scores = (query * query.size(-1) ** -0.5) @ key.transpose(-2, -1)  # (..., T, S)
     return (scores if mask is None else scores + mask).softmax(-1)
-
-
-class Linear(nn.Linear):
-    """A learned projection by :func:`linear`."""
-
-    def forward(self, states: Tensor) -> Tensor:
-        """(..., d_in) to (..., d_out)."""
-        return linear(states, self.weight, self.bias)
 
 
 def padding_mask(real: Tensor | None, dtype: torch.dtype) -> Tensor | None:
@@ -168,10 +147,11 @@ class MultiHeadAttention(nn.Module):
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         self.num_heads = config.num_heads
-        self.query = Linear(config.d_model, config.d_model)
-        self.key = Linear(config.d_model, config.d_model)
-        self.value = Linear(config.d_model, config.d_model)
-        self.output = Linear(config.d_model, config.d_model)
+        width = config.num_heads * config.d_k
+        self.query = Linear(config.d_model, width, bias=config.biases)
+        self.key = Linear(config.d_model, width, bias=config.biases)
+        self.value = Linear(config.d_model, width, bias=config.biases)
+        self.output = Linear(width, config.d_model, bias=config.biases)
 
     def queries(self, states: Tensor) -> Tensor:
         """Project (B, L, d_model) to (B, H, L, D)."""
@@ -198,17 +178,30 @@ class MultiHeadAttention(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """FFN(x) = max(0, xW₁ + b₁)W₂ + b₂ at every position alike (section 3.3)."""
+    """FFN(x) = max(0, xW₁ + b₁)W₂ + b₂ at every position alike (section 3.3).
+
+    Gated, what the activation leaves is multiplied by a projection xV + c.
+    """
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
-        self.inner = Linear(config.d_model, config.d_ff)
-        self.outer = Linear(config.d_ff, config.d_model)
+        self.inner = Linear(config.d_model, config.d_ff, bias=config.biases)
+        self.gate = (
+            Linear(config.d_model, config.d_ff, bias=config.biases) if config.gated else None
+        )
+        self.outer = Linear(config.d_ff, config.d_model, bias=config.biases)
         self.activation = ACTIVATIONS[config.activation]
 
     def forward(self, states: Tensor) -> Tensor:
         """(..., d_model) to (..., d_model)."""
-        return self.outer(self.activation(self.inner(states)))
+        active = self.activation(self.inner(states))
+        return self.outer(active if self.gate is None else active * self.gate(states))
+
+
+def normalisation(config: TransformerConfig) -> nn.Module:
+    """A layer normalisation, or one by the root mean square."""
+    kind = nn.LayerNorm if config.norm_kind == "layer" else nn.RMSNorm
+    return kind(config.d_model, eps=config.norm_epsilon)
 
 
 class Residual(nn.Module):
@@ -222,7 +215,7 @@ class Residual(nn.Module):
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         self.pre = config.norm == "pre"
-        self.norm = nn.LayerNorm(config.d_model)
+        self.norm = normalisation(config)
         self.dropout = nn.Dropout(config.dropout)
 
     def enter(self, states: Tensor) -> Tensor:
@@ -280,10 +273,7 @@ class DecoderLayer(nn.Module):
     ) -> Tensor:
         """All target positions at once, (G, T, d_model) to (G, T, d_model)."""
         entered = self.around_self_attention.enter(states)
-        queries = self.self_attention.queries(entered)
-        keys, values = self.self_attention.keys_values(entered)
-        record = weights.decoder if weights else None
-        update = self.self_attention.attend(queries, keys, values, mask, record)
+        update = self.look_back(entered, mask, weights.decoder if weights else None)
         states = self.around_self_attention.leave(states, update)
 
         queries = self.cross_attention.queries(self.around_cross_attention.enter(states))
@@ -306,9 +296,7 @@ class DecoderLayer(nn.Module):
     ) -> Tensor:
         """One target position of every hypothesis, (R, 1, d_model) to (R, 1, d_model)."""
         entered = self.around_self_attention.enter(states)
-        queries = self.self_attention.queries(entered)  # (R, H, 1, D)
-        keys, values = cache.append(layer, *self.self_attention.keys_values(entered))
-        update = self.self_attention.attend(queries, keys, values, self_mask)
+        update = self.look_back_once(entered, layer, cache, self_mask)
         states = self.around_self_attention.leave(states, update)
 
         # The hypotheses of a sentence are K queries to its one memory, which is never copied.
@@ -324,15 +312,34 @@ class DecoderLayer(nn.Module):
         update = self.feed_forward(self.around_feed_forward.enter(states))
         return self.around_feed_forward.leave(states, update)
 
+    def look_back(
+        self, entered: Tensor, mask: Tensor, record: list[Tensor] | None = None
+    ) -> Tensor:
+        """The first sub-layer, of all positions: (G, T, d_model) to (G, T, d_model)."""
+        queries = self.self_attention.queries(entered)
+        keys, values = self.self_attention.keys_values(entered)
+        return self.self_attention.attend(queries, keys, values, mask, record)
+
+    def look_back_once(
+        self, entered: Tensor, layer: int, cache: DecoderCache, mask: Tensor
+    ) -> Tensor:
+        """The first sub-layer, of the newest position: (R, 1, d_model) to (R, 1, d_model)."""
+        queries = self.self_attention.queries(entered)  # (R, H, 1, D)
+        keys, values = cache.append(layer, *self.self_attention.keys_values(entered))
+        return self.self_attention.attend(queries, keys, values, mask)
+
 
 class Transformer(nn.Module):
     """The encoder-decoder, with one embedding matrix for source, target and output.
 
     Where the target has a vocabulary of its own, it and the output share a second matrix.
+    `network.variants` has what other architectures do otherwise.
     """
 
     positions: Tensor
     """(max_length, d_model) float32"""
+    ENCODER_LAYER: ClassVar[type[EncoderLayer]] = EncoderLayer
+    DECODER_LAYER: ClassVar[type[DecoderLayer]] = DecoderLayer
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
@@ -349,13 +356,26 @@ class Transformer(nn.Module):
             else None
         )
         self.embedding_scale = math.sqrt(config.d_model) if config.scale_embedding else 1.0
-        self.encoder = nn.ModuleList(EncoderLayer(config) for _ in range(config.num_encoder_layers))
-        self.decoder = nn.ModuleList(DecoderLayer(config) for _ in range(config.num_decoder_layers))
+        self.encoder = nn.ModuleList(
+            self.ENCODER_LAYER(config) for _ in range(config.num_encoder_layers)
+        )
+        self.decoder = nn.ModuleList(
+            self.DECODER_LAYER(config) for _ in range(config.num_decoder_layers)
+        )
         # Pre-norm leaves the last residual sums unnormalised; post-norm needs nothing here.
-        self.encoder_norm = nn.LayerNorm(config.d_model) if config.norm == "pre" else nn.Identity()
-        self.decoder_norm = nn.LayerNorm(config.d_model) if config.norm == "pre" else nn.Identity()
+        pre = config.norm == "pre"
+        self.encoder_norm = normalisation(config) if pre else nn.Identity()
+        self.decoder_norm = normalisation(config) if pre else nn.Identity()
+        self.source_embedding_norm, self.target_embedding_norm = (
+            normalisation(config) if config.embedding_norm else nn.Identity() for _ in range(2)
+        )
+        self.output_matrix = (
+            nn.Embedding(config.output_size, config.d_model) if config.own_output else None
+        )
         self.dropout = nn.Dropout(config.dropout)
-        positions = sinusoidal_positions(config.max_length, config.d_model, config.positions)
+        positions = sinusoidal_positions(
+            config.max_length, config.d_model, config.positions, config.first_position
+        )
         self.register_buffer("positions", positions, persistent=False)
         self.reset_parameters()
 
@@ -364,8 +384,9 @@ class Transformer(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
-                nn.init.zeros_(module.bias)
-            elif isinstance(module, nn.LayerNorm):
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+            elif isinstance(module, nn.LayerNorm | nn.RMSNorm):
                 module.reset_parameters()
         for embedding in [module for module in self.modules() if isinstance(module, nn.Embedding)]:
             nn.init.normal_(embedding.weight, std=self.config.d_model**-0.5)
@@ -381,6 +402,21 @@ class Transformer(nn.Module):
     def target_embedding(self) -> nn.Embedding:
         """The matrix of the target and the output."""
         return self.embedding if self.own_target_embedding is None else self.own_target_embedding
+
+    @property
+    def output_weight(self) -> Tensor:
+        """The matrix of the output projection, (V, d_model)."""
+        return (self.target_embedding if self.output_matrix is None else self.output_matrix).weight
+
+    @property
+    def source_positions(self) -> Tensor:
+        """What is added to the embeddings of the source, (max_length, d_model)."""
+        return self.positions
+
+    @property
+    def target_positions(self) -> Tensor:
+        """What is added to the embeddings of the target, (max_length, d_model)."""
+        return self.positions
 
     # -- whole sequences ------------------------------------------------------------------
 
@@ -406,8 +442,8 @@ class Transformer(nn.Module):
     ) -> Tensor:
         """Like :meth:`forward`, but (G, T, d_model): what the output projection reads."""
         memory = self.encode(source, source_lengths, weights)
-        positions = self.positions[: target.size(1)]
-        states = self._embed(self.target_embedding, target, positions)  # (G, T, d_model)
+        positions = self.target_positions[: target.size(1)]
+        states = self._embed_target(target, positions)  # (G, T, d_model)
         mask = causal_mask(target.size(1), states)
         memory_mask = padding_mask(memory.mask, states.dtype)
         for layer in self.decoder:
@@ -440,8 +476,9 @@ class Transformer(nn.Module):
         real = None
         if source_lengths is not None:
             real = torch.arange(source.size(1), device=source.device) < source_lengths[:, None]
-        positions = self.positions[: source.size(1)]
+        positions = self.source_positions[: source.size(1)]
         states = self._embed(self.embedding, source, positions)  # (G, S, d_model)
+        states = self.source_embedding_norm(states)
         mask = padding_mask(real, states.dtype)
         for layer in self.encoder:
             states = layer(states, mask, weights.encoder if weights else None)
@@ -478,8 +515,8 @@ class Transformer(nn.Module):
         Returns:
             (R, V) float32.
         """
-        positions = self.positions[cache.positions]  # (R, d_model)
-        states = self._embed(self.target_embedding, tokens, positions)[:, None]  # (R, 1, d_model)
+        positions = self.target_positions[cache.positions]  # (R, d_model)
+        states = self._embed_target(tokens, positions)[:, None]  # (R, 1, d_model)
         self_mask = padding_mask(cache.self_mask(), states.dtype)
         assert self_mask is not None
         memory_mask = padding_mask(cache.memory_mask, states.dtype)
@@ -495,8 +532,11 @@ class Transformer(nn.Module):
 
     def project(self, states: Tensor) -> Tensor:
         """Logits (..., V) from decoder states (..., d_model), in float32 or wider."""
-        logits = linear(states, self.target_embedding.weight, self.logits_bias)
+        logits = linear(states, self.output_weight, self.logits_bias)
         return logits.to(torch.promote_types(logits.dtype, torch.float32))
+
+    def _embed_target(self, tokens: Tensor, positions: Tensor) -> Tensor:
+        return self.target_embedding_norm(self._embed(self.target_embedding, tokens, positions))
 
     def _embed(self, embedding: nn.Embedding, tokens: Tensor, positions: Tensor) -> Tensor:
         """Embeddings times √d_model plus positions (sections 3.4 and 3.5)."""

@@ -33,7 +33,7 @@ class Demands:
         if not translated:
             return
         if prefix := normalise(options.target_prefix):
-            translated[0].prefix = self._spelt(prefix, "target prefix")
+            translated[0].prefix += self._spelt(prefix, "target prefix")
         self._require(translated, options.required_terms)
 
     def _require(self, sentences: Sequence[Sentence], wanted: Sequence[str]) -> None:

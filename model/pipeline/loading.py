@@ -98,7 +98,9 @@ def _load_plain(
         set_threads(threads)
     place = choose_device(device)
     transformer, vocabulary, facts = load_model(directory, place, choose_dtype(dtype, place))
-    recorded = graphs and place.type == "cuda"
+    config = transformer.config
+    common = config.is_common and config.look_back == "attention"
+    recorded = graphs and place.type == "cuda" and common
     network = Graphed(transformer) if recorded else Eager(transformer)
     return Loaded(
         network, vocabulary, lambda: PlainAligner(transformer, vocabulary, facts.alignment)

@@ -237,10 +237,7 @@ class Translator:
         """
         source, target = route.of(text)
         pieces = split(text, source, length=self._num_tokens, limit=self.longest_source)
-        sentences = [
-            Sentence(piece, self._tokens(piece, target), options, languages=(source, target))
-            for piece in pieces
-        ]
+        sentences = [self._sentence(piece, (source, target), options) for piece in pieces]
         for sentence in sentences:
             if glossary and sentence.tokens:
                 sentence.found = glossary.find(sentence.piece.text, source, target)
@@ -301,11 +298,19 @@ class Translator:
                 yield drafts.popleft().translation(options.n_best)
             work.step()
 
-    def _tokens(self, piece: Piece, target: str) -> list[int]:
+    def _sentence(
+        self, piece: Piece, languages: tuple[str, str], options: DecodingOptions
+    ) -> Sentence:
+        """What the encoder reads, and what the decoder begins with."""
+        tokens = self._tokens(piece, *languages)
+        start = self.vocabulary.target_start(languages[1]) if tokens else ()
+        return Sentence(piece, tokens, options, languages=languages, prefix=start)
+
+    def _tokens(self, piece: Piece, source: str, target: str) -> list[int]:
         """What the encoder reads; nothing for a piece that stays as it is."""
         if not any(character.isalnum() for character in piece.text):
             return []
-        return self.vocabulary.encode(piece.text, target)
+        return self.vocabulary.encode(piece.text, target, source)
 
     def _num_tokens(self, text: str) -> int:
         return len(self.vocabulary.pieces(text))

@@ -90,7 +90,13 @@ class MarianVocabulary:
         """All languages, those of the source first."""
         return tuple(dict.fromkeys(self.source_languages + self.target_languages))
 
-    def encode(self, text: str, target_language: str) -> list[int]:
+    def target_start(self, target_language: str) -> tuple[int, ...]:
+        """No tokens."""
+        return ()
+
+    def encode(
+        self, text: str, target_language: str, source_language: str | None = None
+    ) -> list[int]:
         """The encoder's input: target-language tag if there are tags, pieces, end of sentence.
 
         Raises:

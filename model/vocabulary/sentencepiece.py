@@ -60,8 +60,13 @@ class AnyVocabulary(Protocol):
     def target_languages(self) -> tuple[str, ...]:
         """Languages that can be translated into."""
 
-    def encode(self, text: str, target_language: str) -> list[int]:
-        """The encoder's input."""
+    def encode(
+        self, text: str, target_language: str, source_language: str | None = None
+    ) -> list[int]:
+        """The encoder's input; some vocabularies have a tag for the language of the text, too."""
+
+    def target_start(self, target_language: str) -> tuple[int, ...]:
+        """The tokens that every translation into a language begins with."""
 
     def encode_target(self, text: str) -> list[int]:
         """What the decoder should produce."""
@@ -155,9 +160,15 @@ class Vocabulary:
             known = ", ".join(self._tags)
             raise ModelError(f"language {language!r} is unknown to this model ({known})") from None
 
-    def encode(self, text: str, target_language: str) -> list[int]:
+    def encode(
+        self, text: str, target_language: str, source_language: str | None = None
+    ) -> list[int]:
         """The encoder's input: target-language tag, pieces of ``text``, end of sentence."""
         return [self.tag_id(target_language), *self.pieces(text), EOS_ID]
+
+    def target_start(self, target_language: str) -> tuple[int, ...]:
+        """No tokens."""
+        return ()
 
     def encode_target(self, text: str) -> list[int]:
         """What the decoder should produce: pieces of ``text``, end of sentence."""

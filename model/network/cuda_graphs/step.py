@@ -126,7 +126,7 @@ class Decoder:
             return of_places.index_select(0, pool.place_of[:places]).view(places * beam_size, -1)
 
         states = by_sentence(self._transformer.decoder_norm(states))
-        weight, bias = self._transformer.target_embedding.weight, self._transformer.logits_bias
+        weight, bias = self._transformer.output_weight, self._transformer.logits_bias
         # In a buffer that all shapes share; as an output, every graph would hold one of its own.
         logits = pool.logits[: len(states)].copy_(F.linear(states, weight, bias))
         ranked = rank(logits, width)
@@ -137,8 +137,9 @@ class Decoder:
     def _embed(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """Embeddings (G, K, d_model) of tokens (G, K) at the positions (G,)."""
         embedded = self._transformer.target_embedding(tokens) * self._transformer.embedding_scale
-        positions = self._transformer.positions.index_select(0, lengths)
-        return embedded + positions[:, None].to(embedded.dtype)
+        positions = self._transformer.target_positions.index_select(0, lengths)
+        embedded = embedded + positions[:, None].to(embedded.dtype)
+        return cast("Tensor", self._transformer.target_embedding_norm(embedded))
 
     def _memory_mask(self, pool: Pool, shape: Shape) -> Tensor:
         """(G, 1, 1, S)"""

@@ -23,7 +23,7 @@ from tformer.model.network.int8.simd.pointers import (
     pointer_to_signed_bytes,
 )
 
-_LINEAR, _NORM, _SHAPE, _BEGINNING = 11, 4, 4, 12
+_LINEAR, _NORM, _SHAPE, _BEGINNING = 11, 4, 5, 16
 """Numbers that describe each."""
 
 _ENCODER_LAYER, _DECODER_LAYER = 4 * _LINEAR + 2 * _NORM, 6 * _LINEAR + 3 * _NORM
@@ -92,7 +92,7 @@ def linear_of(table, number):
 @njit(inline="always")
 def shape_of(table):
     """The :class:`Shape` with which a stack begins."""
-    return Shape(table[0], table[1], table[2] == 1, table[3])
+    return Shape(table[0], table[1], table[2] == 1, table[3], table[4] == 1)
 
 
 @njit(inline="always")
@@ -104,6 +104,7 @@ def beginning_of(table):
         _float_rows(table, at + 3),
         _floats(table, at + 6),
         _norm(table, at + 8),
+        _norm(table, at + 12),
     )
 
 

@@ -23,7 +23,7 @@ from tformer.model.network.int8.simd.emitter import LANES
 EPSILON = np.float32(1e-5)
 """Added to the variance in layer normalisation, as in torch."""
 
-RELU, GELU, SILU = 0, 1, 2
+RELU, GELU, SILU, GELU_TANH = 0, 1, 2, 3
 """Activations of the feed-forward network."""
 
 TOGETHER = 64
@@ -46,6 +46,8 @@ class Shape(NamedTuple):
     pre: bool
     """Whether normalisation comes before the sub-layers, and not after them."""
     activation: int
+    recurrent: bool
+    """Whether the decoder's first sub-layer is a recurrent unit."""
 
 
 class Beginning(NamedTuple):
@@ -59,6 +61,8 @@ class Beginning(NamedTuple):
     """(1,), of the embeddings."""
     first: Norm
     """Of what the first sub-layer reads, where normalisation comes before it."""
+    own: Norm
+    """Of the embeddings themselves; empty where there is none."""
 
 
 class Work(NamedTuple):
@@ -118,6 +122,14 @@ def _normalise(row, total, shape, norm, out):
     )
 
 
+@njit(inline="always")
+def _sum(row):
+    total = np.float32(0.0)
+    for i in range(row.shape[0]):
+        total += row[i]
+    return total
+
+
 @njit(nogil=True)
 def begin(tokens, positions, beginning, shape, work):
     """Begin with embeddings of tokens (N,) at positions (N,), both int64."""
@@ -129,6 +141,9 @@ def begin(tokens, positions, beginning, shape, work):
             beginning.table[tokens[n]], 0, beginning.scale[0], beginning.encodings[positions[n]], 0,
             state, 0, filled // LANES,
         )  # fmt: skip
+        if beginning.own.weight.shape[0] > 0:
+            _normalise(state, total, shape, beginning.own, state)
+            total = _sum(state)
         if shape.pre:
             largest = _normalise(state, total, shape, beginning.first, normed)
             scale = _quantise(normed, 0, filled, largest, work.entered[n])
@@ -161,6 +176,13 @@ def _gelu(x):
 
 
 @njit(inline="always")
+def _gelu_tanh(x):
+    """An approximation of `_gelu`, with which some models were trained."""
+    inner = np.float32(0.7978845608) * (x + np.float32(0.044715) * x * x * x)
+    return np.float32(0.5) * x * (np.float32(1.0) + np.tanh(inner))
+
+
+@njit(inline="always")
 def _silu(x):
     """x / (1 + e^-x), by powers of e that cannot overflow."""
     power = np.exp(-abs(x))
@@ -173,7 +195,12 @@ def _activate(row, at, width, activation):
     if activation == RELU:
         return rectify(row, at, width // LANES)
     for i in range(at, at + width):
-        row[i] = _gelu(row[i]) if activation == GELU else _silu(row[i])
+        if activation == GELU:
+            row[i] = _gelu(row[i])
+        elif activation == SILU:
+            row[i] = _silu(row[i])
+        else:
+            row[i] = _gelu_tanh(row[i])
     return largest_magnitude(row, at, width // LANES)
 
 

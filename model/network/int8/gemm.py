@@ -60,26 +60,38 @@ def filled(width: int) -> int:
     return -(-width // PANEL) * PANEL
 
 
-def quantised(*projections: tuple[Numbers, Numbers | None]) -> Linear:
-    """Projections (weight (out, in), bias (out,) or None) of one input, side by side, as int8.
+class Projection(NamedTuple):
+    """A projection as it is stored."""
 
-    Each of them begins with a panel of its own. They are floating, of any width: what NumPy takes
-    for an array will do.
+    weight: NDArray[Any]
+    """(out, in), floating of any width, or int8."""
+    bias: Numbers | None = None
+    """(out,)"""
+    scale: Floats | None = None
+    """(out,), of a weight in int8, which is taken as it is."""
+
+
+def quantised(*projections: Projection) -> Linear:
+    """Projections of one input, side by side, as int8; each begins with a panel of its own.
 
     Raises:
         ModelError: when a weight is NaN or infinite.
     """
-    places = np.cumsum([0, *(filled(weight.shape[0]) for weight, _ in projections)])
-    out, width = int(places[-1]), filled(projections[0][0].shape[1])
+    places = np.cumsum([0, *(filled(each.weight.shape[0]) for each in projections)])
+    out, width = int(places[-1]), filled(projections[0].weight.shape[1])
     linear = Linear(
         np.zeros((out // PANEL, width // QUAD, PANEL, QUAD), np.int8),
         np.zeros(out, np.int32),
         np.zeros(out, np.float32),
         np.zeros(out, np.float32),
     )
-    for (weight, bias), place in zip(projections, places.tolist(), strict=False):
+    for (weight, bias, scale), place in zip(projections, places.tolist(), strict=False):
         for first in range(0, weight.shape[0], QUANTISED_TOGETHER):
-            _quantise(np.asarray(weight[first : first + QUANTISED_TOGETHER]), linear, place + first)
+            part = slice(first, first + QUANTISED_TOGETHER)
+            if scale is None:
+                _quantise(np.asarray(weight[part]), linear, place + first)
+            else:
+                _put_whole(weight[part], scale[part], linear, place + first)
         if bias is not None:
             # What may never be said has a bias of minus infinity.
             outputs = slice(place, place + bias.shape[0])
@@ -99,11 +111,25 @@ def _quantise(weight: Numbers, linear: Linear, place: int) -> None:
         raise ModelError(DAMAGED)
     scale = largest / np.float32(LIMIT)
     real /= np.maximum(scale, np.float32(1e-30))[:, None]
-    whole = np.rint(real, out=real).astype(np.int8)
+    _lay_out(np.rint(real, out=real).astype(np.int8), scale, linear, place)
+
+
+def _put_whole(weight: NDArray[np.int8], scale: Floats, linear: Linear, place: int) -> None:
+    """Put rows (rows, in) that are in int8 where they belong."""
+    rows, width = weight.shape
+    if not np.isfinite(scale).all():
+        raise ModelError(DAMAGED)
+    whole = np.zeros((filled(rows), filled(width)), np.int8)
+    whole[:rows, :width] = weight
+    _lay_out(whole, scale, linear, place)
+
+
+def _lay_out(whole: NDArray[np.int8], scale: Floats, linear: Linear, place: int) -> None:
+    """Put filled-up rows in int8, and the scales that there are, in the order of panels."""
     outputs, panels = slice(place, place + len(scale)), slice(place // PANEL, None)
     linear.scale[outputs] = scale
-    linear.start[outputs] = whole.sum(1, dtype=np.int32) * -OFFSET
-    quads = whole.view(np.int32).reshape(-1, PANEL, filled(width) // QUAD)  # QUAD bytes each
+    linear.start[place : place + len(whole)] = whole.sum(1, dtype=np.int32) * -OFFSET
+    quads = whole.view(np.int32).reshape(-1, PANEL, whole.shape[1] // QUAD)  # QUAD bytes each
     linear.weight.view(np.int32)[panels, :, :, 0][: len(quads)] = quads.transpose(0, 2, 1)
 
 

@@ -47,6 +47,7 @@ from tformer.model.network.int8.attention import (
 )
 from tformer.model.network.int8.elementwise import Norm, begin, feed_forward, leave
 from tformer.model.network.int8.gemm import Linear, product
+from tformer.model.network.int8.recurrence import recur
 
 
 class EncoderLayer(NamedTuple):
@@ -65,8 +66,9 @@ class DecoderLayer(NamedTuple):
     """Weights; ``after`` is the normalisation that follows each sub-layer."""
 
     projections: Linear
-    """Queries, keys and values."""
+    """Queries, keys and values; of a recurrent unit candidates and what they are weighed with."""
     output: Linear
+    """Not read where there is a recurrent unit."""
     cross_query: Linear
     cross_output: Linear
     inner: Linear
@@ -136,9 +138,13 @@ def _attend_to_target(number, layer, shape, beam, past, living, work):
     """The first sub-layer of a decoder layer, and the queries of the second."""
     rows = past.steps.shape[0] * beam
     product(work.entered, work.entered_scale, rows, layer.projections, work.outputs)
-    attend_target(number, beam, layer.projections, shape, past, living, work)
-    product(work.context, work.context_scale, rows, layer.output, work.outputs)
-    leave(rows, layer.output, layer.after_attention, shape, work)
+    if shape.recurrent:
+        recur(number, beam, layer.projections, shape, past, work)
+        leave(rows, layer.projections, layer.after_attention, shape, work)
+    else:
+        attend_target(number, beam, layer.projections, shape, past, living, work)
+        product(work.context, work.context_scale, rows, layer.output, work.outputs)
+        leave(rows, layer.output, layer.after_attention, shape, work)
     product(work.entered, work.entered_scale, rows, layer.cross_query, work.outputs)
 
 

@@ -17,14 +17,15 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tformer.model.checkpoint.weights import Arrays, Weights
+from tformer.model.checkpoint.weights import SCALE, Arrays, Weights
 from tformer.model.config import AlignmentHeads, TransformerConfig
+from tformer.model.errors import ModelError
 from tformer.model.network.int8 import elementwise, fused_search, kernels, topk
 from tformer.model.network.int8.abi import Table
 from tformer.model.network.int8.attention import Past
 from tformer.model.network.int8.elementwise import TOGETHER as FEED_TOGETHER
 from tformer.model.network.int8.elementwise import Beginning, Norm, Shape, Work, whole_vectors
-from tformer.model.network.int8.gemm import Floats, Linear, Numbers, filled, quantised
+from tformer.model.network.int8.gemm import Floats, Linear, Numbers, Projection, filled, quantised
 from tformer.model.network.int8.kv_cache import Cache, Halves, Integers
 from tformer.model.network.int8.simd.emitter import LANES, LOWEST
 from tformer.model.network.int8.simd.logits import COLUMNS
@@ -38,7 +39,12 @@ if TYPE_CHECKING:
 ENCODED_TOGETHER = 512
 """Source tokens, about: so many that products are quick, so few that they stay in the cache."""
 
-_ACTIVATIONS = {"relu": elementwise.RELU, "gelu": elementwise.GELU, "silu": elementwise.SILU}
+_ACTIVATIONS = {
+    "relu": elementwise.RELU,
+    "gelu": elementwise.GELU,
+    "silu": elementwise.SILU,
+    "gelu_tanh": elementwise.GELU_TANH,
+}
 
 
 class Int8:
@@ -55,13 +61,15 @@ class Int8:
             ModelError: when they hold NaN or infinities, or cannot be read.
         """
         self.config = weights.config
-        arrays, encodings = weights.arrays(), positional_encodings(weights.config)
-        source = np.asarray(arrays["embedding.weight"], np.float32)
-        target, name = source, "own_target_embedding.weight"
-        if name in arrays:
-            target = np.asarray(arrays[name], np.float32)
-        self.encoder = _Encoder(self.config, arrays, source, encodings)
-        self.decoder = _Decoder(self.config, arrays, target, encodings)
+        if not self.config.is_common:
+            raise ModelError("int8 does not compute a network of this kind: take float32")
+        arrays = weights.arrays()
+        source, target = positional_encodings(self.config, arrays)
+        has_own = self.config.target_vocab_size is not None
+        name = "own_target_embedding" if has_own else "embedding"
+        self.encoder = _Encoder(self.config, arrays, _table(arrays, "embedding"), source)
+        table = _table(arrays, name) if has_own else self.encoder.beginning.table
+        self.decoder = _Decoder(self.config, arrays, table, target)
 
     def computing(self) -> AbstractContextManager[None]:
         """Nothing is to be switched on."""
@@ -75,39 +83,64 @@ class Int8:
         return Int8Decoding(self, beam_size)
 
 
-def positional_encodings(config: TransformerConfig) -> Floats:
-    """Sines and cosines (max_length, d_model), to the bit as `network.transformer` has them.
+def positional_encodings(config: TransformerConfig, arrays: Arrays) -> tuple[Floats, Floats]:
+    """What is added to embeddings of source and target, (max_length, d_model) each.
 
-    Section 3.5 of the paper.
+    Section 3.5 of the paper; computed to the bit as `network.transformer` does it.
     """
-    step = -math.log(10_000.0) / config.d_model
+    if config.positions == "learned":
+        return _table(arrays, "source_table"), _table(arrays, "target_table")
+    width = max(config.d_model - 2 * (config.positions == "tensor2tensor"), 1)
+    step = -math.log(10_000.0) / width
     frequency = np.exp(np.arange(0, config.d_model, 2, dtype=np.float64) * step)
-    angle = np.arange(config.max_length, dtype=np.float64)[:, None] * frequency
-    if config.positions == "concatenated":
-        return np.concatenate([np.sin(angle), np.cos(angle)], 1, dtype=np.float32)
-    pairs = np.stack([np.sin(angle), np.cos(angle)], 2, dtype=np.float32)
-    return pairs.reshape(config.max_length, config.d_model)
+    counted = np.arange(config.first_position, config.first_position + config.max_length)
+    angle = counted.astype(np.float64)[:, None] * frequency
+    if config.positions == "interleaved":
+        pairs = np.stack([np.sin(angle), np.cos(angle)], 2, dtype=np.float32)
+        encodings: Floats = pairs.reshape(config.max_length, config.d_model)
+    else:
+        encodings = np.concatenate([np.sin(angle), np.cos(angle)], 1, dtype=np.float32)
+    return encodings, encodings
+
+
+def _table(arrays: Arrays, module: str) -> Floats:
+    """An embedding matrix in float32."""
+    weight, _, scale = _projection(arrays, module)
+    table = np.asarray(weight, np.float32)
+    return table if scale is None else table * scale[:, None]
+
+
+def _projection(arrays: Arrays, module: str) -> Projection:
+    """As it is stored, with a bias if it has one."""
+    weight = f"{module}.weight"
+    return Projection(arrays[weight], arrays.get(f"{module}.bias"), arrays.get(weight + SCALE))
 
 
 def _linear(arrays: Arrays, module: str) -> Linear:
-    return quantised((arrays[f"{module}.weight"], arrays[f"{module}.bias"]))
+    return quantised(_projection(arrays, module))
 
 
 def _projections(arrays: Arrays, attention: str, heads: int, *names: str) -> Linear:
     """Projections of one input to heads, side by side."""
-    modules = [f"{attention}.{name}" for name in names]
+    stored = [_projection(arrays, f"{attention}.{name}") for name in names]
     return quantised(
         *(
-            (_in_heads(arrays[f"{name}.weight"], heads), _in_heads(arrays[f"{name}.bias"], heads))
-            for name in modules
+            Projection(*(None if part is None else _in_heads(part, heads) for part in each))
+            for each in stored
         )
     )
 
 
 def _output(arrays: Arrays, attention: str, heads: int) -> Linear:
     """The projection of what the heads have found."""
-    weight, bias = (arrays[f"{attention}.output.{part}"] for part in ("weight", "bias"))
-    return quantised((_in_heads(weight.T, heads).T, bias))
+    stored = _projection(arrays, f"{attention}.output")
+    return quantised(stored._replace(weight=_in_heads(stored.weight.T, heads).T))
+
+
+def _recurrence(arrays: Arrays, module: str) -> Linear:
+    """What a recurrent unit might remember, and the share of what it does."""
+    names = ("candidate", "forget")
+    return quantised(*(_projection(arrays, f"{module}.{name}") for name in names))
 
 
 def _in_heads(parameter: Numbers, heads: int) -> Numbers:
@@ -120,12 +153,14 @@ def _in_heads(parameter: Numbers, heads: int) -> Numbers:
     return wider.reshape(-1, *parameter.shape[1:])
 
 
-def _to_logits(embedding: Floats, bias: Numbers | None) -> Linear:
+def _to_logits(stored: Projection) -> Linear:
     """The projection to the vocabulary, filled up by tokens that are never said."""
-    size = embedding.shape[0]
+    size = stored.weight.shape[0]
     wider = np.full(_whole_deals(size), LOWEST, np.float32)
-    wider[:size] = 0 if bias is None else bias
-    return quantised((np.pad(embedding, ((0, len(wider) - size), (0, 0))), wider))
+    wider[:size] = 0 if stored.bias is None else stored.bias
+    missing = len(wider) - size
+    scale = None if stored.scale is None else np.pad(stored.scale, (0, missing))
+    return quantised(Projection(np.pad(stored.weight, ((0, missing), (0, 0))), wider, scale))
 
 
 def _whole_deals(vocab_size: int) -> int:
@@ -149,6 +184,8 @@ def _in_vectors(parameter: Numbers) -> Floats:
 class _Stack:
     """What encoder and decoder have in common: embeddings, and sub-layers with norms."""
 
+    FIRST: ClassVar[str]
+    """The normalisation of embeddings, where there is one."""
     LAST: ClassVar[str]
     """The normalisation after the last layer, where it comes before sub-layers."""
 
@@ -162,11 +199,17 @@ class _Stack:
     ) -> None:
         """A stack of ``sub_layers`` that reads ``embedding`` (V, d) and ``encodings`` (T, d)."""
         pre = config.norm == "pre"
-        self.shape = Shape(config.d_model, config.num_heads, pre, _ACTIVATIONS[config.activation])
+        activation, recurrent = _ACTIVATIONS[config.activation], config.look_back == "ssru"
+        self.shape = Shape(config.d_model, config.num_heads, pre, activation, recurrent)
         norms = [_norm(arrays, f"{around}.norm") for around in sub_layers]
         scale = math.sqrt(config.d_model) if config.scale_embedding else 1.0
+        own = _norm(arrays, self.FIRST) if config.embedding_norm else Norm(*np.zeros((2, 0), "f4"))
         self.beginning = Beginning(
-            _in_vectors(embedding), _in_vectors(encodings), np.array([scale], np.float32), norms[0]
+            _in_vectors(embedding),
+            _in_vectors(encodings),
+            np.array([scale], np.float32),
+            norms[0],
+            own,
         )
         # Sub-layer i is followed by its own normalisation or, where that comes before, the next's.
         self.after = iter([*norms[1:], _norm(arrays, self.LAST)] if pre else norms)
@@ -175,7 +218,7 @@ class _Stack:
 class _Encoder(_Stack):
     """Sentences, one after the other without padding, to their memory."""
 
-    LAST = "encoder_norm"
+    FIRST, LAST = "source_embedding_norm", "encoder_norm"
 
     def __init__(
         self, config: TransformerConfig, arrays: Arrays, embedding: Floats, encodings: Floats
@@ -206,7 +249,7 @@ class _Encoder(_Stack):
 class _Decoder(_Stack):
     """One position of every hypothesis, to the scores of the next token."""
 
-    LAST = "decoder_norm"
+    FIRST, LAST = "target_embedding_norm", "decoder_norm"
 
     def __init__(
         self, config: TransformerConfig, arrays: Arrays, embedding: Floats, encodings: Floats
@@ -218,8 +261,7 @@ class _Decoder(_Stack):
         heads = config.num_heads
         layers = tuple(
             kernels.DecoderLayer(
-                _projections(arrays, f"{layer}.self_attention", heads, "query", "key", "value"),
-                _output(arrays, f"{layer}.self_attention", heads),
+                *self._look_back(arrays, layer),
                 _projections(arrays, f"{layer}.cross_attention", heads, "query"),
                 _output(arrays, f"{layer}.cross_attention", heads),
                 _linear(arrays, f"{layer}.feed_forward.inner"),
@@ -237,9 +279,21 @@ class _Decoder(_Stack):
                 for layer in names
             )
         )
-        self.output = Table(_to_logits(embedding, arrays.get("logits_bias")))
-        self.vocab_size: int = embedding.shape[0]
+        has_own = config.target_vocab_size is not None
+        module = "own_target_embedding" if has_own else "embedding"
+        output = _projection(arrays, "output_matrix" if config.own_output else module)
+        self.output = Table(_to_logits(output._replace(bias=arrays.get("logits_bias"))))
+        self.vocab_size = config.output_size
         self.eos_id = config.eos_id
+
+    def _look_back(self, arrays: Arrays, layer: str) -> tuple[Linear, Linear]:
+        """The projections of the first sub-layer, in and out."""
+        if self.shape.recurrent:
+            nothing = np.zeros((1, self.shape.width), np.float32)
+            return _recurrence(arrays, f"{layer}.recurrence"), quantised(Projection(nothing))
+        attention, heads = f"{layer}.self_attention", self.shape.heads
+        projections = _projections(arrays, attention, heads, "query", "key", "value")
+        return projections, _output(arrays, attention, heads)
 
     def remember(self, offsets: Integers, memories: Integers, work: Table) -> None:
         """Project the memory in ``work`` to the addresses ``memories`` (G,) of its sentences."""
@@ -288,7 +342,7 @@ class Room:
         config = self._config
         d, d_ff = filled(config.d_model), filled(config.d_ff)
         heads = filled(config.num_heads * whole_vectors.py_func(config.d_model // config.num_heads))
-        vocabulary = _whole_deals(config.target_vocab_size or config.vocab_size)
+        vocabulary = _whole_deals(config.output_size)
         # Queries, keys and values of all rows; inner activations or logits of a few.
         widest = max(3 * heads * rows, FEED_TOGETHER * d_ff, topk.TOGETHER * vocabulary)
 
