@@ -48,8 +48,8 @@ class TransformerConfig:
     """Entries in a target vocabulary with embeddings of its own; None: source and target share."""
     positions: PositionLayout = "interleaved"
     """Sines and cosines in turn (the paper), all sines before all cosines, the latter with the
-    frequencies of tensor2tensor, tables that were learned, or none but a bias of self-attention that
-    depends on the distance (T5)."""
+    frequencies of tensor2tensor, tables that were learned, or none but a bias of self-attention
+    that depends on the distance (T5)."""
     first_position: int = 0
     """What computed positions count from."""
     scale_embedding: bool = True

@@ -1,7 +1,8 @@
 """The variables of a CTranslate2 model, from ``model.bin`` of every binary version, 1 to 6.
 
     uint32 version; from 2 on the name of the specification and its uint32 revision
-    uint32 count, then each variable: name, uint8 rank, uint32 extents, uint8 type, uint32 size, data
+    uint32 count, then each variable: name, uint8 rank, uint32 extents, uint8 type, uint32 size,
+    and its data
     from 3 on: uint32 count, then each alias: its name and that of the variable
 
 Names are a uint16 length and as many bytes. Up to version 3 the type is the size of a number in

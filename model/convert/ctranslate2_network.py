@@ -38,7 +38,7 @@ _SETTINGS = (
     "relative_attention_max_distance",
     "epsilon",
 )
-"""Variables that are no parameters. Of others that nobody reads one is computed with, and refused."""
+"""Variables that are no parameters. Others that nobody reads would be computed with: refused."""
 
 _ZERO_SETTINGS = ("alibi", "layer_norm_use_residual", "parallel_residual", "sliding_window")
 

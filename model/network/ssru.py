@@ -18,7 +18,7 @@ from tformer.model.network.transformer import DecoderLayer, Memory, Transformer
 
 
 class SSRU(nn.Module):
-    """c_t = f_t c_(t-1) + (1 - f_t) Wx_t and h_t = max(0, c_t), where f_t = sigmoid(W_f x_t + b)."""
+    """c_t = f_t c_(t-1) + (1 - f_t) Wx_t and h_t = max(0, c_t), f_t = sigmoid(W_f x_t + b)."""
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
