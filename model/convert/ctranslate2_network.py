@@ -191,7 +191,7 @@ class Described:
     def _layers(self, stack: str) -> int:
         prefix = f"{stack}/layer_"
         numbers = {name.split("/")[1][6:] for name in self._arrays if name.startswith(prefix)}
-        return len(numbers)
+        return len([number for number in numbers if number.isdigit()])
 
     def _shape(self, module: str) -> tuple[int, ...]:
         return tuple(self._arrays[self._place(module)].shape)
