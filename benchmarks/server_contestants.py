@@ -12,20 +12,21 @@ import asyncio
 import json
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tformer.model.engine import scheduler
+from tformer.model.engine.jobs import Job
+from tformer.model.engine.scheduler import EngineThread
+from tformer.model.passes.draft import Sentence
 from tformer.model.pipeline.translator import Translator
-from tformer.server import lifecycle, models
+from tformer.server import lifecycle
 from tformer.server.access.address import Address
-from tformer.server.jobs import Job
 from tformer.server.lifecycle import Server, ServerOptions
 from tformer.server.models import ModelSource, Settings
 from tformer.server.observability import logs
-from tformer.server.worker import Worker, _Place
-from tformer.server.workers import Workers
 
 WINDOW_SECONDS = 0.05
 """How long a static batch waits for others from its first sentence on."""
@@ -34,56 +35,45 @@ WINDOW_SENTENCES = 64
 """A static batch that has so many does not wait any longer."""
 
 
-@dataclass
-class _Pending:
-    """Jobs that came, the oldest first, each with its sentences."""
-
-    places: dict[Job, list[_Place]] = field(default_factory=dict)
-
-    def take(self, jobs: int) -> list[_Place]:
-        chosen = list(self.places)[:jobs]
-        return [place for job in chosen for place in self.places.pop(job) if not job.closed]
-
-
-class BatchWorker(Worker):
-    """Gives the engine nothing before all that it was given is done: no continuous batching."""
+class BatchThread(EngineThread[Sentence]):
+    """Gives its engine nothing before all that it was given is done: no continuous batching."""
 
     jobs = 1
     seconds = 0.0
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        """As a Worker."""
-        self._pending = _Pending()
+    def __init__(self, *arguments: Any) -> None:
+        """As an EngineThread."""
+        super().__init__(*arguments)
         self._since: float | None = None
-        super().__init__(*arguments, **options)
 
-    @property
-    def _is_idle(self) -> bool:
-        return super()._is_idle and not self._pending.places
-
-    def _feed(self) -> None:
-        while self._queue:
-            place = self._queue.pop()
-            self._pending.places.setdefault(place.job, []).append(place)
-        waiting = self._pending.places
-        if self._work.busy or not waiting:
-            return
+    def _take(self) -> list[Sentence]:
+        scheduler = self._scheduler
+        if self._work.busy or not scheduler.next_entry():
+            return []
         self._since = self._since or time.monotonic()
-        if len(waiting) >= self.jobs or time.monotonic() - self._since >= self.seconds:
-            self._since = None
-            self._enter(self._pending.take(self.jobs))
-        else:
-            time.sleep(0.001)
+        if len(scheduler.queue) < self.jobs and time.monotonic() - self._since < self.seconds:
+            scheduler.lock.wait(0.001)
+            return []
+        self._since = None
+        lot: list[Sentence] = []
+        jobs: set[Job[Sentence]] = set()
+        while (entry := scheduler.next_entry()) and len(jobs | {entry.job}) <= self.jobs:
+            jobs.add(entry.job)
+            lot += self._enter(scheduler.pop())
+        return lot
 
 
-class StaticWorker(BatchWorker):
-    """A window is open for a while, then its requests are translated together, to the last."""
+class StaticThread(BatchThread):
+    """A window is open for a while, then its requests are translated together, to the last.
 
-    jobs = WINDOW_SENTENCES
+    Every engine has a window of its own, of its part of the sentences.
+    """
+
+    jobs = WINDOW_SENTENCES // 2
     seconds = WINDOW_SECONDS
 
 
-WORKERS = {"one at a time": BatchWorker, "static windows": StaticWorker}
+THREADS = {"one at a time": BatchThread, "static windows": StaticThread}
 """For those that are not as `tformer serve` is."""
 
 
@@ -100,10 +90,8 @@ class Setup:
 
 def serve(mode: str, setup: Setup) -> None:
     """Serve until stdin is closed."""
-    if worker := WORKERS.get(mode):
-        # One thread hands out a batch to all engines, since it has to know when all are done.
-        start = staticmethod(lambda *given, **how: Workers([worker(*given, **how)]))
-        models.Workers.start = start  # type: ignore[method-assign,assignment]
+    if thread := THREADS.get(mode):
+        scheduler.EngineThread = thread  # type: ignore[misc]
     lifecycle.prepare_threads()
     with logs.logging_to_stderr():
         lifecycle.run_loop(_serve(setup))

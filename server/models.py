@@ -12,15 +12,15 @@ from functools import lru_cache
 from pathlib import Path
 
 from tformer.model.checkpoint.layout import find_model
+from tformer.model.engine.scheduler import Batch
 from tformer.model.errors import ModelError, UsageError
 from tformer.model.options import DecodingOptions
 from tformer.model.passes.draft import Route
 from tformer.model.pipeline.translator import Translator
 from tformer.model.translation import Translation
 from tformer.protos.v1 import translation_pb2 as pb
+from tformer.server.scheduling import AsyncScheduler
 from tformer.server.status import UnknownModel
-from tformer.server.worker import Batch
-from tformer.server.workers import Workers
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ class ServedModel:
 
     name: str
     translator: Translator
-    workers: Workers
+    scheduler: AsyncScheduler
     fingerprint: str
     max_beam_size: int
     users: int = 0
@@ -134,7 +134,7 @@ class ServedModel:
         """Wait until nobody holds it, and end its worker."""
         if self.users:
             await self.unused.wait()
-        await self.workers.close(patience)
+        await self.scheduler.close(patience)
 
 
 @dataclass(frozen=True)
@@ -221,7 +221,7 @@ class Models:
         for task, _ in retiring:
             task.cancel()
         for model in (*self._served.values(), *(model for _, model in retiring)):
-            await model.workers.close(patience)
+            await model.scheduler.close(patience)
 
     def _start(self, source: ModelSource) -> ServedModel:
         """Load a model, see that it translates, and give it a worker."""
@@ -234,14 +234,14 @@ class Models:
             threads=settings.threads,
         )
         check(translator)
-        workers = Workers.start(
+        scheduler = AsyncScheduler(
             translator,
             beam_size=settings.beam_size,
             max_wait=settings.max_wait,
             watch=lambda batch: self._watch(source.name, batch),
             name=source.name,
         )
-        return ServedModel(source.name, translator, workers, mark, settings.beam_size)
+        return ServedModel(source.name, translator, scheduler, mark, settings.beam_size)
 
     def find(self, name: str, source: str = "", target: str = "") -> ServedModel:
         """The model of a name, or if that is empty the first that has the languages.

@@ -136,7 +136,7 @@ def has_calls(running: RunningServer, number: int) -> bool:
 
 def is_idle(running: RunningServer) -> bool:
     (served,) = running.server._models
-    busy = any(w._places or w._queue or w._work.busy for w in served.workers)
+    busy = not served.scheduler.scheduler.is_idle
     return not (busy or running.server._admission.tokens)
 
 

@@ -95,7 +95,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
 def is_idle(running: RunningServer) -> bool:
     """Whether no token, row or task is left behind."""
     (served,) = running.server._models
-    left = served.users or any(w._places or w._queue or w._work.busy for w in served.workers)
+    left = served.users or not served.scheduler.scheduler.is_idle
     return not (left or running.server._admission.tokens or running.server._calls._active)
 
 
@@ -421,8 +421,10 @@ def test_draining_finishes_what_was_accepted_and_refuses_what_is_new(model: Path
             item = pb.StreamItem(id=str(number), content=SENTENCES[number % 6])
             messages.put(pb.StreamTranslateTextRequest(item=item))
         (served,) = running.server._models
-        (worker,) = served.workers
-        wait_until(lambda: len(worker._places) + len(worker._queue) >= 130)
+        scheduler = served.scheduler.scheduler
+        wait_until(
+            lambda: sum(len(t.places) for t in scheduler.threads) + len(scheduler.queue) >= 130
+        )
 
         running.stop(grace=30)
         assert next(health).status == health_pb2.HealthCheckResponse.NOT_SERVING

@@ -226,9 +226,10 @@ def assert_nothing_is_left(server: RunningServer) -> None:
                 served.users,
                 server.server._admission.tokens,
                 server.server._calls._active,
-                *(len(worker._places) for worker in served.workers),
-                *(len(worker._queue) for worker in served.workers),
-                *(w._work.num_running + w._work.num_waiting for w in served.workers),
+                not served.scheduler.scheduler.is_idle,
+                len(served.scheduler.scheduler.queue),
+                served.scheduler.scheduler.queued_tokens,
+                *(thread.tokens for thread in served.scheduler.scheduler.threads),
             ]
             if not any(left):
                 break

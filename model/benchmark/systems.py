@@ -216,10 +216,7 @@ class Tformer:
         # Our lengths do not count the end of the sentence, which takes a step as well.
         options = _options(call.beam_size, min_length=length - 1, max_length=length - 1)
         sentences = [Sentence(Piece("", ""), tokens, options) for tokens in sources]
-        work = self._translator.start_work(call.beam_size)
-        work.submit(sentences)
-        while work.busy:
-            work.step()
+        self._translator.complete(sentences, call.beam_size)
         return sum(sentence.target_tokens + 1 for sentence in sentences)
 
     def versions(self) -> dict[str, str]:

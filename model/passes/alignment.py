@@ -120,7 +120,7 @@ class Aligner:
         """Add to every hypothesis what its sentence's options ask for.
 
         Args:
-            sentences: that have been translated.
+            sentences: that an engine has translated.
         """
         if aligned := [sentence for sentence in sentences if sentence.options.alignments]:
             self._align(aligned)
@@ -139,7 +139,6 @@ class Aligner:
                 [
                     (Pair(sentence.tokens, ids), sentence.piece.text, hypothesis.text)
                     for sentence in sentences
-                    if sentence.tokens
                     for hypothesis, ids in zip(
                         sentence.hypotheses, sentence.target_ids, strict=True
                     )
@@ -147,16 +146,9 @@ class Aligner:
             )
         )
         for sentence in sentences:
-            if not sentence.tokens:
-                copied = tuple(Link(span, span) for span in tokens(sentence.piece.text))
-                sentence.hypotheses = [replace(h, alignment=copied) for h in sentence.hypotheses]
-                continue
             sentence.hypotheses = [replace(h, alignment=next(links)) for h in sentence.hypotheses]
 
     def _score(self, sentence: Sentence) -> None:
-        if not sentence.tokens:
-            sentence.hypotheses = [replace(h, piece_scores=()) for h in sentence.hypotheses]
-            return
         found = zip(sentence.hypotheses, sentence.target_ids, sentence.token_scores, strict=True)
         sentence.hypotheses = [
             replace(h, piece_scores=self._piece_scores(h.text, ids, scores))

@@ -14,6 +14,7 @@ from tformer.model.errors import UsageError
 from tformer.model.options import DecodingOptions
 from tformer.model.passes.guard import Sign
 from tformer.model.terms.glossary import Found, Term, is_said, uses_of, warnings_about
+from tformer.model.text.offsets import tokens
 from tformer.model.text.segmentation import Piece, detect
 from tformer.model.translation import (
     FinishReason,
@@ -118,10 +119,22 @@ class Sentence:
     """What it must say together with the others of its text."""
     max_length: int = 0
     """Most tokens that a hypothesis could have had, once it has been translated."""
+    error: Exception | None = None
+    """Why it could not be translated."""
 
     def __post_init__(self) -> None:
         if not self.tokens:
-            self.hypotheses = [Hypothesis(self.piece.text, 0.0)]
+            self.hypotheses = [self._copy()]
+
+    def _copy(self) -> Hypothesis:
+        """The piece as it is, each of its tokens linked to itself."""
+        links = (Link(span, span) for span in tokens(self.piece.text))
+        return Hypothesis(
+            self.piece.text,
+            0.0,
+            alignment=tuple(links) if self.options.alignments else None,
+            piece_scores=() if self.options.token_scores else None,
+        )
 
     @property
     def done(self) -> bool:
@@ -163,6 +176,11 @@ class Draft:
     def waiting(self) -> list[Sentence]:
         """The sentences that have no translation yet."""
         return [sentence for sentence in self.sentences if not sentence.hypotheses]
+
+    @property
+    def shares_state(self) -> bool:
+        """Whether its sentences are settled together, and so by one engine."""
+        return any(sentence.requirement for sentence in self.sentences)
 
     @property
     def complete(self) -> bool:

@@ -12,15 +12,18 @@ that the engine always has work; translations come out in the order of the texts
 from __future__ import annotations
 
 import re
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property, lru_cache, partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tformer.model.engine.engine import MAX_TOKENS, Engine, Finished
-from tformer.model.engine.parallel import ParallelEngine
+from tformer.model.engine.jobs import Job, Text
+from tformer.model.engine.queues import Queue
+from tformer.model.engine.scheduler import Batch, Scheduler
 from tformer.model.errors import UsageError
 from tformer.model.options import DecodingOptions
 from tformer.model.passes.draft import Draft, Route, Sentence
@@ -248,55 +251,93 @@ class Translator:
             warnings.append(Notice(WarningKind.CUT, f"cut in {num_cuts + 1} parts: {limit}"))
         return Draft(source, target, sentences, warnings, options)
 
-    def start_work(self, beam_size: int, *, engines: int | None = None) -> Work:
-        """An idle engine for sentences that come and go.
+    def start_work(self, beam_size: int) -> Work:
+        """Start an idle engine, for sentences that come and go in one thread.
 
         Args:
             beam_size: the widest beam.
-            engines: so many side by side; None is all that the translator has.
         """
-        number = engines or self.threads
-
-        def start() -> Engine:
-            return self._start_engine(beam_size)
-
-        engine = start() if number == 1 else ParallelEngine(start, number)
         # What the guard has read is handed out soon after.
         text = lru_cache(RECENT)(partial(_text, self.vocabulary))
         enforcer = Enforcer(self.vocabulary, text, lambda: self.aligner)
-        return Work(engine, text, lambda: self._start_engine(wider(beam_size)), enforcer)
+        engine = self._start_engine(beam_size)
+        return Work(
+            engine, text, lambda: self._start_engine(wider(beam_size)), enforcer, self._explain
+        )
+
+    def schedule(
+        self,
+        beam_size: int,
+        *,
+        queue: Queue[Any] | None = None,
+        watch: Callable[[Batch], None] = lambda batch: None,
+        name: str = "model",
+    ) -> Scheduler[Sentence]:
+        """Start all engines of the translator; see `Scheduler` for the arguments."""
+        return Scheduler(
+            partial(self.start_work, beam_size),
+            engines=self.threads,
+            beam_size=beam_size,
+            max_tokens=self.max_tokens,
+            queue=queue,
+            watch=watch,
+            name=name,
+        )
 
     def _start_engine(self, beam_size: int) -> Engine:
         return Engine(self.network, beam_size=beam_size, max_tokens=self.max_tokens)
 
-    def explain(self, drafts: Iterable[Draft]) -> None:
-        """Tell of the hypotheses that there are what `DecodingOptions` ask for, once.
+    def complete(self, sentences: Sequence[Sentence], beam_size: int) -> None:
+        """Decode sentences that belong to no text, on all engines.
+
+        Raises:
+            TformerError: with which one of them has failed.
+        """
+        mailbox = Mailbox()
+        scheduler = self.schedule(beam_size)
+        try:
+            jobs = [mailbox.job([sentence]) for sentence in sentences]
+            scheduler.submit(*jobs, longest_first=True)
+            for job in jobs:
+                mailbox.wait(job)
+        finally:
+            scheduler.close(0)
+
+    def _explain(self, sentences: Sequence[Sentence]) -> None:
+        """Add alignments and scores of pieces to hypotheses, where options ask for them.
 
         Raises:
             UsageError: when the network has no plain form here.
         """
-        if sentences := [s for draft in drafts for s in draft.sentences if s.unexplained]:
-            self.aligner.explain(sentences)
+        self.aligner.explain(sentences)
 
     def _translate(
         self, texts: Iterator[str], draft: Callable[[str], Draft], options: DecodingOptions
     ) -> Iterator[Translation]:
-        """Keep the engine busy with one half of the window while the other half fills up."""
-        work = self.start_work(options.beam_size)
-        drafts: deque[Draft] = deque()
+        """Keep the engines busy with one half of the window while the other half fills up."""
+        mailbox = Mailbox()
+        drafts: deque[tuple[Draft, Job[Sentence]]] = deque()
         chunk = max(1, self._window // 2)
         exhausted = False
-        while drafts or not exhausted:
-            while not exhausted and len(drafts) <= self._window - chunk:
-                new = [draft(text) for text in islice(texts, chunk)]
-                exhausted = len(new) < chunk
-                work.submit(sentence for draft in new for sentence in draft.waiting)
-                drafts.extend(new)
-            if drafts and drafts[0].complete:
-                self.explain(drafts)
-            while drafts and drafts[0].complete:
-                yield drafts.popleft().translation(options.n_best)
-            work.step()
+        longest_first = True
+        scheduler = self.schedule(options.beam_size)
+        try:
+            while drafts or not exhausted:
+                while not exhausted and len(drafts) <= self._window - chunk:
+                    new = [
+                        (each, mailbox.job(each.waiting, each.shares_state))
+                        for each in map(draft, islice(texts, chunk))
+                    ]
+                    exhausted = len(new) < chunk
+                    scheduler.submit(*(job for _, job in new), longest_first=longest_first)
+                    longest_first = not longest_first
+                    drafts.extend(new)
+                if drafts:
+                    finished, job = drafts.popleft()
+                    mailbox.wait(job)
+                    yield finished.translation(options.n_best)
+        finally:
+            scheduler.close(0)
 
     def _sentence(
         self, piece: Piece, languages: tuple[str, str], options: DecodingOptions
@@ -321,16 +362,20 @@ class Work:
 
     def __init__(
         self,
-        engine: Engine | ParallelEngine,
+        engine: Engine,
         text: Callable[[tuple[int, ...]], str],
         start_wider: Callable[[], Engine],
         enforcer: Enforcer,
+        explain: Callable[[Sequence[Sentence]], None],
     ) -> None:
         """Work for an idle engine, whose tokens ``text()`` decodes.
 
-        What looks wrong is done again by ``start_wider()``; then ``enforcer`` sees to the terms.
+        What looks wrong is done again by ``start_wider()``; then ``enforcer`` sees to the terms,
+        and ``explain()`` to alignments and scores.
         """
         self._engine = engine
+        self._explain = explain
+        self._failed: list[Sentence] = []
         self._text = text
         self._second_look = SecondLook(start_wider, self._signs)
         self._sentences: dict[int, Sentence] = {}
@@ -342,7 +387,7 @@ class Work:
     @property
     def busy(self) -> bool:
         """Whether a step is to be taken."""
-        return self._engine.busy or self._second_look.busy
+        return self._engine.busy or self._second_look.busy or bool(self._failed)
 
     @property
     def num_waiting(self) -> int:
@@ -358,16 +403,17 @@ class Work:
         """Queue what is to be translated, sorted by length.
 
         Every other time the longest come first, so that where one lot follows another the batch
-        is of one length too.
-
-        Raises:
-            UsageError: when a beam is wider than the engine's.
+        is of one length too. What cannot be decoded comes back from the next step, with its error.
         """
         lot = sorted(sentences, key=lambda s: len(s.tokens), reverse=self._longest_first)
         self._longest_first = not self._longest_first
         for sentence in lot:
-            number = self._engine.submit(_request(sentence))
-            self._sentences[number] = sentence
+            try:
+                number = self._engine.submit(_request(sentence))
+            except UsageError as error:
+                self._failed.append(_failed(sentence, error))
+            else:
+                self._sentences[number] = sentence
 
     def cancel(self, sentences: Iterable[Sentence]) -> None:
         """Forget those of the sentences that wait or run; their places are free at once."""
@@ -382,27 +428,68 @@ class Work:
         for number in self._requiring.forget(unwanted):
             self._engine.cancel(number)
         self._second_look.cancel(unwanted)
+        self._failed = [sentence for sentence in self._failed if sentence not in unwanted]
 
     def step(self) -> list[Sentence]:
-        """Let the engine take a step; the sentences that it finished, with their hypotheses.
+        """Take a step; returns the sentences that are finished, or failed with their errors.
+
+        What a pass over a sentence raises is the error of that sentence (with required terms: of
+        the sentences of its text) and no other's.
 
         Raises:
             ModelError: when the network computes nothing but NaN.
         """
         finished = self._engine.step() if self._engine.busy else []
         settled = self._second_look.step()
-        enforced = []
+        failed, self._failed = self._failed, []
+        enforced: list[Enforcement] = []
         required: list[Sentence] = []
         for answer in finished:
             if answer.number in self._enforced:
                 enforced += self._take(answer)
             elif answer.number in self._requiring:
                 required += self._requiring.take(answer)
-            elif judged := self._judge(answer):
-                settled.append(judged)
+            else:
+                settled += self._first(answer, failed)
         done = [self._hand_out(*result) for result in settled if not result[0].found]
         enforced += [self._enforcement(*result) for result in settled if result[0].found]
-        return [*required, *self._requiring.settle([*done, *self._enforce(enforced)])]
+        done += self._enforce_each(enforced, failed)
+        done = [*required, *self._requiring.settle(done)]
+        self._explain_each([sentence for sentence in done if sentence.unexplained], failed)
+        return [*failed, *(sentence for sentence in done if not sentence.error)]
+
+    def _first(self, answer: Finished, failed: list[Sentence]) -> list[tuple[Sentence, Result]]:
+        sentence = self._sentences.pop(answer.number)
+        try:
+            return self._judge(sentence, answer)
+        except Exception as error:
+            failed.append(_failed(sentence, error))
+            return []
+
+    def _enforce_each(
+        self, enforcements: list[Enforcement], failed: list[Sentence]
+    ) -> list[Sentence]:
+        """Enforce together what is well; where that fails, each by itself."""
+        try:
+            return self._enforce(enforcements) if enforcements else []
+        except Exception as error:
+            if len(enforcements) > 1:
+                each = (self._enforce_each([one], failed) for one in enforcements)
+                return [sentence for done in each for sentence in done]
+            failed.append(_failed(enforcements[0].sentence, error))
+            return []
+
+    def _explain_each(self, sentences: list[Sentence], failed: list[Sentence]) -> None:
+        """Explain sentences together; where that fails, each by itself."""
+        try:
+            if sentences:
+                self._explain(sentences)
+        except Exception as error:
+            if len(sentences) == 1:
+                failed.append(_failed(sentences[0], error))
+                return
+            for sentence in sentences:
+                self._explain_each([sentence], failed)
 
     def _enforcement(self, sentence: Sentence, result: Result) -> Enforcement:
         """What is to be seen to in a translation that was made without regard to its terms."""
@@ -433,15 +520,14 @@ class Work:
                 done.append(self._hand_out(one.sentence, Result(best, one.max_length, signs)))
         return done
 
-    def _judge(self, finished: Finished) -> tuple[Sentence, Result] | None:
-        """A sentence and its translation; None if that looks wrong and is sought again."""
-        sentence = self._sentences.pop(finished.number)
+    def _judge(self, sentence: Sentence, finished: Finished) -> list[tuple[Sentence, Result]]:
+        """Take a first translation; one that looks wrong is sought again."""
         signs = self._signs(sentence, finished.hypotheses[0])
         result = Result(finished.hypotheses, finished.max_length, signs, finished.memory)
         if not signs:
-            return sentence, result
+            return [(sentence, result)]
         self._second_look.take(sentence, _request(sentence), result)
-        return None
+        return []
 
     def _signs(self, sentence: Sentence, best: FinishedHypothesis) -> tuple[Sign, ...]:
         if sentence.languages is None or not is_guarded(sentence.options):
@@ -473,6 +559,38 @@ class Work:
         reached = sentence.target_tokens == result.max_length
         sentence.limit = result.max_length if reached else None
         return sentence
+
+
+class Mailbox:
+    """Listener for a thread that waits for one job after the other."""
+
+    def __init__(self) -> None:
+        self._delivered = threading.Condition()
+
+    def job(self, sentences: Sequence[Sentence], together: bool = False) -> Job[Sentence]:
+        """Make the job of one text."""
+        return Job([Text(sentences, together)], self)
+
+    def deliver(self, jobs: Sequence[Job[Sentence]]) -> None:
+        """Wake the thread."""
+        with self._delivered:
+            self._delivered.notify_all()
+
+    def wait(self, job: Job[Sentence]) -> None:
+        """Wait until a job is closed.
+
+        Raises:
+            TformerError: with which it, or its text, has failed.
+        """
+        with self._delivered:
+            self._delivered.wait_for(lambda: job.closed)
+        if error := job.error or job.texts[0].error:
+            raise error
+
+
+def _failed(sentence: Sentence, error: Exception) -> Sentence:
+    sentence.error = error
+    return sentence
 
 
 def _text(vocabulary: AnyVocabulary, tokens: Sequence[int]) -> str:

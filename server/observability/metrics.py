@@ -8,9 +8,9 @@ from functools import lru_cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
+from tformer.model.engine.scheduler import Batch
 from tformer.model.errors import ServerError
 from tformer.server.access.address import Address
-from tformer.server.worker import Batch
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 

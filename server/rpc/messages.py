@@ -25,8 +25,8 @@ from tformer.protos.v1 import translation_pb2 as pb
 from tformer.server.utf8 import sendable
 
 if TYPE_CHECKING:
+    from tformer.model.engine.jobs import Timing
     from tformer.server.glossaries.served import ServedGlossary
-    from tformer.server.jobs import Timing
 
 PLAIN_TEXT = "text/plain"
 HTML = "text/html"

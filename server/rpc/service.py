@@ -11,13 +11,13 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
+from tformer.model.engine.jobs import Timing
 from tformer.model.errors import TformerError, UsageError
 from tformer.model.passes.draft import Draft
 from tformer.model.text.segmentation import detect
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.server.admission import Admission, Reservation, estimate
 from tformer.server.glossaries.catalog import Glossaries
-from tformer.server.jobs import Timing
 from tformer.server.models import Models, ServedModel
 from tformer.server.observability.metrics import Metrics
 from tformer.server.rpc.calls import Call
@@ -78,7 +78,7 @@ class TranslationService:
         self._cutting = ThreadPoolExecutor(1, "tformer-drafts")
 
     def close(self) -> None:
-        """End the thread that cuts texts and explains translations."""
+        """End the thread that cuts texts."""
         self._cutting.shutdown(cancel_futures=True)
 
     async def translate_text(
@@ -293,27 +293,33 @@ class TranslationService:
         room.resize(sum(draft.source_tokens for draft in drafts))
         if call.caller and call.caller.tokens:
             call.caller.tokens.take(room.tokens, "tokens")
-        timings = iter(await model.workers.translate(drafts, call.client))
-        if order.options.alignments or order.options.token_scores:
-            await self._aside(model.translator.explain, drafts)
+        outcomes = iter(await model.scheduler.translate(drafts, call.client))
         return [
-            self._answer(model, content, draft, order, next(timings))
+            self._answer(model, content, draft, order, next(outcomes), call)
             if isinstance(draft, Draft)
             else _failure(draft, call)
             for content, draft in zip(contents, cut, strict=True)
         ]
 
     def _answer(
-        self, model: ServedModel, content: Content, draft: Draft, order: Order, timing: Timing
+        self,
+        model: ServedModel,
+        content: Content,
+        draft: Draft,
+        order: Order,
+        outcome: Timing | Exception,
+        call: Call,
     ) -> pb.Translation:
+        if isinstance(outcome, Exception):
+            return _failure(outcome, call)
         translation = draft.translation(order.options.n_best)
         self._cache.put(_key(model, order, content), translation, content.text)
         metrics = self._metrics.of_model(model.name)
         metrics.texts.inc()
         metrics.source_tokens.inc(translation.source_tokens)
-        metrics.queue_seconds.observe(timing.queue_seconds)
-        metrics.compute_seconds.observe(timing.compute_seconds)
-        return translation_message(translation, order, timing)
+        metrics.queue_seconds.observe(outcome.queue_seconds)
+        metrics.compute_seconds.observe(outcome.compute_seconds)
+        return translation_message(translation, order, outcome)
 
     async def _cut(
         self, model: ServedModel, contents: Sequence[Content], order: Order, tokens: int
@@ -325,7 +331,7 @@ class TranslationService:
         return await self._aside(_drafts, model, contents, order)
 
     async def _aside(self, function: Callable[..., Result], *arguments: object) -> Result:
-        """Call a function in the thread that cuts texts and explains translations."""
+        """Call a function in the thread that cuts texts."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._cutting, function, *arguments)
 

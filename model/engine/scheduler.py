@@ -1,0 +1,404 @@
+"""Scheduling: several engines, each in a thread of its own, that share one queue.
+
+    scheduler = Scheduler(start_work, engines=2, beam_size=4, max_tokens=8192)
+    scheduler.submit(Job([Text(sentences)], listener))
+    ...                                     # listener.deliver([job]) when it is closed
+    scheduler.close()
+
+An engine computes on one core and without the interpreter's lock, so N engines use N cores and
+nobody waits at a barrier. Each takes sentences from the queue between two of its steps, up to its
+fair share of all tokens that are known, so that engines come to an end together.
+
+**Ownership.** All state of jobs and texts is guarded by the lock of the scheduler; a sentence that
+was handed to an engine belongs to its thread until that thread has finished it. A text whose
+sentences share state (`Text.together`) goes to one engine as a whole.
+
+**Failures.** A sentence that fails (its ``error`` is set) fails its text and nothing else. Only
+when a step of the network itself fails does everything in that engine fail; it then starts anew.
+
+This is the only place that knows how many engines there are. What surrounds it is thin: an iterator
+for files (`pipeline.translator`), asyncio for the server (`server.scheduling`).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol
+
+from tformer.model.engine.jobs import Item, Job, Outbox, Text, deliver
+from tformer.model.engine.queues import FifoQueue, Queue
+
+logger = logging.getLogger(__name__)
+
+SLACK = 64
+"""Tokens by which an engine may exceed its fair share: two sentences."""
+
+LOT = 32
+"""Sentences that one of several engines takes at a time, at most: enough to fill a good part of its
+batch, few enough that the engines come to an end together."""
+
+
+class Work(Protocol[Item]):
+    """An engine with the passes around it; used by one thread."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether a step is to be taken."""
+
+    @property
+    def num_waiting(self) -> int:
+        """Sentences that were submitted and are not yet in the batch."""
+
+    @property
+    def num_running(self) -> int:
+        """Sentences in the batch."""
+
+    def submit(self, sentences: Sequence[Item]) -> None:
+        """Queue sentences; those that cannot be decoded come back from a step with an error."""
+
+    def cancel(self, sentences: Iterable[Item]) -> None:
+        """Forget sentences."""
+
+    def step(self) -> Sequence[Item]:
+        """Take a step; returns sentences that are finished or have failed."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """State of all engines after a step, for observers."""
+
+    sentences: int
+    rows: int
+    """Sentences times beam size."""
+    target_tokens: int
+    """Tokens of the sentences that the step finished."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Entry(Generic[Item]):
+    """Sentences that wait together."""
+
+    sentences: Sequence[Item]
+    text: Text[Item]
+    job: Job[Item]
+    tokens: int
+
+    @property
+    def is_void(self) -> bool:
+        """Whether nobody wants it any more."""
+        return self.job.closed or self.text.error is not None
+
+
+class Scheduler(Generic[Item]):
+    """Runs jobs on several engines."""
+
+    def __init__(
+        self,
+        start_work: Callable[[], Work[Item]],
+        *,
+        engines: int,
+        beam_size: int,
+        max_tokens: int,
+        queue: Queue[_Entry[Item]] | None = None,
+        watch: Callable[[Batch], None] = lambda batch: None,
+        name: str = "model",
+    ) -> None:
+        """Start the threads.
+
+        Args:
+            start_work: makes an idle engine.
+            engines: how many, at least 1.
+            beam_size: rows that a sentence takes.
+            max_tokens: budget of the batch of one engine, rows times source tokens.
+            queue: order of what waits; None is first come, first served.
+            watch: called in an engine's thread after every step.
+            name: of the model, for threads and log.
+        """
+        self.budget = max_tokens // beam_size
+        """Source tokens, padding included, that enter an idle engine in one go."""
+        self._beam_size = beam_size
+        self.name = name
+        self.lock = threading.Condition()
+        self.queue: Queue[_Entry[Item]] = FifoQueue() if queue is None else queue
+        self.queued_tokens = 0
+        self.closing = False
+        self._watch = watch
+        self.threads = [EngineThread(self, start_work) for _ in range(engines)]
+        for thread in self.threads:
+            thread.start()
+
+    def submit(self, *jobs: Job[Item], longest_first: bool | None = None) -> None:
+        """Queue jobs.
+
+        Args:
+            jobs: which nobody has submitted before.
+            longest_first: True and False queue the sentences of all of them sorted by length; None
+                as they come.
+
+        Raises:
+            RuntimeError: the scheduler was closed.
+        """
+        entries = [entry for job in jobs for entry in _entries(job)]
+        if longest_first is not None:
+            entries.sort(key=lambda entry: entry.tokens, reverse=longest_first)
+        if empty := [job for job in jobs if not job.unfinished]:
+            for job in empty:
+                job.closed = True
+            deliver(empty)
+        with self.lock:
+            if self.closing:
+                raise RuntimeError("the scheduler was closed")
+            for entry in entries:
+                self.queue.push(entry.job.client, entry.tokens, entry)
+                self.queued_tokens += entry.tokens
+            self.lock.notify_all()
+
+    def cancel(
+        self, job: Job[Item], error: Exception | None = None, *, unless_started: bool = False
+    ) -> None:
+        """End a job now: its sentences leave the engines before their next step.
+
+        Args:
+            job: that was submitted.
+            error: what its listener is told; None tells it nothing.
+            unless_started: leave a job alone that an engine has been given a part of.
+        """
+        with self.lock:
+            if job.closed or (unless_started and job.started):
+                return
+            job.closed, job.error = True, error
+            for thread in self.threads:
+                thread.drop(lambda place: place.job is job)
+            self.lock.notify_all()
+        if error:
+            deliver([job])
+
+    def close(self, patience: float | None = None, error: Exception | None = None) -> None:
+        """Finish what was submitted, and end the threads.
+
+        Args:
+            patience: seconds to wait, at most; None is as long as it takes.
+            error: what the jobs that are left after that are told.
+        """
+        with self.lock:
+            self.closing = True
+            self.lock.notify_all()
+        deadline = None if patience is None else time.monotonic() + patience
+        for thread in self.threads:
+            thread.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
+        for job in self._jobs():
+            self.cancel(job, error)
+        for thread in self.threads:
+            thread.join()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits or runs."""
+        with self.lock:
+            return not self.queue and all(thread.is_idle for thread in self.threads)
+
+    def _jobs(self) -> list[Job[Item]]:
+        """All that wait or run; those that wait are taken from the queue."""
+        with self.lock:
+            running = [place.job for thread in self.threads for place in thread.places.values()]
+            while self.queue:
+                running.append(self.queue.pop().job)
+            self.queued_tokens = 0
+        return list(dict.fromkeys(running))
+
+    def share(self) -> float:
+        """Tokens that each engine should have of all that are known; the lock must be held."""
+        running = sum(thread.tokens for thread in self.threads)
+        return (self.queued_tokens + running) / len(self.threads)
+
+    def next_entry(self) -> _Entry[Item] | None:
+        """Return the next entry that somebody wants; the lock must be held."""
+        while self.queue:
+            entry = self.queue.peek()
+            if not entry.is_void:
+                return entry
+            self.pop()
+        return None
+
+    def pop(self) -> _Entry[Item]:
+        """Take the next entry; the lock must be held."""
+        entry = self.queue.pop()
+        self.queued_tokens -= entry.tokens
+        return entry
+
+    def observe(self, target_tokens: int) -> None:
+        """Tell the observer of a step."""
+        running = sum(thread.num_running for thread in self.threads)
+        self._watch(Batch(running, running * self._beam_size, target_tokens))
+
+
+def _entries(job: Job[Item]) -> list[_Entry[Item]]:
+    """The sentences of a job, each by itself unless its text keeps them together."""
+    groups: list[tuple[Text[Item], Sequence[Item]]] = []
+    for text in job.texts:
+        if text.together and text.sentences:
+            groups.append((text, text.sentences))
+        else:
+            groups += [(text, [sentence]) for sentence in text.sentences]
+    return [
+        _Entry(sentences, text, job, sum(len(sentence.tokens) for sentence in sentences))
+        for text, sentences in groups
+    ]
+
+
+class EngineThread(threading.Thread, Generic[Item]):
+    """One engine, and what it works on."""
+
+    def __init__(self, scheduler: Scheduler[Item], start_work: Callable[[], Work[Item]]) -> None:
+        """Not started."""
+        super().__init__(name=f"tformer {scheduler.name}", daemon=True)
+        self.places: dict[Item, _Entry[Item]] = {}
+        """What it has, by sentence; guarded by the scheduler's lock, as `tokens` is."""
+        self.tokens = 0
+        self.num_running = 0
+        self._scheduler = scheduler
+        self._start_work = start_work
+        self._work = start_work()
+        self._unwanted: list[Item] = []
+        self._outbox: Outbox[Item] = Outbox()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it has nothing."""
+        return not self.places and not self._work.busy
+
+    def run(self) -> None:
+        """Work until the scheduler is closed and nothing is left."""
+        while self._turn():
+            pass
+        self._outbox.send_all()
+
+    def drop(self, is_unwanted: Callable[[_Entry[Item]], bool]) -> None:
+        """Forget sentences before the next step; the lock must be held."""
+        unwanted = [sentence for sentence, place in self.places.items() if is_unwanted(place)]
+        for sentence in unwanted:
+            self._forget(sentence)
+        self._unwanted += unwanted
+
+    def _forget(self, sentence: Item) -> _Entry[Item] | None:
+        place = self.places.pop(sentence, None)
+        if place:
+            self.tokens -= len(sentence.tokens)
+        return place
+
+    def _turn(self) -> bool:
+        """Take in what is new, and take a step; False when all is done."""
+        try:
+            self._outbox.send(self._work.num_running)
+            with self._scheduler.lock:
+                if not self._wait():
+                    return False
+                unwanted, self._unwanted = self._unwanted, []
+                lot = self._take()
+            if unwanted:
+                self._cancel(unwanted)
+            if lot:
+                self._work.submit(lot)
+            if self._work.busy:
+                self._step()
+        except Exception as error:
+            logger.exception("a step has failed", extra={"model": self._scheduler.name})
+            self._start_again(error)
+        return True
+
+    def _cancel(self, sentences: Sequence[Item]) -> None:
+        self._work.cancel(sentences)
+        if not self._work.busy and self.num_running:
+            self.num_running = 0
+            self._scheduler.observe(0)
+
+    def _wait(self) -> bool:
+        """Wait for something to do; False if there will be nothing more. The lock is held."""
+        while not (self._work.busy or self._unwanted or self._scheduler.next_entry()):
+            if self._scheduler.closing:
+                return False
+            self._scheduler.lock.wait()
+        return True
+
+    def _take(self) -> list[Item]:
+        """Take the sentences that enter now from the queue. The lock is held.
+
+        What waits in an engine is beyond fairness, so a lot is no more than what enters in one go:
+        a quarter of the budget, or all of it when nothing runs.
+        """
+        lot: list[Item] = []
+        if self._work.num_waiting:
+            return lot
+        scheduler = self._scheduler
+        budget = scheduler.budget // 4 if self._work.num_running else scheduler.budget
+        most = LOT if len(scheduler.threads) > 1 else budget
+        share = scheduler.share() + SLACK
+        longest = 0
+        while entry := scheduler.next_entry():
+            longest = max(longest, *(len(sentence.tokens) for sentence in entry.sentences))
+            size = len(lot) + len(entry.sentences)
+            if lot and (size > most or size * longest > budget):
+                break
+            if self.tokens and self.tokens + entry.tokens > share:
+                break
+            lot += self._enter(scheduler.pop())
+        return lot
+
+    def _enter(self, entry: _Entry[Item]) -> Sequence[Item]:
+        now = time.monotonic()
+        entry.job.started = True
+        entry.text.timing.entered = max(entry.text.timing.entered, now)
+        for sentence in entry.sentences:
+            self.places[sentence] = entry
+        self.tokens += entry.tokens
+        return entry.sentences
+
+    def _step(self) -> None:
+        finished = self._work.step()
+        self.num_running = self._work.num_running
+        self._outbox.pass_step()
+        self._scheduler.observe(sum(sentence.target_tokens for sentence in finished))
+        if finished:
+            with self._scheduler.lock:
+                now = time.monotonic()
+                for sentence in finished:
+                    self._finish(sentence, now)
+
+    def _finish(self, sentence: Item, now: float) -> None:
+        """Take note of a sentence that was finished or has failed. The lock is held."""
+        place = self._forget(sentence)
+        if place is None:  # cancelled meanwhile
+            return
+        text = place.text
+        text.timing.finished = max(text.timing.finished, now)
+        text.unfinished -= 1
+        if sentence.error:
+            text.error = sentence.error
+            for thread in self._scheduler.threads:
+                thread.drop(lambda other: other.text is text)
+        if text.error or not text.unfinished:
+            self._close_text(place.job)
+
+    def _close_text(self, job: Job[Item]) -> None:
+        job.unfinished -= 1
+        if not job.unfinished and not job.closed:
+            job.closed = True
+            self._outbox.put(job)
+
+    def _start_again(self, error: Exception) -> None:
+        """Fail everything that the engine has, and go on with a new one."""
+        with self._scheduler.lock:
+            jobs = dict.fromkeys(place.job for place in self.places.values())
+            closing = [job for job in jobs if not job.closed]
+            for job in closing:
+                job.closed, job.error = True, error
+            for thread in self._scheduler.threads:
+                thread.drop(lambda place: place.job in jobs)
+            self._unwanted = []
+            self._scheduler.lock.notify_all()
+        deliver(closing)
+        self._work = self._start_work()
