@@ -4,8 +4,8 @@ lifecycle                     start, reload, drain, stop
 rpc/                          services, one method per RPC; messages <-> types
 client/                       the other side; needs no torch
 models                        loading and hot replacement of models
-workers · worker · jobs       one thread per engine
-fairness · admission          fair queueing; admission control
+scheduling                    the engines' scheduler for asyncio
+admission                     admission control
 translation_cache             LRU cache of translations
 glossaries/                   glossaries by name, and those of requests
 access/                       addresses, TLS, authentication and authorisation
