@@ -20,6 +20,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "prepare": "tformer.cli.prepare",
         "train": "tformer.cli.train",
         "convert": "tformer.cli.convert",
+        "models": "tformer.cli.models",
         "serve": "tformer.cli.serve",
         "token": "tformer.cli.token",
         "daemon": "tformer.cli.daemon",

@@ -4,14 +4,30 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from typer import Argument, Option, Typer
+from typer.core import TyperGroup
 
 from tformer.cli import talk
 from tformer.model.errors import OutputError
 
-convert = Typer(help="Make models of other programs ours, or ours theirs.", no_args_is_help=True)
+
+class Recognising(TyperGroup):
+    """A group whose command may be left out: then it is ``model``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the command in front of what is none."""
+        if args and args[0] not in self.commands and not args[0].startswith("-"):
+            args = ["model", *args]
+        return super().parse_args(ctx, args)
+
+
+convert = Typer(
+    cls=Recognising,
+    help="Make models of other programs ours, or ours theirs: `tformer convert SOURCE OUT`.",
+    no_args_is_help=True,
+)
 
 
 class Quantization(StrEnum):
@@ -27,6 +43,45 @@ class Quantization(StrEnum):
 
 
 Out = Annotated[Path, Argument(metavar="OUT", help="Folder to make; it must not exist.")]
+SourceLanguages = Annotated[
+    list[str] | None,
+    Option("--source", "-s", metavar="LANG", help="Language that it reads; repeatable."),
+]
+TargetLanguages = Annotated[
+    list[str] | None,
+    Option("--target", "-t", metavar="LANG", help="Language that it writes; repeatable."),
+]
+
+
+@convert.command()
+def model(
+    source_model: Annotated[
+        str,
+        Argument(
+            metavar="SOURCE",
+            help="Folder, .argosmodel file, or a name on the Hugging Face hub.",
+        ),
+    ],
+    out: Out,
+    source: SourceLanguages = None,
+    target: TargetLanguages = None,
+) -> None:
+    """Make a model of tformer of one of another program, whose layout is recognised.
+
+    Known are models of CTranslate2, packages of Argos Translate, models of Marian and Bergamot
+    (Firefox) in their own files, and of the Hugging Face hub OPUS-MT, NLLB, M2M100, mBART-50, T5,
+    MADLAD, mT5 and umT5. Without --source and --target the languages are those that the model has.
+    """
+    _check_free(out)
+    from tformer.model.convert.frames import Languages
+    from tformer.model.convert.hub import fetch
+    from tformer.model.convert.recognise import import_model
+
+    place = Path(source_model) if Path(source_model).exists() else fetch(source_model)
+    said = Languages(tuple(source or ()), tuple(target or ()))
+    name = Path(source_model).resolve().name.removesuffix(".argosmodel")
+    layout = import_model(place, out, name=name, languages=said)
+    talk.note(f"a model of {layout}, now in {out}: tformer translate --model {out}")
 
 
 @convert.command()
@@ -39,14 +94,8 @@ def marian(
         ),
     ],
     out: Out,
-    source: Annotated[
-        list[str] | None,
-        Option("--source", "-s", metavar="LANG", help="Language that it reads; repeatable."),
-    ] = None,
-    target: Annotated[
-        list[str] | None,
-        Option("--target", "-t", metavar="LANG", help="Language that it writes; repeatable."),
-    ] = None,
+    source: SourceLanguages = None,
+    target: TargetLanguages = None,
 ) -> None:
     """Make a Marian model, such as those of OPUS-MT, a model of tformer.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from tformer.cli import talk
 from tformer.cli.loading import AnyTranslator
 from tformer.model.errors import UsageError
+from tformer.model.vocabulary.languages import closest
 
 # The confidence below which a detected language is called uncertain.
 CERTAIN = 0.8
@@ -41,6 +42,8 @@ class Choice:
             UsageError: the model does not have them.
         """
         sources, targets = translator.source_languages, translator.target_languages
+        source = source and (closest(source, sources) or source)
+        target = target and (closest(target, targets) or target)
         return cls(translator.languages, source, target, sources, targets)
 
     def __post_init__(self) -> None:

@@ -71,6 +71,28 @@ class Place:
     """CPU cores; None is all."""
 
 
+def suitable_model(model: str, source: str | None, target: str | None) -> str:
+    """The model that was named; in place of the default one another that has the languages.
+
+    Raises:
+        UsageError: none that is here has the languages; it says which command gets one.
+    """
+    if model != DEFAULT_MODEL or not (source or target):
+        return model
+    from tformer.model.registry.here import for_languages
+
+    suitable = for_languages(source, target)
+    if not suitable:
+        pair = f"{source or 'en'}-{target}" if target else f"{source}-en"
+        raise UsageError(
+            f"no model here translates{f' from {source}' if source else ''}"
+            f"{f' into {target}' if target else ''}: `tformer models get {pair}` gets one"
+        )
+    if suitable[0].name != model:
+        talk.note(f"translating with the model {suitable[0].name}")
+    return suitable[0].name
+
+
 def open_translator(
     model: str,
     place: Place,

@@ -170,6 +170,8 @@ def translate(
         )
     terms = Terms.read(glossary, memory, remote=remote is not None)
     place = loading.Place(device, dtype, threads)
+    if remote is None:
+        model = loading.suitable_model(model, source, target)
     return call.run(Setup(model, place, remote, decoding, terms, source, target, near=as_json))
 
 

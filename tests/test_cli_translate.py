@@ -100,7 +100,9 @@ def test_one_language_completes_the_other_and_nothing_is_said(
 def test_an_unknown_language_is_refused(tformer: Tformer) -> None:
     result = tformer("translate", "-t", "fr", stdin=b"a\n")
     assert result.status == ExitStatus.USAGE
-    assert result.err == "error: the model does not know the language 'fr'; it has en, de\n"
+    assert result.err == (
+        "error: no model here translates into fr: `tformer models get en-fr` gets one\n"
+    )
 
 
 # --- formats -------------------------------------------------------------------------------------

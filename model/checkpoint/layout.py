@@ -14,6 +14,7 @@ source.spm, target.spm, vocab.json and, where the target has a table of its own,
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,19 +51,33 @@ def shipped_models() -> list[str]:
     return sorted(path.parent.name for path in SHIPPED.glob("*/config.json"))
 
 
+def models_folder() -> Path:
+    """Where models are installed; ``TFORMER_MODELS`` says otherwise."""
+    if named := os.environ.get("TFORMER_MODELS"):
+        return Path(named)
+    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(data) / "tformer" / "models"
+
+
+def installed_models() -> list[str]:
+    """Names of the models that were installed."""
+    return sorted(path.parent.name for path in models_folder().glob("[!.]*/config.json"))
+
+
 def find_model(model: str | Path) -> Path:
-    """The directory of a shipped model, by name, or of any other, by path.
+    """The directory of a shipped or an installed model, by name, or of any other, by path.
 
     Raises:
         ModelError: when there is neither.
     """
-    for path in (SHIPPED / model, Path(model)):
+    places = (SHIPPED / model, models_folder() / model, Path(model))
+    for path in places:
         if (path / "config.json").is_file():
             return path
-    names = ", ".join(shipped_models()) or "none"
+    names = ", ".join([*shipped_models(), *installed_models()]) or "none"
     raise ModelError(
-        f"{model}: no such model; name one that ships with tformer ({names}) "
-        "or a directory with a config.json"
+        f"{model}: no such model; name one that ships with tformer or is installed ({names}), "
+        "or a directory with a config.json; `tformer models get` installs others"
     )
 
 

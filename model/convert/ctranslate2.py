@@ -60,10 +60,21 @@ def export_ctranslate2(model: Path, out: Path, quantization: Quantization | None
     if out.exists():
         raise OutputError(f"{out}: exists; name a folder that does not")
     network, vocabulary, _ = load_model(model, torch.device("cpu"), torch.float32)
+    check_plain(network.config)
     spec = _specification(specs, network, vocabulary)
     spec.validate()
     spec.optimize(quantization=quantization)
     _write(spec, vocabulary, out)
+
+
+def check_plain(config: TransformerConfig) -> None:
+    """Refuse a network that other programs than ours are not told about.
+
+    Raises:
+        UsageError: it departs too far from the paper's.
+    """
+    if not config.is_common or config.look_back != "attention" or config.embedding_norm:
+        raise UsageError("a model of this kind, which was imported, cannot be exported")
 
 
 def _write(spec: Any, vocabulary: AnyVocabulary, out: Path) -> None:
@@ -108,15 +119,15 @@ def _fill_ends(spec: Any, network: Transformer) -> None:
     """Embeddings, positions, the last normalisations of pre-norm, and the output projection."""
     spec.encoder.embeddings[0].weight = _array(network.embedding.weight)
     spec.decoder.embeddings.weight = _array(network.target_embedding.weight)
-    spec.decoder.projection.weight = _array(network.target_embedding.weight)
+    spec.decoder.projection.weight = _array(network.output_weight)
     if network.logits_bias is not None:
         spec.decoder.projection.bias = _array(network.logits_bias)
-    for side, norm in (
-        (spec.encoder, network.encoder_norm),
-        (spec.decoder, network.decoder_norm),
+    for side, norm, positions in (
+        (spec.encoder, network.encoder_norm, network.source_positions),
+        (spec.decoder, network.decoder_norm, network.target_positions),
     ):
         side.scale_embeddings = network.embedding_scale
-        side.position_encodings.encodings = _array(network.positions)
+        side.position_encodings.encodings = _array(positions)
         if isinstance(norm, nn.LayerNorm):
             _fill_norm(side.layer_norm, norm)
 
@@ -149,7 +160,8 @@ def _fill_linear(part: Any, *linears: nn.Linear) -> None:
     part.bias = np.concatenate([_array(linear.bias) for linear in linears])
 
 
-def _fill_norm(part: Any, norm: nn.LayerNorm) -> None:
+def _fill_norm(part: Any, norm: nn.Module) -> None:
+    assert isinstance(norm, nn.LayerNorm)
     part.gamma = _array(norm.weight)
     part.beta = _array(norm.bias)
 

@@ -43,7 +43,9 @@ class Words:
     """Whether ``end`` ends the source, too, where no tags tell."""
 
 
-def frame_of(path: Path, tokens: Sequence[str], said: Languages, words: Words) -> Frame:
+def frame_of(
+    path: Path, tokens: Sequence[str], said: Languages, words: Words, *, has_codes: bool = False
+) -> Frame:
     """The frame of a model with these source tokens.
 
     Args:
@@ -51,13 +53,14 @@ def frame_of(path: Path, tokens: Sequence[str], said: Languages, words: Words) -
         tokens: of the source.
         said: its languages; where there are tags, only these of them.
         words: the tokens with a task.
+        has_codes: whether tokens that look like codes are such, even if there are few.
 
     Raises:
         ModelError: when nothing tells a language, or a language that is said has no tag.
     """
     for pattern, least in _CODES:
         codes = [token for token in tokens if pattern.fullmatch(token)]
-        if len(codes) >= least:
+        if len(codes) >= (2 if has_codes else least):
             return _both_tagged(path, dict(zip(codes, codes, strict=True)), said, words)
     tags = {code: token for token in tokens if (code := tag_code(token))}
     if any(token.startswith("__") for token in tags.values()):

@@ -10,7 +10,7 @@ from tformer.model.errors import ModelError
 
 _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
-_SMALL_FILES = ("*.json", "*.spm", "README.md", "LICENSE*")
+_SMALL_FILES = ("*.json", "*.spm", "*.model", "README.md", "LICENSE*")
 _PARAMETERS = ("model.safetensors", "pytorch_model.bin")
 
 

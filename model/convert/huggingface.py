@@ -18,6 +18,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from tformer.model.convert.ctranslate2 import check_plain
 from tformer.model.errors import OutputError, UsageError
 from tformer.model.network.torch_checkpoint import load_model
 from tformer.model.network.transformer import Transformer
@@ -79,6 +80,9 @@ def transformers_model(network: Transformer) -> Any:
         UsageError: as :func:`export_transformers`.
     """
     transformers = _transformers()
+    check_plain(network.config)
+    if network.config.own_output or network.config.positions == "learned":
+        raise UsageError("transformers is not told of a model with these matrices of its own")
     settings = _settings(network)
     if network.config.norm == "post":
         kind, config = transformers.MarianMTModel, transformers.MarianConfig(**settings)

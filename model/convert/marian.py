@@ -96,7 +96,7 @@ def import_marian(
             our network cannot compute; or when nothing tells a language.
         OutputError: when ``out`` cannot be written.
     """
-    table = _read_json(directory / "config.json")
+    table = read_json(directory / "config.json")
     config = _network_config(directory, table)
     parameters = _our_parameters(directory, config, _never_produced(directory, table))
     assemble(config, parameters, directory, torch.device("cpu"))
@@ -105,7 +105,7 @@ def import_marian(
     facts = ModelFacts(
         name=name or directory.resolve().name,
         languages=vocabulary.languages,
-        licence=_licence(directory / "README.md"),
+        licence=read_licence(directory / "README.md"),
         training={"imported_from": "marian"},
     )
     dtype = parameters["embedding.weight"].dtype
@@ -158,7 +158,7 @@ def _target_vocab_size(table: dict[str, Any]) -> int:
 def _never_produced(directory: Path, table: dict[str, Any]) -> list[int]:
     """Tokens that the decoder may not write: the padding, and single tokens that are forbidden."""
     file = directory / "generation_config.json"
-    settings = _read_json(file) if file.is_file() else {}
+    settings = read_json(file) if file.is_file() else {}
     forbidden = settings.get("bad_words_ids") or table.get("bad_words_ids") or []
     return [table["pad_token_id"], *(words[0] for words in forbidden if len(words) == 1)]
 
@@ -167,7 +167,7 @@ def _our_parameters(
     directory: Path, config: TransformerConfig, never_produced: list[int]
 ) -> dict[str, Tensor]:
     """Their parameters under our names; those that are computed or tied are left out."""
-    theirs = _read_parameters(directory)
+    theirs = read_parameters(directory)
     embeddings = _embeddings(directory, theirs, shared=config.target_vocab_size is None)
     try:
         bias = theirs.pop(_BIAS).flatten().clone()  # (1, V) to (V,)
@@ -203,7 +203,12 @@ def _our_name(name: str) -> str:
     return name
 
 
-def _read_parameters(directory: Path) -> dict[str, Tensor]:
+def read_parameters(directory: Path) -> dict[str, Tensor]:
+    """The parameters in a directory of the hub; code in pickled ones is refused.
+
+    Raises:
+        ModelError: when there are none, or they are damaged.
+    """
     file = directory / "model.safetensors"
     try:
         if file.is_file():
@@ -222,7 +227,7 @@ def _vocabulary(
     directory: Path, source_languages: Sequence[str], target_languages: Sequence[str]
 ) -> MarianVocabulary:
     file = directory / "tokenizer_config.json"
-    stated = _read_json(file) if file.is_file() else {}
+    stated = read_json(file) if file.is_file() else {}
     sources = source_languages or _stated(stated, "source_lang")
     targets = (
         target_languages or tagged_languages(directory / TABLE) or _stated(stated, "target_lang")
@@ -252,7 +257,7 @@ def _check_vocabulary(
         )
 
 
-def _licence(card: Path) -> str | None:
+def read_licence(card: Path) -> str | None:
     """What the front matter of a model card says."""
     try:
         found = re.search(r"(?m)^license: *(\S+)", card.read_text(encoding="utf-8"))
@@ -261,7 +266,12 @@ def _licence(card: Path) -> str | None:
     return found[1] if found else None
 
 
-def _read_json(file: Path) -> dict[str, Any]:
+def read_json(file: Path) -> dict[str, Any]:
+    """A table in a file of JSON.
+
+    Raises:
+        ModelError: when it cannot be read or is none.
+    """
     try:
         table = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:

@@ -30,11 +30,9 @@ from tformer.model.convert.ctranslate2_file import Matrix
 from tformer.model.convert.frames import Languages, Words, frame_of
 from tformer.model.convert.marian_file import MarianFile, read_marian, read_settings, read_tokens
 from tformer.model.errors import ModelError
+from tformer.model.network import shortlist
 from tformer.model.network.torch_checkpoint import save_model
 from tformer.model.vocabulary.pieces import Cutters, PieceVocabulary
-
-SHORTLIST = "shortlist.bin"
-"""The name of a copy of ``lex.*.bin`` in our model directory."""
 
 START = "<start>"
 """What the decoder reads first."""
@@ -140,7 +138,7 @@ def import_native(
     )
     save_model(out, parameters, config, vocabulary, facts, dtype=torch.float32)
     if files.shortlist is not None:
-        shutil.copyfile(files.shortlist, out / SHORTLIST)
+        shutil.copyfile(files.shortlist, out / shortlist.FILE)
 
 
 def _vocabulary(directory: Path, files: Files, said: Languages) -> PieceVocabulary:

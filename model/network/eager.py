@@ -12,6 +12,7 @@ from torch import Tensor
 from tformer.model.config import TransformerConfig
 from tformer.model.hardware.device import on_device
 from tformer.model.network.kv_cache import DecoderCache, in_blocks
+from tformer.model.network.shortlist import Shortlist
 from tformer.model.network.transformer import Transformer
 from tformer.model.search.candidates import Integers
 from tformer.model.search.scores import LogProbs
@@ -61,16 +62,29 @@ class Plain:
 class Eager(Plain):
     """A Transformer, operation by operation."""
 
+    def __init__(self, transformer: Transformer, shortlist: Shortlist | None = None) -> None:
+        """The network of ``transformer``, which says what ``shortlist`` lets it say."""
+        super().__init__(transformer)
+        self._shortlist = shortlist
+
     def start(self, beam_size: int) -> EagerDecoding:
         """An empty batch."""
-        return EagerDecoding(self.transformer, self.device, beam_size)
+        return EagerDecoding(self.transformer, self.device, beam_size, self._shortlist)
 
 
 class EagerDecoding:
     """A batch over a :class:`~tformer.model.network.kv_cache.DecoderCache`."""
 
-    def __init__(self, transformer: Transformer, device: torch.device, beam_size: int) -> None:
+    def __init__(
+        self,
+        transformer: Transformer,
+        device: torch.device,
+        beam_size: int,
+        shortlist: Shortlist | None = None,
+    ) -> None:
         """An empty batch."""
+        self._shortlist = shortlist
+        self._allowed: list[Tensor] = []
         self._transformer = transformer
         self._device = device
         self._beam_size = beam_size
@@ -78,6 +92,11 @@ class EagerDecoding:
 
     def admit(self, sources: Sequence[Sequence[int]]) -> None:
         """Encode sentences together; see :meth:`~network.interface.Decoding.admit`."""
+        if self._shortlist is not None:
+            self._allowed += [
+                torch.from_numpy(self._shortlist.allowed(source)).to(self._device)
+                for source in sources
+            ]
         source, lengths = self._padded(sources)
         memory = self._transformer.encode(source, lengths)
         cache = self._transformer.start_cache(memory, self._beam_size)
@@ -89,19 +108,23 @@ class EagerDecoding:
     def step(self, tokens: Integers) -> LogProbs:
         """One token further; see :meth:`~tformer.model.network.interface.Decoding.step`."""
         assert self._cache is not None
-        return LogProbs(self._transformer.decode(self._tensor(tokens), self._cache))
+        logits = self._transformer.decode(self._tensor(tokens), self._cache)
+        return LogProbs(self._listed(logits))
 
     def step_with_attention(self, tokens: Integers) -> tuple[LogProbs, Tensor]:
         """One token further; see `AttentiveDecoding.step_with_attention`."""
         assert self._cache is not None
         weights: list[Tensor] = []
-        scores = LogProbs(self._transformer.decode(self._tensor(tokens), self._cache, weights))
+        logits = self._transformer.decode(self._tensor(tokens), self._cache, weights)
+        scores = LogProbs(self._listed(logits))
         attention = weights[-1].mean(1).flatten(0, 1)  # (G, H, K, S) to (R, S)
         return scores, attention.to(torch.promote_types(attention.dtype, torch.float32))
 
     def select(self, rows: Integers, sentences: Sequence[int] | None = None) -> None:
         """Follow the beam; see :meth:`~tformer.model.network.interface.Decoding.select`."""
         assert self._cache is not None
+        if sentences is not None and self._shortlist is not None:
+            self._allowed = [self._allowed[sentence] for sentence in sentences]
         if sentences is None:
             self._cache.select(self._tensor(rows))
         elif sentences:
@@ -109,6 +132,16 @@ class EagerDecoding:
             self._cache.select(self._tensor(rows), self._tensor(kept))
         else:
             self._cache = None
+
+    def _listed(self, logits: Tensor) -> Tensor:
+        """Logits (R, V) that are -inf where a sentence has no such token."""
+        if self._shortlist is None:
+            return logits
+        listed = torch.full_like(logits, -torch.inf)
+        for sentence, allowed in enumerate(self._allowed):
+            rows = slice(sentence * self._beam_size, (sentence + 1) * self._beam_size)
+            listed[rows, allowed] = logits[rows, allowed]
+        return listed
 
     def _tensor(self, values: Integers) -> Tensor:
         return on_device(torch.from_numpy(values), self._device)

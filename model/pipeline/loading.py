@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from tformer.model.checkpoint.description import read_description
-from tformer.model.checkpoint.layout import find_model
+from tformer.model.checkpoint.layout import find_model, read_config
 from tformer.model.checkpoint.weights import StoredWeights
 from tformer.model.hardware.cpu import num_cores
 from tformer.model.hardware.device import (
@@ -57,7 +57,10 @@ def load_network(
     if threads is not None:
         check_threads(threads)
     if wants_int8(dtype, device):
-        return _load_int8(find_model(model), threads)
+        directory = find_model(model)
+        if dtype == "int8" or read_config(directory)[0].is_common:
+            return _load_int8(directory, threads)
+        dtype = "float32"
     return _load_plain(find_model(model), device, dtype, threads, graphs)
 
 
@@ -91,6 +94,7 @@ def _load_plain(
     """With torch, whose own threads share the work of one engine."""
     from tformer.model.network.cuda_graphs import Graphed
     from tformer.model.network.eager import Eager
+    from tformer.model.network.shortlist import Shortlist
     from tformer.model.network.torch_checkpoint import load_model
     from tformer.model.pipeline.torch_scorer import PlainAligner
 
@@ -101,7 +105,10 @@ def _load_plain(
     config = transformer.config
     common = config.is_common and config.look_back == "attention"
     recorded = graphs and place.type == "cuda" and common
-    network = Graphed(transformer) if recorded else Eager(transformer)
+    shortlist = Shortlist.beside(
+        directory, config.output_size, joint=config.target_vocab_size is None
+    )
+    network = Graphed(transformer) if recorded else Eager(transformer, shortlist)
     return Loaded(
         network, vocabulary, lambda: PlainAligner(transformer, vocabulary, facts.alignment)
     )

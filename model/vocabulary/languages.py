@@ -68,6 +68,8 @@ def closest(wanted: str, known: Sequence[str]) -> str | None:
     """The one of ``known`` that a code means: by script and region, then without; or None."""
     if wanted in known:
         return wanted
+    if not wanted or len(wanted) > 40:
+        return None
     by_standard = {standard(code): code for code in reversed(known)}
     full = standard(wanted)
     for code in (full, _without_region(full), full.partition("-")[0]):

@@ -48,21 +48,27 @@ class Frame:
     @classmethod
     def from_dict(cls, table: Mapping[str, Any]) -> Frame:
         """Read what `dataclasses.asdict` made."""
-        each = {
-            name: {code: tuple(tokens) for code, tokens in table[name].items()}
-            for name in ("sources", "targets", "target_starts")
-        }
-        lists = {name: tuple(table[name]) for name in ("source_end", "silent")}
-        words = {name: str(table[name]) for name in ("start", "end", "unknown")}
-        return cls(**each, **lists, **words)
+
+        def by_language(name: str) -> dict[str, Tokens]:
+            return {code: tuple(tokens) for code, tokens in table[name].items()}
+
+        return cls(
+            by_language("sources"),
+            by_language("targets"),
+            by_language("target_starts"),
+            tuple(table["source_end"]),
+            str(table["start"]),
+            str(table["end"]),
+            str(table["unknown"]),
+            tuple(table["silent"]),
+        )
 
     @property
     def not_text(self) -> frozenset[str]:
         """Every token that is no text."""
-        tagged = (self.sources, self.targets, self.target_starts)
-        tags = (token for table in tagged for tokens in table.values() for token in tokens)
+        tags = (token for tokens in self.target_starts.values() for token in tokens)
         words = (self.start, self.end, self.unknown)
-        return frozenset([*tags, *self.source_end, *words, *self.silent])
+        return frozenset([*tags, *words, *self.silent])
 
 
 @dataclass(frozen=True)

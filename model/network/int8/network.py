@@ -123,12 +123,14 @@ def _linear(arrays: Arrays, module: str) -> Linear:
 def _projections(arrays: Arrays, attention: str, heads: int, *names: str) -> Linear:
     """Projections of one input to heads, side by side."""
     stored = [_projection(arrays, f"{attention}.{name}") for name in names]
-    return quantised(
-        *(
-            Projection(*(None if part is None else _in_heads(part, heads) for part in each))
-            for each in stored
-        )
+    return quantised(*(_with_heads(each, heads) for each in stored))
+
+
+def _with_heads(stored: Projection, heads: int) -> Projection:
+    bias, scale = (
+        None if part is None else _in_heads(part, heads) for part in (stored.bias, stored.scale)
     )
+    return Projection(_in_heads(stored.weight, heads), bias, scale)
 
 
 def _output(arrays: Arrays, attention: str, heads: int) -> Linear:

@@ -1,0 +1,1 @@
+"""Models that are installed, and where others can be had: `installed`, `index`, `download`."""
