@@ -9,10 +9,17 @@ from functools import cached_property
 from tformer.cli.languages import Choice, Direction, direction_of
 from tformer.cli.loading import AnyTranslator
 from tformer.cli.tally import Remark, Tally
-from tformer.documents.document import Document
+from tformer.documents.document import Document, Languages
 from tformer.documents.segments import Segment, State
-from tformer.documents.translation import Answer, TranslatedSegment, translate_segments
+from tformer.documents.translation import (
+    Answer,
+    TranslatedSegment,
+    translate_in_fragments,
+    translate_segments,
+)
+from tformer.model.errors import InputError
 from tformer.model.options import DecodingOptions
+from tformer.model.text.normalization import same_language
 from tformer.model.text.offsets import word_pairs
 from tformer.model.translation import Translation
 
@@ -51,15 +58,62 @@ class DocumentJob:
     ) -> bytes:
         """The document with its segments translated; what is doubtful is said on stderr."""
         segments = self.segments
-        direction = direction_of(choice, self.name, " ".join(s.plain for s in segments))
+        sample = " ".join(s.plain for s in segments)
+        direction = direction_of(self._narrowed(choice), self.name, sample)
         if direction is None:
             return self.document.with_translations({})
+        if segments:
+            check_languages(self.name, self.document.languages, direction)
         model = _Model(translator, direction, options, self.name, tally, advance)
         translations = {}
         for result in translate_segments(segments, model.translate, window=len(segments)):
             translations[result.segment.id] = result.text
             model.look_at(result)
-        return self.document.with_translations(translations)
+        self._mend(translations, model)
+        return self.document.with_translations(translations, direction.target)
+
+    def _narrowed(self, choice: Choice) -> Choice:
+        """The choice, with the source that the file names where the user names none."""
+        named = self.document.languages.source
+        if choice.source is not None or named is None:
+            return choice
+        known = (code for code in choice.possible_sources if same_language(code, named))
+        return replace(choice, source=next(known, None))
+
+    def _mend(self, translations: dict[str, str], model: _Model) -> None:
+        """Translate again what would change the structure of the file, or leave it as it was."""
+        damages = self.document.damages(translations)
+        if not damages:
+            return
+        again = [segment for segment in self.segments if segment.id in damages]
+        model.advance = lambda: None
+        for result in translate_in_fragments(again, model.translate):
+            translations[result.segment.id] = result.text
+        for id, reason in self.document.damages(translations).items():
+            del translations[id]
+            segment = next(segment for segment in again if segment.id == id)
+            model.warn(segment.plain, f"left as it was, since {reason}")
+
+
+class OtherLanguageError(InputError):
+    """A file says that it has other languages than those asked for."""
+
+
+def check_languages(name: str, declared: Languages, direction: Direction) -> None:
+    """Refuse a file whose own languages are others.
+
+    Raises:
+        OtherLanguageError: they are.
+    """
+    for way, said, wanted, option in (
+        ("from", declared.source, direction.source, "source"),
+        ("into", declared.target, direction.target, "target"),
+    ):
+        if said and not same_language(said, wanted):
+            raise OtherLanguageError(
+                f"{name}: says that it is translated {way} {said}, not {wanted}: name its "
+                f"languages with --{option}, or correct the file"
+            )
 
 
 @dataclass
@@ -82,16 +136,17 @@ class _Model:
         )
         for text, translation in zip(texts, translations, strict=True):
             for warning in translation.warnings:
-                self._warn(text, warning)
+                self.warn(text, warning)
             self.advance()
             yield _answer(text, translation)
 
     def look_at(self, result: TranslatedSegment) -> None:
         self.tally.count(result.segment.plain)
         for warning in result.warnings:
-            self._warn(result.segment.plain, warning)
+            self.warn(result.segment.plain, warning)
 
-    def _warn(self, text: str, warning: str) -> None:
+    def warn(self, text: str, warning: str) -> None:
+        """Say what a reader of a segment should look at."""
         place = text[:40]
         self.tally.warn(f"{self.name}: {place!r}", Remark(place, warning))
 

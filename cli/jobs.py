@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tformer.cli import lines, talk
-from tformer.cli.documents import LINES, DocumentJob
+from tformer.cli.documents import LINES, DocumentJob, OtherLanguageError
 from tformer.cli.evidence import Recorder
 from tformer.cli.exits import ExitStatus
 from tformer.cli.journaled import Journaled, journal_for
@@ -28,7 +28,7 @@ from tformer.cli.summary import Outcome, Report, Summary
 from tformer.cli.tally import Tally
 from tformer.documents.jobs.journal import Earlier, Journal, part_path, refuse_unfinished
 from tformer.documents.jobs.manifest import Making, Manifest, Standing
-from tformer.documents.jobs.tree import Item, Plan, escapes
+from tformer.documents.jobs.tree import Item, LeftOut, Plan, escapes
 from tformer.documents.registry import open_document, read_bytes
 from tformer.documents.segments import State
 from tformer.model.errors import InputError, OutputError, TformerError
@@ -178,6 +178,12 @@ class FileJobs:
         tally = Tally(self.warnings, keeps_remarks=self.summary.writer is not None)
         try:
             self.summary.add(self._deal_with(item, tally, bar))
+        except OtherLanguageError as error:
+            if self.alone:
+                raise
+            reason = str(error).removeprefix(f"{lines.name_of(item.source)}: ")
+            talk.note(f"{lines.name_of(item.source)}: left out: {reason}")
+            self.summary.leave_out(LeftOut(item.source, reason))
         except (InputError, OutputError) as error:
             if self.alone:
                 raise

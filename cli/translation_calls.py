@@ -21,8 +21,8 @@ from tformer.cli.summary import Outcome, Report, Summary
 from tformer.cli.tally import Tally
 from tformer.documents.jobs.journal import Earlier
 from tformer.documents.jobs.tree import Item, Plan, is_pattern, plan_in_place, plan_tree
-from tformer.documents.registry import PACKAGES, SUFFIXES, open_document
-from tformer.model.errors import UsageError
+from tformer.documents.registry import PACKAGES, SUFFIXES, is_no_text, open_document
+from tformer.model.errors import InputError, UsageError
 
 BILINGUAL = frozenset({"po", "xliff", "tmx", "tsv"})
 """Formats that have room for translations beside their sources."""
@@ -160,6 +160,7 @@ class TranslationCall:
         formats = self._formats
         documents = [path for path, name in zip(self.files, formats, strict=True) if name != LINES]
         if not documents:
+            self._refuse_unknown()
             return LINES if self._is_utf_16 else None
         if len(self.files) > 1:
             raise UsageError(
@@ -167,6 +168,19 @@ class TranslationCall:
                 f"folder with --output, or --format {LINES} to translate its lines"
             )
         return formats[0]
+
+    def _refuse_unknown(self) -> None:
+        """Refuse a file that is no text, or is of a format that is not lines.
+
+        Raises:
+            InputError: there is one; --format text takes it anyway.
+        """
+        for path in self.files:
+            if self.format is None and path != lines.STDIN and is_no_text(path):
+                raise InputError(
+                    f"{path}: is of no known format ({', '.join(SUFFIXES)}); --format {LINES} "
+                    "translates its lines"
+                )
 
     def _files(self, plan: Plan, setup: Setup) -> ExitStatus:
         return translate_files(

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
 
-from tformer.documents.io.encoding import Encoded
+from tformer.documents.io.encoding import Encoded, simplified
 from tformer.documents.segments import Segment, problem_with, render
-from tformer.model.errors import UsageError
+from tformer.documents.verification import difference, find_damages
+from tformer.model.errors import InputError, UsageError
 
 
 class Document(Protocol):
@@ -20,7 +21,18 @@ class Document(Protocol):
         """What can be translated, in the order of the file."""
         ...
 
-    def with_translations(self, translations: Mapping[str, str]) -> bytes:
+    @property
+    def languages(self) -> Languages:
+        """The languages that the file names."""
+        ...
+
+    def damages(self, translations: Mapping[str, str]) -> dict[str, str]:
+        """Translations with which the file would not be read as it was, each with the reason."""
+        ...
+
+    def with_translations(
+        self, translations: Mapping[str, str], language: str | None = None
+    ) -> bytes:
         """The file with some of its segments translated; all else stays byte for byte.
 
         A segment that is not named, or whose translation is what stands there already, is left as
@@ -28,12 +40,22 @@ class Document(Protocol):
 
         Args:
             translations: by segment id, with the placeholders of the segment.
+            language: of the translations, to be named in the file where its format has a place
+                for it; None to leave that as it is.
 
         Raises:
             UsageError: an id is unknown, or placeholders of a segment are missing or surplus.
             InputError: the encoding of the file lacks a character of the translation.
         """
         ...
+
+
+@dataclass(frozen=True)
+class Languages:
+    """The languages that a file says it has; None where it says nothing."""
+
+    source: str | None = None
+    target: str | None = None
 
 
 @dataclass(frozen=True, order=True)
@@ -76,6 +98,13 @@ class TextDocument:
     """Finds the slots in the text of a file; the same ids for the same structure."""
     escape: Callable[[str], str] | None = None
     """How the format spells a character that the file's encoding lacks."""
+    declares: Callable[[str], Languages] = lambda _: Languages()
+    """Finds the languages that the text of a file names."""
+    skeleton: Callable[[str], object] | None = None
+    """What must be the same in the text of a file and of its translation, for formats in which the
+    words tell where segments begin; None to compare segments."""
+    labels: Callable[[str, str], Iterable[Edit]] = lambda _, __: ()
+    """Edits that name a language, given the text of a file and the language of what was written."""
 
     @cached_property
     def slots(self) -> Sequence[Slot]:
@@ -87,9 +116,25 @@ class TextDocument:
         """See `Document`."""
         return [slot.segment for slot in self.slots]
 
-    def with_translations(self, translations: Mapping[str, str]) -> bytes:
+    @property
+    def languages(self) -> Languages:
+        """See `Document`."""
+        return self.declares(self.source.text)
+
+    def with_translations(
+        self, translations: Mapping[str, str], language: str | None = None
+    ) -> bytes:
         """See `Document`."""
         changed = changes(self.segments, translations)
+        text = self._written(changed)
+        if language and changed:
+            text = spliced(text, set(self.labels(text, language)))
+        return self.source.encode(text, self.escape)
+
+    def _written(self, changed: Mapping[str, str]) -> str:
+        if self.escape is None:
+            encoding = self.source.encoding
+            changed = {id: simplified(text, encoding) for id, text in changed.items()}
         text, slots = self.source.text, self.slots
         depths = {slot.depth for slot in slots if slot.segment.id in changed}
         for depth in sorted(depths, reverse=True):
@@ -97,7 +142,27 @@ class TextDocument:
             if text is not self.source.text:
                 slots = with_unique_ids(self.read(text))
             text = spliced(text, _edits((slot for slot in slots if slot.depth == depth), changed))
-        return self.source.encode(text, self.escape)
+        return text
+
+    def damages(self, translations: Mapping[str, str]) -> dict[str, str]:
+        """See `Document`."""
+        return find_damages(
+            changes(self.segments, translations),
+            self._problem,
+            self.source.can_encode if self.escape is None else None,
+        )
+
+    def _problem(self, changed: Mapping[str, str]) -> str | None:
+        """What is wrong with the file with some translations, if it is read again."""
+        text = self._written(changed)
+        try:
+            again = with_unique_ids(self.read(text))
+        except InputError as error:
+            return f"the file would be refused: {error}"
+        if self.skeleton:
+            same = self.skeleton(text) == self.skeleton(self.source.text)
+            return None if same else "the structure of the file would change"
+        return difference(self.source.text, self.slots, text, again)
 
 
 def checked(document: TextDocument) -> TextDocument:

@@ -32,26 +32,52 @@ class Found:
     text: str
     name: str = ""
     """Of a tag, in lower case."""
+    shows: str | None = None
+    """What a model sees of a literal, where it is not its text."""
+
+    @property
+    def shown(self) -> str:
+        """What a model sees of a literal."""
+        return self.text if self.shows is None else self.shows
 
 
 # Void elements of HTML: never closed, so they stand alone.
 _VOID = {"br", "hr", "img", "input", "wbr", "meta", "link", "source", "area", "col", "embed"}
 
+BREAKING = {"br", "hr", "p", "div", "ul", "ol", "li", "dl", "dt", "dd", "table", "tr", "td", "th",
+            "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "section"}  # fmt: skip
+"""Elements of HTML that end a sentence."""
+
+# Elements whose content is not for translation.
+_CODE = {"code", "kbd", "samp", "var", "pre", "tt", "script", "style", "math", "svg"}
+
 _LITERALS = re.compile(
     r"""
       </?[1-9][0-9]{0,8}/?>                                 # text like our own placeholders
+    | \^\[ [^\]\n]{0,200} \] \( (?:inflect|morphology|automaticGrammar) [^()\n]{0,200} \)
+    | \\[Nhn] (?![a-z])                                     # \N \h of subtitles
     | `` [^`\n]{1,500} `` | ` [^`\n]{1,500} `               # code between backticks
     | \{\{\{? [^{}\n]{0,200} \}?\}\}                        # {{x}} {{{x}}}
     | \{% [^%\n]{0,200} %\}                                 # {% if x %}
-    | <% [^%\n]{0,200} %>                                   # <%= x %>
+    | <% [^%]{0,500} %> | <\? (?:php|=) .{0,500}? \?>        # <%= x %> <?php ?>
+    | \$t\( (?:[^()\n]|\{\{[^{}\n]{0,80}\}\}){1,200} \)      # $t(x, {"n": {{n}}})
+    | @ (?:\.\w+)? : (?:\w[\w.]*\w | \([\w.]+\))           # @:key @.lower:key
+    | \[\[ [^\[\]\n]{1,100} \]\] | \u00ab [\w.-]{1,60} \u00bb # [[x]], \u00abx\u00bb of mail merges
     | [$\#%@]\{ [^{}\n]{1,200} \}                           # ${x} #{x} %{x} @{x}
     | \$\( [^()\n]{1,200} \) | \$t\( [^()\n]{1,200} \)      # $(x) $t(x)
+    | \$[A-Za-z_]\w*\$ | \$\$ (?=\d)                         # $USER$ $$5
     | \$ (?:[A-Za-z_][A-Za-z0-9_]*|[0-9](?![0-9.,]))        # $VAR $1, but not $10
     | % [A-Z][A-Z0-9_]+ %                                   # %PATH%
-    | %\( [A-Za-z0-9_.]{1,100} \) [-+0-9.\#]* [a-zA-Z]      # %(name)s
-    | (?<![0-9%]) % (?:[0-9]{1,2}\$)? [-+0\#]* (?:[0-9]+|\*)? (?:\.(?:[0-9]+|\*))?
-        (?:hh|h|ll|l|j|z|t|L|q)? [diouxXeEfFgGcsSpn@] (?![A-Za-z])  # %s %1$d %.2f %@
-    | %[0-9]{1,2} (?![0-9])                                 # %1, as Qt has it
+    | %\( [A-Za-z0-9_.]{1,100} \) [-+0-9.\# ]* [a-zA-Z]      # %(name)s
+    | %< \w{1,60} > [-+0-9.\#]* [a-zA-Z]                     # %<name>d
+    | %\| [^|\n]{1,40} \| | %[0-9]{1,2}%                      # %|1$s| %2%
+    | %[0-9]{0,2}\$?\#@ \w{1,60} @ | %arg\b                  # %#@files@ of Apple
+    | (?<![0-9%]) % (?:[0-9]{1,2}\$)? [-+0\#']* (?:[0-9]+|\*)? (?:\.(?:[0-9]+|\*))?
+        (?: (?:hh|h|ll|l|j|z|t|L|q)? [diouxXeEfFgGcsSpn@] (?![A-Za-z])
+          | (?:ll|l|z)? [dusxf@] (?: (?=[A-Za-z]{1,2}(?![A-Za-z])) | (?<=@)))  # %s %1$d %.2f %ds
+    | %[A-Za-z] (?:[-./: T]{1,2}%[A-Za-z]){1,8}              # %Y-%m-%d
+    | %L?[0-9]{1,2} (?![0-9]) | %L?n (?![A-Za-z])           # %1, as Qt has it
+    | %%
     | (?: (?:https?|ftp|ftps|sftp|ssh|git|file|ws|wss|s3|magnet) :// | www\. )
         [^\s<>"'`{}|\\^\[\]]{1,2000} (?<![.,;:!?)'\u2019])  # URLs, without what ends a sentence
     | (?: mailto: )? [A-Za-z0-9][A-Za-z0-9._%+-]{0,63} @ [A-Za-z0-9-]{1,63}
@@ -65,11 +91,20 @@ _LITERALS = re.compile(
         |gz|exe|dll|log|lock) (?![\w/-]|\.\w)             # README.md
     | (?<!\w) [A-Za-z]:\\ [\w.\\$-]+ (?<![.])               # C:\Users
     | (?<![\w-]) -- [a-z][a-z0-9-]+                         # --option
+    | (?<![\w-]) - [A-Za-z] (?= ,\ --)                      # -o, --option
+    | (?<![\w/@.]) @ [A-Za-z0-9][\w-]{0,38} (?:/[\w-]{1,60})? (?![\w@]|\.[a-z])      # @person
+    | (?<![\w./-]) [\w.-]{1,60}/[\w.-]{1,60} \# [0-9]+              # a/b#1
+    | (?<![\w&]) \# [0-9]{1,7} \b (?!;)                      # #1
+    | (?<![\w&\#]) \# [A-Za-z][\w/-]{0,60}[A-Za-z0-9] (?![\w;])           # #tag
+    | \b (?:GH|CVE|RFC|ISO|PEP) - [0-9][0-9-]* \b
+    | \b (?=[a-f]*[0-9]) (?=[0-9]*[a-f]) [0-9a-f]{7,40} \b            # a hash
+    | \b v?[0-9]+ (?:\.[0-9]+){2,3} (?:[-+][\w.-]{0,40}\w)? (?!\w) | \b v[0-9]+(?:\.[0-9]+)+ \b
     | (?<!\w) [A-Za-z][A-Za-z0-9]* (?:_[A-Za-z0-9]+)+ (?:\(\))? (?!\w)   # snake_case
     | (?<![\w.:]) [A-Za-z_][\w.:]{0,200} \(\)                         # call()
     | \[\^ [^\]\s]{1,100} \]                                # [^1]
     | & (?: [A-Za-z][A-Za-z0-9]{1,31} | \#[0-9]{1,7} | \#[xX][0-9A-Fa-f]{1,6} ) ;   # &nbsp;
     | :[a-z0-9_+-]{2,40}: (?!\w)                            # :emoji:
+    | [\u2610-\u2612\u2713-\u2718\u25a0-\u25ff\u2022\u266a\u266b]
     | [\ue000-\uf8ff]                                       # icons of a font
     """,
     re.VERBOSE,
@@ -85,19 +120,31 @@ _TAG = re.compile(
     re.VERBOSE,
 )
 
+_UNTRANSLATED = re.compile(
+    r"""\stranslate\s*=\s*["']?no\b|\sclass\s*=\s*(?:"[^"]*|'[^']*)\bnotranslate\b""", re.IGNORECASE
+)
+
 # {name} {0} {0:.2f} {user.name} {count, plural, ...}: an argument begins like this.
 _ARGUMENT = re.compile(r"\{\s*(?:[\w.$\[\]-]{0,100})(?:\s*![rsa])?\s*[},:]")
 
 _BRACE = re.compile(r"[{}']")
 
-_INTERESTING = re.compile(r"[<`{$#%@&/:\\_(\[\ue000-\uf8ff]|--|www\.|\.[a-z]")
+_INTERESTING = re.compile(
+    r"[<`{$#%@&/:\\_(\[~\u00ab\u2022-\u27bf\ue000-\uf8ff]|--|www\.|\.[a-z]|\d"
+)
 
 
-def scan(text: str) -> Iterator[Found]:
-    """Cut a text into what is to be translated and what is not; the pieces are the text again."""
+def scan(text: str, grammar: str = "") -> Iterator[Found]:
+    """Cut a text into what is to be translated and what is not; the pieces are the text again.
+
+    Args:
+        text: as a reader sees it.
+        grammar: of the format strings in it, as gettext names it: c-format; "" if none is said.
+    """
     position = 0
     if _INTERESTING.search(text):
-        finders = [_Finder(_literals(text)), _Finder(_arguments(text)), _Finder(_tags(text))]
+        places = [_directives(text, grammar), _literals(text), _arguments(text), _tags(text)]
+        finders = [_Finder(place) for place in places]
         while found := _first(finders, position):
             start, piece = found
             if position < start:
@@ -150,9 +197,45 @@ def _first(finders: list[_Finder], position: int) -> tuple[int, Found] | None:
     return min(places, key=lambda place: place[0], default=None)
 
 
+_C = (
+    r"%(?:\d+\$)?[-+0# ']*(?:\d+|\*)?(?:\.(?:\d+|\*))?(?:hh|h|ll|l|j|z|t|L|q)?"
+    r"[diouxXeEfFgGaAcsSpnmC@%]"
+)
+_GRAMMARS = {
+    "c-format": _C,
+    "objc-format": _C,
+    "python-format": r"%(?:\([^()]*\))?[-+0# ]*(?:\d+|\*)?(?:\.(?:\d+|\*))?[diouxXeEfFgGcrsa%]",
+    "php-format": r"%(?:\d+\$)?[-+0 ]*(?:'.)?\d*(?:\.\d+)?[bcdeEfFgGosuxX%]",
+    "ruby-format": r"%\{\w+\}|%[-+0# ]*(?:<\w+>)?[-+0# ]*\d*(?:\.\d+)?[diouxXeEfgGcsp%]",
+    "lisp-format": r"~[\d,:@'#vV]*[a-zA-Z%&|~*?\n(){}\[\];<>^]",
+    "scheme-format": r"~[\d,:@'#vV]*[a-zA-Z%&|~*?\n(){}\[\];<>^]",
+    "javascript-format": r"%(?:\d+\$)?[-+0 ]*\d*(?:\.\d+)?[bcdoxXfsj%]",
+    "perl-format": _C,
+    "lua-format": _C,
+    "awk-format": _C,
+    "java-printf-format": r"%(?:\d+\$)?[-#+ 0,(<]*\d*(?:\.\d+)?[a-zA-Z%]",
+    "kde-format": r"%\d+",
+    "boost-format": r"%\|[^|]+\||%\d+%|" + _C,
+    "qt-format": r"%L?(?:\d{1,2}|n)",
+    "qt-plural-format": r"%L?n",
+}
+"""The directives of format strings, by the flag of gettext."""
+
+
+def _directives(text: str, grammar: str) -> _Places:
+    """Directives of format strings that are said to be such, whatever stands beside them."""
+    if pattern := _GRAMMARS.get(grammar):
+        for match in re.finditer(pattern, text):
+            shows = "%" if match[0] == "%%" else None
+            yield match.start(), Found(Kind.LITERAL, match[0], shows=shows)
+
+
 def _literals(text: str) -> _Places:
     for match in _LITERALS.finditer(text):
-        yield match.start(), Found(Kind.LITERAL, match[0])
+        yield match.start(), Found(Kind.LITERAL, match[0], shows=_SHOWS.get(match[0]))
+
+
+_SHOWS = {"%%": "%", "\\N": "\n", "\\h": " "}
 
 
 def _arguments(text: str) -> _Places:
@@ -164,11 +247,20 @@ def _arguments(text: str) -> _Places:
 
 def _tags(text: str) -> _Places:
     for match in _TAG.finditer(text):
+        name = (match["name"] or "").lower()
+        stays = name in _CODE or _UNTRANSLATED.search(match["rest"] or "")
+        if stays and not match["closing"] and not match["rest"].endswith("/"):
+            end = re.compile(rf"</{re.escape(name)}\s*>", re.IGNORECASE).search(text, match.end())
+            if end:
+                shown = re.sub(r"<[^<>]*>", "", text[match.end() : end.start()])
+                raw = text[match.start() : end.end()]
+                yield match.start(), Found(Kind.LITERAL, raw, name, " ".join(shown.split()))
+                continue
         yield match.start(), _tag(match)
 
 
 def _tag(match: re.Match[str]) -> Found:
     name = (match["name"] or "").lower()
-    if not name or name in _VOID or match["rest"].endswith("/"):
+    if not name or name in _VOID | BREAKING or match["rest"].endswith("/"):
         return Found(Kind.TAG, match[0], name)
     return Found(Kind.CLOSING if match["closing"] else Kind.OPENING, match[0], name)

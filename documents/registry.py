@@ -120,6 +120,90 @@ def _by_content(head: bytes) -> str:
     return "text"
 
 
+_NO_LINES = frozenset(
+    [
+        ".7z",
+        ".asciidoc",
+        ".adoc",
+        ".avif",
+        ".bin",
+        ".bmp",
+        ".c",
+        ".class",
+        ".cpp",
+        ".css",
+        ".dll",
+        ".doc",
+        ".eps",
+        ".exe",
+        ".gif",
+        ".go",
+        ".ico",
+        ".ini",
+        ".java",
+        ".jar",
+        ".jpeg",
+        ".jpg",
+        ".js",
+        ".jsx",
+        ".key",
+        ".mp3",
+        ".mp4",
+        ".numbers",
+        ".odp",
+        ".ods",
+        ".pages",
+        ".pdf",
+        ".php",
+        ".png",
+        ".ppt",
+        ".ps",
+        ".psd",
+        ".py",
+        ".rb",
+        ".rs",
+        ".rst",
+        ".rtf",
+        ".sass",
+        ".scss",
+        ".sh",
+        ".so",
+        ".sql",
+        ".svg",
+        ".tar",
+        ".tex",
+        ".tif",
+        ".tiff",
+        ".toml",
+        ".ts",
+        ".tsx",
+        ".wasm",
+        ".wav",
+        ".webp",
+        ".xls",
+        ".xml",
+        ".zip",
+    ]
+)
+"""Ends of the names of files that are not lines of text, though some of them are text."""
+
+
+def is_no_text(path: Path) -> bool:
+    """Whether a file of no known format is none of lines: by its name, or by what is in it."""
+    if path.suffix.lower() in SUFFIXES:
+        return False
+    if path.suffix.lower() in _NO_LINES:
+        return True
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as stream:
+            head = stream.read(4096)
+    except OSError:
+        return False
+    return b"\0" in head and not head.startswith((b"\xff\xfe", b"\xfe\xff"))
+
+
 def read_bytes(path: Path) -> bytes:
     """A file that is held in memory.
 

@@ -4,7 +4,7 @@ In the text of a segment `<1>` and `</1>` stand for markup around words (bold, a
 for something that is no text to translate (code, a URL, `%s`, an image). "Read the <1>manual</1> of
 <2/>" is all a translator, a translation memory or a person needs to see; what the placeholders
 stand for is in `Segment.inlines`. Text of the file that happens to look like a placeholder becomes
-one.
+one. `tformer.documents.building.Builder` makes segments.
 """
 
 import re
@@ -12,8 +12,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
-
-from tformer.documents import protection
 
 _PLACEHOLDER = re.compile(r"<(/?)([1-9][0-9]{0,8})(/?)>")
 
@@ -58,6 +56,9 @@ class Inline:
     """What stands in the file for `</n>`; None for what stands alone."""
     shown: str = ""
     """What a model sees in the place of `<n/>`; nothing for what is no part of a sentence."""
+    divides: bool = False
+    """Whether what stands before and behind it is translated apart: a line break, a tab, the syntax
+    between two variants of a message."""
 
     def raw(self, part: Part) -> str:
         """What stands in the file for one placeholder."""
@@ -173,95 +174,3 @@ def split_words(segment: Segment, text: str, escape: Callable[[str], str]) -> li
 
 def _has_letter(text: str) -> bool:
     return any(character.isalpha() for character in text)
-
-
-class Builder:
-    """Puts a segment together from what a format finds, one thing after the other.
-
-    Text is looked through for literals (see `tformer.documents.protection`), which become
-    placeholders too. Markup that is opened and not closed, or closed and not opened, stands alone.
-    """
-
-    def __init__(self, escape: Callable[[str], str] = str) -> None:
-        """Take how the format writes plain text, which literals are."""
-        self._escape = escape
-        self._parts: list[str | Mark] = []
-        self._inlines: dict[int, Inline] = {}
-        self._open: list[tuple[str, int]] = []
-        self._opened_at: dict[int, int] = {}
-        self._pending: list[str] = []
-
-    def text(self, text: str) -> None:
-        """Add text as a reader sees it."""
-        self._pending.append(text)
-
-    def open(self, name: str, raw: str) -> None:
-        """Add the beginning of markup around words."""
-        self._flush()
-        self._open_now(name, raw)
-
-    def close(self, name: str, raw: str) -> None:
-        """Add the end of markup around words."""
-        self._flush()
-        self._close_now(name, raw)
-
-    def alone(self, raw: str, shown: str = "") -> None:
-        """Add something that is no text to translate."""
-        self._flush()
-        self._alone_now(raw, shown)
-
-    def build(
-        self, id: str, *, target: str | None = None, state: State = State.NEW, context: str = ""
-    ) -> Segment:
-        """The segment of all that was added."""
-        self._flush()
-        for _, number in self._open:
-            self._stand_alone(number)
-        self._open.clear()
-        text = "".join(map(str, self._parts))
-        return Segment(id, text, self._inlines, target, state, context)
-
-    def _flush(self) -> None:
-        text = "".join(self._pending)
-        self._pending.clear()
-        for found in protection.scan(text):
-            match found.kind:
-                case protection.Kind.TEXT:
-                    self._parts.append(found.text)
-                case protection.Kind.OPENING:
-                    self._open_now("<" + found.name, self._escape(found.text))
-                case protection.Kind.CLOSING:
-                    self._close_now("<" + found.name, self._escape(found.text))
-                case protection.Kind.LITERAL:
-                    self._alone_now(self._escape(found.text), found.text)
-                case protection.Kind.TAG:
-                    self._alone_now(self._escape(found.text), "")
-
-    def _open_now(self, name: str, raw: str) -> None:
-        number = self._add(Inline(raw), Part.OPEN)
-        self._opened_at[number] = len(self._parts) - 1
-        self._open.append((name, number))
-
-    def _close_now(self, name: str, raw: str) -> None:
-        if all(opened != name for opened, _ in self._open):
-            self._alone_now(raw, "")
-            return
-        while True:
-            opened, number = self._open.pop()
-            if opened == name:
-                break
-            self._stand_alone(number)
-        self._inlines[number] = Inline(self._inlines[number].opening, raw)
-        self._parts.append(Mark(number, Part.CLOSE))
-
-    def _alone_now(self, raw: str, shown: str) -> None:
-        self._add(Inline(raw, shown=shown), Part.ALONE)
-
-    def _add(self, inline: Inline, part: Part) -> int:
-        number = len(self._inlines) + 1
-        self._inlines[number] = inline
-        self._parts.append(Mark(number, part))
-        return number
-
-    def _stand_alone(self, number: int) -> None:
-        self._parts[self._opened_at[number]] = Mark(number, Part.ALONE)

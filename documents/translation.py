@@ -6,11 +6,12 @@ translated again in fragments, the pieces between its placeholders, which cannot
 
 import re
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
 from tformer.documents.inline.correspondence import Alignment
+from tformer.documents.inline.dividing import Unit, units
 from tformer.documents.inline.restoring import fragments, joined, restore
 from tformer.documents.segments import Segment, problem_with
 
@@ -51,6 +52,8 @@ class TranslatedSegment:
     """The translation, with the placeholders of the segment."""
     warnings: tuple[str, ...] = ()
     """What a reader should look at, a clause each."""
+    failed: bool = False
+    """Whether there is no translation, and the text is what stands in the file."""
 
 
 def translate_segments(
@@ -74,7 +77,8 @@ def _translate_group(group: list[Segment], translate: Translate) -> list[Transla
 
 def converse(segments: Sequence[Segment]) -> Conversation:
     """As `translate_segments`, for one window and a translator that cannot be called from here."""
-    wordy = [segment for segment in segments if segment.has_words]
+    cut = [units(segment) for segment in segments]
+    wordy = [unit.segment for own in cut for unit in own if unit.segment.has_words]
     answers = yield [segment.plain for segment in wordy]
     done = {s.id: _restored(s, answer) for s, answer in zip(wordy, answers, strict=True)}
     lossy = [segment for segment in wordy if done[segment.id].warnings]
@@ -84,8 +88,34 @@ def converse(segments: Sequence[Segment]) -> Conversation:
         note = f"translated in fragments to keep {', '.join(done[segment.id].warnings)}"
         text = joined(segment, islice(texts, len(own)))
         done[segment.id] = TranslatedSegment(segment, text, (note,))
-    untouched = {s.id: TranslatedSegment(s, s.text) for s in segments}
-    return [_checked(done.get(segment.id, untouched[segment.id])) for segment in segments]
+    return [_together(s, own, done) for s, own in zip(segments, cut, strict=True)]
+
+
+def translate_in_fragments(
+    segments: Sequence[Segment], translate: Translate
+) -> list[TranslatedSegment]:
+    """Translate segments piece by piece, between their placeholders: for those that failed."""
+    pieces = [fragments(segment) for segment in segments]
+    texts = map(_text, translate([piece for own in pieces for piece in own]))
+    return [
+        _checked(TranslatedSegment(segment, joined(segment, islice(texts, len(own)))))
+        for segment, own in zip(segments, pieces, strict=True)
+    ]
+
+
+def _together(
+    segment: Segment, own: Sequence[Unit], done: Mapping[str, TranslatedSegment]
+) -> TranslatedSegment:
+    """A segment from its units; one that cannot be translated leaves all of them as they were."""
+    results = [
+        _checked(done.get(unit.segment.id, TranslatedSegment(unit.segment, unit.segment.text)))
+        for unit in own
+    ]
+    warnings = tuple(warning for result in results for warning in result.warnings)
+    text = "".join(unit.within(r.text) for unit, r in zip(own, results, strict=True))
+    if any(result.failed for result in results) or problem_with(segment, text):
+        return TranslatedSegment(segment, segment.current, warnings, failed=True)
+    return TranslatedSegment(segment, text, warnings)
 
 
 def _restored(segment: Segment, answer: str | Answer) -> TranslatedSegment:
@@ -94,7 +124,10 @@ def _restored(segment: Segment, answer: str | Answer) -> TranslatedSegment:
         return TranslatedSegment(segment, segment.text, (f"{len(segment.inlines)} placeholders",))
     alignment = answer.alignment if isinstance(answer, Answer) else None
     restored = restore(segment, _text(answer), alignment)
-    return TranslatedSegment(segment, restored.text, restored.lost)
+    lost = restored.lost
+    if not lost and segment.inlines and not replace(segment, text=restored.text).has_words:
+        lost = ("its words",)
+    return TranslatedSegment(segment, restored.text, lost)
 
 
 def _text(answer: str | Answer) -> str:
@@ -110,7 +143,7 @@ def _checked(result: TranslatedSegment) -> TranslatedSegment:
         problem = "the translation has no words"
     if problem:
         note = f"left as it was, since {problem}"
-        return TranslatedSegment(segment, segment.current, (note,))
+        return TranslatedSegment(segment, segment.current, (note,), failed=True)
     return replace(result, warnings=(*result.warnings, *_doubts(segment.text, result.text)))
 
 

@@ -140,7 +140,7 @@ def test_subtitles_wrap_evenly_and_tags_take_no_room() -> None:
 
 def test_two_speakers_keep_their_lines() -> None:
     source = "1\r\n00:00:01,000 --> 00:00:02,000\r\n- Who?\r\n- Me.\r\n"
-    assert written(source, "srt", {"- Who?<1/>- Me.": "- Wer?<1/>- Ich."}) == (
+    assert written(source, "srt", {"<1/>Who?<2/><3/>Me.": "<1/>Wer?<2/><3/>Ich."}) == (
         source.replace("Who", "Wer").replace("Me", "Ich")
     )
 
@@ -224,11 +224,15 @@ def test_json_is_written_as_it_was() -> None:
     assert written('{"a":"café"}', "json", {"café": "Ü"}) == '{"a":"Ü"}'
 
 
-def test_variants_are_segments_and_their_number_stays() -> None:
+def test_variants_are_units_of_a_segment_and_their_number_stays() -> None:
     source = '{"n":"{c, plural, one {# file} other {# files}}"}'
     expected = '{"n":"{c, plural, one {# Datei} other {# Dateien}}"}'
     assert (
-        written(source, "json", {"<1/> file": "<1/> Datei", "<1/> files": "<1/> Dateien"})
+        written(
+            source,
+            "json",
+            {"<1/><2/> file<3/><4/> files<5/>": "<1/><2/> Datei<3/><4/> Dateien<5/>"},
+        )
         == expected
     )
 

@@ -9,9 +9,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from tformer.documents.document import Edit, Slot, TextDocument, checked
+from tformer.documents.building import Builder
+from tformer.documents.document import Edit, Languages, Slot, TextDocument, checked
+from tformer.documents.inline.interface import Accelerator, is_identifier
 from tformer.documents.io.encoding import decode
-from tformer.documents.segments import Builder, State, render
+from tformer.documents.segments import State, render
 from tformer.model.errors import InputError
 
 WIDTH = 77
@@ -51,6 +53,8 @@ class _Entry:
     flags: tuple[int, str] | None = None
     """Where the text of the first comment of flags begins, and that text."""
     is_fuzzy: bool = False
+    grammar: str = ""
+    """The flag that says which format strings the message has."""
     strings: list[_String] = field(default_factory=list)
 
     def value(self, keyword: str) -> str | None:
@@ -64,7 +68,36 @@ def open_po(data: bytes, name: str) -> TextDocument:
         InputError: a line is not PO, with its number.
     """
     source = decode(data, name, _declared)
-    return checked(TextDocument(source, lambda text: _all_slots(text, name)))
+    return checked(
+        TextDocument(
+            source, lambda text: _all_slots(text, name), declares=_declares, labels=_labels
+        )
+    )
+
+
+_LANGUAGE = re.compile(r'(?m)^"Language:[ ]*([A-Za-z0-9_@.-]*)[ ]*\\n"')
+_HEADER = re.compile(r'(?:\A|(?<=\n))msgid ""\s*\nmsgstr ""')
+
+
+def _language(text: str) -> re.Match[str] | None:
+    """Where the header names a language."""
+    header = _HEADER.search(text)
+    return _LANGUAGE.search(text, header.end()) if header else None
+
+
+def _declares(text: str) -> Languages:
+    match = _language(text)
+    return Languages(None, match[1] or None) if match else Languages()
+
+
+def _labels(text: str, language: str) -> Iterator[Edit]:
+    match = _language(text)
+    if match and not match[1]:
+        yield Edit(
+            match.start(1),
+            match.end(1),
+            language if text[match.start(1) - 1] == " " else f" {language}",
+        )
 
 
 def _declared(head: bytes) -> str | None:
@@ -119,7 +152,10 @@ def _read_comment(entry: _Entry, line: str, start: int) -> None:
     if text.startswith("#,"):
         at = start + line.index("#,") + 2
         entry.flags = entry.flags or (at, text[2:])
-        entry.is_fuzzy = entry.is_fuzzy or "fuzzy" in re.split(r"[\s,]+", text)
+        flags = re.split(r"[\s,]+", text)
+        entry.is_fuzzy = entry.is_fuzzy or "fuzzy" in flags
+        said = (flag for flag in flags if flag.endswith("-format") and not flag.startswith("no-"))
+        entry.grammar = next(said, entry.grammar)
     elif text.startswith("#|") and entry.start is None:
         entry.start = start
 
@@ -186,9 +222,14 @@ def _slots(entry: _Entry, forms: int) -> Iterator[Slot]:
 
 
 def _slot(entry: _Entry, string: _String, source: str) -> Slot:
-    builder = Builder()
-    builder.text(source)
+    is_list = bool(_LIST.fullmatch(source))
+    builder = Builder(breaks=True, grammar=entry.grammar, separator=_ITEM if is_list else None)
     context = entry.value("msgctxt")
+    accelerator = Accelerator.of(source) if "format" not in entry.grammar else None
+    if _is_name(source, context or ""):
+        builder.alone(source)
+    else:
+        builder.text(accelerator.without if accelerator else source)
     id = source if context is None else f"{context}\x04{source}"
     if string.keyword != "msgstr":
         id += string.keyword.removeprefix("msgstr")
@@ -196,12 +237,32 @@ def _slot(entry: _Entry, string: _String, source: str) -> Slot:
     segment = builder.build(id, target=string.value, state=state, context=context or "")
 
     def edits(text: str) -> Iterator[Edit]:
-        value = _with_same_breaks(source, render(segment, text, str))
+        rendered = render(segment, text, _doubled if entry.grammar in _PERCENT else str)
+        if accelerator:
+            rendered = accelerator.put_into(rendered)
+        value = _with_same_breaks(source, rendered)
         yield Edit(string.start, string.end, _quoted(value, entry.ending))
         if not entry.is_fuzzy:
             yield _fuzzy(entry)
 
     return Slot(segment, edits)
+
+
+_LIST = re.compile(r"(?:[^;\n]+;){2,}")
+_ITEM = re.compile(r";")
+_PERCENT = {"c-format", "objc-format", "python-format", "php-format", "javascript-format"}
+_NAMES = {"translator-credits", "translator_credits", "default:LTR", "default:RTL"}
+
+
+def _doubled(text: str) -> str:
+    """Text of a format string, in which a percent sign must not begin a directive."""
+    return text.replace("%", "%%")
+
+
+def _is_name(source: str, context: str) -> bool:
+    """Whether a message is a name that programs know, not words."""
+    is_one = is_identifier(source) and ("-" not in source or source.count("-") > 1)
+    return source in _NAMES or is_one or ("icon" in context.lower() and " " not in source)
 
 
 def _state(entry: _Entry, string: _String) -> State:
@@ -220,9 +281,9 @@ def _fuzzy(entry: _Entry) -> Edit:
 
 def _with_same_breaks(source: str, text: str) -> str:
     """gettext refuses a translation unless both or neither begin, and end, with a line break."""
-    start = "\n" if source.startswith("\n") else ""
-    end = "\n" if source.endswith("\n") else ""
-    return start + text.strip("\n") + end
+    start = source[: len(source) - len(source.lstrip("\r\n"))]
+    end = source[len(source.rstrip("\r\n")) :]
+    return start + text.strip("\r\n") + end
 
 
 def _quoted(text: str, ending: str) -> str:

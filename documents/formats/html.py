@@ -8,14 +8,16 @@ text, code, drawings, and elements that say translate="no" stay as they are.
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from itertools import count
 
-from tformer.documents.document import Slot, TextDocument, replacing
+from tformer.documents.building import Builder
+from tformer.documents.document import Edit, Slot, TextDocument, replacing
 from tformer.documents.io.encoding import Encoded, decode
-from tformer.documents.segments import Builder, Segment
+from tformer.documents.segments import Segment
+from tformer.model.text.normalization import same_language
 
 
 def _names(text: str) -> frozenset[str]:
@@ -36,11 +38,21 @@ _LITERAL = _names("code kbd samp var tt math")
 _OPAQUE = _names("script style pre textarea svg template xmp iframe noembed noframes")
 
 _READ_ATTRIBUTES = _names("alt title placeholder aria-label aria-description label")
+_BUTTONS = {"button", "submit", "reset"}
 _META = re.compile(r"(?:og:|twitter:)?(?:title|description)|keywords", re.IGNORECASE)
 
 _ATTRIBUTE = re.compile(
     r"""(?<=[\s"'/])(?P<name>[^\s"'<>/=]+)\s*=\s*(?:"(?P<double>[^"]*)"|'(?P<single>[^']*)')"""
 )
+# Code of templates: PHP, ERB, EJS, Jinja, Liquid. HTML's own parser would cut it.
+_TEMPLATE = re.compile(
+    r"<%.{0,4000}?%>|<\?(?:php|=).{0,4000}?\?>|\{%.{0,2000}?%\}|\{\{\{?.{0,500}?\}\}\}?|\$\{[^{}<>]{0,200}\}",
+    re.DOTALL,
+)
+_STATEMENT = re.compile(r"<%(?!=|-(?=\s*[\w@]))|\{%|<\?php(?!\s*echo)")
+_STANDS_FOR = "\ue0ff"
+"""A character that is text to HTML's parser, in the place of each of template code."""
+
 _UNFINISHED = re.compile(r"<[A-Za-z!/?]")
 _CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]+)", re.IGNORECASE)
 
@@ -66,7 +78,19 @@ _END = _Token("other", "", "", 0)
 def open_html(data: bytes, name: str) -> TextDocument:
     """Read HTML; see `tformer.documents.registry.open_document`."""
     source = decode(data, name, _declared)
-    return TextDocument(source, html_slots, _reference)
+    return TextDocument(source, html_slots, _reference, labels=_labels)
+
+
+_ROOT = re.compile(r"<html\b[^>]*>", re.IGNORECASE)
+_LANG = re.compile(r"""\s(?:xml:)?lang\s*=\s*["']?([\w-]+)""", re.IGNORECASE)
+
+
+def _labels(text: str, language: str) -> Iterator[Edit]:
+    """The language that the first tag names."""
+    if root := _ROOT.search(text):
+        for match in _LANG.finditer(root[0]):
+            if not same_language(match[1], language):
+                yield Edit(root.start() + match.start(1), root.start() + match.end(1), language)
 
 
 def html_of(text: str) -> TextDocument:
@@ -77,8 +101,9 @@ def html_of(text: str) -> TextDocument:
 def html_slots(text: str, offset: int = 0, prefix: str = "") -> Iterator[Slot]:
     """The segments of HTML that begins at an offset in its file, numbered behind a prefix."""
     numbers = count(1)
+    text, codes = _without_templates(text)
     run: list[_Token] = []
-    for token in [*_without_opaque(tokens(text)), _END]:
+    for token in [*_with_templates(_without_opaque(tokens(text)), codes), _END]:
         if not _is_inline(token):
             yield from _run_slot(run, offset, f"{prefix}{next(numbers)}")
             run = []
@@ -97,6 +122,56 @@ def _declared(head: bytes) -> str | None:
 
 def _reference(character: str) -> str:
     return f"&#{ord(character)};"
+
+
+# --- templates -----------------------------------------------------------------------------------
+
+
+def _without_templates(text: str) -> tuple[str, dict[int, str]]:
+    """A text of the same length without the code of templates, and that code by its place."""
+    codes = {m.start(): m[0] for m in _TEMPLATE.finditer(text)} if _TEMPLATE.search(text) else {}
+    return _TEMPLATE.sub(lambda m: _STANDS_FOR * len(m[0]), text) if codes else text, codes
+
+
+def _with_templates(tokens: Iterable[_Token], codes: Mapping[int, str]) -> Iterator[_Token]:
+    """Tokens with the code put back: in text as tokens of its own, in tags as it was."""
+    if not codes:
+        yield from tokens
+        return
+    for token in tokens:
+        if _STANDS_FOR not in token.raw:
+            yield token
+        elif token.kind == "text":
+            yield from _cut_at_codes(token, codes)
+        else:
+            yield replace(token, raw=_restored(token, codes))
+
+
+def _restored(token: _Token, codes: Mapping[int, str]) -> str:
+    return re.sub(
+        f"{_STANDS_FOR}+", lambda m: _code_at(token.start + m.start(), len(m[0]), codes), token.raw
+    )
+
+
+def _code_at(start: int, size: int, codes: Mapping[int, str]) -> str:
+    """The code that stood at a place; several may stand side by side."""
+    raw = ""
+    while len(raw) < size:
+        raw += codes[start + len(raw)]
+    return raw
+
+
+def _cut_at_codes(token: _Token, codes: Mapping[int, str]) -> Iterator[_Token]:
+    position = token.start
+    for start in sorted(place for place in codes if token.start <= place < token.end):
+        if position < start:
+            raw = token.raw[position - token.start : start - token.start]
+            yield _Token("text", "", raw, position)
+        kind = "other" if _STATEMENT.match(codes[start]) else "literal"
+        yield _Token(kind, "template", codes[start], start)
+        position = start + len(codes[start])
+    if position < token.end:
+        yield _Token("text", "", token.raw[position - token.start :], position)
 
 
 # --- tokens --------------------------------------------------------------------------------------
@@ -205,6 +280,8 @@ def _end_of(tokens: list[_Token], position: int, name: str) -> int:
 
 
 def _is_inline(token: _Token) -> bool:
+    if token.name == "template":
+        return token.kind == "literal"
     return token.kind in ("text", "literal") or token.name in _INLINE or token.name == "comment"
 
 
@@ -282,18 +359,24 @@ def _segment(id: str, run: list[_Token]) -> Segment:
             space = text.endswith(" ") or (space and not text)
             continue
         if token.kind == "literal":
-            builder.alone(raw, _shown(token))
+            builder.alone(raw, _shown(token), divides=False)
             space = False
         elif token.name == "br":
-            builder.alone(raw, "\n")
+            following = run[place + 1] if place + 1 < len(run) else _END
+            if following.kind == "text":
+                raw += _leading_space(following.raw)
+            builder.alone(raw, "\n", divides=True)
             space = True
         elif token.kind == "other" or _is_void(token):
-            builder.alone(raw)
+            joins = token.kind == "other" or token.name == "wbr"
+            builder.alone(raw, divides=False if joins else None)
             space = False
         elif token.kind == "open":
             builder.open(token.name, raw)
+            space = False
         else:
             builder.close(token.name, raw)
+            space = False
     segment = builder.build(id)
     return replace(segment, text=segment.text.rstrip(" "))
 
@@ -306,6 +389,8 @@ def _shown(token: _Token) -> str:
     """What a reader sees of an element that stays as it is."""
     if token.name in ("math", "svg"):
         return ""
+    if token.name == "template":
+        return token.raw
     return " ".join(html.unescape(re.sub(r"<[^>]*>", "", token.raw)).split())
 
 
@@ -315,6 +400,8 @@ def _attribute_slots(token: _Token, offset: int) -> Iterator[Slot]:
     for match in attributes:
         name = match["name"].lower()
         read = name in _READ_ATTRIBUTES and token.name not in ("link", "script")
+        if name == "value":
+            read = token.name == "input" and names.get("type", "").lower() in _BUTTONS
         if token.name == "meta":
             kind = names.get("name", names.get("property", ""))
             read = name == "content" and bool(_META.fullmatch(kind))

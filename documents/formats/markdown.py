@@ -12,19 +12,21 @@ a character of it turned out to be markup, such characters are escaped.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from markdown_it import MarkdownIt, rules_inline
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
-from tformer.documents.document import Edit, Slot, TextDocument, replacing_whole
+from tformer.documents.building import Builder
+from tformer.documents.document import Edit, Slot, TextDocument
+from tformer.documents.formats.front_matter import front_matter
 from tformer.documents.formats.html import VOID, html_slots
+from tformer.documents.formats.markdown_sites import site_rules
 from tformer.documents.io.encoding import decode
-from tformer.documents.segments import Builder, Inline, Segment, parts, split_words
+from tformer.documents.segments import Inline, Segment, parts, split_words
 
 _LINE = re.compile(r"([^\r\n]*)(\r\n|\n|\r|\Z)")
 
@@ -66,7 +68,7 @@ def _parser() -> MarkdownIt:
     }
     for name, rule in rules.items():
         markdown.inline.ruler.at(name, _noting(rule))
-    return markdown
+    return site_rules(markdown)
 
 
 def _noting(rule: _Rule) -> _Rule:
@@ -88,16 +90,22 @@ def _noting(rule: _Rule) -> _Rule:
 
 def _build(id: str, content: str, tokens: Sequence[Token], context: str) -> Segment:
     """A segment from the tokens of a paragraph."""
-    builder = Builder()
-    remaining = iter(tokens)
+    builder = Builder(tags=False)
+    own = list(_with_attributes(tokens, content))
+    is_alone = len(own) == 1 and own[0].type == "image" and _has_plain_label(own[0])
+    remaining = iter(own)
     for token in remaining:
         raw = content[slice(*token.meta.get("place", (0, 0)))]
-        if token.type == "text":
+        if token.type in ("text", "text_special"):
             builder.text(token.content)
+        elif token.type == "site_inline":
+            shown = "" if token.meta["attributes"] else token.content
+            is_box = bool(re.fullmatch(r"\[[ xX]\]", raw))
+            builder.alone(raw.replace("\n", " "), "" if is_box else shown, divides=is_box)
         elif token.type == "softbreak":
             builder.text(" ")
         elif token.type == "hardbreak":
-            builder.alone("\\\n" if raw.startswith("\\") else "  \n", "\n")
+            builder.alone("\\\n" if raw.startswith("\\") else "  \n", "\n", divides=True)
         elif token.type == "code_inline":
             builder.alone(raw.replace("\n", " "), token.content)
         elif token.markup == "autolink" and token.nesting == 1:
@@ -108,20 +116,63 @@ def _build(id: str, content: str, tokens: Sequence[Token], context: str) -> Segm
         elif token.type == "link_open":
             builder.open("link", "[")
         elif token.type == "link_close":
-            builder.close("link", _link_end(content, raw, token))
+            behind = token.meta.get("behind", "")
+            builder.close("link", _link_end(content, raw.removesuffix(behind), token) + behind)
+        elif token.type == "image" and is_alone and raw.startswith(f"![{token.content}]("):
+            builder.open("image", "![")
+            builder.text(token.content)
+            builder.close("image", raw[2 + len(token.content) :])
         elif token.nesting == 1:
             builder.open(token.tag, token.markup)
         elif token.nesting == -1:
-            builder.close(token.tag, token.markup)
+            builder.close(token.tag, token.markup + token.meta.get("behind", ""))
         else:
             builder.alone(raw)
     return builder.build(id, context=context)
 
 
+def _has_plain_label(image: Token) -> bool:
+    """Whether the text of an image is text, without markup, and stands in the file as such."""
+    return all(child.type == "text" for child in image.children or ())
+
+
+_TAKE_ATTRIBUTES = {"link_close", "code_inline", "image", "strong_close", "em_close", "s_close",
+                    "site_inline", "site_close"}  # fmt: skip
+
+
+def _with_attributes(tokens: Sequence[Token], content: str) -> Iterator[Token]:
+    """Inline tokens, with attributes put behind the end of what they stand behind."""
+    previous: Token | None = None
+    for token in tokens:
+        attributes = token.type == "site_inline" and token.meta.get("attributes")
+        start, end = token.meta.get("place", (0, 0))
+        takes = previous is not None and previous.type in _TAKE_ATTRIBUTES
+        if (
+            attributes
+            and takes
+            and previous is not None
+            and not content[start - 1 : start].isspace()
+        ):
+            first, last = previous.meta.get("place", (0, 0))
+            if last == start:
+                previous.meta["place"] = (first, end)
+            previous.meta["behind"] = previous.meta.get("behind", "") + content[start:end]
+            continue
+        if previous is not None:
+            yield previous
+        previous = token
+        if token.type in ("text", "softbreak"):
+            yield token
+            previous = None
+    if previous is not None:
+        yield previous
+
+
 def _add_tag(builder: Builder, raw: str) -> None:
     name = re.match(r"</?([A-Za-z][A-Za-z0-9-]*)", raw)
     if not name or raw.endswith("/>") or name[1].lower() in VOID:
-        builder.alone(raw, "\n" if name and name[1].lower() == "br" else "")
+        breaks = bool(name and name[1].lower() == "br")
+        builder.alone(raw, "\n" if breaks else "", divides=breaks)
     elif raw.startswith("</"):
         builder.close(name[1].lower(), raw)
     else:
@@ -225,6 +276,8 @@ class _Body:
         if tag in ("th", "td"):
             cursor = max(0, self._cell_end - line.start())
             at = text.find(_in_cell(content), cursor)
+        elif tag == "title":
+            at = text.rfind(content)
         elif tag.startswith("h") and "#" in text and not text.rstrip().endswith(content):
             at = text.find(content, text.index("#"))
         else:
@@ -273,13 +326,16 @@ def _in_cell(content: str) -> str:
 
 def _content(segment: Segment, place: _Place, text: str, escape: Callable[[str], str]) -> str:
     """Markdown that is to say a translation, before it goes into its lines."""
-    literal = {inline.opening for inline in segment.inlines.values() if _is_text(inline)}
+    written = replace(
+        segment,
+        inlines={
+            number: replace(inline, opening=escape(inline.opening)) if _is_text(inline) else inline
+            for number, inline in segment.inlines.items()
+        },
+    )
     pieces: list[str] = []
     for broken, ending in _at_breaks(segment, text):
-        words = [
-            escape(word) if word in literal else word
-            for word, _ in split_words(segment, broken, escape)
-        ]
+        words = [word for word, _ in split_words(written, broken, escape)]
         lines = _filled(words, place.width) if place.width else [" ".join(words)]
         pieces.append("\n".join(lines) + ending)
     return "".join(pieces)
@@ -338,57 +394,3 @@ def _meaning(segment: Segment, text: str) -> list[str]:
         else:
             pieces += [segment.inlines[part.number].raw(part.part), ""]
     return [" ".join(piece.split()) for piece in pieces]
-
-
-# --- front matter --------------------------------------------------------------------------------
-
-_FRONT = re.compile(r"---[ \t]*\r?\n(?:.*\r?\n)*?(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)")
-_SCALAR = re.compile(
-    r"^(title|linktitle|subtitle|description|summary|excerpt|caption)[ \t]*:[ \t]+"
-    r"(?P<value>\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\n]|'')*'|[^\s\"'|>&*!%@`\[{#-][^\n#]*?)[ \t]*\r?$",
-    re.MULTILINE | re.IGNORECASE,
-)
-_PLAIN_SCALAR = re.compile(r"[^\W\d_](?:(?!: | #|:\Z)[^\n])*")
-
-
-@dataclass(frozen=True)
-class FrontMatter:
-    """YAML before the text: of it, titles and descriptions on one line are translated."""
-
-    end: int
-    slots: Sequence[Slot]
-
-
-def front_matter(text: str) -> FrontMatter:
-    """Find the front matter of a file; it ends at 0 if there is none."""
-    match = _FRONT.match(text)
-    if not match:
-        return FrontMatter(0, [])
-    return FrontMatter(match.end(), [*map(_scalar_slot, _SCALAR.finditer(match[0]))])
-
-
-def _scalar_slot(match: re.Match[str]) -> Slot:
-    raw = match["value"]
-    builder = Builder()
-    builder.text(_scalar(raw))
-    segment = builder.build(match[1], context="front matter")
-    return replacing_whole(segment, *match.span("value"), lambda text: _as_scalar(text, raw))
-
-
-def _scalar(raw: str) -> str:
-    if raw.startswith('"'):
-        try:
-            return str(json.loads(raw))
-        except ValueError:  # an escape that only YAML has
-            return raw[1:-1]
-    return raw[1:-1].replace("''", "'") if raw.startswith("'") else raw
-
-
-def _as_scalar(text: str, like: str) -> str:
-    """A string of YAML, in the quotation marks of another if it can."""
-    text = " ".join(text.split())
-    if like.startswith("'"):
-        return "'" + text.replace("'", "''") + "'"
-    if like.startswith('"') or not _PLAIN_SCALAR.fullmatch(text):
-        return json.dumps(text, ensure_ascii=False)
-    return text

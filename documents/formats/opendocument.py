@@ -8,12 +8,13 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from tformer.documents.building import Builder
 from tformer.documents.document import Slot, TextDocument, checked, replacing
 from tformer.documents.formats.packages import PackageDocument, open_package
 from tformer.documents.io import xml
 from tformer.documents.io.encoding import decode
 from tformer.documents.io.xml import Kind, Token
-from tformer.documents.segments import Builder, Segment
+from tformer.documents.segments import Segment
 
 _PARTS = ("content.xml", "styles.xml")
 _PARAGRAPHS = {"p", "h"}
@@ -51,7 +52,7 @@ def _slots(text: str, name: str) -> Iterator[Slot]:
 
 
 def _segment(id: str, tokens: Sequence[Token]) -> Segment:
-    builder = Builder(_escape)
+    builder = Builder(_escape, breaks=True)
     position = 0
     while position < len(tokens):
         token = tokens[position]
@@ -65,9 +66,23 @@ def _segment(id: str, tokens: Sequence[Token]) -> Segment:
         else:
             behind = xml.end_of(tokens, position)
             raw = "".join(inner.raw for inner in tokens[position:behind])
-            builder.alone(raw, _SHOWN.get(token.name, ""))
+            ends = re.fullmatch(r"(bookmark|change|reference-mark|alphabetical-index-mark|toc-mark)"
+                                r"-(start|end)", token.name)  # fmt: skip
+            if ends and ends[2] == "start":
+                builder.open(_pair(ends[1], token), raw)
+            elif ends:
+                builder.close(_pair(ends[1], token), raw)
+            else:
+                shown = _SHOWN.get(token.name, "")
+                builder.alone(raw, shown, divides=shown in ("\t", "\n"))
         position = behind
     return builder.build(id)
+
+
+def _pair(kind: str, token: Token) -> str:
+    """What the start and the end of a marked range have in common."""
+    names = (v for k, v in sorted(token.attributes.items()) if k.endswith(("name", "id")))
+    return f"{kind} {next(names, '')}"
 
 
 def _escape(text: str) -> str:

@@ -9,10 +9,10 @@ import io
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
-from tformer.documents.document import TextDocument, changes
+from tformer.documents.document import Languages, TextDocument, changes
 from tformer.documents.segments import Segment
 from tformer.model.errors import InputError
 
@@ -34,6 +34,8 @@ class PackageDocument:
     contents: Sequence[tuple[zipfile.ZipInfo, bytes]]
     """All parts, in the order of the archive."""
     comment: bytes = b""
+    labels: Mapping[str, Callable[[bytes, str], bytes]] = field(default_factory=dict)
+    """What writes the language into a part, by its name."""
 
     @property
     def segments(self) -> Sequence[Segment]:
@@ -44,21 +46,44 @@ class PackageDocument:
             for segment in part.segments
         ]
 
-    def with_translations(self, translations: Mapping[str, str]) -> bytes:
+    @property
+    def languages(self) -> Languages:
+        """See `tformer.documents.document.Document`."""
+        return Languages()
+
+    def damages(self, translations: Mapping[str, str]) -> dict[str, str]:
+        """See `tformer.documents.document.Document`."""
+        changed = changes(self.segments, translations)
+        return {
+            f"{name}#{id}": reason
+            for name, part in self.parts.items()
+            for id, reason in part.damages(_own(name, changed)).items()
+        }
+
+    def with_translations(
+        self, translations: Mapping[str, str], language: str | None = None
+    ) -> bytes:
         """See `tformer.documents.document.Document`."""
         changed = changes(self.segments, translations)
         written = {}
         for name, part in self.parts.items():
-            prefix = f"{name}#"
-            own = {
-                id.removeprefix(prefix): text
-                for id, text in changed.items()
-                if id.startswith(prefix)
-            }
-            written[name] = part.with_translations(own)
+            written[name] = part.with_translations(_own(name, changed), language)
+        if language and changed:
+            for name, label in self.labels.items():
+                data = next((d for info, d in self.contents if info.filename == name), None)
+                if data is not None:
+                    written[name] = label(written.get(name, data), language)
         return _archive(
             [(info, written.get(info.filename, data)) for info, data in self.contents], self.comment
         )
+
+
+def _own(part: str, translations: Mapping[str, str]) -> dict[str, str]:
+    """The translations of a part, by its own ids."""
+    prefix = f"{part}#"
+    return {
+        id.removeprefix(prefix): text for id, text in translations.items() if id.startswith(prefix)
+    }
 
 
 def open_package(
@@ -67,6 +92,7 @@ def open_package(
     kind: str,
     wanted: Callable[[Iterable[str]], Sequence[str]],
     read: Callable[[bytes, str], TextDocument],
+    labels: Mapping[str, Callable[[bytes, str], bytes]] | None = None,
 ) -> PackageDocument:
     """Read an archive.
 
@@ -76,6 +102,7 @@ def open_package(
         kind: what it should be, for the same.
         wanted: chooses, of the names of the parts, those to translate; none if it is another kind.
         read: reads such a part.
+        labels: what writes the language into a part, by its name.
 
     Raises:
         InputError: it is no such archive, or not one to be trusted.
@@ -91,7 +118,7 @@ def open_package(
     if not chosen:
         raise InputError(f"{name}: not {kind}: the archive does not hold its text")
     parts = {part: read(by_name[part], f"{name}({part})") for part in chosen}
-    return PackageDocument(parts, contents, comment)
+    return PackageDocument(parts, contents, comment, labels or {})
 
 
 def _contents(archive: zipfile.ZipFile, name: str) -> list[tuple[zipfile.ZipInfo, bytes]]:

@@ -1,8 +1,8 @@
 """String tables: JSON, ARB (the JSON of Flutter) and Java .properties. A value is a segment.
 
-Keys are never translated. A value that is one ICU argument with variants, as in
-`{count, plural, one {# file} other {# files}}`, is a segment for each variant; such an argument
-within a sentence is a literal.
+Keys are never translated, nor are values that programs read: identifiers, codes, colours. The
+variants of a message of ICU, as in `{count, plural, one {# file} other {# files}}`, are translated
+one by one.
 """
 
 import json
@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from tformer.documents.document import Edit, Slot, TextDocument, checked
+from tformer.documents.building import Builder
+from tformer.documents.document import Edit, Languages, Slot, TextDocument, checked
+from tformer.documents.inline.interface import Accelerator, is_identifier
 from tformer.documents.io.encoding import Encoded, decode
-from tformer.documents.protection import closings
-from tformer.documents.segments import Builder, render
+from tformer.documents.segments import render
 from tformer.model.errors import InputError
 
 _Read = Callable[[re.Match[str]], str]
@@ -60,7 +61,7 @@ def open_json(data: bytes, name: str) -> TextDocument:
     Raises:
         InputError: it is not JSON, with line and column.
     """
-    return _open_json(data, name, _json_values)
+    return _open_json(data, name, _translated)
 
 
 def open_arb(data: bytes, name: str) -> TextDocument:
@@ -91,7 +92,39 @@ def _open_json(data: bytes, name: str, values: Callable[[str], Iterator[_Value]]
     def write(text: str) -> str:
         return json.dumps(text, ensure_ascii=spelled)[1:-1]
 
-    return TextDocument(source, lambda text: _table_slots(values(text), write))
+    return TextDocument(
+        source,
+        lambda text: _table_slots(values(text), write),
+        declares=_declares,
+        labels=_labels,
+    )
+
+
+_LOCALE = re.compile(r'"@@locale"\s*:\s*"([^"\\]*)"')
+
+
+def _declares(text: str) -> Languages:
+    """The language of an ARB: that of its texts, which are the source."""
+    match = _LOCALE.search(text)
+    return Languages(match[1] or None) if match else Languages()
+
+
+def _labels(text: str, language: str) -> Iterator[Edit]:
+    if match := _LOCALE.search(text):
+        yield Edit(*match.span(1), language)
+
+
+_ABOUT_MESSAGES = re.compile(r"(/[^/]+)/(?:description|placeholders/.*)")
+
+
+def _translated(text: str) -> Iterator[_Value]:
+    """The strings of a JSON text, but for what Chrome's messages say about themselves."""
+    values = list(_json_values(text))
+    messages = {v.key.removesuffix("/message") for v in values if v.key.endswith("/message")}
+    for value in values:
+        about = _ABOUT_MESSAGES.fullmatch(value.key)
+        if not about or about[1] not in messages:
+            yield value
 
 
 def _json_values(text: str) -> Iterator[_Value]:
@@ -156,7 +189,10 @@ def open_properties(data: bytes, name: str) -> TextDocument:
     def write(text: str) -> str:
         return _as_property(text, spelled)
 
-    return checked(TextDocument(source, lambda text: _table_slots(_properties(text), write)))
+    def slots(text: str) -> Iterator[Slot]:
+        return _table_slots(_properties(text), write, apostrophes=True)
+
+    return checked(TextDocument(source, slots))
 
 
 def _decode_properties(data: bytes, name: str) -> Encoded:
@@ -205,80 +241,58 @@ def _units(character: str) -> str:
 
 # --- segments ------------------------------------------------------------------------------------
 
-_VARIANTS = re.compile(r"\s*\{\s*[\w.-]+\s*,\s*(?:plural|select|selectordinal)\s*,", re.ASCII)
-_VARIANT = re.compile(r"\s*(?:offset\s*:\s*\d+\s*)?(=?\w+)\s*(?=\{)")
+_FORMS = re.compile(r"\s+\|\s+")
+"""What divides the plural forms of a string of vue-i18n."""
+
+_TECHNICAL = re.compile(
+    r"(?:.*[/_.-])?(?:class|code|color|colour|cron|encoding|format|href|icon|id|key|lang|language|locale|"
+    r"method|mime|mode|pattern|path|rel|regex|slug|src|target|type|uri|url|uuid|variant|version)",
+    re.IGNORECASE,
+)
+"""Keys whose values programs read, where these are one word in lower case."""
 
 
-def _table_slots(values: Iterator[_Value], write: Callable[[str], str]) -> Iterator[Slot]:
-    for value in values:
-        variants = _variants(value.text)
-        if not variants:
-            variants = [("", 0, len(value.text))]
-        for name, start, end in variants:
-            yield from _value_slot(value, name, start, end, write)
-
-
-def _variants(text: str) -> list[tuple[str, int, int]]:
-    """The variants of a text that is one ICU argument: name, begin, end. Empty if it is not."""
-    head = _VARIANTS.match(text)
-    if not head:
-        return []
-    ends = closings(text)
-    whole = ends.get(text.index("{"))
-    if whole is None or text[whole:].strip():
-        return []
-    found = []
-    position = head.end()
-    while variant := _VARIANT.match(text, position):
-        end = ends.get(variant.end())
-        if end is None:
-            return []
-        found += _within(text, variant[1], variant.end() + 1, end - 1)
-        position = end
-    return found if text[position : whole - 1].strip() == "" else []
-
-
-def _within(text: str, name: str, start: int, end: int) -> list[tuple[str, int, int]]:
-    """A variant, or its own variants where it is again one argument."""
-    inner = _variants(text[start:end])
-    if not inner:
-        return [(name, start, end)]
-    return [(f"{name}.{own}", start + begin, start + stop) for own, begin, stop in inner]
-
-
-def _value_slot(
-    value: _Value, variant: str, start: int, end: int, write: Callable[[str], str]
+def _table_slots(
+    values: Iterator[_Value], write: Callable[[str], str], *, apostrophes: bool = False
 ) -> Iterator[Slot]:
-    doubled = bool(_MESSAGE.search(value.text)) and "''" in value.text
-    text = value.text[start:end]
-    builder = Builder()
-    for piece in _around_numbers(text) if variant else [text]:
-        if variant and piece == "#":
-            builder.alone("#", "#")
-        else:
-            builder.text(piece.replace("''", "'") if doubled else piece)
-    segment = builder.build(f"{value.key}#{variant}" if variant else value.key, context=value.key)
+    for value in values:
+        if not _is_technical(value):
+            yield from _value_slot(value, write, apostrophes)
+
+
+def _is_technical(value: _Value) -> bool:
+    text = value.text.strip()
+    is_word = bool(re.fullmatch(r"[a-z0-9.-]+", text))
+    return is_identifier(text) or (is_word and bool(_TECHNICAL.fullmatch(value.key)))
+
+
+def _value_slot(value: _Value, write: Callable[[str], str], apostrophes: bool) -> Iterator[Slot]:
+    text = value.text
+    has_arguments = bool(_MESSAGE.search(text))
+    alone = re.search(r"(?<!')'(?![\'{}])", text)
+    doubled = has_arguments and ("''" in text or (apostrophes and not alone))
+    separator = _FORMS if "{" not in _FORMS.split(text)[0] or "," not in text else None
+    builder = Builder(breaks=True, doubled=doubled, separator=separator)
+    accelerator = Accelerator.of(text)
+    builder.text(accelerator.without if accelerator else text)
+    segment = builder.build(value.key, context=value.key)
+    is_message = any(inline.opening.endswith("{") for inline in segment.inlines.values())
+    escape = _doubled if doubled else _typographic if is_message else str
 
     def edits(translation: str) -> list[Edit]:
-        double = _doubled if doubled else str
-        written = write(render(segment, translation, double))
-        return [Edit(value.places[start], value.places[end], written)]
+        rendered = render(segment, translation, escape)
+        if accelerator:
+            rendered = accelerator.put_into(rendered)
+        return [Edit(value.places[0], value.places[-1], write(rendered))]
 
     if segment.has_words:
         yield Slot(segment, edits)
 
 
-def _around_numbers(text: str) -> Iterator[str]:
-    """Cut a variant at each #, which stands for the number, but not within its arguments."""
-    depth = start = 0
-    for match in re.finditer(r"[{}#]", text):
-        depth += {"{": 1, "}": -1, "#": 0}[match[0]]
-        if match[0] == "#" and depth == 0:
-            yield text[start : match.start()]
-            yield "#"
-            start = match.end()
-    yield text[start:]
-
-
 def _doubled(text: str) -> str:
     return text.replace("'", "''")
+
+
+def _typographic(text: str) -> str:
+    """Text of a message: an apostrophe before a brace would quote it."""
+    return text.replace("'", "\u2019")

@@ -10,14 +10,17 @@ proportions of the source.
 """
 
 import html
+import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 
+from tformer.documents.building import Builder
 from tformer.documents.document import Edit, Slot, TextDocument, checked
 from tformer.documents.io.encoding import decode
-from tformer.documents.segments import Builder, Segment, parts, split_words
+from tformer.documents.segments import Segment, parts, render, split_words
 from tformer.model.errors import InputError
 
 LINE_LENGTH = 42
@@ -27,7 +30,9 @@ _TIME = r"(?:\d{1,3}:)?\d{1,2}:\d{2}[.,]\d{1,3}"
 _TIMES = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}(?:\s.*)?")
 _LINE = re.compile(r"([^\r\n]*)(\r\n|\n|\r|\Z)")
 _TAG = re.compile(
-    r"<\d[\d:.]*>|\{\\[^{}]*\}|<(?P<closing>/?)(?P<name>[A-Za-z]+)(?P<rest>[^<>]*)>|(?P<break>\n)"
+    r"(?P<speaker>(?m:^)(?:>>+|(?:&gt;){2,}|\u266a+|[-\u2010\u2013\u2014](?=[ ]*\S))[ ]*"
+    r"|[ ]*\u266a+(?=\n|\Z))|(?P<new>[ ]*\\N[ ]*)"
+    r"|\{[a-zA-Z]:[^{}\n]*\}|<\d[\d:.]*>|\{\\[^{}]*\}|<(?P<closing>/?)(?P<name>[A-Za-z]+)(?P<rest>[^<>]*)>|(?P<break>\n)|(?P<blank>&nbsp;)"
 )
 _NEXT = "\n\n"
 """What stands in a segment for the border of two cues."""
@@ -38,7 +43,9 @@ _MOST_CUES = 4
 _ENDS = re.compile(r"[\w,;\u2013\u2014-][\"'\u201d\u2019)]*\Z")
 """How a cue ends whose sentence may go on."""
 
-_DASH = re.compile(r"\s*(?:<[^>]*>)*\s*[-\u2010\u2013\u2014]")
+_DASH = re.compile(
+    r"\s*(?:<[^>]*>)*\s*(?:[-\u2010\u2013\u2014\u266a\[(]|>>|(?:&gt;){2}|[A-Z][A-Z .]+:)"
+)
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,11 @@ def open_subrip(data: bytes, name: str) -> TextDocument:
     if source.text.strip() and "-->" not in source.text:
         raise InputError(f"{name}:1: not SubRip: no line is like 00:00:01,000 --> 00:00:02,500")
     return checked(
-        TextDocument(source, lambda text: _slots(_cues(list(_lines(text)), name), str, str))
+        TextDocument(
+            source,
+            lambda text: _slots(_cues(list(_lines(text)), name, loose=True), str, str),
+            skeleton=_skeleton,
+        )
     )
 
 
@@ -83,12 +94,36 @@ def open_webvtt(data: bytes, name: str) -> TextDocument:
     if not re.match(r"WEBVTT(?![^ \t\r\n])", source.text):
         raise InputError(f"{name}:1: the first line of a WebVTT file must begin with WEBVTT")
     return checked(
-        TextDocument(source, lambda text: _slots(_cues(_body(text), name), html.unescape, _escape))
+        TextDocument(
+            source,
+            lambda text: _slots(_cues(_body(text), name), html.unescape, _escape),
+            skeleton=_skeleton,
+            labels=_labels,
+        )
     )
 
 
+def _skeleton(text: str) -> object:
+    """The times, whether there is text for each, and the tags: a sentence may end elsewhere."""
+    lines = text.splitlines()
+    times = [
+        (line, bool(following.strip()))
+        for line, following in pairwise([*lines, ""])
+        if "-->" in line
+    ]
+    tags = Counter(re.findall(r"</?[A-Za-z][^<>]*>|\{[^{}]*\}", text))
+    return times, {tag: n for tag, n in tags.items() if not _WORD_TAG.fullmatch(tag)}
+
+
+def _labels(text: str, language: str) -> Iterator[Edit]:
+    """The line of a header that names the language."""
+    head = re.search(r"\r?\n\r?\n", text)
+    for match in re.finditer(r"(?m)^Language:[ ]*([\w-]+)", text[: head.start() if head else None]):
+        yield Edit(*match.span(1), language)
+
+
 def _escape(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace("-->", "--&gt;")
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _lines(text: str) -> Iterator[_Line]:
@@ -113,7 +148,7 @@ def _body(text: str) -> list[_Line]:
     return kept
 
 
-def _cues(lines: list[_Line], name: str) -> Iterator[_Cue]:
+def _cues(lines: list[_Line], name: str, *, loose: bool = False) -> Iterator[_Cue]:
     position = 0
     while position < len(lines):
         line = lines[position]
@@ -126,16 +161,27 @@ def _cues(lines: list[_Line], name: str) -> Iterator[_Cue]:
                 "they look like 00:00:01,000 --> 00:00:02,500"
             )
         first = position
-        while position < len(lines) and lines[position].text.strip():
+        while position < len(lines) and (loose or lines[position].text):
             if "-->" in lines[position].text:
                 break  # a blank line is missing; the next cue begins here or at its number above
             position += 1
-        yield _Cue(line.text.strip(), _without_number(lines, first, position))
+        times = line.text.strip()
+        cues = [_Cue(times, own) for own in _blocks(_without_number(lines, first, position))]
+        yield from cues or [_Cue(times, [])]
+
+
+def _blocks(lines: list[_Line]) -> Iterator[list[_Line]]:
+    """The lines of a cue between blank lines, which some programs leave in it."""
+    for is_blank, own in groupby(lines, key=lambda line: not line.text.strip()):
+        if not is_blank:
+            yield list(own)
 
 
 def _without_number(lines: list[_Line], first: int, end: int) -> list[_Line]:
     """The lines of a cue; the number of the next one may follow without a blank line."""
     follows = end < len(lines) and "-->" in lines[end].text
+    while end > first and not lines[end - 1].text.strip():
+        end -= 1
     if follows and end > first and lines[end - 1].text.strip().isdigit():
         end -= 1
     return lines[first:end]
@@ -145,13 +191,29 @@ def _slots(
     cues: Iterator[_Cue], unescape: Callable[[str], str], escape: Callable[[str], str]
 ) -> list[Slot]:
     slots = []
-    numbered = [(number, cue) for number, cue in enumerate(cues, start=1) if cue.lines]
+    numbered = [
+        (number, cue)
+        for number, cue in enumerate(cues, start=1)
+        if cue.lines and not _is_metadata(cue)
+    ]
     for group in _sentences(numbered):
         own = [cue for _, cue in group]
         segment = _segment(str(group[0][0]), own, unescape, escape)
         if segment.has_words:
             slots.append(_slot(segment, own, escape))
     return slots
+
+
+def _is_metadata(cue: _Cue) -> bool:
+    """Whether a cue is for programs: JSON, or the address of a picture."""
+    text = " ".join(line.text.strip() for line in cue.lines)
+    if text[:1] in ("{", "["):
+        try:
+            json.loads(text)
+        except ValueError:
+            return False
+        return True
+    return " " not in text and bool(re.search(r"[/\\#].*[.=]|\.\w+[#?]", text))
 
 
 def _sentences(cues: list[tuple[int, _Cue]]) -> Iterator[list[tuple[int, _Cue]]]:
@@ -187,7 +249,7 @@ def _is_of_speakers(cue: _Cue) -> bool:
 def _segment(
     id: str, cues: list[_Cue], unescape: Callable[[str], str], escape: Callable[[str], str]
 ) -> Segment:
-    builder = Builder(escape)
+    builder = Builder(escape, tags=escape is str)
     for number, cue in enumerate(cues):
         if number:
             builder.alone(_NEXT, " ")
@@ -196,6 +258,12 @@ def _segment(
 
 
 def _add(builder: Builder, cue: _Cue, unescape: Callable[[str], str]) -> None:
+    if _is_timed(cue):
+        for number, line in enumerate(cue.lines):
+            if number:
+                builder.alone("\n", "\n", divides=True)
+            builder.text(unescape(" ".join(_WORD_TAG.sub("", line.text).split())))
+        return
     separator = "\n" if _is_of_speakers(cue) else " "
     text = separator.join(line.text.strip() for line in cue.lines)
     position = 0
@@ -203,7 +271,11 @@ def _add(builder: Builder, cue: _Cue, unescape: Callable[[str], str]) -> None:
         builder.text(unescape(text[position : match.start()]))
         position = match.end()
         if match["break"]:
-            builder.alone("\n", "\n")
+            builder.alone("\n", "\n", divides=True)
+        elif match["blank"]:
+            builder.alone(match[0], " ")
+        elif match["speaker"] or match["new"]:
+            builder.alone(match[0], "\n" if match["new"] else "", divides=True)
         elif not match["name"]:
             builder.alone(match[0])
         elif match["closing"]:
@@ -221,7 +293,45 @@ def _slot(segment: Segment, cues: list[_Cue], escape: Callable[[str], str]) -> S
     return Slot(segment, edits)
 
 
+_WORD_TIME = re.compile(r"<\d[\d:.]*>")
+_WORD_TAG = re.compile(r"<\d[\d:.]*>|</?c[^<>]*>")
+_TIMED_WORDS = re.compile(r"(<\d[\d:.]*>)(<c[^<>]*>)?([^<]*)(</c>)?")
+
+
+def _is_timed(cue: _Cue) -> bool:
+    """Whether words of a cue have times of their own, as captions of speech recognition have."""
+    return any(_WORD_TIME.search(line.text) for line in cue.lines)
+
+
+def _with_word_times(line: str, text: str) -> str:
+    """A translation with the times of the words of a line, shared out evenly."""
+    steps = list(_TIMED_WORDS.finditer(line))
+    words = text.split()
+    if not steps or not words:
+        return text
+    slots: list[list[str]] = [[] for _ in range(len(steps) + 1)]
+    first = 0 if line[: steps[0].start()].strip() else 1
+    for number, word in enumerate(words):
+        slots[first + number * (len(slots) - first) // len(words)].append(word)
+    pieces = [" ".join(slots[0])]
+    for step, own in zip(steps, slots[1:], strict=True):
+        if own:
+            blank = " " if any(pieces) else ""
+            pieces.append(f"{step[1]}{step[2] or ''}{blank}{' '.join(own)}{step[4] or ''}")
+    return "".join(pieces)
+
+
+def _edit_timed(segment: Segment, cue: _Cue, text: str, escape: Callable[[str], str]) -> Edit:
+    pieces = [render(segment, piece, escape) for piece in _split_at("\n", segment, text)]
+    written = cue.lines[0].ending.join(
+        _with_word_times(line.text, piece) for line, piece in zip(cue.lines, pieces, strict=True)
+    )
+    return Edit(cue.lines[0].start, cue.lines[-1].end, written)
+
+
 def _edit(segment: Segment, cue: _Cue, text: str, escape: Callable[[str], str]) -> Edit:
+    if _is_timed(cue):
+        return _edit_timed(segment, cue, text, escape)
     # Nothing but a break that stands alone may end a line, nor may a line be empty.
     wrapped = "\n".join(
         line.strip()

@@ -7,9 +7,9 @@ are not part of the segment.
 import re
 from collections.abc import Iterator
 
+from tformer.documents.building import Builder
 from tformer.documents.document import Slot, TextDocument, replacing
 from tformer.documents.io.encoding import decode
-from tformer.documents.segments import Builder
 
 _LINE = re.compile(r"[^\n]+")
 

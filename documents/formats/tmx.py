@@ -9,11 +9,12 @@ writes another one there. Variants in further languages stay as they are.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from tformer.documents.building import Builder
 from tformer.documents.document import Edit, Slot, TextDocument, checked
 from tformer.documents.io import xml
 from tformer.documents.io.encoding import decode
 from tformer.documents.io.xml import Kind, Token
-from tformer.documents.segments import Builder, Segment, State, render
+from tformer.documents.segments import Segment, State, render
 from tformer.model.errors import InputError
 from tformer.model.text.normalization import same_language
 

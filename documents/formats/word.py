@@ -7,21 +7,34 @@ alone. A translated paragraph gets new runs, without the marks that Word's spell
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from tformer.documents.building import Builder
 from tformer.documents.document import Edit, Slot, TextDocument, checked
 from tformer.documents.formats.packages import PackageDocument, open_package
 from tformer.documents.io import xml
 from tformer.documents.io.encoding import decode
 from tformer.documents.io.xml import Kind, Token
-from tformer.documents.segments import Builder, Part, Segment, parts
+from tformer.documents.segments import Inline, Mark, Part, Segment, parts
+from tformer.model.text.normalization import same_language
 
-_PARTS = re.compile(r"word/(?:document|(?:header|footer)\d*|footnotes|endnotes|comments)\.xml")
+_PARTS = re.compile(r"word/(?:document\d*|(?:header|footer)\d*|footnotes|endnotes|comments)\.xml")
 
 # Elements around runs whose text is part of the paragraph.
-_AROUND = {"hyperlink", "ins", "smartTag", "moveTo", "fldSimple", "sdt", "sdtContent", "dir", "bdo"}
+_AROUND = {
+    "customXml",
+    "hyperlink",
+    "ins",
+    "smartTag",
+    "moveTo",
+    "fldSimple",
+    "sdt",
+    "sdtContent",
+    "dir",
+    "bdo",
+}
 
 # What a program notes for itself, to be found anew.
 _NOISE = {"proofErr", "lastRenderedPageBreak"}
@@ -29,7 +42,20 @@ _NOISE = {"proofErr", "lastRenderedPageBreak"}
 _SHOWN = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-", "softHyphen": ""}
 
 # What makes no difference that a reader sees.
-_UNSEEN = re.compile(r"<w:(?:lang|noProof|rtl)\b[^>]*/>|\s+w:rsid\w*=\"[^\"]*\"")
+_UNSEEN = re.compile(r"<(?:\w+:)?(?:lang|noProof|rtl)\b[^>]*/>|\s+(?:\w+:)?rsid\w*=\"[^\"]*\"")
+
+# Ranges from one mark to another, by the name of both.
+_RANGE = re.compile(r"(bookmark|commentRange|perm|moveToRange)(Start|End)")
+
+_NAMESPACES = (
+    "http://schemas.openxmlformats.org/wordprocessingml/2006/main",
+    "http://purl.oclc.org/ooxml/wordprocessingml/main",
+)
+
+# Code of templates, which Word may have cut into runs.
+_TEMPLATE = re.compile(
+    r"\{\{.{0,300}?\}\}|\{%.{0,300}?%\}|\u00ab[\w.-]{1,60}\u00bb|\$\{[^{}]{1,100}\}"
+)
 
 
 def open_docx(data: bytes, name: str) -> PackageDocument:
@@ -38,12 +64,28 @@ def open_docx(data: bytes, name: str) -> PackageDocument:
     Raises:
         InputError: it is damaged, hostile, or something else.
     """
-    return open_package(data, name, "a Word document", _wanted, _read)
+    labels = {"word/styles.xml": _label, "word/document.xml": _label}
+    return open_package(data, name, "a Word document", _wanted, _read, labels)
+
+
+_LANG = re.compile(rb"(<(?:\w+:)?lang\b[^<>]*?\s(?:\w+:)?val=\")([^\"]+)(?=\")")
+_REGIONS = {"de": "DE", "en": "US", "fr": "FR", "es": "ES", "it": "IT", "pt": "PT", "nl": "NL"}
+
+
+def _label(data: bytes, language: str) -> bytes:
+    """A part whose runs and styles name the language of the translation."""
+    whole = f"{language}-{_REGIONS[language]}" if language in _REGIONS else language
+
+    def named(match: re.Match[bytes]) -> bytes:
+        same = same_language(match[2].decode("utf-8", "replace"), language)
+        return match[0] if same else match[1] + whole.encode()
+
+    return _LANG.sub(named, data)
 
 
 def _wanted(names: Iterable[str]) -> Sequence[str]:
     found = [name for name in names if _PARTS.fullmatch(name)]
-    return sorted(found) if "word/document.xml" in found else []
+    return sorted(found) if any("/document" in name for name in found) else []
 
 
 def _read(data: bytes, name: str) -> TextDocument:
@@ -53,14 +95,23 @@ def _read(data: bytes, name: str) -> TextDocument:
 
 def _slots(text: str, name: str) -> Iterator[Slot]:
     tokens = xml.scan(text, name)
+    prefix = _prefix(tokens)
     for number, (position, depth) in enumerate(xml.nested(tokens, {"p"}), start=1):
         # Drawings have paragraphs too, of another language: <a:p>.
-        if not tokens[position].raw.startswith("<w:p"):
+        if not re.match(rf"<{prefix}p[\s/>]", tokens[position].raw):
             continue
         paragraph = _Paragraph(tokens, position)
         segment = paragraph.segment(str(number))
         if segment.has_words:
-            yield Slot(segment, _edits(paragraph, segment), depth)
+            yield Slot(segment, _edits(paragraph, segment, prefix), depth)
+
+
+def _prefix(tokens: Sequence[Token]) -> str:
+    """What Word's own elements begin with: w: as a rule, nothing in a few files."""
+    root = next(token for token in tokens if token.kind is Kind.OPEN)
+    names = (key for key, value in root.attributes.items() if value in _NAMESPACES)
+    name = next((name for name in names if name.startswith("xmlns")), "xmlns:w")
+    return name.removeprefix("xmlns").removeprefix(":") + ":" * (name != "xmlns")
 
 
 # --- reading -------------------------------------------------------------------------------------
@@ -89,12 +140,15 @@ class _Paragraph:
             first = xml.end_of(tokens, first)
         self.start, self.end = tokens[first].start, tokens[end].start
         self._fields = _fields(tokens, first, end)
-        self._items = list(self._read(first, end))
+        self._items = list(_with_whole_templates(list(self._read(first, end))))
         self.format = self._usual_format()
 
     def segment(self, id: str) -> Segment:
         """The segment of the paragraph; a run in another format than usual is a placeholder."""
-        builder = Builder(xml.escape)
+        usual = self.format
+        builder = Builder(
+            xml.escape, breaks=True, join=lambda pieces, inlines: _runs(usual, pieces, inlines)
+        )
         opened: str | None = None
         for item, following in pairwise([*self._items, _Item("close", "")]):
             if item.kind == "text":
@@ -108,7 +162,8 @@ class _Paragraph:
                     builder.close("run", "<w:r/>")
                     opened = None
             elif item.kind == "alone":
-                builder.alone(item.raw, item.text)
+                shows = item.text if item.kind == "alone" else ""
+                builder.alone(item.raw, shows, divides=shows in ("\t", "\n"))
             elif item.kind == "open":
                 builder.open(item.text, item.raw)
             else:
@@ -133,6 +188,11 @@ class _Paragraph:
                 yield _Item("alone", self._raw(position, behind), self._result(position, behind))
             elif token.name == "r" and token.kind is Kind.OPEN:
                 yield from self._run(position)
+            elif mark := _RANGE.fullmatch(token.name):
+                names = token.attributes.items()
+                id = next((value for key, value in names if key.rpartition(":")[2] == "id"), "")
+                kind = "open" if mark[2] == "Start" else "close"
+                yield _Item(kind, self._raw(position, behind), f"{mark[1]} {id}")
             elif token.kind is Kind.OPEN and token.name in _AROUND:
                 behind = position + 1
                 yield _Item("open", token.raw, token.name)
@@ -170,6 +230,31 @@ class _Paragraph:
         return "".join(shown)
 
 
+def _with_whole_templates(items: list[_Item]) -> Iterator[_Item]:
+    """Items in which the code of a template has one format, that of its beginning."""
+    texts: list[_Item] = []
+    for item in [*items, _Item("end", "")]:
+        if item.kind == "text":
+            texts.append(item)
+            continue
+        yield from _unified(texts)
+        texts = []
+        if item.kind != "end":
+            yield item
+
+
+def _unified(texts: list[_Item]) -> Iterator[_Item]:
+    whole = "".join(item.text for item in texts)
+    formats = [item.raw for item in texts for _ in item.text]
+    for match in _TEMPLATE.finditer(whole) if len(texts) > 1 else ():
+        formats[match.start() : match.end()] = [formats[match.start()]] * len(match[0])
+    start = 0
+    for at in range(1, len(whole) + 1):
+        if at == len(whole) or formats[at] != formats[start]:
+            yield _Item("text", formats[start], whole[start:at])
+            start = at
+
+
 def _fields(tokens: Sequence[Token], first: int, end: int) -> dict[int, int]:
     """Where fields begin that end in the same paragraph, by run: a date, a page number."""
     found: dict[int, int] = {}
@@ -179,7 +264,8 @@ def _fields(tokens: Sequence[Token], first: int, end: int) -> dict[int, int]:
         token = tokens[position]
         if token.name == "r" and token.kind is Kind.OPEN:
             run = position
-        kind = token.attributes.get("w:fldCharType") if token.name == "fldChar" else None
+        says = token.attributes if token.name == "fldChar" else {}
+        kind = next((says[key] for key in says if key.endswith("fldCharType")), None)
         if kind == "begin" and token.kind is not Kind.CLOSE:
             opened.append(run)
         elif kind == "end" and opened:
@@ -194,26 +280,35 @@ def _seen(format: str) -> str:
     return "<w:rPr/>" if visible == "<w:rPr></w:rPr>" else visible
 
 
+_FORMAT = re.compile(r"<(?:\w+:)?rPr[\s/>]")
+
 # --- writing -------------------------------------------------------------------------------------
 
 
-def _edits(paragraph: _Paragraph, segment: Segment) -> Callable[[str], list[Edit]]:
-    return lambda text: [Edit(paragraph.start, paragraph.end, _runs(paragraph, segment, text))]
+def _edits(paragraph: _Paragraph, segment: Segment, prefix: str) -> Callable[[str], list[Edit]]:
+    def edits(text: str) -> list[Edit]:
+        runs = _runs(paragraph.format, parts(text), segment.inlines)
+        if prefix != "w:":
+            runs = runs.replace("<w:", f"<{prefix}").replace("</w:", f"</{prefix}")
+        return [Edit(paragraph.start, paragraph.end, runs)]
+
+    return edits
 
 
-def _runs(paragraph: _Paragraph, segment: Segment, text: str) -> str:
-    """A translation as runs."""
+def _runs(usual: str, text: Iterable[str | Mark], inlines: Mapping[int, Inline]) -> str:
+    """Text and placeholders as runs."""
     pieces: list[str] = []
-    formats = [paragraph.format]
-    for part in parts(text):
+    formats = [usual]
+    for part in text:
         if isinstance(part, str):
             pieces.append(_text_run(formats[-1], xml.escape(part)))
             continue
-        inline = segment.inlines[part.number]
+        inline = inlines[part.number]
         raw = inline.raw(part.part)
-        if inline.opening.startswith("<w:rPr") and part.part is Part.OPEN:
+        is_format = bool(_FORMAT.match(inline.opening))
+        if is_format and part.part is Part.OPEN:
             formats.append(raw)
-        elif inline.opening.startswith("<w:rPr") and part.part is Part.CLOSE:
+        elif is_format and part.part is Part.CLOSE:
             formats.pop()
         elif raw.startswith("<"):
             pieces.append(raw)

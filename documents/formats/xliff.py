@@ -6,18 +6,28 @@ none, and is marked: `needs-review-translation` in XLIFF 1, `translated` in XLIF
 state is `reviewed`. Units that say translate="no" are no segments.
 """
 
-from collections.abc import Iterator, Sequence
+import html
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from tformer.documents.document import Edit, Slot, TextDocument, checked
+from tformer.documents.building import Builder
+from tformer.documents.document import Edit, Languages, Slot, TextDocument, checked
 from tformer.documents.io import xml
 from tformer.documents.io.encoding import decode
 from tformer.documents.io.xml import Kind, Token
-from tformer.documents.segments import Builder, Segment, State, render
+from tformer.documents.segments import Segment, State, render
 from tformer.model.errors import InputError
 
 # Inline elements around words. All others stand alone, with what is in them: native code.
 _AROUND = {"g", "mrk", "pc"}
+
+# Elements that begin or end markup around words, with the attributes by which they know each other.
+_BEGINS = {"bpt": ("rid", "id"), "bx": ("rid", "id"), "sc": ("id",), "sm": ("id",)}
+_ENDS = {"ept": ("rid", "id"), "ex": ("rid", "id"), "ec": ("startRef",), "em": ("startRef",)}
+
+_BREAK = re.compile(r"<br\b|line[_-]?break|xlf:lb|\\n", re.IGNORECASE)
+_PAIRED = re.compile(r"(START|CLOSE)_(\w+?)(?:_\d+)?")
 
 _NOT_YET = {"", "new", "initial", "needs-translation"}
 _DONE = {"final", "signed-off", "reviewed"}
@@ -30,7 +40,34 @@ def open_xliff(data: bytes, name: str) -> TextDocument:
         InputError: it is not well-formed XML, or not XLIFF.
     """
     source = decode(data, name, xml.declared_encoding)
-    return checked(TextDocument(source, lambda text: _slots(text, name), xml.reference))
+    return checked(
+        TextDocument(
+            source,
+            lambda text: _slots(text, name),
+            xml.reference,
+            declares=lambda text: _declares(xml.scan(text, name)),
+            labels=lambda text, language: _labels(xml.scan(text, name), language),
+        )
+    )
+
+
+def _declares(tokens: Sequence[Token]) -> Languages:
+    says: dict[str, str] = {}
+    for token in tokens:
+        if token.name in ("xliff", "file") and token.kind is Kind.OPEN:
+            says = {**token.attributes, **says}
+    source = says.get("source-language") or says.get("srcLang")
+    return Languages(source, says.get("target-language") or says.get("trgLang"))
+
+
+def _labels(tokens: Sequence[Token], language: str) -> Iterator[Edit]:
+    """The target language of every file, or in XLIFF 2 of all, where it is not said."""
+    root = next(token for token in tokens if token.kind is Kind.OPEN)
+    is_2 = root.attributes.get("version", "").startswith("2")
+    name, element = ("trgLang", "xliff") if is_2 else ("target-language", "file")
+    for token in tokens:
+        if token.kind is Kind.OPEN and token.name == element and not token.attributes.get(name):
+            yield Edit(token.start, token.end, xml.with_attribute(token.raw, name, language))
 
 
 def _slots(text: str, name: str) -> Iterator[Slot]:
@@ -63,23 +100,70 @@ class _Unit:
     """The tag that says that a person approved of the target."""
 
     def segment(self) -> Segment:
-        builder = Builder(xml.escape)
+        builder = Builder(xml.escape, breaks=True)
         position = self.source + 1
         end = xml.end_of(self.tokens, self.source) - 1
         while position < end:
             token = self.tokens[position]
             behind = position + 1
             if token.kind is Kind.TEXT:
-                builder.text(token.text)
-            elif token.kind is Kind.OPEN and token.name in _AROUND:
-                builder.open(token.name, token.raw)
+                builder.text(_WRAPPED.sub(" ", token.text))
             elif token.kind is Kind.CLOSE:
                 builder.close(token.name, token.raw)
             elif token.kind is not Kind.OTHER:
-                behind = xml.end_of(self.tokens, position)
-                builder.alone("".join(t.raw for t in self.tokens[position:behind]))
+                behind = self._add(builder, position)
             position = behind
         return builder.build(self.id, target=self._target_text(), state=self.state)
+
+    def _add(self, builder: Builder, position: int) -> int:
+        """Add an element, or its beginning; returns what stands behind it."""
+        token = self.tokens[position]
+        behind = self._end_of_protected(position)
+        says = token.attributes
+        if behind:
+            shown = "".join(t.text for t in self.tokens[position:behind] if t.kind is Kind.TEXT)
+            builder.alone(self._raw(position, behind), shown)
+            return behind
+        if token.kind is Kind.OPEN and token.name in _AROUND:
+            if says.get("mtype") == "seg":
+                builder.alone(token.raw, divides=True)
+            else:
+                builder.open(token.name, token.raw)
+            return position + 1
+        behind = xml.end_of(self.tokens, position)
+        raw = self._raw(position, behind)
+        pair = _PAIRED.fullmatch(says.get("id", "")) if token.name in ("x", "ph") else None
+        if (pair and pair[1] == "START") or token.name in _BEGINS:
+            name = pair[2] if pair else _partner(says, _BEGINS[token.name])
+            builder.open(f" {name}", raw)
+        elif pair or token.name in _ENDS:
+            name = pair[2] if pair else _partner(says, _ENDS[token.name])
+            builder.close(f" {name}", raw)
+        else:
+            breaks = says.get("ctype") == "lb" or (
+                bool(_BREAK.search(html.unescape(raw)))
+                and not says.get("ctype", "x-").startswith("x-html")
+            )
+            builder.alone(raw, "\n" if breaks else "", divides=breaks or None)
+        return behind
+
+    def _raw(self, start: int, end: int) -> str:
+        return "".join(token.raw for token in self.tokens[start:end])
+
+    def _end_of_protected(self, position: int) -> int | None:
+        """Where what is not for translation ends, if that begins here."""
+        token = self.tokens[position]
+        says = token.attributes
+        if says.get("translate") != "no" and says.get("mtype") != "protected":
+            return None
+        if token.kind is Kind.OPEN:
+            return xml.end_of(self.tokens, position)
+        for place in range(position, len(self.tokens)):
+            if self.tokens[place].name == "em" and (
+                self.tokens[place].attributes.get("startRef") == says.get("id")
+            ):
+                return xml.end_of(self.tokens, place)
+        return None
 
     def edits(self, text: str) -> Iterator[Edit]:
         inner = render(self.segment(), text, xml.escape)
@@ -108,7 +192,7 @@ class _Unit:
     def _name(self) -> str:
         """That of a target, with the prefix that the source has."""
         written = self.tokens[self.source].raw[1:].split(">")[0].split()[0].rstrip("/")
-        return written.removesuffix("source") + "target"
+        return written.removesuffix("source").removesuffix("seg-") + "target"
 
     def _with_attribute(self, position: int, name: str, value: str) -> Edit:
         tag = self.tokens[position]
@@ -122,6 +206,15 @@ class _Unit:
         indent = before.raw if before.kind is Kind.TEXT and not before.raw.strip() else ""
         at = self.tokens[self.after - 1].end
         return Edit(at, at, f"{indent}{opening}{inner}</{self._name()}>")
+
+
+_WRAPPED = re.compile(r"[ \t]*\r?\n[ \t]{2,}")
+"""A line break that only indents what follows."""
+
+
+def _partner(attributes: Mapping[str, str], names: Sequence[str]) -> str:
+    """What the beginning and the end of markup have in common."""
+    return next((attributes[name] for name in names if name in attributes), "")
 
 
 class _Units:
@@ -143,7 +236,7 @@ class _Units:
             yield _Unit(
                 self._tokens,
                 unit.attributes.get("id", ""),
-                source,
+                found.get("seg-source", source),
                 target,
                 xml.end_of(self._tokens, found.get("seg-source", source)),
                 self._state(target, stated, done or stated == ""),

@@ -18,6 +18,7 @@ from tformer.documents.inline.correspondence import Alignment, Correspondence
 from tformer.documents.inline.layout import all_of, lay_out
 from tformer.documents.inline.literals import cut_surplus, find_literals
 from tformer.documents.inline.placing import place_pairs
+from tformer.documents.inline.spacing import with_space_of
 from tformer.documents.inline.writing import Writer
 from tformer.documents.segments import Segment, parts, without_marks
 
@@ -59,8 +60,8 @@ def restore(segment: Segment, translation: str, alignment: Alignment | None = No
     placed = place_pairs(source.roots, words, 0, len(words.target))
     lost = [f"<{pair.number}>" for pair in all_of(placed) if pair.squeezed]
     lost += [spot.shown for spot in source.alone if spot.number not in found and spot.shown.strip()]
-    text = Writer(target, source, words, found).write(placed)
-    return Restored(_with_outer_space(source.plain, text), tuple(lost))
+    text = with_space_of(segment, Writer(target, source, words, found).write(placed))
+    return Restored(_with_outer_space(segment.text, text), tuple(lost))
 
 
 def fragments(segment: Segment) -> list[str]:

@@ -1,6 +1,7 @@
 """Bytes to text and back without losing one: byte order marks, declared encodings, UTF-8."""
 
 import codecs
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,6 +23,10 @@ class Encoded:
     encoding: str = "utf-8"
     mark: bytes = b""
     """The byte order mark, if there is one."""
+
+    def can_encode(self, text: str) -> bool:
+        """Whether a text can be written in this encoding."""
+        return all(_has(self.encoding, character) for character in simplified(text, self.encoding))
 
     def encode(self, text: str, escape: Callable[[str], str] | None = None) -> bytes:
         """Write other text as this one was written.
@@ -72,13 +77,36 @@ def decode(
         line = body.count(b"\n", 0, error.start) + 1
         raise InputError(
             f"{name}:{line}: byte 0x{body[error.start]:02x} is not {encoding.upper()}; "
-            "convert the file to UTF-8"
+            f"convert the file to UTF-8{_hint(body, encoding, name)}"
         ) from error
     if text.encode(encoding) != body:
         raise InputError(
             f"{name}: text in {encoding} would not come back the same; convert the file to UTF-8"
         )
     return Encoded(text, encoding, mark)
+
+
+_SIMPLE = {
+    "\u2018": "'", "\u2019": "'", "\u201a": "'", "\u201c": '"', "\u201d": '"', "\u201e": '"',
+    "\u2013": "-", "\u2014": "-", "\u2026": "...", "\u202f": " ", "\u00a0": " ", "\u20ac": "EUR",
+}  # fmt: skip
+
+
+def simplified(text: str, encoding: str) -> str:
+    """A text with typewriter's quotation marks and dashes, where an encoding lacks others."""
+    if encoding.startswith("utf"):
+        return text
+    for character, simple in _SIMPLE.items():
+        if character in text and not _has(encoding, character):
+            text = text.replace(character, simple)
+    return text
+
+
+def _hint(body: bytes, encoding: str, name: str) -> str:
+    """A command that converts a file that is probably in the encoding of old Windows."""
+    if encoding != "utf-8" or b"\0" in body:
+        return ""
+    return f", for example with: iconv -f WINDOWS-1252 -t UTF-8 {shlex.quote(name)}"
 
 
 def _known(encoding: str | None, name: str) -> str:

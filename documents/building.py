@@ -1,0 +1,349 @@
+"""Puts segments together from what a format finds in its files.
+
+Text is looked through for messages with variants (`tformer.documents.inline.icu`) and for literals
+(`tformer.documents.protection`). Markup around no words stands alone; so does what stands between
+two words without a blank, and divides them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from tformer.documents import protection
+from tformer.documents.inline.icu import Role, Span, variants
+from tformer.documents.segments import Inline, Mark, Part, Segment, State
+
+_Piece = str | Mark
+
+_BREAKS = re.compile(r"[ \t]*(?:\r\n|\r|\n)\s*|[ ]*\t\s*|(?<=\S) {3,}(?=\S)")
+"""What divides the text of string tables: line breaks, tabs, and blanks that make columns."""
+
+_ELSEWHERE = "\uffff"
+"""What stands for markup where the syntax of a message is looked for."""
+
+_FORMULA = re.compile(
+    r"(?=.*\d)(?:(?<![^\W\d_])[^\W\d_]{1,3}(?![^\W\d_])|(?:[A-Z][a-z]?)+|[\d.,+=()/\u00b7\u00d7-]+)+"
+)
+"""H2O, CO2, m2, 10th: what a subscript or superscript in a word belongs to."""
+
+
+@dataclass(frozen=True)
+class _Event:
+    """Something a format found."""
+
+    kind: str
+    """text, open, close or alone"""
+    raw: str
+    """What stands in the file; of text, what a reader sees."""
+    name: str = ""
+    """Of markup that is opened or closed; of what stands alone, what is shown."""
+    divides: bool | None = None
+    """None where its surroundings tell."""
+
+
+class Builder:
+    """Puts a segment together from what a format finds, one thing after the other.
+
+    Markup that is opened and not closed, or closed and not opened, stands alone.
+    """
+
+    def __init__(
+        self,
+        escape: Callable[[str], str] = str,
+        *,
+        tags: bool = True,
+        breaks: bool = False,
+        doubled: bool = False,
+        grammar: str = "",
+        separator: re.Pattern[str] | None = None,
+        join: Callable[[Sequence[_Piece], dict[int, Inline]], str] | None = None,
+    ) -> None:
+        """Take what is particular about a format.
+
+        Args:
+            escape: how it writes plain text, which literals are.
+            tags: whether text that looks like a tag is one; else it is a literal.
+            breaks: whether line breaks, tabs and columns of blanks mean something.
+            doubled: whether apostrophes are doubled, as in Java's MessageFormat.
+            grammar: of format strings, as gettext names it: c-format.
+            separator: what else divides.
+            join: writes pieces that become one placeholder; None to write one after the other.
+        """
+        self._plain_escape = escape
+        self._escape = (lambda text: escape(text.replace("'", "''"))) if doubled else escape
+        self._tags = tags
+        self._doubled = doubled
+        self._grammar = grammar
+        self._breaks = _BREAKS if breaks else None
+        self._separator = separator
+        self._join = join or self._one_after_the_other
+        self._events: list[_Event] = []
+        self._parts: list[_Piece] = []
+        self._inlines: dict[int, Inline] = {}
+        self._undecided: set[int] = set()
+        self._open: list[tuple[str, int]] = []
+        self._opened_at: dict[int, int] = {}
+
+    def text(self, text: str) -> None:
+        """Add text as a reader sees it."""
+        if self._events and self._events[-1].kind == "text":
+            text = self._events.pop().raw + text
+        if text:
+            self._events.append(_Event("text", text))
+
+    def open(self, name: str, raw: str) -> None:
+        """Add the beginning of markup around words."""
+        self._events.append(_Event("open", raw, name))
+
+    def close(self, name: str, raw: str) -> None:
+        """Add the end of markup around words."""
+        self._events.append(_Event("close", raw, name))
+
+    def alone(self, raw: str, shown: str = "", *, divides: bool | None = None) -> None:
+        """Add something that is no text to translate.
+
+        Args:
+            raw: what stands in the file.
+            shown: what a model sees.
+            divides: whether it divides the text; None if it does between two words.
+        """
+        self._events.append(_Event("alone", raw, shown, divides))
+
+    def build(
+        self, id: str, *, target: str | None = None, state: State = State.NEW, context: str = ""
+    ) -> Segment:
+        """The segment of all that was added."""
+        for event in self._without_syntax():
+            match event.kind:
+                case "text":
+                    self._add_text(event.raw)
+                case "open":
+                    self._open_now(event.name, event.raw)
+                case "close":
+                    self._close_now(event.name, event.raw)
+                case _:
+                    self._alone_now(event.raw, event.name, event.divides)
+        for _, number in self._open:
+            self._stand_alone(number)
+        self._open.clear()
+        self._collapse()
+        self._decide()
+        text = "".join(map(str, self._parts))
+        return Segment(id, text, self._inlines, target, state, context)
+
+    # --- text
+
+    def _without_syntax(self) -> Iterator[_Event]:
+        """The events, with the syntax of a message with variants taken out of the text."""
+        whole = "".join(e.raw if e.kind == "text" else _ELSEWHERE for e in self._events)
+        spans = variants(whole) if "{" in whole else None
+        outside = [s for s in spans or [] if s.role is not Role.TEXT]
+        if not spans or any(_ELSEWHERE in whole[s.start : s.end] for s in outside):
+            yield from self._events
+            return
+        position = 0
+        for event in self._events:
+            size = len(event.raw) if event.kind == "text" else 1
+            if event.kind != "text":
+                yield event
+            for span in spans if event.kind == "text" else ():
+                start, end = max(span.start, position), min(span.end, position + size)
+                if start < end:
+                    yield self._of_message(span, whole[start:end])
+            position += size
+
+    def _of_message(self, span: Span, text: str) -> _Event:
+        if span.role is Role.SYNTAX:
+            return _Event("alone", self._plain_escape(text), "", True)
+        if span.role is Role.TEXT or (text == "''" and self._doubled):
+            return _Event("text", text)
+        shown = text
+        if span.role is Role.QUOTED:
+            shown = "'" if text == "''" else text[1:].removesuffix("'").replace("''", "'")
+        return _Event("alone", self._plain_escape(text), shown, False)
+
+    def _add_text(self, text: str) -> None:
+        position = 0
+        for match in self._dividers(text):
+            self._scan(text[position : match.start()])
+            self._alone_now(self._plain_escape(match[0]), match[0], True)
+            position = match.end()
+        self._scan(text[position:])
+
+    def _dividers(self, text: str) -> Iterator[re.Match[str]]:
+        patterns = [p for p in (self._breaks, self._separator) if p]
+        found = [match for pattern in patterns for match in pattern.finditer(text)]
+        position = 0
+        for match in sorted(found, key=lambda match: match.start()):
+            if match.start() >= position:
+                yield match
+                position = match.end()
+
+    def _scan(self, text: str) -> None:
+        if self._doubled:
+            text = text.replace("''", "'")
+        for found in protection.scan(text, self._grammar):
+            raw = self._escape(found.text)
+            if not self._tags and found.kind is not protection.Kind.TEXT:
+                self._alone_now(raw, found.text, False)
+                continue
+            match found.kind:
+                case protection.Kind.TEXT:
+                    self._parts.append(found.text)
+                case protection.Kind.OPENING:
+                    self._open_now("<" + found.name, raw)
+                case protection.Kind.CLOSING:
+                    self._close_now("<" + found.name, raw)
+                case protection.Kind.LITERAL:
+                    self._alone_now(raw, found.shown, False)
+                case protection.Kind.TAG:
+                    breaks = found.name in protection.BREAKING
+                    self._alone_now(raw, "\n" if breaks else "", breaks or None)
+
+    # --- markup
+
+    def _open_now(self, name: str, raw: str) -> None:
+        number = self._add(Inline(raw), Part.OPEN)
+        self._opened_at[number] = len(self._parts) - 1
+        self._open.append((name, number))
+
+    def _close_now(self, name: str, raw: str) -> None:
+        if all(opened != name for opened, _ in self._open):
+            self._alone_now(raw, "", False)
+            return
+        while True:
+            opened, number = self._open.pop()
+            if opened == name:
+                break
+            self._stand_alone(number)
+        self._inlines[number] = Inline(self._inlines[number].opening, raw)
+        self._parts.append(Mark(number, Part.CLOSE))
+
+    def _alone_now(self, raw: str, shown: str, divides: bool | None = None) -> None:
+        number = self._add(Inline(raw, shown=shown, divides=bool(divides)), Part.ALONE)
+        if divides is None:
+            self._undecided.add(number)
+
+    def _add(self, inline: Inline, part: Part) -> int:
+        number = len(self._inlines) + 1
+        self._inlines[number] = inline
+        self._parts.append(Mark(number, part))
+        return number
+
+    def _stand_alone(self, number: int) -> None:
+        self._parts[self._opened_at[number]] = Mark(number, Part.ALONE)
+
+    # --- afterwards
+
+    def _collapse(self) -> None:
+        """Make one placeholder of markup around no words, and of formulas with markup in them."""
+        if not any(isinstance(p, Mark) and p.part is Part.OPEN for p in self._parts):
+            return
+        ends = {p.number: i for i, p in enumerate(self._parts) if _is(p, Part.CLOSE)}
+        kept: list[_Piece] = []
+        position = 0
+        while position < len(self._parts):
+            part = self._parts[position]
+            if isinstance(part, Mark) and part.part is Part.OPEN:
+                end = ends[part.number] + 1
+                if all(isinstance(inner, Mark) for inner in self._parts[position:end]):
+                    kept.append(self._one(self._parts[position:end]))
+                    position = end
+                    continue
+                if formula := self._formula(kept, position, end):
+                    before, inside, after = formula
+                    kept[-1:] = [before] if before else []
+                    kept.append(self._one(inside))
+                    self._parts[end : end + 1] = [after] if after else []
+                    ends = {p.number: i for i, p in enumerate(self._parts) if _is(p, Part.CLOSE)}
+                    position = end
+                    continue
+                if self._hangs(kept, self._parts[position:end]):
+                    mark = self._one(self._parts[position:end])
+                    self._inlines[mark.number] = replace(self._inlines[mark.number], shown="")
+                    self._undecided.discard(mark.number)
+                    kept.append(mark)
+                    position = end
+                    continue
+            kept.append(part)
+            position += 1
+        self._parts = kept
+        used = {part.number for part in kept if isinstance(part, Mark)}
+        self._inlines = {n: inline for n, inline in self._inlines.items() if n in used}
+
+    def _formula(
+        self, kept: Sequence[_Piece], start: int, end: int
+    ) -> tuple[str, list[_Piece], str] | None:
+        """A word in which a part is marked up that cannot be translated: H<sub>2</sub>O."""
+        inside = self._parts[start:end]
+        content = "".join(part for part in inside if isinstance(part, str))
+        left = kept[-1] if kept and isinstance(kept[-1], str) else ""
+        if not re.search(r"\w\Z", left) or not content or re.search(r"\s", content):
+            return None
+        following = self._parts[end] if end < len(self._parts) else ""
+        right = following if isinstance(following, str) else ""
+        stem = re.search(r"\S+\Z", left)
+        rest = re.match(r"\w*", right)
+        assert stem and rest
+        if not _FORMULA.fullmatch(stem[0] + content + rest[0]):
+            return None
+        pieces = [stem[0], *inside, *([rest[0]] if rest[0] else [])]
+        if not isinstance(following, str):
+            return (left[: stem.start()], [stem[0], *inside], "") if not following else None
+        return left[: stem.start()], pieces, right[rest.end() :]
+
+    def _hangs(self, kept: Sequence[_Piece], inside: Sequence[_Piece]) -> bool:
+        """Whether markup without a letter hangs on a word: the number of a note."""
+        content = "".join(part for part in inside if isinstance(part, str))
+        left = kept[-1] if kept and isinstance(kept[-1], str) else ""
+        return left[-1:].isalpha() and not re.search(r"[^\W\d_]|\s|\A[^\w*(\[]", content)
+
+    def _one(self, pieces: Sequence[_Piece]) -> Mark:
+        """One placeholder in the place of several pieces."""
+        number = next(part.number for part in pieces if isinstance(part, Mark))
+        shown = "".join(part if isinstance(part, str) else self._shown(part) for part in pieces)
+        raw = self._join(pieces, self._inlines)
+        inner = [part.number for part in pieces if isinstance(part, Mark)]
+        divides = any(self._inlines[n].divides for n in inner)
+        if any(n in self._undecided for n in inner) or not any(_is(p, Part.ALONE) for p in pieces):
+            self._undecided.add(number)
+        self._inlines[number] = Inline(raw, shown=shown, divides=divides)
+        return Mark(number, Part.ALONE)
+
+    def _shown(self, mark: Mark) -> str:
+        return self._inlines[mark.number].shown if mark.part is Part.ALONE else ""
+
+    def _one_after_the_other(self, pieces: Sequence[_Piece], inlines: dict[int, Inline]) -> str:
+        return "".join(
+            self._escape(part) if isinstance(part, str) else inlines[part.number].raw(part.part)
+            for part in pieces
+        )
+
+    def _decide(self) -> None:
+        """Let what shows nothing divide the two words that it stands between."""
+        for place, part in enumerate(self._parts):
+            if not isinstance(part, Mark) or part.number not in self._undecided:
+                continue
+            inline = self._inlines[part.number]
+            if part.part is not Part.ALONE or inline.shown.strip():
+                continue
+            before = _neighbour(self._parts[:place][::-1])[-1:]
+            after = _neighbour(self._parts[place + 1 :])[:1]
+            if (before.isalnum() or before in tuple(",.:;!?)")) and after.isalnum():
+                self._inlines[part.number] = replace(inline, divides=True)
+
+
+def _is(piece: _Piece, part: Part) -> bool:
+    return isinstance(piece, Mark) and piece.part is part
+
+
+def _neighbour(pieces: Sequence[_Piece]) -> str:
+    """The text that comes first, behind the ends of markup around words."""
+    for piece in pieces:
+        if isinstance(piece, str):
+            return piece
+        if piece.part is Part.ALONE:
+            return ""
+    return ""

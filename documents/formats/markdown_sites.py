@@ -1,0 +1,302 @@
+"""Markdown as sites write it: rules for what MkDocs, Docusaurus, Hugo, Jekyll and others add.
+
+Block rules find lines that are no text (tags of templates, imports, markers of admonitions and
+tabs), formulas, and blocks whose content is indented or behind a marker. Inline rules find what
+stands in a sentence: attributes, formulas, links of wikis, marks. What they match is left as it is;
+titles of admonitions and tabs are text.
+"""
+
+from __future__ import annotations
+
+import re
+
+from markdown_it import MarkdownIt
+from markdown_it.ruler import RuleOptionsType
+from markdown_it.rules_block import StateBlock
+from markdown_it.rules_inline import StateInline
+
+_LINES = re.compile(
+    r"""
+      \{%.*%\} | \{\#.*\#\} | (?:\{\{.*\}\}\s*)+ | \{\{<.*>\}\}     # tags of templates
+    | :{3,} (?:\s*\{[^{}]*\})?                                     # ends of containers
+    | -{1,}8<-{1,}.* | ;-+8<-+.* | \[TOC\] | \[\[_?TOC_?\]\] | \$toc
+    | \{:?\s*[.\#\w][^{}]*\}                                       # attributes of a block
+    | \*\[[^\]\n]+\]: .*                                           # abbreviations
+    | /{3,}.* | @\[[^\]]*\]\([^)]*\) | <!--\s*more\s*-->
+    | (?:import|export)\s+(?:.*\sfrom\s+)?["'][^"']+["'];?
+    | import\s+.*\sfrom\s+["'][^"']+["'];?
+    """,
+    re.VERBOSE,
+)
+_TITLED = re.compile(
+    r""":{3,}\s*[\w-]+(?:\[(?P<label>[^\]\n]*)\]|\s+(?P<behind>[^{}\n]*?))?\s*(?:\{[^{}\n]*\})?
+    | \[![A-Za-z]+\][+-]?(?:[ ]+(?P<alert>.*))?""",
+    re.VERBOSE,
+)
+_INDENTED = re.compile(
+    r"""(?:!!!|\?\?\?\+?)[ ]+[\w][\w -]*?(?:[ ]+(?P<end>inline(?:[ ]end)?))?(?:[ ]+"(?P<title>.*)")?
+    | ===[+!]*[ ]+"(?P<tab>.*)" | ===[+!]*[ ]+'(?P<other>.*)'""",
+    re.VERBOSE,
+)
+_API = re.compile(r":::\s+[\w/]+(?:\.\w+)+")
+_EXPORT = re.compile(r"export\s+(?:const|let|var|default|function|async|class|\{)|import\s+\{?\s*$")
+_VERBATIM = re.compile(
+    r"\{%-?\s*(?P<tag>highlight|raw|codeblock|code|comment|mermaid|verbatim)\b"
+    r"|\{\{[<%]\s*(?P<short>highlight|mermaid|katex|math)\b|(?P<math>\$\$)|(?P<latex>\\\[)"
+    r"|(?P<comment>%%)\s*\Z|\\begin\{(?P<environment>\w+\*?)\}"
+)
+_MARKER = re.compile(r"\[\^[^\]\s]+\]:[ \t]*(?=\S)|:[ \t]{1,3}(?=\S)")
+
+_INLINE = re.compile(
+    r"""
+      (?P<attributes>\{:?[ ]*(?:[.\#][\w:./-]+|[\w:-]+=(?:"[^"\n]*"|'[^'\n]*'|[^\s{}"']+))
+        (?:[ ]+(?:[.\#][\w:./-]+|[\w:-]+=(?:"[^"\n]*"|'[^'\n]*'|[^\s{}"']+)))*[ ]*\}
+        | \{[ ]*\.annotate[ ]*\})
+    | \{\{\{? [^\n]{0,300}? \}?\}\} | \{% [^\n]{0,300}? %\} | \{\#[^\n]{0,200}?\#\}
+    | \{>> .{0,300}? <<\}
+    | !\[\[ [^\[\]\n]{1,200} \]\] | \[\[ [^\[\]|\n]{1,200} \]\]
+    | (?P<wiki>\[\[ [^\[\]|\n]{1,200} \|)(?=[^\[\]\n]{1,200}\]\])
+    | \$\$ [^$\n]{1,500} \$\$ | \$(?![\s\d$])[^$\n]{0,300}?(?<![\s\\])\$(?![\w])
+    | \\\( (?=[^\n]{0,200}?[\\^_=<>]) (?:(?!\\\)).){0,300}?[\\^_=<>](?:(?!\\\)).){0,300} \\\)
+    | \\\[ (?:(?!\\\]).){0,300}?[\\^_=](?:(?!\\\]).){0,300} \\\]
+    | %% [^%\n]{1,300} %% | \+\+ [\w+."-]{1,60} \+\+
+    | (?P<mark>==|\^\^)(?=\S[^=^\n]*\S?(?P=mark))
+    | \[\^ [^\]\s]{1,100} \] | \A\[[ xX]\](?=\s) | (?<=\s)\^[\w-]+\Z
+    | :[a-z][a-z0-9_+-]{1,60}: (?:\{[ ]*[.\#][^{}\n]*\})?
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_STARTS = "{![$\\%+=^:"
+
+
+def site_rules(markdown: MarkdownIt) -> MarkdownIt:
+    """Add the rules to a parser."""
+    ends: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote", "list"]}
+    block = markdown.block.ruler
+    for name, rule in [
+        ("site_verbatim", _verbatim), ("site_line", _line), ("site_indented", _indented),
+        ("site_marker", _behind_marker),
+    ]:  # fmt: skip
+        block.before("table", name, rule, ends)
+    markdown.inline.ruler.before("escape", "site_inline", _inline)
+    return markdown
+
+
+# --- blocks --------------------------------------------------------------------------------------
+
+
+def _text_of(state: StateBlock, line: int) -> str:
+    return state.src[state.bMarks[line] + state.tShift[line] : state.eMarks[line]].rstrip()
+
+
+def _is_code(state: StateBlock, line: int) -> bool:
+    return state.sCount[line] - state.blkIndent >= 4
+
+
+def _leave(state: StateBlock, start: int, end: int) -> bool:
+    """Leave lines as they are."""
+    state.line = end
+    token = state.push("site_lines", "", 0)
+    token.map = [start, end]
+    token.content = state.getLines(start, end, state.blkIndent, True)
+    return True
+
+
+def _verbatim(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """Formulas and code between two marks, each on a line."""
+    text = _text_of(state, start)
+    match = None if _is_code(state, start) else _VERBATIM.match(text)
+    if not match:
+        return False
+    closing = _closing(match)
+    if re.search(closing, text[match.end() :]):
+        if not re.fullmatch(rf".*?{closing}", text[match.end() :]):
+            return False
+        return silent or _leave(state, start, start + 1)
+    for line in range(start + 1, end):
+        if not state.isEmpty(line) and state.sCount[line] < state.blkIndent:
+            return False
+        if re.search(closing, _text_of(state, line)):
+            return silent or _leave(state, start, line + 1)
+    return False
+
+
+def _closing(match: re.Match[str]) -> str:
+    """A pattern of what ends a verbatim block."""
+    if match["tag"]:
+        return rf"\{{%-?\s*end{match['tag']}\b.*?%\}}"
+    if match["short"]:
+        return rf"\{{\{{[<%]\s*/\s*{match['short']}\b"
+    if match["environment"]:
+        return rf"\\end\{{{re.escape(match['environment'])}\}}"
+    return {"$$": r"\$\$", "\\[": r"\\\]", "%%": "%%"}[match[0].strip()]
+
+
+def _line(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """Lines that are no text, and lines of which a title is."""
+    if _is_code(state, start):
+        return False
+    text = _text_of(state, start)
+    if _EXPORT.match(text) and start == _first_of_paragraph(state, start):
+        last = start
+        while last < end and not state.isEmpty(last):
+            last += 1
+        return silent or _leave(state, start, last)
+    if _API.fullmatch(text):
+        last = start + 1
+        while last < end and not state.isEmpty(last) and state.sCount[last] >= 4:
+            last += 1
+        return silent or _leave(state, start, last)
+    if _LINES.fullmatch(text):
+        return silent or _leave(state, start, start + 1)
+    titled = _TITLED.fullmatch(text)
+    if not titled or (text.startswith("[!") and state.parentType != "blockquote"):
+        return False
+    if silent:
+        return True
+    _leave(state, start, start + 1)
+    _add_title(state, start, titled["label"] or titled["behind"] or titled["alert"])
+    return True
+
+
+def _first_of_paragraph(state: StateBlock, line: int) -> int:
+    """The line itself if nothing stands directly before it but such lines."""
+    before = line - 1
+    if before < 0 or state.isEmpty(before):
+        return line
+    return line if re.match(r"import\s|export\s", _text_of(state, before)) else before
+
+
+def _add_title(state: StateBlock, line: int, title: str | None) -> None:
+    if not title or not title.strip():
+        return
+    state.push("title_open", "title", 1)
+    token = state.push("inline", "", 0)
+    token.content, token.map, token.children = title.strip(), [line, line + 1], []
+    state.push("title_close", "title", -1)
+
+
+def _indented(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """Admonitions and tabs of MkDocs: what is indented by four belongs to them."""
+    match = None if _is_code(state, start) else _INDENTED.fullmatch(_text_of(state, start))
+    if not match:
+        return False
+    if silent:
+        return True
+    wanted = state.sCount[start] + 4
+    last = behind = start + 1
+    while last < end:
+        if not state.isEmpty(last):
+            if state.sCount[last] < wanted:
+                break
+            behind = last + 1
+        last += 1
+    state.push("site_open", "div", 1).map = [start, behind]
+    _add_title(state, start, match["title"] or match["tab"] or match["other"])
+    _tokenize(state, start + 1, behind, wanted)
+    state.push("site_close", "div", -1)
+    state.line = behind
+    return True
+
+
+def _tokenize(state: StateBlock, start: int, end: int, indent: int) -> None:
+    """Read lines as blocks of their own."""
+    before = state.blkIndent, state.lineMax, state.parentType
+    state.blkIndent, state.lineMax, state.parentType = indent, end, "root"
+    state.md.block.tokenize(state, start, end)
+    state.blkIndent, state.lineMax, state.parentType = before
+
+
+def _behind_marker(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """Footnotes and definitions: what stands behind a marker, and what is indented below."""
+    match = None if _is_code(state, start) else _MARKER.match(_text_of(state, start))
+    if not match or (match[0].startswith(":") and not _follows_term(state, start, silent)):
+        return False
+    if silent:
+        return True
+    wanted = (
+        state.sCount[start] + min(4, len(match[0]))
+        if match[0][0] == ":"
+        else state.sCount[start] + 4
+    )
+    behind = _end_of_definition(state, start, end, wanted)
+    before = state.bMarks[start], state.tShift[start], state.sCount[start]
+    state.push("site_open", "dd", 1).map = [start, behind]
+    state.bMarks[start] += state.tShift[start] + len(match[0])
+    state.tShift[start] = 0
+    state.sCount[start] = wanted
+    _tokenize(state, start, behind, wanted)
+    state.bMarks[start], state.tShift[start], state.sCount[start] = before
+    state.push("site_close", "dd", -1)
+    state.line = behind
+    return True
+
+
+def _end_of_definition(state: StateBlock, start: int, end: int, wanted: int) -> int:
+    """Behind the last line that belongs to a definition: indented, or going on lazily."""
+    last = behind = start + 1
+    while last < end:
+        if not state.isEmpty(last):
+            lazy = last == behind and not _MARKER.match(_text_of(state, last))
+            if state.sCount[last] < wanted and not (lazy and _is_plain(state, last)):
+                break
+            if state.sCount[last] < wanted:
+                break
+            behind = last + 1
+        last += 1
+    return behind
+
+
+def _is_plain(state: StateBlock, line: int) -> bool:
+    return _text_of(state, line)[:1].isalnum()
+
+
+def _follows_term(state: StateBlock, line: int, silent: bool) -> bool:
+    """Whether a line with a term, or another definition, stands before a definition."""
+    before = line - 1
+    if before >= 0 and state.isEmpty(before):
+        before -= 1
+    return before >= 0 and not state.isEmpty(before)
+
+
+# --- inline --------------------------------------------------------------------------------------
+
+
+def _inline(state: StateInline, silent: bool) -> bool:
+    """What stands in a sentence and is not for translation, or marks a part of it."""
+    if state.src[state.pos] not in _STARTS:
+        return False
+    match = _INLINE.match(state.src, state.pos, state.posMax)
+    if not match or (state.pos and state.src[state.pos - 1] == "\\"):
+        return False
+    if match["wiki"] or match["mark"]:
+        return _around(state, match, silent)
+    if not silent:
+        token = state.push("site_inline", "", 0)
+        token.content = match[0]
+        token.meta = {"place": match.span(), "attributes": bool(match["attributes"])}
+    state.pos = match.end()
+    return True
+
+
+def _around(state: StateInline, match: re.Match[str], silent: bool) -> bool:
+    """A mark around words, or the text of a link of a wiki."""
+    closing = match["mark"] or "]]"
+    end = state.src.find(closing, match.end(), state.posMax)
+    if end < 0:
+        return False
+    if not silent:
+        behind = state.posMax
+        opening = state.push("site_open", "mark", 1)
+        opening.meta = {"place": match.span()}
+        opening.markup = match[0]
+        state.pos, state.posMax = match.end(), end
+        state.linkLevel += 1
+        state.md.inline.tokenize(state)
+        state.linkLevel -= 1
+        state.posMax = behind
+        token = state.push("site_close", "mark", -1)
+        token.markup = closing
+        token.meta = {"place": (end, end + len(closing))}
+    state.pos = end + len(closing)
+    return True

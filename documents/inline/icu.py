@@ -1,0 +1,158 @@
+"""ICU MessageFormat: a parser that tells the text of a message from its syntax.
+
+Grammar: the documentation of ICU's MessagePattern. An apostrophe quotes before a brace, and before
+# within a plural; two are one. What is not a message of that grammar is None, not an error.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum, auto
+
+
+class Role(Enum):
+    """What a part of a message is."""
+
+    TEXT = auto()
+    QUOTED = auto()
+    """Text that apostrophes protect: `'{'`, `''`."""
+    ARGUMENT = auto()
+    """An argument without variants: `{name}`, `{when, date, short}`."""
+    NUMBER = auto()
+    """The # of a plural."""
+    SYNTAX = auto()
+    """Keywords and braces around variants: `{n, plural, one {`, `} other {`, `}}`."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """A part of a message; all together are the message."""
+
+    role: Role
+    start: int
+    end: int
+
+
+_ARGUMENT = re.compile(r"\{\s*([^\s{},'#]+)\s*(?:,\s*(\w+)\s*)?", re.ASCII)
+_SELECTOR = re.compile(r"\s*(?:offset\s*:\s*-?\d+\s+)?(=-?[\d.]+|[^\s{},'#=]+)\s*\{")
+_WITH_VARIANTS = {"plural", "select", "selectordinal"}
+_DEEPEST = 20
+
+
+class _NotAMessage(Exception):
+    """The text does not follow the grammar."""
+
+
+def variants(text: str) -> list[Span] | None:
+    """The parts of a message that has variants; None if it has none, or is no message."""
+    if not any(f"{kind}" in text for kind in _WITH_VARIANTS):
+        return None
+    parser = _Parser(text)
+    try:
+        end = parser.message(0, 0, plural=False)
+    except _NotAMessage:
+        return None
+    if end != len(text) or all(span.role is not Role.SYNTAX for span in parser.spans):
+        return None
+    return _merged(parser.spans)
+
+
+class _Parser:
+    """Recursive descent."""
+
+    def __init__(self, text: str) -> None:
+        self.spans: list[Span] = []
+        self._text = text
+
+    def _add(self, role: Role, start: int, end: int) -> int:
+        if start < end:
+            self.spans.append(Span(role, start, end))
+        return end
+
+    def message(self, at: int, depth: int, *, plural: bool) -> int:
+        """Read text and arguments up to the brace that closes the message, or the end."""
+        text = self._text
+        if depth > _DEEPEST:
+            raise _NotAMessage
+        while at < len(text):
+            character = text[at]
+            if character == "{":
+                at = self._argument(at, depth)
+            elif character == "}":
+                if depth == 0:
+                    raise _NotAMessage
+                return at
+            elif character == "#" and plural:
+                at = self._add(Role.NUMBER, at, at + 1)
+            elif character == "'" and self._quotes(at, plural):
+                at = self._add(Role.QUOTED, at, self._end_of_quoted(at))
+            else:
+                at = self._add(Role.TEXT, at, at + 1)
+        if depth:
+            raise _NotAMessage
+        return at
+
+    def _quotes(self, at: int, plural: bool) -> bool:
+        following = self._text[at + 1 : at + 2]
+        return following in ("'", "{", "}") or (following == "#" and plural)
+
+    def _end_of_quoted(self, at: int) -> int:
+        if self._text[at + 1] == "'":
+            return at + 2
+        end = at + 1
+        while (end := self._text.find("'", end)) >= 0:
+            if self._text[end + 1 : end + 2] != "'":
+                return end + 1
+            end += 2
+        return len(self._text)
+
+    def _argument(self, at: int, depth: int) -> int:
+        head = _ARGUMENT.match(self._text, at)
+        if not head:
+            raise _NotAMessage
+        end = head.end()
+        following = self._text[end : end + 1]
+        if head[2] in _WITH_VARIANTS and following == ",":
+            return self._variants(at, end + 1, depth, plural=head[2] != "select")
+        if following not in ("}", ",") or not following:
+            raise _NotAMessage
+        return self._add(Role.ARGUMENT, at, self._end_of_style(end))
+
+    def _end_of_style(self, at: int) -> int:
+        """Behind the brace that closes an argument; a style may have braces and quotes."""
+        depth = 1
+        while at < len(self._text):
+            character = self._text[at]
+            if character == "'" and self._quotes(at, False):
+                at = self._end_of_quoted(at)
+                continue
+            depth += {"{": 1, "}": -1}.get(character, 0)
+            at += 1
+            if depth == 0:
+                return at
+        raise _NotAMessage
+
+    def _variants(self, begin: int, at: int, depth: int, *, plural: bool) -> int:
+        number = 0
+        while selector := _SELECTOR.match(self._text, at):
+            number += 1
+            self._add(Role.SYNTAX, begin, selector.end())
+            begin = self.message(selector.end(), depth + 1, plural=plural)
+            at = begin + 1
+        end = at + len(self._text[at:]) - len(self._text[at:].lstrip())
+        if not number or self._text[end : end + 1] != "}":
+            raise _NotAMessage
+        return self._add(Role.SYNTAX, begin, end + 1)
+
+
+def _merged(spans: list[Span]) -> list[Span]:
+    """Spans, those of one role side by side as one; syntax too, where a variant is empty."""
+    merged: list[Span] = []
+    for span in spans:
+        joins = span.role in (Role.TEXT, Role.SYNTAX)
+        if merged and merged[-1].role is span.role and joins:
+            merged[-1] = Span(span.role, merged[-1].start, span.end)
+        else:
+            merged.append(span)
+    return merged

@@ -1,0 +1,64 @@
+"""What the texts of interfaces have besides words: names that programs know, and accelerators."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_IDENTIFIER = re.compile(
+    r"""
+      [a-z0-9]+ (?:-[a-z0-9]+)+                              # arrow-left
+    | [\w$]+ (?:[._][\w$-]+)+ | \w+ (?:/[\w-]+){2,}           # com.example.Door, a_b, a/b/c
+    | [A-Z][A-Z0-9]*_[A-Z0-9_]+                          # MAX_X
+    | [a-z]+[A-Z][a-z]\w* | [A-Z][a-z0-9]+[A-Z]\w*[a-z]\w*  # aBc, AbCd
+    | \#[0-9A-Fa-f]{3,8}                                     # a colour
+    | (?:application|audio|font|image|message|model|multipart|text|video)/[\w.+*-]+
+    | [a-z]{2,3}[_-][A-Za-z]{2,4}(?:\.[\w-]+)?               # en_US
+    | (?:[\d*/,?-]+\s+){2,5} (?:[\d*/,?#L-]|MON|TUE|WED|THU|FRI|SAT|SUN|JAN|DEC)+  # cron
+    | [rv]?\d+(?:\.\d+)+(?:[-+.]\w+)* | \d{4}-\d\d-\d\d(?:[T ][\d:.,]+(?:Z|[+-][\d:]+)?)?
+    | [0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}   # a UUID
+    """,
+    re.VERBOSE,
+)
+
+_ACCELERATOR = re.compile(r"(?<![_&\w])_(?=[^\W\d_])|(?<=[^\W\d_])_(?=[a-z])|&(?=[^\W\d_])")
+
+
+def is_identifier(text: str) -> bool:
+    """Whether a text is a name, a code or a value of a program, and no words."""
+    return len(text) <= 200 and bool(_IDENTIFIER.fullmatch(text.strip()))
+
+
+@dataclass(frozen=True)
+class Accelerator:
+    """The letter of a label that is pressed with Alt: `_Open`, `E&xit`."""
+
+    sign: str
+    letter: str
+    without: str
+    """The label without the sign."""
+
+    @classmethod
+    def of(cls, text: str) -> Accelerator | None:
+        """The accelerator of a label; None if there is none, or it cannot be told."""
+        found = list(_ACCELERATOR.finditer(text))
+        if len(found) != 1 or text.count(found[0][0]) != 1 or len(text) > 60 or "<" in text:
+            return None
+        start, end = found[0].span()
+        letter = text[end]
+        if start and text[start - 1].isalpha() and not (text[0].isupper() and text.count(" ") < 4):
+            return None
+        if found[0][0] == "&" and (
+            text[end:].partition(" ")[0].endswith(";")
+            or (text[start - 1 : start].isupper() and letter.isupper())
+        ):
+            return None
+        return cls(found[0][0], letter, text[:start] + text[end:])
+
+    def put_into(self, text: str) -> str:
+        """A translation with the sign: before the same letter, or else the first."""
+        at = text.lower().find(self.letter.lower())
+        if at < 0:
+            first = re.search(r"[^\W\d_]", text)
+            at = first.start() if first else -1
+        return text if at < 0 else f"{text[:at]}{self.sign}{text[at:]}"

@@ -1,0 +1,132 @@
+"""A written file, read again: its structure must be that of the source, whatever its format.
+
+What a file is without its segments must be the same, byte for byte, and every segment must have the
+placeholders it had. Where that fails, halves of the translations are tried until those that are to
+blame are found.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Protocol
+
+from tformer.documents.segments import Segment
+
+
+class _Span(Protocol):
+    """A part of a file."""
+
+    @property
+    def start(self) -> int: ...
+    @property
+    def end(self) -> int: ...
+
+
+class Slot(Protocol):
+    """A segment and the parts of a file in which its translation is written."""
+
+    @property
+    def segment(self) -> Segment:
+        """What is translated."""
+        ...
+
+    @property
+    def edits(self) -> Callable[[str], Iterable[_Span]]:
+        """From a translation to what changes in the file."""
+        ...
+
+
+MOST_TRIALS = 120
+"""Trials to find those to blame; what has not been found innocent by then is left as it was."""
+
+UNSPELLABLE = "the encoding of the file lacks a character of it"
+
+
+def find_damages(
+    changed: Mapping[str, str],
+    problem: Callable[[Mapping[str, str]], str | None],
+    can_encode: Callable[[str], bool] | None,
+) -> dict[str, str]:
+    """Translations that must be left out, with the reasons.
+
+    Args:
+        changed: translations by segment id.
+        problem: what is wrong with a file with some of them; None if nothing is.
+        can_encode: whether a text can be written; None if every text can.
+    """
+    damages = {}
+    if can_encode:
+        damages = {id: UNSPELLABLE for id, text in changed.items() if not can_encode(text)}
+    rest = {id: text for id, text in changed.items() if id not in damages}
+    trials = iter(range(MOST_TRIALS))
+    _sift(list(rest.items()), {}, problem, trials, damages)
+    return damages
+
+
+def _sift(
+    items: Sequence[tuple[str, str]],
+    good: dict[str, str],
+    problem: Callable[[Mapping[str, str]], str | None],
+    trials: Iterator[int],
+    damages: dict[str, str],
+) -> None:
+    """Add to `good` what can be written together with it, to `damages` the rest."""
+    if not items:
+        return
+    if next(trials, None) is None:
+        damages.update((id, "too much of the file would change its structure") for id, _ in items)
+        return
+    found = problem({**good, **dict(items)})
+    if found is None:
+        good.update(items)
+    elif len(items) == 1:
+        damages[items[0][0]] = found
+    else:
+        middle = len(items) // 2
+        _sift(items[:middle], good, problem, trials, damages)
+        _sift(items[middle:], good, problem, trials, damages)
+
+
+def difference(before: str, old: Sequence[Slot], after: str, new: Sequence[Slot]) -> str | None:
+    """How the structure of a file differs from that of its source; None if it does not."""
+    if len(old) != len(new):
+        return f"the file would have {len(new)} segments in the place of {len(old)}"
+    for a, b in zip(old, new, strict=True):
+        if _marks(a.segment) != _marks(b.segment):
+            return "its markup would be read as other markup"
+        if a.segment.target is not None and a.segment.text != b.segment.text:
+            return "the source text would change"
+    if any(slot.segment.target is not None for slot in old):
+        return None
+    if _around(before, old) != _around(after, new):
+        return "the structure of the file would change"
+    return None
+
+
+def _marks(segment: Segment) -> Counter[tuple[str, str | None]]:
+    """What the placeholders of a segment stand for, without attributes that are translated."""
+    inlines = segment.inlines.values()
+    return Counter((_bare(i.opening), i.closing and _bare(i.closing)) for i in inlines)
+
+
+def _bare(raw: str) -> str:
+    """The tag names of markup, or else itself: attributes and paragraphs in it are segments."""
+    if raw.lstrip().startswith("<"):
+        return " ".join(piece.split()[0] for piece in raw.split("<") if piece.split())
+    return " ".join(raw.split())
+
+
+def _around(text: str, slots: Sequence[Slot]) -> list[str]:
+    """A file without its segments."""
+    spans = sorted(
+        {(edit.start, edit.end) for slot in slots for edit in slot.edits(slot.segment.text)},
+        key=lambda span: (span[0], -span[1]),
+    )
+    pieces = []
+    position = 0
+    for start, end in spans:
+        if start >= position:
+            pieces.append(text[position:start])
+            position = end
+    return [*pieces, text[position:]]

@@ -1,0 +1,268 @@
+"""Faults that damaged files silently, each kind in every format that has it.
+
+The translator of these tests shouts, so that whatever must stay and does not is seen.
+"""
+
+import re
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from tformer.documents.inline.icu import Role, variants
+from tformer.documents.inline.interface import Accelerator, is_identifier
+from tformer.documents.registry import open_document
+from tformer.documents.translation import translate_segments
+
+PO = 'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\n"\n\n'
+XLIFF = (
+    '<xliff version="1.2"><file source-language="en" target-language="de"><body>'
+    '<trans-unit id="1"><source>{}</source></trans-unit></body></file></xliff>'
+)
+CUE = "1\n00:00:01,000 --> 00:00:02,000\n{}\n"
+
+
+def shout(texts: Sequence[str]) -> list[str]:
+    return [text.upper() for text in texts]
+
+
+def shouted(data: str, format: str, language: str | None = None) -> str:
+    document = open_document(data.encode(), format)
+    translations = {r.segment.id: r.text for r in translate_segments(document.segments, shout)}
+    assert document.damages(translations) == {}
+    return document.with_translations(translations, language).decode()
+
+
+def target(source: str) -> str:
+    found = re.search(r"<target[^>]*>(.*)</target>", shouted(XLIFF.format(source), "xliff"))
+    assert found
+    return found[1]
+
+
+def message(source: str, flags: str = "") -> str:
+    flags = f"#, {flags}\n" if flags else ""
+    written = shouted(f'{PO}{flags}msgid "{source}"\nmsgstr ""\n', "po")
+    return written.rpartition("msgstr ")[2].strip().strip('"')
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ('<x id="N"/> files', '<x id="N"/> FILES'),
+        ('Last seen: <x id="D"/>', 'LAST SEEN: <x id="D"/>'),
+        ('<x id="I"/>Save', '<x id="I"/>SAVE'),
+        ('one<ph id="1">&lt;br&gt;</ph>two', 'ONE<ph id="1">&lt;br&gt;</ph>TWO'),
+        ('the <mrk mtype="protected">Ben</mrk> bell', 'THE <mrk mtype="protected">Ben</mrk> BELL'),
+        (
+            '<x id="START_LINK"/>go<x id="CLOSE_LINK"/> home',
+            '<x id="START_LINK"/>GO<x id="CLOSE_LINK"/> HOME',
+        ),
+        (
+            '{N, plural, one {a <x id="P"/> cat} other {cats}}',
+            '{N, plural, one {A <x id="P"/> CAT} other {CATS}}',
+        ),
+    ],
+)  # fmt: skip
+def test_xliff(source: str, expected: str) -> None:
+    assert target(source) == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "flags", "expected"),
+    [
+        ("%dh ago", "c-format", "%dH AGO"),
+        ("%d%% full", "c-format", "%d%% FULL"),
+        ("50% off and % d", "", "50% OFF AND % D"),
+        ("%<n>d of %{all} rows", "ruby-format", "%<n>d OF %{all} ROWS"),
+        ("~a saw ~s~%", "lisp-format", "~a SAW ~s~%"),
+        ("up to %n (%L1)", "qt-format", "UP TO %n (%L1)"),
+        ("press <kbd>Esc</kbd> now", "", "PRESS <kbd>Esc</kbd> NOW"),
+        ("one<br>two", "", "ONE<br>TWO"),
+        ("my-app-symbolic", "", "my-app-symbolic"),
+        ("red;green;blue;", "", "RED;GREEN;BLUE;"),
+        ("_Open file", "", "_OPEN FILE"),
+    ],
+)
+def test_po(source: str, flags: str, expected: str) -> None:
+    assert message(source, flags) == expected
+
+
+def test_po_line_breaks_stay_where_they_are() -> None:
+    source = "\\none\\n  -q, --quiet     say less\\ntwo\\n\\n"
+    written = shouted(f'{PO}msgid "{source}"\nmsgstr ""\n', "po").rpartition("msgstr ")[2]
+    text = "".join(re.findall(r'"(.*)"', written))
+    assert text == "\\nONE\\n  -q, --quiet     SAY LESS\\nTWO\\n\\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ('<p><i class="x"></i> home</p>', '<p><i class="x"></i> HOME</p>'),
+        ("<p>a1<span></span>made</p>", "<p>A1<span></span>MADE</p>"),
+        ("<p>cost:<b></b>five</p>", "<p>COST:<b></b>FIVE</p>"),
+        ("<p>no <%= n %> left</p>", "<p>NO <%= n %> LEFT</p>"),
+        ('<a href="<?= $u ?>">go</a>', '<a href="<?= $u ?>">GO</a>'),
+        ('<input type="submit" value="go">', '<input type="submit" value="GO">'),
+        ('<input type="text" value="go">', '<input type="text" value="go">'),
+        ("<p>x<sup>2</sup> is big</p>", "<p>x<sup>2</sup> IS BIG</p>"),
+        ("<p>H<sub>2</sub>O is wet</p>", "<p>H<sub>2</sub>O IS WET</p>"),
+    ],
+)
+def test_html(source: str, expected: str) -> None:
+    assert shouted(source, "html") == expected
+
+
+MARKDOWN = [
+    ("!!! tip \"be kind\"\n    say so\n", "!!! tip \"BE KIND\"\n    SAY SO\n"),
+    ("??? note\n\n    a\n\n    - b\n", "??? note\n\n    A\n\n    - B\n"),
+    ('=== "one"\n\n    a\n\n=== "two"\n\n    b\n', '=== "ONE"\n\n    A\n\n=== "TWO"\n\n    B\n'),
+    ("::: warning\nmind\n:::\n", "::: warning\nMIND\n:::\n"),
+    (":::note[see]\nmind\n:::\n", ":::note[SEE]\nMIND\n:::\n"),
+    ("> [!TIP]\n> do it\n", "> [!TIP]\n> DO IT\n"),
+    ("cat\n:   a pet\n:   a beast\n", "CAT\n:   A PET\n:   A BEAST\n"),
+    ("a[^1]\n\n[^1]: b\n[^2]: c\n", "A[^1]\n\n[^1]: B\n[^2]: C\n"),
+    ("## a {#b .c}\n", "## A {#b .c}\n"),
+    ("[a](b.md){ .c target=_blank } d\n", "[A](b.md){ .c target=_blank } D\n"),
+    ("import A from 'a';\nimport B from 'b';\n\nc {x.y} d\n",
+     "import A from 'a';\nimport B from 'b';\n\nC {x.y} D\n"),
+    ("export const a = {\n  b: 1,\n};\n\nc\n", "export const a = {\n  b: 1,\n};\n\nC\n"),
+    ("{{< note >}}\na\n{{< /note >}}\n", "{{< note >}}\nA\n{{< /note >}}\n"),
+    ("{% if a %}\nb\n{% endif %}\n", "{% if a %}\nB\n{% endif %}\n"),
+    ("{% raw %}\nb\n{% endraw %}\nc\n", "{% raw %}\nb\n{% endraw %}\nC\n"),
+    ("a $x_1 + y_1$ b\n\n$$\nx^2\n$$\n\nc\n", "A $x_1 + y_1$ B\n\n$$\nx^2\n$$\n\nC\n"),
+    ("a $5 or $6 b\n", "A $5 OR $6 B\n"),
+    ("see [[a b|the c]] and ![[d]]\n", "SEE [[a b|THE C]] AND ![[d]]\n"),
+    ("a ==b c== d\n", "A ==B C== D\n"),
+    ("- [ ] a\n- [x] b\n", "- [ ] A\n- [x] B\n"),
+    ("+++\ntitle = \"a\"\ntags = [\"b\"]\n+++\n\nc\n",
+     "+++\ntitle = \"A\"\ntags = [\"b\"]\n+++\n\nC\n"),
+    ("---\ntitle: a\nsummary: no\ndescription: >\n  b\n---\nc\n",
+     "---\ntitle: A\nsummary: no\ndescription: >\n  b\n---\nC\n"),
+    ("![a cat](b.png){ width=3 }\n", "![A CAT](b.png){ width=3 }\n"),
+    ("::: a.b\n    options:\n      c: true\n\nd\n", "::: a.b\n    options:\n      c: true\n\nD\n"),
+    ("thanks @a-b for #12 in x/y#3\n", "THANKS @a-b FOR #12 IN x/y#3\n"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "expected"), MARKDOWN)
+def test_markdown_of_sites(source: str, expected: str) -> None:
+    assert shouted(source, "markdown") == expected
+    assert shouted(source.replace("\n", "\r\n"), "markdown") == expected.replace("\n", "\r\n")
+
+
+@given(
+    st.lists(
+        st.sampled_from(["&lt;b&gt;", "\\<script\\>", "a", " ", "`<i>`", "&amp;", "\\*", "x&lt;y"]),
+        max_size=8,
+    ).map("".join)
+)
+def test_what_markdown_shows_as_text_never_becomes_markup(source: str) -> None:
+    def tags(text: str) -> list[str]:
+        return re.findall(r"<\w+", MarkdownIt("commonmark").render(text))
+
+    text = f"word {source}\n"
+    assert tags(shouted(text, "markdown")) == tags(text)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("{n, plural, one {# day} other {# days}}", "{n, plural, one {# DAY} other {# DAYS}}"),
+        ("in {n, plural, =1 {a day} other {{x} days}} or so",
+         "IN {n, plural, =1 {A DAY} other {{x} DAYS}} OR SO"),
+        ("{g, select, a {it'{'s} other {we}}", "{g, select, a {IT'{'S} other {WE}}"),
+        ("no cars | one car | {count} cars", "NO CARS | ONE CAR | {count} CARS"),
+        ("$USER$ owes $$5", "$USER$ OWES $$5"),
+        ("see $t(a, {{b}}) there", "SEE $t(a, {{b}}) THERE"),
+        ("go<br/>home", "GO<br/>HOME"),
+        ("<p>a <b>b</b></p><ul><li>c</li></ul>", "<p>A <b>B</b></p><ul><li>C</li></ul>"),
+        ("arrow-up", "arrow-up"),
+        ("image/png", "image/png"),
+        ("&lt;a&gt; b", "&lt;A&gt; B"),
+    ],
+)  # fmt: skip
+def test_json(value: str, expected: str) -> None:
+    assert shouted(f'{{"k": "{value}"}}', "json") == f'{{"k": "{expected}"}}'
+
+
+def test_java_doubles_apostrophes_where_arguments_are() -> None:
+    document = open_document(b"a=x {0}\nb=y\nc=don't {0}\n", "properties")
+    texts = {"a": "l'x <1/>", "b": "l'y", "c": "d'un <1/>"}
+    assert document.with_translations(texts) == b"a=l''x {0}\nb=l'y\nc=d'un {0}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (">> hello\n>> you", ">> HELLO\n>> YOU"),
+        ("{\\an8}{y:i}hi", "{\\an8}{y:i}HI"),
+        ("a\\Nb", "A\\NB"),
+        ("one\n\ntwo", "ONE\n\nTWO"),
+        ("\u266a la la \u266a", "\u266a LA LA \u266a"),
+    ],
+)
+def test_subtitles(text: str, expected: str) -> None:
+    assert shouted(CUE.format(text), "srt") == CUE.format(expected)
+
+
+def test_word_times_of_captions_rise_and_metadata_stays() -> None:
+    cue = "WEBVTT\nLanguage: en\n\n00:01.000 --> 00:04.000\n{}\n"
+    timed = cue.format("so<00:01.500><c> we</c><00:02.000><c> go</c>")
+    expected = cue.format("SO<00:01.500><c> WE</c><00:02.000><c> GO</c>").replace("en", "de")
+    assert shouted(timed, "vtt", "de") == expected
+    metadata = cue.format('{"a": "b c"}')
+    assert shouted(metadata, "vtt") == metadata
+
+
+@pytest.mark.parametrize(
+    ("data", "format", "expected"),
+    [
+        ('{"@@locale": "en", "a": "b c"}', "arb", '{"@@locale": "de", "a": "B C"}'),
+        ('<html lang="en-GB"><p>a</p></html>', "html", '<html lang="de"><p>A</p></html>'),
+        (
+            '<xliff version="2.0" srcLang="en"><file id="f"><unit id="u"><segment>'
+            "<source>a</source></segment></unit></file></xliff>",
+            "xliff",
+            'trgLang="de"',
+        ),
+    ],
+)
+def test_the_language_is_named_in_what_is_written(data: str, format: str, expected: str) -> None:
+    assert expected in shouted(data, format, "de")
+
+
+def test_a_translation_that_would_become_structure_is_found() -> None:
+    document = open_document(b"<p>one</p><p>two</p>", "html")
+    first, second = (segment.id for segment in document.segments)
+    assert document.damages({first: "eins", second: "zwei"}) == {}
+    # Whatever writes it: a text document whose lines a translation breaks.
+    lines = open_document(b"a=x\nb=y\n", "properties")
+    assert set(lines.damages({"a": "", "b": "z"})) == {"a"}
+
+
+def test_an_encoding_that_lacks_a_character_loses_no_file() -> None:
+    header = PO.replace("UTF-8", "ISO-8859-1")
+    data = f'{header}msgid "a"\nmsgstr ""\n\nmsgid "b"\nmsgstr ""\n'
+    document = open_document(data.encode(), "po")
+    assert set(document.damages({"a": "\u0142", "b": "\u201eb\u201c"})) == {"a"}
+    assert b'msgstr "\\"b\\""' in document.with_translations({"b": "\u201eb\u201c"})
+
+
+@given(st.text("{}'#, ab=0pluraselcthd", max_size=30))
+def test_spans_of_a_message_are_the_message(text: str) -> None:
+    spans = variants(text)
+    if spans:
+        assert "".join(text[s.start : s.end] for s in spans) == text
+        assert any(s.role is Role.SYNTAX for s in spans)
+
+
+def test_names_of_programs_and_accelerators() -> None:
+    assert all(map(is_identifier, ["arrow-left", "#FF0000", "en_US", "a.b.C", "0 5 * * MON"]))
+    assert not any(map(is_identifier, ["Save", "Save as", "Yes/No", "e.g.", "R&D"]))
+    accelerator = Accelerator.of("E&xit")
+    assert accelerator
+    assert (accelerator.without, accelerator.put_into("Exportieren")) == ("Exit", "E&xportieren")
+    assert Accelerator.of("AT&T") is None
+    assert Accelerator.of("a &amp; b") is None
