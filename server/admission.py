@@ -1,13 +1,20 @@
-"""How much work is let in: a bound in tokens, and how long to wait when it is reached."""
+"""How much work is let in: a bound in tokens, a share for each client, and how long to wait.
+
+A client that holds something already gets more only while at least as much as it would then hold
+stays free (the dynamic threshold of Choudhury and Hahne, 1998). So one client alone takes half of
+the bound, two take a third each, and whoever comes new finds room. Those who wait stand in a line
+of their client's, past which nobody of the same client goes, and everybody else does.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from tformer.model.errors import UsageError
 from tformer.server.status import Overloaded
 
 SHORTEST_WAIT = 0.1
@@ -29,83 +36,119 @@ class Admission:
         """Nothing is accepted yet."""
         self.max_tokens = max_tokens
         self.tokens = 0
-        self._waiters: deque[_Waiter] = deque()
+        self._held: Counter[str] = Counter()
+        self._lines: dict[str, deque[_Waiter]] = {}
         self._speed = _Speed()
 
-    def reserve(self, tokens: int) -> Reservation:
-        """Room for so many tokens, now; use it as a context manager.
+    def reserve(self, tokens: int, client: str = "") -> Reservation:
+        """Room for so many tokens of a client, now; use it as a context manager.
 
         Raises:
-            Overloaded: there is none, or others wait for it.
+            UsageError: the whole queue has not so much room.
+            Overloaded: there is none for this client, or others of its calls wait for it.
         """
-        if self._waiters or not self._fits(tokens):
-            raise Overloaded(
-                f"the queue is full ({self.tokens} of {self.max_tokens} tokens)", self._patience()
-            )
-        return self._accept(tokens)
+        self._check_size(tokens)
+        if client in self._lines or not self._fits(tokens, client):
+            raise Overloaded(self._why(client), self._patience())
+        return self._accept(tokens, client)
 
-    async def wait(self, tokens: int, patience: float) -> Reservation:
-        """Room for so many tokens, as soon as there is.
+    async def wait(self, tokens: int, patience: float, client: str = "") -> Reservation:
+        """Room for so many tokens of a client, as soon as there is.
 
         Args:
             tokens: as many.
             patience: seconds to wait, at most.
+            client: whose share is taken.
 
         Raises:
+            UsageError: the whole queue has not so much room.
             Overloaded: there was none in time.
         """
-        if not self._waiters and self._fits(tokens):
-            return self._accept(tokens)
+        self._check_size(tokens)
+        if client not in self._lines and self._fits(tokens, client):
+            return self._accept(tokens, client)
         waiter = _Waiter(tokens, asyncio.get_running_loop().create_future())
-        self._waiters.append(waiter)
+        self._lines.setdefault(client, deque()).append(waiter)
         try:
             async with asyncio.timeout(patience):
                 return await waiter.admitted
         except TimeoutError:
-            self._leave(waiter)
+            self._leave(waiter, client)
             raise Overloaded(
-                f"the queue has been full for {patience:g} seconds", self._patience()
+                f"there has been no room in the queue for {patience:g} seconds", self._patience()
             ) from None
         except asyncio.CancelledError:
-            self._leave(waiter)
+            self._leave(waiter, client)
             raise
 
-    def _leave(self, waiter: _Waiter) -> None:
-        """Give up the place in the line, or the room if that came in the same moment."""
-        if waiter.admitted.done() and not waiter.admitted.cancelled():
-            self.change(-waiter.tokens)
-        elif waiter in self._waiters:
-            self._waiters.remove(waiter)
-            self.change(0)
-
-    def let_in(self, tokens: int) -> Reservation:
+    def let_in(self, tokens: int, client: str = "") -> Reservation:
         """Room for a part of a call that has been accepted, whether there is any or not."""
-        return self._accept(tokens)
+        return self._accept(tokens, client)
 
-    def _accept(self, tokens: int) -> Reservation:
-        self.tokens += tokens
-        return Reservation(self, tokens)
-
-    def release(self, tokens: int) -> None:
-        """So many tokens have been answered."""
+    def release(self, tokens: int, client: str = "") -> None:
+        """So many tokens of a client have been answered."""
         self._speed.count(tokens)
-        self.change(-tokens)
+        self.change(-tokens, client)
 
-    def change(self, tokens: int) -> None:
-        """Hold so many tokens more; whoever waits for room may then have it."""
-        self.tokens += tokens
+    def change(self, tokens: int, client: str = "") -> None:
+        """Hold so many tokens more for a client; whoever waits for room may then have it."""
+        self._hold(tokens, client)
         self._wake()
 
-    def _fits(self, tokens: int) -> bool:
-        # What is larger than the whole queue may go when it is alone.
-        return not self.tokens or self.tokens + tokens <= self.max_tokens
+    def _check_size(self, tokens: int) -> None:
+        if tokens > self.max_tokens:
+            raise UsageError(
+                f"about {tokens:,} tokens are more than the server ever accepts at once "
+                f"({self.max_tokens:,}): send them in parts"
+            )
+
+    def _why(self, client: str) -> str:
+        if self._held[client] == self.tokens:
+            return f"the queue is full ({self.tokens} of {self.max_tokens} tokens)"
+        own = f"{self._held[client]} of them from this client"
+        return f"the queue is full ({self.tokens} of {self.max_tokens} tokens, {own})"
+
+    def _accept(self, tokens: int, client: str) -> Reservation:
+        self._hold(tokens, client)
+        return Reservation(self, tokens, client)
+
+    def _hold(self, tokens: int, client: str) -> None:
+        self.tokens += tokens
+        self._held[client] += tokens
+        if not self._held[client]:
+            del self._held[client]
+
+    def _fits(self, tokens: int, client: str) -> bool:
+        free = self.max_tokens - self.tokens - tokens
+        held = self._held.get(client, 0)
+        return free >= 0 and (not held or held + tokens <= free)
 
     def _wake(self) -> None:
-        """Let in whoever is first in the line, as long as there is room."""
-        while self._waiters and self._fits(self._waiters[0].tokens):
-            waiter = self._waiters.popleft()
-            if not waiter.admitted.done():
-                waiter.admitted.set_result(self._accept(waiter.tokens))
+        """Let in the first of every line, in turns, as long as there is room."""
+        while any([self._wake_first(client) for client in list(self._lines)]):
+            pass
+
+    def _wake_first(self, client: str) -> bool:
+        """Let in the first of a client's line if there is room; true if that changes anything."""
+        line = self._lines[client]
+        if not self._fits(line[0].tokens, client):
+            return False
+        waiter = line.popleft()
+        if not line:
+            del self._lines[client]
+        if not waiter.admitted.done():
+            waiter.admitted.set_result(self._accept(waiter.tokens, client))
+        return True
+
+    def _leave(self, waiter: _Waiter, client: str) -> None:
+        """Give up the place in the line, or the room if that came in the same moment."""
+        if waiter.admitted.done() and not waiter.admitted.cancelled():
+            self.change(-waiter.tokens, client)
+        elif waiter in (line := self._lines.get(client, ())):
+            line.remove(waiter)
+            if not line:
+                del self._lines[client]
+            self._wake()
 
     def _patience(self) -> float:
         """Seconds after which half of the queue will have been answered, at the speed of late."""
@@ -119,17 +162,18 @@ class Reservation:
 
     admission: Admission
     tokens: int
+    client: str = ""
 
     def resize(self, tokens: int) -> None:
         """Hold room for so many tokens instead, now that they have been counted."""
-        self.admission.change(tokens - self.tokens)
+        self.admission.change(tokens - self.tokens, self.client)
         self.tokens = tokens
 
     def __enter__(self) -> Reservation:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.admission.release(self.tokens)
+        self.admission.release(self.tokens, self.client)
 
 
 @dataclass(eq=False)

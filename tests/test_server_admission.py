@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import pytest
 
+from tformer.model.errors import UsageError
 from tformer.server.admission import LONGEST_WAIT, SHORTEST_WAIT, Admission, Reservation, estimate
 from tformer.server.status import Overloaded
 
@@ -18,28 +20,39 @@ def run(test: Callable[[], Awaitable[None]]) -> None:
 
 def test_what_does_not_fit_is_refused_until_there_is_room() -> None:
     admission = Admission(100)
-    with admission.reserve(60), admission.reserve(40):
+    with admission.reserve(60, "a"), admission.reserve(40, "b"):
         with pytest.raises(Overloaded, match="100 of 100 tokens") as refused:
-            admission.reserve(1)
+            admission.reserve(1, "c")
         assert SHORTEST_WAIT <= refused.value.retry_after <= LONGEST_WAIT
-    with admission.reserve(100):
+    with admission.reserve(100, "a"):
         pass
     assert admission.tokens == 0
 
 
-def test_what_is_larger_than_the_queue_goes_alone() -> None:
+def test_what_can_never_fit_is_refused_for_good() -> None:
     admission = Admission(100)
-    with admission.reserve(1), pytest.raises(Overloaded):
-        admission.reserve(1000)
-    with admission.reserve(1000), pytest.raises(Overloaded):
-        admission.reserve(1)
+    with pytest.raises(UsageError, match=r"101 tokens .*\(100\)"):
+        admission.reserve(101)
+
+
+@pytest.mark.parametrize("greedy", [1, 2, 5])
+def test_greedy_clients_leave_a_share_for_whoever_comes_new(greedy: int) -> None:
+    admission = Admission(1000)
+    names = [str(number) for number in range(greedy)]
+    for _ in range(1000):
+        for name in names:
+            with suppress(Overloaded):
+                admission.reserve(1, name)
+    for name in names:
+        assert admission._held[name] == pytest.approx(1000 / (greedy + 1), abs=1)
+    admission.reserve(1000 - admission.tokens, "new")
 
 
 def test_a_guess_is_corrected() -> None:
     admission = Admission(100)
-    with admission.reserve(90) as room:
+    with admission.reserve(90, "a") as room:
         room.resize(10)
-        with admission.reserve(90):
+        with admission.reserve(90, "b"):
             assert admission.tokens == 100
     assert admission.tokens == 0
 
@@ -50,25 +63,40 @@ def test_a_guess_grows_with_the_text_and_is_never_nothing() -> None:
     assert estimate(["a" * 300]) > 100
 
 
-def test_those_who_wait_come_in_in_order() -> None:
+def test_those_who_wait_come_in_in_the_order_of_their_client() -> None:
     async def test() -> None:
         admission = Admission(10)
         order = []
 
         async def visit(name: str, tokens: int) -> None:
-            with await admission.wait(tokens, patience=10):
+            with await admission.wait(tokens, patience=10, client=name[0]):
                 order.append(name)
                 await asyncio.sleep(0)
 
-        with admission.reserve(10):
-            visits = [asyncio.create_task(visit(*v)) for v in [("a", 8), ("b", 8), ("c", 1)]]
+        with admission.reserve(10, "a"):
+            visits = [("a1", 8), ("a2", 3), ("b1", 3), ("b2", 1)]
+            tasks = [asyncio.create_task(visit(*each)) for each in visits]
             await asyncio.sleep(0.01)
             assert not order
-            with pytest.raises(Overloaded):  # nobody goes past a line
-                admission.reserve(0)
-        await asyncio.gather(*visits)
-        assert order == ["a", "b", "c"]
-        assert admission.tokens == 0
+            with pytest.raises(Overloaded):  # nobody goes past a line of its own client
+                admission.reserve(0, "a")
+        await asyncio.gather(*tasks)
+        assert order.index("a1") < order.index("a2") and order.index("b1") < order.index("b2")
+        assert admission.tokens == 0 and not admission._held and not admission._lines
+
+    run(test)
+
+
+def test_who_waits_holds_up_nobody_else() -> None:
+    async def test() -> None:
+        admission = Admission(100)
+        with admission.reserve(50, "greedy"):
+            waiting = asyncio.create_task(admission.wait(10, patience=10, client="greedy"))
+            await asyncio.sleep(0.01)
+            with admission.reserve(20, "other"):
+                assert not waiting.done()
+        with await waiting:
+            pass
 
     run(test)
 

@@ -14,7 +14,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any, NamedTuple
 
 import grpc
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
@@ -128,7 +128,7 @@ class Calls:
             with _Visit(self, method, context) as visit:
                 self._admit(visit.call, visit.metadata)
                 return await behaviour(read(message), visit.call)
-            await visit.refuse()
+            return visit.refuse()
 
         return unary
 
@@ -146,7 +146,7 @@ class Calls:
                     async for response in responses:
                         await context.write(response)
                 return
-            await visit.refuse()
+            visit.refuse()
 
         return stream
 
@@ -186,7 +186,9 @@ class Calls:
 class _Visit:
     """A call from its arrival to its end; errors become the status that `refuse` sends.
 
-    A class and no generator, since every call passes here.
+    A class and no generator, since every call passes here. It keeps no exception: the traceback of
+    one refers to the frame of the call, which refers to its message and to this, and such a cycle
+    would keep the message until a search for garbage.
     """
 
     def __init__(self, calls: Calls, method: str, context: Context) -> None:
@@ -194,7 +196,7 @@ class _Visit:
         self.call = Call(_request_id(self.metadata), method, context.peer(), None)
         self._calls = calls
         self._context = context
-        self._failure: Exception | None = None
+        self._refusal: _Refusal | None = None
         self._started = time.monotonic()
         followed = is_followed(self.metadata)
         self._following = span(method, self.metadata) if followed else nullcontext(UNSEEN)
@@ -212,7 +214,7 @@ class _Visit:
         self._calls.leave(self.call, code, time.monotonic() - self._started)
         self._span.end(code, self.call.id)
         self._following.__exit__(None, None, None)
-        return self._failure is not None
+        return self._refusal is not None
 
     def _code(self, error: BaseException | None) -> grpc.StatusCode:
         """What the call ends with; notes an error that the caller is to be told."""
@@ -220,17 +222,45 @@ class _Visit:
             return grpc.StatusCode.OK
         if not isinstance(error, Exception):  # cancelled
             return _why_cancelled(self._context)
-        self._failure = error
-        code = code_of(error)
+        self._refusal = _Refusal.of(error)
+        code = self._refusal.code
         if code is grpc.StatusCode.INTERNAL:
             facts = {"request_id": self.call.id}
             logger.error("a call has failed", exc_info=error, extra=facts)
         return code
 
-    async def refuse(self) -> NoReturn:
-        """Tell the caller why it has failed."""
-        assert self._failure
-        await _abort(self._context, self._failure, self.call.id)
+    def refuse(self) -> Any:
+        """Tell the caller why it has failed; in the place of an answer."""
+        assert self._refusal
+        self._refusal.tell(self._context, self.call.id)
+
+
+class _Refusal(NamedTuple):
+    """Why a call has failed, without what the error refers to."""
+
+    code: grpc.StatusCode
+    message: str
+    details: bytes
+    """A serialised google.rpc.Status."""
+
+    @classmethod
+    def of(cls, error: BaseException) -> _Refusal:
+        """What is told of an error."""
+        status = status_of(error)
+        return cls(code_of(error), status.message, status.SerializeToString())
+
+    def tell(self, context: Context, request_id: str = "") -> None:
+        """Make it the end of a call.
+
+        `context.abort` would raise an error that the context keeps, and with it, by its traceback,
+        the frame that has the message.
+        """
+        trailing: list[tuple[str, str | bytes]] = [(DETAILS_KEY, self.details)]
+        if request_id:
+            trailing.append((REQUEST_ID, request_id))
+        context.set_code(self.code)
+        context.set_details(self.message)
+        context.set_trailing_metadata(tuple(trailing))
 
 
 class TokenNeeded(grpc.aio.ServerInterceptor):
@@ -253,24 +283,15 @@ class TokenNeeded(grpc.aio.ServerInterceptor):
         try:
             self._gate.admit(str(metadata.get("authorization", "")))
         except NoToken as error:
-            refusal = error
+            refusal = _Refusal.of(error)
             self._metrics.calls.labels(method.strip("/").replace("/", "."), "UNAUTHENTICATED").inc()
         else:
             return await continuation(handler_call_details)
 
         async def refuse(messages: AsyncIterator[bytes], context: Context) -> None:
-            await _abort(context, refusal)
+            refusal.tell(context)
 
         return grpc.stream_stream_rpc_method_handler(refuse)
-
-
-async def _abort(context: Context, error: BaseException, request_id: str = "") -> NoReturn:
-    status = status_of(error)
-    trailing: list[tuple[str, str | bytes]] = [(DETAILS_KEY, status.SerializeToString())]
-    if request_id:
-        trailing.append((REQUEST_ID, request_id))
-    await context.abort(code_of(error), status.message, tuple(trailing))
-    raise AssertionError("abort has raised")
 
 
 def _why_cancelled(context: Context) -> grpc.StatusCode:

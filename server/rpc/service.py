@@ -13,7 +13,8 @@ from typing import TypeVar
 
 from tformer.model.engine.jobs import Timing
 from tformer.model.errors import TformerError, UsageError
-from tformer.model.passes.draft import Draft
+from tformer.model.passes.draft import Draft, Route
+from tformer.model.terms.glossary import Glossary
 from tformer.model.text.segmentation import detect
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.server.admission import Admission, Reservation, estimate
@@ -86,7 +87,7 @@ class TranslationService:
     ) -> pb.TranslateTextResponse:
         """Translate the texts of one message."""
         order, contents = Order.of(request), Content.all_of(request)
-        with self._admission.reserve(estimate(request.contents)) as room:
+        with self._admission.reserve(estimate(request.contents), call.client) as room:
             order = await self._with_glossary(order, request)
             model, translations = await self._contents(contents, order, call, room)
         usage = total(translation.usage for translation in translations)
@@ -141,7 +142,7 @@ class TranslationService:
         try:
             content = Content(item.content, item.target_prefix)
             tokens = estimate([item.content])
-            with await self._admission.wait(tokens, self._max_wait) as room:
+            with await self._admission.wait(tokens, self._max_wait, call.client) as room:
                 _, (translation,) = await self._contents([content], order, call, room)
         except Exception as error:
             translation = _failure(error, call)
@@ -154,7 +155,7 @@ class TranslationService:
         sources, _ = self._languages(request.model)
         if not any(character.isalpha() for character in request.content):
             return pb.DetectLanguageResponse()
-        with self._admission.reserve(estimate([request.content])):
+        with self._admission.reserve(estimate([request.content]), call.client):
             found = await self._aside(detect, request.content, sorted(sources))
         language = pb.DetectedLanguage(language_code=found.language, confidence=found.confidence)
         return pb.DetectLanguageResponse(languages=[language])
@@ -244,7 +245,7 @@ class TranslationService:
 
         async def translate(texts: list[str]) -> list[pb.Translation]:
             # The call has been let in by its size; nothing that belongs to it waits again.
-            with self._admission.let_in(estimate(texts)) as room:
+            with self._admission.let_in(estimate(texts), call.client) as room:
                 return await self._translate(model, list(map(Content, texts)), own, call, room)
 
         try:
@@ -364,14 +365,20 @@ def _drafts(
     """Cut texts into sentences and tokens; one that cannot be cut does not stop the others."""
     route = model.way(order.source, order.target).route
     glossary = order.glossary.terms if order.glossary else None
-    drafts: list[Draft | Exception] = []
-    for content in contents:
-        try:
-            options = order.options_for(content)
-            drafts.append(model.translator.draft(content.text, route, options, glossary))
-        except Exception as error:
-            drafts.append(error)
-    return drafts
+    return [_draft(model, content, order, route, glossary) for content in contents]
+
+
+# By itself, since the traceback of an error refers to the frame that has caught it: if that had the
+# list with the error in it, all texts of the call would stay until a search for garbage.
+def _draft(
+    model: ServedModel, content: Content, order: Order, route: Route, glossary: Glossary | None
+) -> Draft | Exception:
+    """The draft of one text, or what is wrong with it."""
+    try:
+        options = order.options_for(content)
+        return model.translator.draft(content.text, route, options, glossary)
+    except Exception as error:
+        return error
 
 
 def _open_page(model: ServedModel, content: str, order: Order) -> tuple[Page, str, str]:

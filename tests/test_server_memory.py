@@ -1,0 +1,124 @@
+"""Calls that are refused leave nothing behind that only a search for garbage would free."""
+
+from __future__ import annotations
+
+import gc
+import types
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from serving import make_model, serving
+
+from tformer import server
+from tformer.protos.v1 import translation_pb2 as pb
+from tformer.protos.v1.translation_pb2_grpc import TranslationServiceStub
+from tformer.server.access import hash_token
+
+SERVER = str(Path(server.__file__).parent)
+
+SHORT = pb.DecodingOptions(beam_size=1, max_length=2)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_model(tmp_path_factory.mktemp("models") / "en-de")
+
+
+def request(text: str, **fields: Any) -> pb.TranslateTextRequest:
+    chosen = {"target_language_code": "de", "options": SHORT, **fields}
+    return pb.TranslateTextRequest(contents=[text], **chosen)
+
+
+@contextmanager
+def frames_in_garbage() -> Iterator[list[str]]:
+    """Names of the server's functions whose frames only a search for garbage would have freed."""
+    found: list[str] = []
+    gc.collect()
+    gc.disable()
+    try:
+        yield found
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        gc.collect()
+        frames = [each for each in gc.garbage if isinstance(each, types.FrameType)]
+        found += [f.f_code.co_qualname for f in frames if f.f_code.co_filename.startswith(SERVER)]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+
+
+def code(call: Callable[[], Any]) -> str:
+    try:
+        call()
+    except grpc.RpcError as error:
+        return error.code().name  # type: ignore[attr-defined, no-any-return]
+    return "OK"
+
+
+def stream(*items: str, **config: Any) -> Iterator[pb.StreamTranslateTextRequest]:
+    chosen = {"target_language_code": "de", "options": SHORT, **config}
+    yield pb.StreamTranslateTextRequest(config=pb.StreamConfig(**chosen))
+    for item in items:
+        yield pb.StreamTranslateTextRequest(item=pb.StreamItem(content=item))
+
+
+HARMLESS = (("authorization", "Bearer secret"),)
+
+CALLS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "no token": ("UNAUTHENTICATED", lambda stub: stub.TranslateText(request("x"))),
+    "no token, stream": ("UNAUTHENTICATED", lambda stub: list(stub.StreamTranslateText(stream()))),
+    "larger than the queue": (
+        "INVALID_ARGUMENT",
+        lambda stub: stub.TranslateText(request("x" * 100_000), metadata=HARMLESS),
+    ),
+    "wrong option": (
+        "INVALID_ARGUMENT",
+        lambda stub: stub.TranslateText(
+            request("x", options=pb.DecodingOptions(beam_size=-1)), metadata=HARMLESS
+        ),
+    ),
+    "unknown model": (
+        "NOT_FOUND",
+        lambda stub: stub.TranslateText(request("x", model="none"), metadata=HARMLESS),
+    ),
+    "wrong page": (
+        "OK",
+        lambda stub: stub.TranslateText(
+            request("x", mime_type="text/html", target_prefixes=["y"]), metadata=HARMLESS
+        ),
+    ),
+    "prefix without room": (
+        "OK",
+        lambda stub: stub.TranslateText(
+            request("x", target_prefixes=["Hund " * 200]), metadata=HARMLESS
+        ),
+    ),
+    "item larger than the queue": (
+        "OK",
+        lambda stub: list(stub.StreamTranslateText(stream("x" * 100_000), metadata=HARMLESS)),
+    ),
+    "fine": ("OK", lambda stub: stub.TranslateText(request("x"), metadata=HARMLESS)),
+}
+
+
+@pytest.fixture(scope="module")
+def address(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    tokens = tmp_path_factory.mktemp("tokens") / "tokens.toml"
+    tokens.write_text(f'[tokens.a]\nsha256 = "{hash_token("secret")}"')
+    with serving(model, tokens=tokens, queue_tokens=20_000) as running:
+        yield running.address
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_refused_call_leaves_no_cycle(address: str, name: str) -> None:
+    expected, call = CALLS[name]
+    with grpc.insecure_channel(address) as channel:
+        stub = TranslationServiceStub(channel)
+        code(lambda: call(stub))
+        with frames_in_garbage() as found:
+            assert {code(lambda: call(stub)) for _ in range(3)} == {expected}
+    assert found == []
