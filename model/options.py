@@ -14,6 +14,24 @@ LengthNormalisation = Literal["paper", "average"]
 MAX_BEAM_SIZE = 64
 """More hypotheses than this have only ever been a mistake, and memory grows with them."""
 
+MAX_LENGTH = 4096
+"""Most tokens of one sentence's translation, whatever the options say; every token is a step."""
+
+MAX_EXPONENT = 10.0
+"""Largest ``length_penalty``: a power of it is still a number in single precision."""
+
+MAX_FACTOR = 100.0
+"""Largest ``patience``, ``length_ratio``, ``coverage_penalty``, ``repetition_penalty`` and
+``temperature``; the last two are at least its inverse."""
+
+MAX_REQUIRED_TERMS = 100
+
+MAX_TERM_CHARACTERS = 1000
+"""Longest required term, in characters."""
+
+MAX_PREFIX_CHARACTERS = 10_000
+"""Longest ``target_prefix``, in characters."""
+
 
 @dataclass(frozen=True)
 class DecodingOptions:
@@ -103,20 +121,21 @@ class DecodingOptions:
         """Refuse what cannot be decoded."""
         self._check_types()
         self._check_range("beam_size", 1, MAX_BEAM_SIZE)
-        self._check_range("length_penalty", 0, math.inf)
+        self._check_range("length_penalty", 0, MAX_EXPONENT)
         self._check_range("n_best", 1, self.beam_size, "beam_size")
         self._check_above("patience", 0)
-        self._check_range("min_length", 0, math.inf)
+        self._check_range("min_length", 0, MAX_LENGTH)
         if self.max_length is not None:
-            self._check_range("max_length", max(1, self.min_length), math.inf)
-        for name in ("length_ratio", "length_offset", "coverage_penalty", "no_repeat_ngram_size"):
-            self._check_range(name, 0, math.inf)
-        self._check_above("repetition_penalty", 0)
+            self._check_range("max_length", max(1, self.min_length), MAX_LENGTH)
+        for name in ("length_offset", "no_repeat_ngram_size"):
+            self._check_range(name, 0, MAX_LENGTH)
+        for name in ("patience", "length_ratio", "coverage_penalty"):
+            self._check_range(name, 0, MAX_FACTOR)
+        self._check_range("repetition_penalty", 1 / MAX_FACTOR, MAX_FACTOR)
         self._check_range("prefix_bias", 0, 1)
         if self.prefix_bias == 1:
             raise UsageError("prefix_bias must be less than 1: 0 forces the prefix")
-        if not all(map(str.strip, self.required_terms)):
-            raise UsageError("required_terms must not be empty or blank")
+        self._check_texts()
         self._check_sampling()
 
     def target_limit(self, source_length: int) -> int:
@@ -127,18 +146,37 @@ class DecodingOptions:
         if self.max_length is not None:
             return self.max_length
         limit = math.floor(self.length_ratio * source_length) + self.length_offset
-        return max(limit, self.min_length, 1)
+        return min(max(limit, self.min_length, 1), MAX_LENGTH)
 
     @property
     def enough(self) -> int:
         """Finished hypotheses for which a sentence waits."""
         return max(self.n_best, math.floor(self.beam_size * self.patience + 0.5))
 
+    def _check_texts(self) -> None:
+        if (length := len(self.target_prefix)) > MAX_PREFIX_CHARACTERS:
+            raise UsageError(
+                f"target_prefix must have at most {MAX_PREFIX_CHARACTERS:,} characters, "
+                f"not {length:,}"
+            )
+        if (number := len(self.required_terms)) > MAX_REQUIRED_TERMS:
+            raise UsageError(
+                f"required_terms must be at most {MAX_REQUIRED_TERMS}, not {number:,}: "
+                "a glossary takes more"
+            )
+        if not all(map(str.strip, self.required_terms)):
+            raise UsageError("required_terms must not be empty or blank")
+        if (longest := max(map(len, self.required_terms), default=0)) > MAX_TERM_CHARACTERS:
+            raise UsageError(
+                f"required_terms must have at most {MAX_TERM_CHARACTERS:,} characters each, "
+                f"not {longest:,}"
+            )
+
     def _check_sampling(self) -> None:
-        self._check_above("temperature", 0)
-        self._check_range("top_k", 0, math.inf)
+        self._check_range("temperature", 1 / MAX_FACTOR, MAX_FACTOR)
+        self._check_range("top_k", 0, 2**31 - 1)
         self._check_above("top_p", 0)
-        self._check_range("top_p", 0, 1)
+        self._check_range("top_p", 1e-6, 1)
         self._check_range("seed", 0, 2**64 - 1)
         for name, default in (("temperature", 1), ("top_k", 0), ("top_p", 1)):
             if getattr(self, name) != default and not self.sampling:
