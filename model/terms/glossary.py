@@ -13,8 +13,8 @@ two of the same length the first. Nothing is inflected: every form is an entry o
 **What it must become.** Entries of the same source are alternatives, of which one must be said:
 as whole words, as written, but for a first letter that may become a capital.
 
-All terms are looked for at once, by an Aho-Corasick automaton: the time that a text takes hardly
-grows with the glossary.
+Thousands of terms are looked for at once, by an Aho-Corasick automaton: the time that a text takes
+hardly grows with the glossary.
 """
 
 from __future__ import annotations
@@ -22,12 +22,16 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ahocorasick_rs import AhoCorasick
 
 from tformer.model.text.normalization import normalise, same_language
 from tformer.model.translation import Notice, TermUse, WarningKind
+
+AT_ONCE = 4096
+"""Terms of one automaton. The making of one stops every thread of Python, a server's too: for so
+many, some tens of milliseconds; for 100,000 it would be a second."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,11 @@ class Glossary:
             source: its language.
             target: the language that it is translated into.
         """
-        return self._matcher(source, target).find(normalise(text))
+        return _without_overlaps(self.find_all(normalise(text), source, target))
+
+    def find_all(self, text: str, source: str, target: str) -> list[Found]:
+        """The terms of a normalised text, also those that overlap, in no order."""
+        return list(self._matcher(source, target).find_all(text))
 
     def covers(self, source: str, target: str) -> bool:
         """Whether it has terms from one language to another."""
@@ -110,6 +118,44 @@ class Glossary:
         if pair not in self._matchers:
             self._matchers[pair] = _Matcher(e for e in self._entries if e.serves(*pair))
         return self._matchers[pair]
+
+
+class JoinedGlossary(Glossary):
+    """A glossary and a few terms besides, for which it is not searched through again."""
+
+    def __init__(self, first: Glossary, second: Glossary) -> None:
+        """Both; entries of the same source in either are alternatives, those of the first first."""
+        self._parts = first, second
+
+    def __len__(self) -> int:
+        return sum(map(len, self._parts))
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """What both were made of, each once."""
+        return tuple(dict.fromkeys(entry for part in self._parts for entry in part.entries))
+
+    def find_all(self, text: str, source: str, target: str) -> list[Found]:
+        """The terms of a normalised text, also those that overlap, in no order."""
+        first, second = (part.find_all(text, source, target) for part in self._parts)
+        places = {(found.start, found.end): found for found in first}
+        for found in second:
+            place = found.start, found.end
+            places[place] = _both(places[place], found) if place in places else found
+        return list(places.values())
+
+    def covers(self, source: str, target: str) -> bool:
+        """Whether it has terms from one language to another."""
+        return any(part.covers(source, target) for part in self._parts)
+
+
+def _both(one: Found, other: Found) -> Found:
+    """Two findings in one place; where one is written in another way, the first."""
+    if one.term.source != other.term.source:
+        return one
+    targets = tuple(dict.fromkeys((*one.term.targets, *other.term.targets)))
+    term = Term(one.term.source, targets, one.term.note or other.term.note)
+    return replace(one, term=term)
 
 
 def is_said(term: Term, text: str) -> bool:
@@ -143,6 +189,18 @@ def warnings_about(uses: Iterable[TermUse]) -> list[Notice]:
     ]
 
 
+def _without_overlaps(terms: Iterable[Found]) -> list[Found]:
+    """Of terms of one text those that count, in its order: the longest, of equals the first."""
+    found = sorted(terms, key=lambda f: (f.start - f.end, f.start))
+    taken = bytearray(max((one.end for one in found), default=0))
+    chosen = []
+    for one in found:
+        if not any(taken[one.start : one.end]):
+            taken[one.start : one.end] = b"\1" * (one.end - one.start)
+            chosen.append(one)
+    return sorted(chosen, key=lambda f: f.start)
+
+
 class _Matcher:
     """The terms of one language pair."""
 
@@ -151,27 +209,21 @@ class _Matcher:
         for term in _terms(entries):
             self._terms.setdefault(_fold(term.source), []).append(term)
         self._patterns = list(self._terms)
-        self._automaton = AhoCorasick(self._patterns, store_patterns=False)
+        self._automata = {
+            start: AhoCorasick(self._patterns[start : start + AT_ONCE], store_patterns=False)
+            for start in range(0, len(self._patterns), AT_ONCE)
+        }
 
     def __len__(self) -> int:
         return len(self._patterns)
 
-    def find(self, text: str) -> list[Found]:
-        found = sorted(self._all(text), key=lambda f: (f.start - f.end, f.start))
-        taken = bytearray(len(text))
-        chosen = []
-        for one in found:
-            if not any(taken[one.start : one.end]):
-                taken[one.start : one.end] = b"\1" * (one.end - one.start)
-                chosen.append(one)
-        return sorted(chosen, key=lambda f: f.start)
-
-    def _all(self, text: str) -> Iterator[Found]:
-        matches = self._automaton.find_matches_as_indexes(_fold(text), overlapping=True)
-        for pattern, start, end in matches:
-            term = self._as_written(self._patterns[pattern], text[start:end])
-            if term is not None and _is_whole(text, start, end):
-                yield Found(term, start, end, start > 0 and text[start - 1] != " ")
+    def find_all(self, text: str) -> Iterator[Found]:
+        folded = _fold(text)
+        for first, automaton in self._automata.items():
+            for number, start, end in automaton.find_matches_as_indexes(folded, overlapping=True):
+                term = self._as_written(self._patterns[first + number], text[start:end])
+                if term is not None and _is_whole(text, start, end):
+                    yield Found(term, start, end, start > 0 and text[start - 1] != " ")
 
     def _as_written(self, pattern: str, written: str) -> Term | None:
         terms = self._terms[pattern]

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tformer.documents.terminology.glossaries import is_file_name, read_glossary
 from tformer.model.errors import UsageError
-from tformer.model.terms.glossary import Entry, Glossary
+from tformer.model.terms.glossary import Entry, Glossary, JoinedGlossary
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.server.glossaries.served import ServedGlossary
 from tformer.server.glossaries.wire import check_size, entries_of
@@ -136,8 +136,10 @@ class Glossaries:
         self, mark: bytes, named: ServedGlossary | None, config: pb.GlossaryConfig
     ) -> ServedGlossary:
         if mark not in self._brought:
-            entries = [*(named.terms.entries if named else ()), *entries_of(config)]
-            self._brought[mark] = _served("", entries)
+            terms = Glossary(entries_of(config))
+            if named:
+                terms = JoinedGlossary(named.terms, terms)
+            self._brought[mark] = ServedGlossary("", terms, mark.hex())
             if len(self._brought) > KEPT:
                 self._brought.popitem(last=False)
         self._brought.move_to_end(mark)

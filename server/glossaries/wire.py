@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from tformer.documents.terminology.glossaries import SUFFIXES
 from tformer.model.errors import UsageError
+from tformer.model.options import MAX_TERM_CHARACTERS
 from tformer.model.terms.glossary import Entry, Glossary
 from tformer.model.text.normalization import same_language
 from tformer.protos.v1 import translation_pb2 as pb
@@ -104,6 +105,11 @@ def _entry(number: int, entry: pb.GlossaryEntry) -> Entry:
     for side in ("source_term", "target_term"):
         if not getattr(entry, side).strip():
             raise UsageError(f"glossary_config.entries[{number}] has no {side}")
+        if (length := len(getattr(entry, side))) > MAX_TERM_CHARACTERS:
+            raise UsageError(
+                f"glossary_config.entries[{number}].{side} has {length:,} characters, more than "
+                f"{MAX_TERM_CHARACTERS:,}"
+            )
     return Entry(
         entry.source_term,
         entry.target_term,
