@@ -3,12 +3,14 @@
 import sys
 from typing import NoReturn
 
+from tformer.cli.early import heed_signals
 from tformer.daemon.delegate import hand_over
 from tformer.model.errors import ServerError
 
 
 def main() -> NoReturn:
     """Run the command, here or in a process of the pre-fork server."""
+    heed_signals(sys.argv[1:])
     try:
         status = hand_over(sys.argv[1:])
     except ServerError as error:

@@ -12,13 +12,15 @@ from typer.exceptions import TyperException
 
 from tformer.cli import lines, talk
 from tformer.cli.commands import COMMANDS, command
+from tformer.cli.early import heed_signals
 from tformer.cli.exits import ExitStatus, PipeClosed, status_of
 from tformer.model.errors import TformerError
 
 
 def main() -> NoReturn:
     """Be the program, to its end."""
-    signal.signal(signal.SIGTERM, _terminate)
+    if not heed_signals(sys.argv[1:]):
+        signal.signal(signal.SIGTERM, _terminate)
     sys.exit(run(sys.argv[1:]))
 
 

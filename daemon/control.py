@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
@@ -175,9 +175,16 @@ def _changed(directory: Path) -> float:
 @contextmanager
 def _locked_folder() -> Iterator[None]:
     """Keep others from starting a daemon too."""
-    folder().mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder().chmod(0o700)
-    with (folder() / "daemon.lock").open("w") as lock:
+    with ExitStack() as closing:
+        try:
+            folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder().chmod(0o700)  # refused by a folder of another user
+            lock = closing.enter_context((folder() / "daemon.lock").open("w"))
+        except OSError as error:
+            raise ServerError(
+                f"{folder()}: cannot hold the daemon ({error.strerror}); XDG_RUNTIME_DIR may name "
+                "another folder"
+            ) from error
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

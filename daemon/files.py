@@ -8,11 +8,18 @@ from pathlib import Path
 
 
 def folder() -> Path:
-    """Where all of them are, `$XDG_RUNTIME_DIR/tformer` or `~/.cache/tformer`."""
+    """Where all of them are, `$XDG_RUNTIME_DIR/tformer` or `~/.cache/tformer`.
+
+    Who has no home has one of his own among the temporary files.
+    """
     if runtime := os.environ.get("XDG_RUNTIME_DIR"):
         return Path(runtime) / "tformer"
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "tformer"
+    if cache := os.environ.get("XDG_CACHE_HOME"):
+        return Path(cache) / "tformer"
+    try:
+        return Path.home() / ".cache" / "tformer"
+    except RuntimeError:
+        return Path(os.environ.get("TMPDIR") or "/tmp") / f"tformer-{os.getuid()}"
 
 
 def socket_path() -> Path:

@@ -118,7 +118,7 @@ def _files_of(caller: socket.socket) -> list[int]:
 
 
 def _listen(daemon: int) -> Starter:
-    from tformer.server.access.address import only_for_the_user
+    from tformer.server.access.sockets import only_for_the_user
 
     gc.freeze()
     path = files.starter_path()

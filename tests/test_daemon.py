@@ -86,6 +86,25 @@ def loaded_dtype() -> str:
     return served.dtype
 
 
+def test_who_has_no_home_has_a_folder_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("XDG_RUNTIME_DIR", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", unknown)
+    assert files.folder().name == f"tformer-{os.getuid()}"
+
+
+def test_a_folder_that_cannot_be_is_said(
+    model: Path, tformer: Tformer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "file"))
+    found = tformer("daemon", "start", "-m", model)
+    assert found.status == ExitStatus.SERVER and "cannot hold the daemon" in found.err
+
+
 @pytest.mark.usefixtures("started", "here")
 def test_only_the_user_can_reach_it() -> None:
     assert stat.S_IMODE(files.folder().stat().st_mode) == 0o700

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
-import os
-import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tformer.model.errors import ServerError, UsageError
+from tformer.model.errors import UsageError
 
 DEFAULT = "127.0.0.1:50051"
 
@@ -57,25 +53,3 @@ class Address:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return False
-
-
-@contextmanager
-def only_for_the_user() -> Iterator[None]:
-    """Let no one else use what is created meanwhile."""
-    umask = os.umask(0o177)
-    try:
-        yield
-    finally:
-        os.umask(umask)
-
-
-def check_socket(path: Path) -> None:
-    """See that a socket may be made at ``path``: one that is there is replaced, nothing else.
-
-    Raises:
-        ServerError: something else is there, or there is no such folder.
-    """
-    if not path.parent.is_dir():
-        raise ServerError(f"{path.parent}: no such folder for a socket")
-    if path.exists() and not stat.S_ISSOCK(path.stat().st_mode):
-        raise ServerError(f"{path}: is there, and is no socket")

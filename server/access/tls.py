@@ -20,6 +20,9 @@ from tformer.model.errors import InputError
 
 logger = logging.getLogger(__name__)
 
+_BY_DATE = (9, 10)
+"""Codes of OpenSSL: not yet valid, expired."""
+
 LOOK_AGAIN = 1.0
 """Seconds between looks at the files."""
 
@@ -67,6 +70,33 @@ class TlsFiles:
             raise InputError(f"{self.client_ca}: is not a certificate ({error})") from error
 
 
+def why_not_valid(certificate: Path, key: Path) -> str:
+    """Say why nobody would accept a certificate at this time; "" if it can be accepted.
+
+    A client that trusts it looks at it, in memory: Python can read the dates in no other way.
+    """
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname = False
+    client.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
+    client.load_verify_locations(certificate)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(certificate, key, password=lambda: b"")
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    calling = client.wrap_bio(back, there)
+    answering = server.wrap_bio(there, back, server_side=True)
+    for _ in range(4):
+        for side in (calling, answering):
+            try:
+                side.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+            except ssl.SSLCertVerificationError as error:
+                return error.verify_message if error.verify_code in _BY_DATE else ""
+            except ssl.SSLError:
+                return ""
+    return ""
+
+
 class Certificates:
     """What a server shows, as its files are now."""
 
@@ -89,6 +119,8 @@ class Certificates:
         self._modified = files.modified
         self._looked = time.monotonic()
         self._first = files.read()
+        if why := why_not_valid(files.certificate, files.key):
+            logger.error("clients will not accept the certificate", extra={"error": why})
 
     def credentials(self) -> grpc.ServerCredentials:
         """Credentials that follow the files."""
@@ -111,7 +143,9 @@ class Certificates:
         self._modified = modified
         try:
             new = self._files.read()
-        except InputError as error:
+            if why := why_not_valid(self._files.certificate, self._files.key):
+                raise InputError(f"{self._files.certificate}: {why}")
+        except (InputError, OSError) as error:
             logger.error("the certificate was not replaced", extra={"error": str(error)})
             return None
         logger.info("the certificate was replaced", extra={"file": str(self._files.certificate)})

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import select
+import sys
+import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Any
 
 # What every record has; the rest was given as `extra`.
 _USUAL = logging.makeLogRecord({}).__dict__.keys() | {"message", "asctime", "taskName"}
 
 # What Python looks up for every record, and the log does not tell.
 _UNTOLD = ("logThreads", "logProcesses", "logMultiprocessing")
+
+LAST_WAIT = 0.2
+"""Seconds that the end of a program waits for a reader of its last lines."""
 
 # Every call has a line, so these two are made once and not for each.
 _as_json = json.JSONEncoder(ensure_ascii=False, default=str).encode
@@ -42,6 +51,66 @@ def note(logger: logging.Logger, message: str, facts: dict[str, object]) -> None
         logger.handle(record)
 
 
+class Pipe:
+    """Writes lines to a file descriptor that somebody may read slowly, or not at all.
+
+    It never waits: what cannot be written is kept, up to a bound, and lost beyond; the first line
+    that then gets through tells how many were lost.
+    """
+
+    ATOMIC = 4096
+    """Bytes that a pipe takes at once if it takes any (PIPE_BUF of Linux)."""
+
+    CAPACITY = 1 << 20
+    """Bytes that are kept, at most."""
+
+    def __init__(self, descriptor: int) -> None:
+        """Write to ``descriptor``, which stays open."""
+        self._descriptor = descriptor
+        self._kept: deque[bytes] = deque()
+        self._size = 0
+        self._lost = 0
+        self._poll = select.poll()
+        self._poll.register(descriptor, select.POLLOUT)
+
+    def write(self, text: str) -> None:
+        """Write lines, or keep them, or lose them."""
+        data = text.encode("utf-8", "replace")
+        if self._size + len(data) > self.CAPACITY:
+            self._lost += 1
+        else:
+            self._keep(data)
+        self.flush()
+
+    def flush(self, patience: float = 0.0) -> None:
+        """Write what is kept, waiting ``patience`` seconds at most for every part of it."""
+        while self._kept and self._is_ready(patience):
+            data = self._kept.popleft()
+            self._size -= len(data)
+            try:
+                written = os.write(self._descriptor, data[: self.ATOMIC])
+            except OSError:  # nobody reads any more, or the disk is full
+                self._lost += 1
+                continue
+            if rest := data[written:]:
+                self._kept.appendleft(rest)
+                self._size += len(rest)
+            elif self._lost and not self._kept:
+                self._tell_of_lost()
+
+    def _is_ready(self, patience: float) -> bool:
+        return any(events & select.POLLOUT for _, events in self._poll.poll(patience * 1000))
+
+    def _keep(self, data: bytes) -> None:
+        self._kept.append(data)
+        self._size += len(data)
+
+    def _tell_of_lost(self) -> None:
+        lost, self._lost = self._lost, 0
+        entry = {"time": _time(time.time()), "level": "warning", "message": "lines were lost"}
+        self._keep(f"{_as_json(entry | {'lines': lost})}\n".encode())
+
+
 class JsonFormatter(logging.Formatter):
     """Time, level, message and all that was given as `extra`."""
 
@@ -58,6 +127,14 @@ class JsonFormatter(logging.Formatter):
         return _as_json(entry)
 
 
+def _stderr() -> Any:
+    """Where the log goes: stderr, without ever waiting for its reader."""
+    try:
+        return Pipe(sys.stderr.fileno())
+    except (OSError, ValueError, AttributeError):  # no file, as in a test
+        return None
+
+
 def _extra(record: logging.LogRecord) -> dict[str, object]:
     return {key: value for key, value in vars(record).items() if key not in _USUAL}
 
@@ -65,7 +142,7 @@ def _extra(record: logging.LogRecord) -> dict[str, object]:
 @contextmanager
 def logging_to_stderr(level: str = "info") -> Iterator[None]:
     """Send the log of tformer to stderr meanwhile."""
-    handler = logging.StreamHandler()
+    handler = logging.StreamHandler(pipe := _stderr())
     handler.setFormatter(JsonFormatter())
     logger = logging.getLogger("tformer")
     before = logger.handlers, logger.level, logger.propagate
@@ -76,5 +153,7 @@ def logging_to_stderr(level: str = "info") -> Iterator[None]:
     try:
         yield
     finally:
+        if isinstance(pipe, Pipe):
+            pipe.flush(LAST_WAIT)
         logger.handlers, logger.level, logger.propagate = before
         vars(logging).update(looked_up)
