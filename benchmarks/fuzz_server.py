@@ -1,0 +1,326 @@
+"""Random requests over the whole contract of the server, while three clients translate.
+
+    python benchmarks/fuzz_server.py --seconds 600
+
+Requests are made from the descriptors of the contract: every field of every method, with values
+that are plausible, at an edge or wild, and now and then with bytes changed. Nothing of it may end
+in INTERNAL, and three innocent clients have to get what they got when the server was quiet.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from served import Served, served
+
+from tformer.protos.v1 import admin_pb2, translation_pb2
+from tformer.protos.v1 import translation_pb2 as pb
+from tformer.protos.v1.translation_pb2_grpc import TranslationServiceStub
+
+SERVICES = (
+    translation_pb2.DESCRIPTOR.services_by_name["TranslationService"],
+    admin_pb2.DESCRIPTOR.services_by_name["AdminService"],
+)
+
+INNOCENT = [
+    "A dog runs on the beach.",
+    "Two children play with a brown dog in front of the old church.",
+    "Where is the railway station? The train to Berlin leaves at 7:45.",
+    "The house is old, but the garden is beautiful, and the neighbours are kind.",
+]
+
+HEALTH_SECONDS = 0.5
+"""In which a probe has to be answered, in 99 of 100 cases."""
+
+# What a field of a name is likely to have.
+PLAUSIBLE: dict[str, Sequence[Any]] = {
+    "source_language_code": ["en", "de", "", "EN-us"],
+    "target_language_code": ["de", "en", "de"],
+    "model": ["", "en-de"],
+    "name": ["en-de", "terms"],
+    "glossary": ["", "terms"],
+    "mime_type": ["", "text/plain", "text/html"],
+    "beam_size": [1, 2, 4],
+    "n_best": [1, 1, 2],
+    "max_length": [1, 20, 60],
+    "min_length": [0, 5],
+    "length_penalty": [0.0, 0.6, 1.0],
+    "patience": [0.5, 1.0, 2.0],
+    "length_ratio": [1.0, 2.0],
+    "length_offset": [0, 50],
+    "coverage_penalty": [0.0],
+    "no_repeat_ngram_size": [0, 2, 3],
+    "repetition_penalty": [1.0, 1.3],
+    "prefix_bias": [0.0, 0.3],
+    "temperature": [1.0, 0.7],
+    "top_k": [0, 3],
+    "top_p": [1.0, 0.9],
+    "required_terms": ["Hund", "am Strand"],
+    "target_prefixes": ["", "Ein", "Der"],
+    "target_prefix": ["", "Ein"],
+    "source_term": ["dog", "railway station"],
+    "target_term": ["Hund", "Bahnhof"],
+}
+
+WILD_TEXTS = [
+    "", " ", "\0", "a\0b", "\n\n", "A dog. " * 40, "a" * 3000, "語" * 500, "👩‍👩‍👧‍👦" * 30,
+    "a" + "\u0301\u0316" * 200, "\u200b" * 300, "\u202e" * 100, "\ufffd", "<p>A <b>dog</b>.</p>",
+    "<" * 500, "<i>a</i>" * 100, "<script>", "&amp;" * 100, "1,000.50", "...", "x " * 800,
+    "Ein Hund läuft am Strand.", "\U0010ffff", "a\ttab", "\u2028line", "tlh", "../../etc/passwd",
+]  # fmt: skip
+
+WILD_NUMBERS = [0, 1, -1, 2, 5, 63, 64, 65, 4095, 4096, 4097, 10**6, 2**31 - 1, -(2**31)]
+
+WILD_DOUBLES = [
+    0.0, -0.0, 1.0, -1.0, 1e-300, 5e-324, 1e-3, 0.999999999999, 10.0, 100.0, 101.0, 1e18, 1e308,
+    float("nan"), float("inf"), -float("inf"),
+]  # fmt: skip
+
+
+class Draw:
+    """Messages at random."""
+
+    def __init__(self, seed: str, wildness: float) -> None:
+        """Of a seed; ``wildness`` is the share of values that need not be plausible."""
+        self.random = random.Random(seed)
+        self._wildness = wildness
+
+    def message(self, descriptor: Descriptor) -> Any:
+        """A message of a type, with some of its fields."""
+        message = GetMessageClass(descriptor)()
+        for each in descriptor.fields:
+            if self.random.random() < self._presence(each):
+                self._fill(message, each)
+        return message
+
+    def damaged(self, message: Message) -> bytes:
+        """The bytes of a message, a few of them changed."""
+        data = bytearray(message.SerializeToString())
+        for _ in range(self.random.randint(1, 4)):
+            if data:
+                data[self.random.randrange(len(data))] = self.random.randrange(256)
+        return bytes(data)
+
+    def _presence(self, each: FieldDescriptor) -> float:
+        if each.name in ("contents", "content", "target_language_code", "config"):
+            return 0.95
+        return 0.15 if each.containing_type.name == "DecodingOptions" else 0.3
+
+    def _fill(self, message: Any, each: FieldDescriptor) -> None:
+        if each.is_repeated:
+            values = getattr(message, each.name)
+            for _ in range(self.random.choice([0, 1, 1, 2, 3, 8, 40])):
+                if each.type == FieldDescriptor.TYPE_MESSAGE:
+                    values.add().CopyFrom(self.message(each.message_type))
+                else:
+                    values.append(self._value(each))
+        elif each.type == FieldDescriptor.TYPE_MESSAGE:
+            getattr(message, each.name).CopyFrom(self.message(each.message_type))
+        else:
+            setattr(message, each.name, self._value(each))
+
+    def _value(self, each: FieldDescriptor) -> Any:
+        plausible = PLAUSIBLE.get(each.name)
+        if self.random.random() >= self._wildness:
+            if plausible:
+                return self.random.choice(plausible)
+            if each.type == FieldDescriptor.TYPE_STRING:
+                return self.random.choice(INNOCENT)
+        if each.type == FieldDescriptor.TYPE_STRING:
+            return self.random.choice(WILD_TEXTS)
+        if each.type == FieldDescriptor.TYPE_DOUBLE:
+            return self.random.choice(WILD_DOUBLES)
+        if each.type == FieldDescriptor.TYPE_BOOL:
+            return self.random.random() < 0.5
+        if each.type == FieldDescriptor.TYPE_UINT64:
+            return self.random.choice([0, 1, 2**64 - 1])
+        return self.random.choice(WILD_NUMBERS)
+
+
+@dataclass
+class Report:
+    """What came of it."""
+
+    codes: Counter[str] = field(default_factory=Counter)
+    """Ends of the random calls, and of their texts."""
+    defects: list[str] = field(default_factory=list)
+    """What must not happen, each in a line."""
+    innocent: int = 0
+    """Calls of innocent clients that were right."""
+    health: list[float] = field(default_factory=list)
+    """Seconds of the probes."""
+
+    def health_p99(self) -> float:
+        """Seconds in which 99 of 100 probes were answered."""
+        return sorted(self.health)[int(0.99 * (len(self.health) - 1))] if self.health else 0.0
+
+
+class Attack:
+    """Random calls, innocent ones and probes at the same time."""
+
+    def __init__(self, server: Served, seed: int, seconds: float) -> None:
+        """Nothing is sent yet."""
+        self._server = server
+        self._seed = seed
+        self._seconds = seconds
+        self._over = threading.Event()
+        self._lock = threading.Lock()
+        self.report = Report()
+        self._expected = [self._innocent(server.channel(), text) for text in INNOCENT]
+
+    def run(self, attackers: int = 4) -> Report:
+        """Send for as long as was asked."""
+        work: list[Callable[[], None]] = [self._probe]
+        work += [lambda n=n: self._attack(n) for n in range(attackers)]  # type: ignore[misc]
+        work += [lambda n=n: self._be_innocent(n) for n in range(3)]  # type: ignore[misc]
+        threads = [threading.Thread(target=each) for each in work]
+        for thread in threads:
+            thread.start()
+        time.sleep(self._seconds)
+        self._over.set()
+        for thread in threads:
+            thread.join()
+        if self._server.process.poll() is not None:
+            self._defect(f"the server has ended: {self._server.process.returncode}")
+        for line in self._server.lines():
+            if "traceback" in line:
+                self._defect(f"in the log: {str(line['traceback'])[-300:]}")
+        return self.report
+
+    def _defect(self, text: str) -> None:
+        with self._lock:
+            self.report.defects.append(text)
+
+    def _count(self, code: str, what: str) -> None:
+        with self._lock:
+            self.report.codes[code] += 1
+        if code in ("INTERNAL", "UNKNOWN", "UNAVAILABLE", "DATA_LOSS"):
+            self._defect(f"{code}: {what[:600]}")
+
+    # --- the three kinds of clients ---
+
+    def _attack(self, number: int) -> None:
+        call = 0
+        with self._server.channel() as channel:
+            while not self._over.is_set():
+                call += 1
+                name = f"{self._seed}/{number}/{call}"
+                wildness = random.Random(name).choice([0.05, 0.2, 0.6])
+                draw = Draw(name, wildness)
+                self._one(channel, draw, name)
+
+    def _one(self, channel: grpc.Channel, draw: Draw, name: str) -> None:
+        service = draw.random.choices(SERVICES, [20, 1])[0]
+        method = draw.random.choice(service.methods)
+        path = f"/{service.full_name}/{method.name}"
+        requests = list(self._requests(draw, method))
+        timeout = draw.random.choice([0.01, 0.5, 5, 5, 5])
+        call = channel.stream_stream(path, None, None)
+        try:
+            answers = call(iter(requests), timeout=timeout)
+            for answer in answers:
+                self._look_at(method, answer, name)
+                if draw.random.random() < 0.02:
+                    answers.cancel()
+            self._count("OK", name)
+        except grpc.RpcError as error:
+            self._count(error.code().name, f"{name} {path} {error.details()}")
+
+    def _requests(self, draw: Draw, method: MethodDescriptor) -> Iterator[bytes]:
+        number = draw.random.choice([0, 1, 2, 5, 20]) if method.client_streaming else 1
+        for index in range(number):
+            message = draw.message(method.input_type)
+            if method.client_streaming and draw.random.random() < 0.9:
+                part = "item" if index else "config"
+                (descriptor,) = [f for f in method.input_type.fields if f.name == part]
+                message = GetMessageClass(method.input_type)()
+                getattr(message, part).CopyFrom(draw.message(descriptor.message_type))
+            damaged = draw.random.random() < 0.05
+            yield draw.damaged(message) if damaged else message.SerializeToString()
+
+    def _look_at(self, method: MethodDescriptor, answer: bytes, name: str) -> None:
+        found = GetMessageClass(method.output_type).FromString(answer)
+        for each in (*getattr(found, "translations", ()), getattr(found, "translation", None)):
+            if each is not None and each.HasField("error"):
+                code = grpc.StatusCode.INTERNAL if each.error.code == 13 else None
+                self._count(code.name if code else f"text {each.error.code}", name)
+
+    def _be_innocent(self, number: int) -> None:
+        with self._server.channel() as channel:
+            while not self._over.is_set():
+                number = (number + 1) % len(INNOCENT)
+                try:
+                    found = self._innocent(channel, INNOCENT[number])
+                except grpc.RpcError as error:
+                    self._defect(f"innocent: {error.code().name} {error.details()}")
+                    continue
+                if found != self._expected[number]:
+                    self._defect(f"innocent: {found} instead of {self._expected[number]}")
+                self.report.innocent += 1
+
+    def _innocent(self, channel: grpc.Channel, text: str) -> list[str]:
+        request = pb.TranslateTextRequest(
+            contents=[text, text.upper()], source_language_code="en", target_language_code="de"
+        )
+        answer = TranslationServiceStub(channel).TranslateText(request, timeout=60)
+        return [each.translated_text or str(each.error) for each in answer.translations]
+
+    def _probe(self) -> None:
+        with self._server.channel() as channel:
+            stub = health_pb2_grpc.HealthStub(channel)
+            while not self._over.is_set():
+                started = time.monotonic()
+                try:
+                    stub.Check(health_pb2.HealthCheckRequest(), timeout=30)
+                except grpc.RpcError as error:
+                    self._defect(f"health: {error.code().name}")
+                self.report.health.append(time.monotonic() - started)
+                time.sleep(0.02)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Fuzz, print what came of it, and return 1 if anything is wrong."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seconds", type=float, default=600.0)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--model", default="en-de")
+    chosen = parser.parse_args(arguments)
+    with served("--model", f"en-de={chosen.model}", "--open-admin") as server:
+        before = server.resident_mb
+        report = Attack(server, chosen.seed, chosen.seconds).run()
+        after = server.resident_mb
+    print(
+        json.dumps(
+            {
+                "seconds": chosen.seconds,
+                "random_calls": dict(report.codes),
+                "innocent_calls_right": report.innocent,
+                "health_p99_seconds": round(report.health_p99(), 3),
+                "health_max_seconds": round(max(report.health, default=0.0), 3),
+                "resident_mb": [round(before), round(after)],
+                "defects": len(report.defects),
+            },
+            indent=2,
+        )
+    )
+    for defect, times in Counter(report.defects).most_common(20):
+        print(f"{times}x {defect}", file=sys.stderr)
+    return bool(report.defects)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
