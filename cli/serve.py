@@ -58,6 +58,25 @@ def serve(
     max_message: Annotated[
         int, Option(metavar="BYTES", help="The largest message that is read.")
     ] = 4 << 20,
+    max_calls: Annotated[
+        int,
+        Option(metavar="N", help="Calls under way at most; one client gets at most half of them."),
+    ] = 4096,
+    max_streams: Annotated[
+        int, Option(metavar="N", help="Calls under way on one connection, at most.")
+    ] = 1000,
+    max_connections: Annotated[int, Option(metavar="N", help="Connections at most.")] = 10_000,
+    max_connection_age: Annotated[
+        float | None,
+        Option(metavar="SECONDS", help="Ask connections to end after so long; without it, never."),
+    ] = None,
+    connection_grace: Annotated[
+        float | None,
+        Option(
+            metavar="SECONDS",
+            help="What calls on such a connection have left; without it, what they need.",
+        ),
+    ] = None,
     grace: Annotated[
         float, Option(metavar="SECONDS", help="What accepted work has left after SIGTERM.")
     ] = 30.0,
@@ -100,13 +119,11 @@ def serve(
     on stderr, a JSON object a line, and no text unless --log-text is given.
     """
     tls = _tls(tls_certificate, tls_key, tls_client_ca)
-    check_above_zero(
-        queue_tokens=queue_tokens, max_wait=max_wait, max_message=max_message, grace=grace
-    )
     DecodingOptions(beam_size=beam_size)
     from tformer.server.access.address import Address
     from tformer.server.glossaries.catalog import GlossarySource
     from tformer.server.lifecycle import ServerOptions, run
+    from tformer.server.limits import Limits
     from tformer.server.models import ModelSource, Settings
     from tformer.server.observability import logs
 
@@ -124,6 +141,9 @@ def serve(
         queue_tokens=queue_tokens,
         cache_characters=cache,
         max_message_bytes=max_message,
+        limits=Limits(
+            max_calls, max_connections, max_streams, max_connection_age, connection_grace
+        ),
         grace=grace,
         metrics=Address.parse(metrics) if metrics else None,
         open_metrics=open_metrics,
@@ -136,17 +156,6 @@ def serve(
     )
     with logs.logging_to_stderr():
         run(chosen)
-
-
-def check_above_zero(**values: float) -> None:
-    """Refuse values that make no sense.
-
-    Raises:
-        UsageError: one is not above zero.
-    """
-    for name, value in values.items():
-        if not value > 0:
-            raise UsageError(f"--{name.replace('_', '-')} must be above 0, not {value}")
 
 
 def _tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> TlsFiles | None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tformer.model.errors import UsageError
@@ -19,14 +18,6 @@ from tformer.server.status import Overloaded
 
 SHORTEST_WAIT = 0.1
 LONGEST_WAIT = 30.0
-
-CHARACTERS_PER_TOKEN = 3
-"""A guess, on the side of too many tokens, for text that has not been cut into tokens yet."""
-
-
-def estimate(texts: Iterable[str]) -> int:
-    """About how many tokens the texts will have."""
-    return sum(2 + len(text) // CHARACTERS_PER_TOKEN for text in texts)
 
 
 class Admission:
@@ -40,34 +31,44 @@ class Admission:
         self._lines: dict[str, deque[_Waiter]] = {}
         self._speed = _Speed()
 
-    def reserve(self, tokens: int, client: str = "") -> Reservation:
+    def reserve(self, tokens: int, client: str = "", besides: int = 0) -> Reservation:
         """Room for so many tokens of a client, now; use it as a context manager.
+
+        Args:
+            tokens: as many.
+            client: whose share is taken.
+            besides: tokens of what comes with the texts, which stay when these are counted.
 
         Raises:
             UsageError: the whole queue has not so much room.
             Overloaded: there is none for this client, or others of its calls wait for it.
         """
+        tokens += besides
         self._check_size(tokens)
         if client in self._lines or not self._fits(tokens, client):
             raise Overloaded(self._why(client), self._patience())
-        return self._accept(tokens, client)
+        return self._accept(tokens, client, besides)
 
-    async def wait(self, tokens: int, patience: float, client: str = "") -> Reservation:
+    async def wait(
+        self, tokens: int, patience: float, client: str = "", besides: int = 0
+    ) -> Reservation:
         """Room for so many tokens of a client, as soon as there is.
 
         Args:
             tokens: as many.
             patience: seconds to wait, at most.
             client: whose share is taken.
+            besides: tokens of what comes with the texts, which stay when these are counted.
 
         Raises:
             UsageError: the whole queue has not so much room.
             Overloaded: there was none in time.
         """
+        tokens += besides
         self._check_size(tokens)
         if client not in self._lines and self._fits(tokens, client):
-            return self._accept(tokens, client)
-        waiter = _Waiter(tokens, asyncio.get_running_loop().create_future())
+            return self._accept(tokens, client, besides)
+        waiter = _Waiter(tokens, besides, asyncio.get_running_loop().create_future())
         self._lines.setdefault(client, deque()).append(waiter)
         try:
             async with asyncio.timeout(patience):
@@ -108,9 +109,9 @@ class Admission:
         own = f"{self._held[client]} of them from this client"
         return f"the queue is full ({self.tokens} of {self.max_tokens} tokens, {own})"
 
-    def _accept(self, tokens: int, client: str) -> Reservation:
+    def _accept(self, tokens: int, client: str, besides: int = 0) -> Reservation:
         self._hold(tokens, client)
-        return Reservation(self, tokens, client)
+        return Reservation(self, tokens, client, besides)
 
     def _hold(self, tokens: int, client: str) -> None:
         self.tokens += tokens
@@ -137,14 +138,14 @@ class Admission:
         if not line:
             del self._lines[client]
         if not waiter.admitted.done():
-            waiter.admitted.set_result(self._accept(waiter.tokens, client))
+            waiter.admitted.set_result(self._accept(waiter.tokens, client, waiter.besides))
         return True
 
     def _leave(self, waiter: _Waiter, client: str) -> None:
         """Give up the place in the line, or the room if that came in the same moment."""
         if waiter.admitted.done() and not waiter.admitted.cancelled():
             self.change(-waiter.tokens, client)
-        elif waiter in (line := self._lines.get(client, ())):
+        elif waiter in (line := self._lines.get(client, deque())):
             line.remove(waiter)
             if not line:
                 del self._lines[client]
@@ -163,9 +164,12 @@ class Reservation:
     admission: Admission
     tokens: int
     client: str = ""
+    besides: int = 0
+    """Of these, tokens of what came with the texts."""
 
     def resize(self, tokens: int) -> None:
-        """Hold room for so many tokens instead, now that they have been counted."""
+        """Hold room for texts of so many tokens instead, now that they have been counted."""
+        tokens += self.besides
         self.admission.change(tokens - self.tokens, self.client)
         self.tokens = tokens
 
@@ -181,6 +185,7 @@ class _Waiter:
     """A call in the line."""
 
     tokens: int
+    besides: int
     admitted: asyncio.Future[Reservation]
 
 

@@ -5,7 +5,7 @@
     await server.drain(30)
 
 `run` does this for the command line: SIGHUP loads models again that have changed, SIGTERM or Ctrl-C
-drains, and a second one stops at once.
+drains, and a second one stops at once. It heeds them from before the loading of models on.
 """
 
 from __future__ import annotations
@@ -18,28 +18,31 @@ import signal
 import sys
 import time
 from collections.abc import Coroutine
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from tformer.model.errors import ServerError, UsageError
 from tformer.protos.v1 import admin_pb2, translation_pb2
 from tformer.server.access import address as addresses
 from tformer.server.access.address import Address
+from tformer.server.access.sockets import UnixSocket
 from tformer.server.access.tls import Certificates, TlsFiles
 from tformer.server.access.tokens import Gate
 from tformer.server.admission import Admission
 from tformer.server.glossaries.catalog import Glossaries, GlossarySource
 from tformer.server.handshakes import LONGEST, Handshakes, LookFirst
+from tformer.server.limits import DAY, Limits, check_range
 from tformer.server.models import Models, ModelSource, Settings
 from tformer.server.observability.metrics import Exporter, Metrics
 from tformer.server.rpc.admin import AdminService
 from tformer.server.rpc.calls import Calls, TokenNeeded, only_administrators
+from tformer.server.rpc.health import HealthService
 from tformer.server.rpc.service import TranslationService
 from tformer.server.translation_cache import Cache
 
@@ -47,6 +50,7 @@ logger = logging.getLogger(__name__)
 
 SERVICE = translation_pb2.DESCRIPTOR.services_by_name["TranslationService"]
 ADMIN = admin_pb2.DESCRIPTOR.services_by_name["AdminService"]
+REFLECTION = reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"]
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 
@@ -58,6 +62,9 @@ answering of calls as long as they compute."""
 NEW_OBJECTS = 20_000
 """A search for garbage after so many new objects, a few megabytes; Python's own 700 are a handful
 of calls."""
+
+LEAST_QUEUE = 256
+"""Tokens; a server that accepts fewer could not take the texts that it is for."""
 
 LAST_WORDS = 1.0
 """Seconds for answers to reach their clients after the last call has ended."""
@@ -81,6 +88,7 @@ class ServerOptions:
     cache_characters: int = 0
     """Characters of texts and translations that are kept, at most."""
     max_message_bytes: int = 4 << 20
+    limits: Limits = field(default_factory=Limits)
     grace: float = 30.0
     """Seconds that accepted work has after SIGTERM."""
     metrics: Address | None = None
@@ -100,7 +108,13 @@ class ServerOptions:
     """Log every text and its translation."""
 
     def __post_init__(self) -> None:
-        """Refuse to be open to the world by oversight."""
+        """Refuse to be open to the world by oversight, and numbers that make no sense."""
+        check_range("queue_tokens", self.queue_tokens, LEAST_QUEUE, 2**31 - 1)
+        check_range("cache", self.cache_characters, 0, 2**40)
+        check_range("max_message", self.max_message_bytes, 1024, 2**31 - 1)
+        check_range("grace", self.grace, 0, DAY)
+        if self.metrics and self.metrics.path is not None:
+            raise UsageError(f"metrics are shown at HOST:PORT alone, not at {self.metrics}")
         if self.metrics and not (self.metrics.is_local or self.open_metrics):
             raise UsageError(
                 f"metrics at {self.metrics} can be read from other machines, and nothing protects "
@@ -124,7 +138,7 @@ class Server:
         self._models = Models(options.models, options.settings, self._metrics.watch)
         self._glossaries = Glossaries(options.glossaries)
         self._gate = Gate(options.tokens)
-        self._calls = Calls(self._gate, self._metrics)
+        self._calls = Calls(self._gate, self._metrics, options.limits)
         self._service = TranslationService(
             self._models,
             self._admission,
@@ -135,14 +149,14 @@ class Server:
             glossaries=self._glossaries,
             log_text=options.log_text,
         )
-        self._health = health.aio.HealthServicer()
+        self._health = HealthService()
         self._handshakes = Handshakes(self._metrics) if options.tls else None
         self._watching: asyncio.Task[None] | None = None
         self._grpc = self._build()
         if self._handshakes:
             self._handshakes.attach_to_latest_server()
         self._exporter: Exporter | None = None
-        self._bound = False
+        self._socket = UnixSocket(options.listen.path) if options.listen.path else None
         self.address = options.listen
         """Where it listens, with the port that the system chose."""
 
@@ -195,13 +209,16 @@ class Server:
         self._service.close()
         if self._exporter:
             await asyncio.to_thread(self._exporter.close)
-        if self._bound and self.address.path is not None:
-            self.address.path.unlink(missing_ok=True)
+        self.leave_socket()
+
+    def leave_socket(self) -> None:
+        """Remove the unix socket, if there is one that is still ours."""
+        if self._socket:
+            self._socket.remove()
 
     async def _start(self) -> None:
         # Addresses first: one that is taken is found before the time that loading a model takes.
         self.address = self._bind()
-        self._bound = True
         if self._options.metrics:
             self._exporter = self._metrics.serve(self._options.metrics)
         await self._glossaries.load()
@@ -244,7 +261,7 @@ class Server:
         if self._handshakes:
             guards.append(LookFirst(self._handshakes))
         if not (self._options.open_reflection or self._gate.is_open):
-            guards.append(TokenNeeded("/grpc.reflection.", self._gate, self._metrics))
+            guards.append(TokenNeeded(REFLECTION, self._gate, self._metrics))
         return guards
 
     def _channel_options(self) -> list[tuple[str, int]]:
@@ -259,6 +276,9 @@ class Server:
             ("grpc.keepalive_time_ms", 60_000),
             ("grpc.keepalive_timeout_ms", 20_000),
             ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+            # Clients behind a NAT ask so that idle connections stay, without any call.
+            ("grpc.keepalive_permit_without_calls", 1),
+            *self._options.limits.channel_options,
             # What counts handshakes looks at connections, and knows how long one may take.
             ("grpc.enable_channelz", int(self._handshakes is not None)),
             ("grpc.server_handshake_timeout_ms", round(LONGEST * 1000)),
@@ -266,14 +286,14 @@ class Server:
 
     def _bind(self) -> Address:
         listen = self._options.listen
-        if listen.path is not None:
-            addresses.check_socket(listen.path)
         try:
-            with addresses.only_for_the_user() if listen.path is not None else nullcontext():
-                port = self._add_port(str(listen))
-        except RuntimeError as error:
+            if self._socket:
+                with self._socket.binding() as path:
+                    self._add_port(f"unix:{path}")
+                return listen
+            return replace(listen, port=self._add_port(str(listen)))
+        except (RuntimeError, OSError) as error:
             raise ServerError(f"cannot listen at {listen}: is it in use?") from error
-        return listen if listen.path is not None else replace(listen, port=port)
 
     def _add_port(self, address: str) -> int:
         if self._options.tls and self._handshakes:
@@ -327,26 +347,59 @@ def keep_what_is_loaded() -> None:
     gc.set_threshold(NEW_OBJECTS)
 
 
-async def _run(options: ServerOptions) -> None:
-    server = await Server.start(options)
-    keep_what_is_loaded()
-    loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-    reloads: set[asyncio.Task[list[str]]] = set()
+class _Signals:
+    """What signals ask of a server, from before it has been started to its end."""
 
-    def reload() -> None:
-        task = loop.create_task(server.reload())
-        reloads.add(task)
-        task.add_done_callback(reloads.discard)
+    def __init__(self) -> None:
+        """Heed them from now on."""
+        self.stop = asyncio.Event()
+        """Set by the first that says so."""
+        self._server: Server | None = None
+        self._reloads: set[asyncio.Task[list[str]]] = set()
+        self._reload_wanted = False
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop)
 
-    loop.add_signal_handler(signal.SIGHUP, reload)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    await stop.wait()
-    draining = loop.create_task(server.drain(options.grace))
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, draining.cancel)
-    try:
-        await draining
-    except asyncio.CancelledError:
+    def begin(self, server: Server) -> None:
+        """The server has been started; do what was asked for meanwhile."""
+        self._server = server
+        if self._reload_wanted:
+            self._reload()
+
+    def _reload(self) -> None:
+        if self._server is None:
+            self._reload_wanted = True
+        elif not self.stop.is_set():
+            task = asyncio.get_running_loop().create_task(self._server.reload())
+            self._reloads.add(task)
+            task.add_done_callback(self._reloads.discard)
+
+    def _stop(self) -> None:
+        if not self.stop.is_set():
+            self.stop.set()
+            return
         logger.warning("stopped at once, by a second signal")
+        if self._server:
+            self._server.leave_socket()
+        # Threads that compute or cut a text are not waited for.
+        os._exit(0)
+
+
+async def _run(options: ServerOptions) -> None:
+    signals = _Signals()
+    stopped = asyncio.create_task(signals.stop.wait())
+    starting = asyncio.create_task(Server.start(options))
+    await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    if not starting.done():
+        logger.info("stopped while loading")
+        starting.cancel()
+        with suppress(asyncio.CancelledError):
+            await starting
+        return
+    server = starting.result()
+    keep_what_is_loaded()
+    signals.begin(server)
+    await stopped
+    await server.drain(options.grace)

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import logging
 import math
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -14,11 +15,12 @@ from pathlib import Path
 from tformer.model.checkpoint.layout import find_model
 from tformer.model.engine.scheduler import Batch
 from tformer.model.errors import ModelError, UsageError
-from tformer.model.options import DecodingOptions
+from tformer.model.options import MAX_BEAM_SIZE, DecodingOptions
 from tformer.model.passes.draft import Route
 from tformer.model.pipeline.translator import Translator
 from tformer.model.translation import Translation
 from tformer.protos.v1 import translation_pb2 as pb
+from tformer.server.limits import DAY, check_range
 from tformer.server.scheduling import AsyncScheduler
 from tformer.server.status import UnknownModel
 
@@ -57,6 +59,17 @@ class Settings:
     threads: int | None = None
     beam_size: int = DecodingOptions.beam_size
     max_wait: float = 30.0
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense.
+
+        Raises:
+            UsageError: a number is out of its range.
+        """
+        check_range("max_wait", self.max_wait, 0.001, DAY)
+        check_range("beam_size", self.beam_size, 1, MAX_BEAM_SIZE)
+        if self.threads is not None:
+            check_range("threads", self.threads, 1, max(64, 2 * (os.cpu_count() or 1)))
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ class RunningServer:
     def address(self) -> str:
         return str(self.server.address)
 
-    def do(self, call: Callable[[], Awaitable[Result]], timeout: float = 60) -> Result:
+    def do(self, call: Callable[[], Awaitable[Result]], timeout: float = 180) -> Result:
         """Await something in the loop of the server."""
 
         async def awaited() -> Result:
@@ -124,6 +124,16 @@ def make_certificates(folder: Path) -> Path:
     make("client", *signed)
     make("stranger")
     return folder
+
+
+def make_expired(folder: Path, name: str) -> None:
+    """Put one that ended yesterday, signed by ca, in the place of a certificate."""
+    for command in (
+        ["req", "-new", "-key", f"{name}.key", "-subj", f"/CN={name}", "-out", f"{name}.csr"],
+        ["x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
+         "-CAcreateserial", "-days", "-1", "-out", f"{name}.pem"],
+    ):  # fmt: skip
+        subprocess.run(["openssl", *command], cwd=folder, check=True, capture_output=True)
 
 
 def trusting(certificates: Path, name: str | None = None) -> grpc.ChannelCredentials:

@@ -81,8 +81,8 @@ def test_a_changed_file_refills_no_quota(file: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        pytest.param("", "has no tokens", id="empty"),
-        pytest.param("tokens = 3", "has no tokens", id="no table"),
+        pytest.param("tokens = 3", "tokens alone", id="no table"),
+        pytest.param("token = 3", "tokens alone", id="another table"),
         pytest.param("[tokens]\nalice = 'x'", "tokens.alice", id="no table for a token"),
         pytest.param("[tokens.alice]", "sha256", id="no hash"),
         pytest.param("[tokens.alice]\nsha256 = 'secret'", "64", id="not a hash"),
@@ -96,6 +96,11 @@ def test_a_changed_file_refills_no_quota(file: Path, monkeypatch: pytest.MonkeyP
 def test_a_file_that_is_wrong_says_where(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         read_tokens(write(tmp_path / "tokens.toml", text))
+
+
+def test_a_server_does_not_start_without_tokens(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="has no tokens"):
+        Gate(write(tmp_path / "tokens.toml", ""))
 
 
 def test_a_file_that_is_missing_is_an_error(tmp_path: Path) -> None:

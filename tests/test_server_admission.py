@@ -7,7 +7,8 @@ from contextlib import suppress
 import pytest
 
 from tformer.model.errors import UsageError
-from tformer.server.admission import LONGEST_WAIT, SHORTEST_WAIT, Admission, Reservation, estimate
+from tformer.server.admission import LONGEST_WAIT, SHORTEST_WAIT, Admission, Reservation
+from tformer.server.rpc.messages import estimate
 from tformer.server.status import Overloaded
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -16,15 +18,18 @@ from typing import Any
 
 import grpc
 import pytest
+from prometheus_client import generate_latest
 from serving import (
     SENTENCES,
     RunningServer,
     make_certificates,
+    make_expired,
     make_model,
     serving,
     trusting,
 )
 
+from tformer.model.errors import ServerError
 from tformer.model.options import DecodingOptions
 from tformer.protos.v1 import admin_pb2
 from tformer.protos.v1 import translation_pb2 as pb
@@ -34,13 +39,18 @@ from tformer.server.access.address import Address
 from tformer.server.access.tls import TlsFiles
 from tformer.server.access.tokens import hash_token
 from tformer.server.client import Client
+from tformer.server.client.retries import Failure
 from tformer.server.glossaries.catalog import GlossarySource
+from tformer.server.limits import Limits
 from tformer.server.status import code_from
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "server.md"
 TABLE = dict(re.findall(r"(?m)^\| (.+?) \| ([A-Z_]+) \|", DOCUMENT.read_text("utf-8")))
 
 SHORT = pb.DecodingOptions(beam_size=1, max_length=2)
+NOTHING = pb.ListModelsRequest()
+OTHER_CONNECTION = (("grpc.use_local_subchannel_pool", 1),)
+
 LONG = pb.DecodingOptions(beam_size=4, min_length=120, max_length=120)
 
 
@@ -60,9 +70,11 @@ class Scene:
             yield running, TranslationServiceStub(channel)
 
     @contextmanager
-    def guarded_server(self) -> Iterator[tuple[RunningServer, Any]]:
+    def guarded_server(
+        self, quota: str = "calls_per_minute = 1"
+    ) -> Iterator[tuple[RunningServer, Any]]:
         tokens = self.folder / "tokens.toml"
-        tokens.write_text(f'[tokens.a]\nsha256 = "{hash_token("secret")}"\ncalls_per_minute = 1')
+        tokens.write_text(f'[tokens.a]\nsha256 = "{hash_token("secret")}"\n{quota}')
         with self.server(tokens=tokens) as (running, stub):
             yield running, stub
 
@@ -147,6 +159,35 @@ def counted(
     return running.server._metrics.registry.get_sample_value("tformer_calls_total", labels) or 0.0
 
 
+def item(text: str) -> pb.StreamTranslateTextRequest:
+    return pb.StreamTranslateTextRequest(item=pb.StreamItem(content=text))
+
+
+@contextmanager
+def server_process(
+    scene: Scene, listen: str, *, wait: bool = True
+) -> Iterator[subprocess.Popen[str]]:
+    """A server whose log goes to a pipe, of which the first line has been read if it was waited."""
+    command = [sys.executable, "-m", "tformer.cli", "serve", "-m", str(scene.model)]
+    command += ["--listen", listen, "--device", "cpu"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            if wait:
+                address_of(process)
+            yield process
+        finally:
+            process.kill()
+
+
+def address_of(process: subprocess.Popen[str]) -> str:
+    """Where a server listens, once it does."""
+    assert process.stderr
+    for line in process.stderr:
+        if (found := json.loads(line))["message"] == "serving":
+            return str(found["address"])
+    raise AssertionError("it does not serve")
+
+
 def stream(count: int, options: pb.DecodingOptions = SHORT) -> Iterator[Any]:
     config = pb.StreamConfig(target_language_code="de", options=options)
     yield pb.StreamTranslateTextRequest(config=config)
@@ -174,10 +215,71 @@ def wrong_token(scene: Scene) -> str:
         return found
 
 
+@fault("wrong tokens one after the other")
+def wrong_tokens(scene: Scene) -> str:
+    with scene.guarded_server() as (_, stub):
+        started = time.monotonic()
+        found = {status(stub.ListModels, NOTHING, metadata=bearer("guess")) for _ in range(9)}
+        assert time.monotonic() - started > 0.05 + 0.1 + 0.2 + 0.4
+        return found.pop()
+
+
+@fault("token taken out of the file")
+def removed_token(scene: Scene) -> str:
+    with scene.guarded_server() as (running, stub):
+        tokens = scene.folder / "tokens.toml"
+        before = tokens.stat()
+        assert status(stub.ListModels, NOTHING, metadata=bearer("secret")) == "OK"
+        tokens.write_text(tokens.read_text().replace("[tokens.a]", "#").replace("\n", "\n#"))
+        os.utime(tokens, ns=(before.st_atime_ns, before.st_mtime_ns))
+        running.server._gate._looked = 0.0
+        return status(stub.ListModels, NOTHING, metadata=bearer("secret"))
+
+
+@fault("invented method of reflection, no token")
+def invented_method(scene: Scene) -> str:
+    with (
+        scene.guarded_server() as (running, _),
+        grpc.insecure_channel(running.address) as channel,
+    ):
+        service = "/grpc.reflection.v1alpha.ServerReflection/"
+        found = {status(channel.unary_unary(f"{service}{name}"), b"") for name in "abc"}
+        metrics = generate_latest(running.server._metrics.registry).decode()
+        series = re.findall(r"(?m)^tformer_calls_total\{.*UNAUTHENTICATED.*", metrics)
+        assert len(series) == 1 and series[0].endswith(" 3.0")
+        return found.pop()
+
+
 @fault("quota used up")
 def quota_used_up(scene: Scene) -> str:
     with scene.guarded_server() as (_, stub):
         assert status(stub.TranslateText, request("x"), metadata=bearer("secret")) == "OK"
+        return status(stub.TranslateText, request("x"), metadata=bearer("secret"))
+
+
+@fault("quota used up, DetectLanguage")
+def quota_of_detection(scene: Scene) -> str:
+    with scene.guarded_server("tokens_per_minute = 50") as (_, stub):
+        request = pb.DetectLanguageRequest(content="the dog " * 100)
+        assert status(stub.DetectLanguage, request, metadata=bearer("secret")) == "OK"
+        return status(stub.DetectLanguage, request, metadata=bearer("secret"))
+
+
+@fault("quota of calls used up by items of a stream")
+def quota_of_items(scene: Scene) -> str:
+    with scene.guarded_server("calls_per_minute = 3") as (_, stub):
+        answers = [*stub.StreamTranslateText(stream(5), metadata=bearer("secret"))]
+        codes = [code_of_item(answer.translation) for answer in answers]
+        assert codes == ["OK"] * 3 + codes[-1:] * 2
+        return codes[-1]
+
+
+@fault("quota used up by a long translation")
+def quota_of_targets(scene: Scene) -> str:
+    with scene.guarded_server("tokens_per_minute = 100") as (_, stub):
+        assert status(
+            stub.TranslateText, request("x", options=LONG), metadata=bearer("secret")
+        ) == ("OK")
         return status(stub.TranslateText, request("x"), metadata=bearer("secret"))
 
 
@@ -192,6 +294,16 @@ def untrusted_certificate(scene: Scene) -> str:
     with scene.server(tls=scene.tls()) as (running, _):
         credentials = trusting(scene.folder, "stranger")
         with grpc.secure_channel(running.address, credentials) as channel:
+            return status(TranslationServiceStub(channel).TranslateText, request("x"))
+
+
+@fault("expired certificate in the place of a good one")
+def expired_certificate(scene: Scene) -> str:
+    files = scene.tls()
+    with scene.server(tls=files) as (running, _):
+        make_expired(scene.folder, "server")
+        time.sleep(1.1)
+        with grpc.secure_channel(running.address, trusting(scene.folder, "client")) as channel:
             return status(TranslationServiceStub(channel).TranslateText, request("x"))
 
 
@@ -290,6 +402,48 @@ def required_of_samples(scene: Scene) -> str:
         return status(stub.TranslateText, request("x", options=options))
 
 
+def refused_beside_another(scene: Scene, **options: Any) -> str:
+    """How a call with these options ends; one of another client goes on."""
+    with scene.server() as (_, stub), ThreadPoolExecutor(1) as threads:
+        other = threads.submit(status, stub.TranslateText, long_request(2))
+        found = status(stub.TranslateText, request("x", options=pb.DecodingOptions(**options)))
+        assert other.result() == "OK"
+        return found
+
+
+@fault("patience of 1e308")
+def endless_patience(scene: Scene) -> str:
+    return refused_beside_another(scene, patience=1e308)
+
+
+@fault("min_length of 2147483647")
+def endless_translation(scene: Scene) -> str:
+    return refused_beside_another(scene, min_length=2**31 - 1)
+
+
+@fault("101 required terms")
+def many_required_terms(scene: Scene) -> str:
+    return refused_beside_another(scene, required_terms=["Hund"] * 101)
+
+
+@fault("more texts than a call takes")
+def many_texts(scene: Scene) -> str:
+    with scene.server() as (_, stub):
+        return status(stub.TranslateText, request(*[""] * 10_001))
+
+
+@fault("text larger than the queue")
+def text_larger_than_queue(scene: Scene) -> str:
+    with scene.server(queue_tokens=800) as (_, stub):
+        with pytest.raises(grpc.RpcError) as raised:
+            stub.TranslateText(request("x " * 5000))
+        failure = Failure.of(raised.value)
+        assert failure.retry_after is None
+        answers = stub.StreamTranslateText(iter([*stream(0), item("x " * 5000), item("x")]))
+        assert [code_of_item(a.translation) for a in answers] == [failure.code.name, "OK"]
+        return failure.code.name
+
+
 @fault("unknown method")
 def unknown_method(scene: Scene) -> str:
     with scene.server() as (running, _), grpc.insecure_channel(running.address) as channel:
@@ -331,6 +485,41 @@ def overfilled(scene: Scene) -> str:
         wait_until(lambda: is_idle(running))
         assert set(codes) == {"OK", "RESOURCE_EXHAUSTED"}
         return max(codes, key=codes.count)
+
+
+@fault("queue filled by one client, call of another")
+def filled_by_another(scene: Scene) -> str:
+    with (
+        scene.server(queue_tokens=800) as (running, stub),
+        grpc.insecure_channel(running.address, OTHER_CONNECTION) as channel,
+    ):
+        answers = stub.StreamTranslateText(stream(200, LONG), timeout=60)
+        next(answers)
+        other = TranslationServiceStub(channel)
+        found = {status(other.TranslateText, request("x")) for _ in range(10)}
+        answers.cancel()
+        return found.pop() if len(found) == 1 else str(found)
+
+
+@fault("more calls than --max-calls")
+def many_calls(scene: Scene) -> str:
+    with scene.server(limits=Limits(max_calls=4)) as (running, stub):
+        streams = [stub.StreamTranslateText(held_open()) for _ in range(2)]
+        for each in streams:
+            next(each)
+        found = status(stub.TranslateText, request("x"))
+        with grpc.insecure_channel(running.address, OTHER_CONNECTION) as channel:
+            assert status(TranslationServiceStub(channel).TranslateText, request("x")) == "OK"
+        for each in streams:
+            each.cancel()
+        wait_until(lambda: has_calls(running, 0))
+        assert status(stub.TranslateText, request("x")) == "OK"
+        return found
+
+
+def held_open() -> Iterator[Any]:
+    yield from stream(1)
+    time.sleep(2)
 
 
 @fault("deadline too short")
@@ -394,6 +583,53 @@ def terminated(scene: Scene) -> str:
         return found
 
 
+@fault("SIGHUP while loading")
+def reload_while_loading(scene: Scene) -> str:
+    with server_process(scene, "127.0.0.1:0", wait=False) as process:
+        time.sleep(0.2)
+        process.send_signal(signal.SIGHUP)
+        address = address_of(process)
+        process.send_signal(signal.SIGHUP)
+        with grpc.insecure_channel(address) as channel:
+            found = status(TranslationServiceStub(channel).TranslateText, request("x"))
+        process.terminate()
+        assert process.wait(30) == 0
+        return found
+
+
+@fault("second server at a unix socket")
+def second_server(scene: Scene) -> str:
+    place = Address(path=scene.folder / "s")
+    with scene.server(listen=place) as (_, stub):
+        with (
+            pytest.raises(ServerError, match="a server does already"),
+            serving(scene.model, listen=place),
+        ):
+            pass
+        return status(stub.TranslateText, request("x"))
+
+
+@fault("log that nobody reads")
+def unread_log(scene: Scene) -> str:
+    with server_process(scene, f"unix:{scene.folder / 's'}") as process:
+        with grpc.insecure_channel(f"unix:{scene.folder / 's'}") as channel:
+            stub = TranslationServiceStub(channel)
+            found = {status(stub.ListModels, NOTHING, timeout=5) for _ in range(3000)}
+        process.terminate()
+        assert process.wait(30) == 0
+        return found.pop() if len(found) == 1 else str(found)
+
+
+@fault("keepalive without calls")
+def keepalive(scene: Scene) -> str:
+    # As gRPC has it after a ping that is "too early": GOAWAY, and the connection is gone.
+    with scene.server() as (running, stub):
+        options = dict(running.server._channel_options())
+        assert options["grpc.keepalive_permit_without_calls"] == 1
+        assert options["grpc.http2.min_ping_interval_without_data_ms"] <= 10_000
+        return status(stub.TranslateText, request("x"))
+
+
 @fault("new call while draining")
 def new_call_while_draining(scene: Scene) -> str:
     with scene.server() as (running, stub), ThreadPoolExecutor(2) as threads:
@@ -409,12 +645,9 @@ def new_call_while_draining(scene: Scene) -> str:
 
 @fault("SIGKILL")
 def killed_server(scene: Scene) -> str:
-    command = [sys.executable, "-m", "tformer.cli", "serve", "-m", str(scene.model)]
-    command += ["--listen", "127.0.0.1:0", "--device", "cpu"]
     options = DecodingOptions(beam_size=1, max_length=2)
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr
-        address = json.loads(process.stderr.readline())["address"]
+    with server_process(scene, "127.0.0.1:0", wait=False) as process:
+        address = address_of(process)
         with grpc.insecure_channel(address) as channel, Client(address, in_flight=2) as client:
             stub = TranslationServiceStub(channel)
             translations = client.translate(["x"] * 10, target="de", options=options)

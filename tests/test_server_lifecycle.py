@@ -43,6 +43,7 @@ from tformer.server.access.tokens import hash_token
 from tformer.server.lifecycle import ServerOptions, TlsFiles
 from tformer.server.models import ModelSource
 from tformer.server.rpc import service
+from tformer.server.rpc.messages import estimate
 from tformer.server.status import DETAILS_KEY, retry_delay
 
 SHORT = pb.DecodingOptions(beam_size=2, max_length=4)
@@ -249,9 +250,10 @@ def test_mutual_tls_lets_in_only_certificates_of_the_authority(
 
 
 def test_a_full_queue_refuses_and_says_when_to_come_again(model: Path) -> None:
-    with serving(model, queue_tokens=2000) as running, connected(running) as stub:
+    queue_tokens = estimate(long_request().contents) + 10
+    with serving(model, queue_tokens=queue_tokens) as running, connected(running) as stub:
         occupying = stub.TranslateText.future(long_request())
-        wait_until(lambda: running.server._admission.tokens > 2000)
+        wait_until(lambda: running.server._admission.tokens > queue_tokens / 2)
         with pytest.raises(grpc.RpcError) as raised:
             stub.TranslateText(request("x"), timeout=30)
         assert raised.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED

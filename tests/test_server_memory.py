@@ -16,7 +16,7 @@ from serving import make_model, serving
 from tformer import server
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.protos.v1.translation_pb2_grpc import TranslationServiceStub
-from tformer.server.access import hash_token
+from tformer.server.access.tokens import hash_token
 
 SERVER = str(Path(server.__file__).parent)
 

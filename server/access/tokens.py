@@ -9,7 +9,7 @@ The file is TOML, a table for each token:
     admin = true                      # optional; may also use tformer.v1.AdminService
 
 The tokens themselves are nowhere. A file that changes is read again; if it then has an error, the
-log says so and the old tokens stay.
+log says so and the old tokens stay. A file without tokens lets nobody in.
 """
 
 from __future__ import annotations
@@ -54,16 +54,25 @@ class Quota:
         Raises:
             Overloaded: there is not enough.
         """
-        now = time.monotonic()
-        rate = self.per_minute / 60
-        self._level = min(self.per_minute, self._level + (now - self._updated) * rate)
-        self._updated = now
+        self._refill()
         missing = min(amount, self.per_minute) - self._level
         if missing > 0:
             raise Overloaded(
-                f"the quota of {self.per_minute:g} {what} a minute is used up", missing / rate
+                f"the quota of {self.per_minute:g} {what} a minute is used up",
+                missing / self.per_minute * 60,
             )
         self._level -= amount
+
+    def charge(self, amount: float) -> None:
+        """Use what turned out to be needed besides, on credit."""
+        self._refill()
+        self._level -= amount
+
+    def _refill(self) -> None:
+        now = time.monotonic()
+        refilled = (now - self._updated) * self.per_minute / 60
+        self._level = min(self.per_minute, self._level + refilled)
+        self._updated = now
 
 
 @dataclass(eq=False)
@@ -85,15 +94,17 @@ class Gate:
         """Read the file.
 
         Raises:
-            InputError: it cannot be read, or is not what it should be.
+            InputError: it cannot be read, is not what it should be, or has no tokens.
         """
         self._file = file
         self._callers: list[Caller] = []
-        self._modified = 0
+        self._state: _State | None = None
         self._looked = time.monotonic()
         if file is not None:
-            self._modified = _modified(file)
+            self._state = _state(file)
             self._callers = read_tokens(file)
+            if not self._callers:
+                raise InputError(f"{file}: has no tokens; write [tokens.NAME] and sha256 = ...")
 
     @property
     def is_open(self) -> bool:
@@ -126,14 +137,15 @@ class Gate:
         if self._file is None or now - self._looked < READ_AGAIN:
             return
         self._looked = now
+        if (state := _state(self._file)) == self._state:
+            return
+        self._state = state
         try:
-            modified = _modified(self._file)
-            if modified == self._modified:
-                return
-            self._modified = modified
             self._callers = _keeping_quotas(read_tokens(self._file), self._callers)
         except InputError as error:
             logger.error("the tokens were not read again", extra={"error": str(error)})
+            return
+        logger.info("the tokens were read again", extra={"tokens": len(self._callers)})
 
 
 def hash_token(token: str) -> str:
@@ -158,9 +170,9 @@ def read_tokens(file: Path) -> list[Caller]:
         raise InputError(f"{file}: cannot be read ({error.strerror})") from error
     except ValueError as error:
         raise InputError(f"{file}: not TOML ({error})") from error
-    tokens = table.get("tokens")
-    if not isinstance(tokens, dict):
-        raise InputError(f"{file}: has no tokens; write [tokens.NAME] and sha256 = ...")
+    tokens = table.get("tokens", {})
+    if not isinstance(tokens, dict) or not table.keys() <= {"tokens"}:
+        raise InputError(f"{file}: may have tokens alone; write [tokens.NAME] and sha256 = ...")
     return [_caller(file, name, entry) for name, entry in tokens.items()]
 
 
@@ -201,8 +213,13 @@ def _same_or_new(old: Quota | None, new: Quota | None) -> Quota | None:
     return old if old and new and old.per_minute == new.per_minute else new
 
 
-def _modified(file: Path) -> int:
+_State = tuple[int, int, int, int]
+
+
+def _state(file: Path) -> _State | None:
+    """What changes when a file does, even if its time of change is put back; None without one."""
     try:
-        return file.stat().st_mtime_ns
-    except OSError as error:
-        raise InputError(f"{file}: cannot be read ({error.strerror})") from error
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

@@ -21,10 +21,13 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from tformer.server.access.strangers import Strangers
 from tformer.server.access.tokens import Caller, Gate
+from tformer.server.limits import Limits
 from tformer.server.observability.logs import note
 from tformer.server.observability.metrics import Metrics
 from tformer.server.observability.telemetry import UNSEEN, is_followed, span
+from tformer.server.places import Places
 from tformer.server.status import DETAILS_KEY, NotAllowed, NoToken, ShuttingDown, code_of, status_of
 
 logger = logging.getLogger(__name__)
@@ -50,6 +53,8 @@ class Call:
     client: str
     """Whose share of the queue it takes: the name of the token, or else the connection."""
     caller: Caller | None
+    has_place: bool = False
+    """Whether it counts among those under way of its client; a refused one does not."""
     notes: dict[str, Any] = field(default_factory=dict)
     """What the log is to say besides."""
 
@@ -78,7 +83,7 @@ def only_administrators(caller: Caller | None) -> None:
 class Calls:
     """Wraps the methods of a service, and knows how many calls are under way."""
 
-    def __init__(self, gate: Gate, metrics: Metrics) -> None:
+    def __init__(self, gate: Gate, metrics: Metrics, limits: Limits | None = None) -> None:
         """No calls yet."""
         self.draining = asyncio.Event()
         """Set when no new work is taken."""
@@ -86,6 +91,8 @@ class Calls:
         """Set when no call is under way."""
         self.idle.set()
         self._active = 0
+        self._places = Places(limits or Limits())
+        self._strangers = Strangers()
         self._doors: dict[str, Door] = {}
         self._gate = gate
         self._metrics = metrics
@@ -128,7 +135,7 @@ class Calls:
             with _Visit(self, method, context) as visit:
                 self._admit(visit.call, visit.metadata)
                 return await behaviour(read(message), visit.call)
-            return visit.refuse()
+            return await visit.refuse(len(message))
 
         return unary
 
@@ -146,7 +153,7 @@ class Calls:
                     async for response in responses:
                         await context.write(response)
                 return
-            visit.refuse()
+            await visit.refuse()
 
         return stream
 
@@ -160,6 +167,12 @@ class Calls:
                 call.caller.calls.take(1, "calls")
         if self.draining.is_set():
             raise ShuttingDown("the server is shutting down")
+        self._places.take(call.client)
+        call.has_place = True
+
+    async def hold_back(self, call: Call, message_bytes: int) -> None:
+        """Let who guesses tokens wait for the answer."""
+        await self._strangers.hold_back(call.client, message_bytes)
 
     def enter(self) -> None:
         """A call has begun."""
@@ -171,7 +184,13 @@ class Calls:
         self._active -= 1
         if not self._active:
             self.idle.set()
+        if call.has_place:
+            self._places.leave(call.client)
         self._metrics.note_call(call.method, code.name, seconds)
+        if code is grpc.StatusCode.UNAUTHENTICATED:
+            if (more := self._strangers.facts_to_log()) is None:
+                return
+            call.notes |= more
         facts = {
             "request_id": call.id,
             "method": call.method,
@@ -229,9 +248,11 @@ class _Visit:
             logger.error("a call has failed", exc_info=error, extra=facts)
         return code
 
-    def refuse(self) -> Any:
+    async def refuse(self, message_bytes: int = 0) -> Any:
         """Tell the caller why it has failed; in the place of an answer."""
         assert self._refusal
+        if self._refusal.code is grpc.StatusCode.UNAUTHENTICATED:
+            await self._calls.hold_back(self.call, message_bytes)
         self._refusal.tell(self._context, self.call.id)
 
 
@@ -266,9 +287,11 @@ class _Refusal(NamedTuple):
 class TokenNeeded(grpc.aio.ServerInterceptor):
     """Asks for a token also where a method is not ours, as reflection is not."""
 
-    def __init__(self, prefix: str, gate: Gate, metrics: Metrics) -> None:
-        """Guard the methods whose full names, as /package.Service/Method, begin with ``prefix``."""
-        self._prefix = prefix
+    def __init__(self, service: Any, gate: Gate, metrics: Metrics) -> None:
+        """Guard the methods of a service, given by its descriptor."""
+        self._prefix = f"/{service.full_name}/"
+        self._service = service.full_name
+        self._names = {f"{self._prefix}{each.name}": each.full_name for each in service.methods}
         self._gate = gate
         self._metrics = metrics
 
@@ -284,7 +307,9 @@ class TokenNeeded(grpc.aio.ServerInterceptor):
             self._gate.admit(str(metadata.get("authorization", "")))
         except NoToken as error:
             refusal = _Refusal.of(error)
-            self._metrics.calls.labels(method.strip("/").replace("/", "."), "UNAUTHENTICATED").inc()
+            # A stranger may invent names of methods; they count under that of the service.
+            name = self._names.get(method, self._service)
+            self._metrics.calls.labels(name, "UNAUTHENTICATED").inc()
         else:
             return await continuation(handler_call_details)
 

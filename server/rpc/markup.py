@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any
 
 from tformer.documents.formats.html import html_of
 from tformer.documents.translation import Answer, Conversation, TranslatedSegment, converse
@@ -13,6 +14,9 @@ from tformer.server.rpc.messages import links_from, total, warning_message
 
 Translate = Callable[[list[str]], Awaitable[Sequence[pb.Translation]]]
 """Plain texts to their translations, with alignments where there are any."""
+
+Aside = Callable[..., Awaitable[Any]]
+"""Calls a function with arguments in another thread."""
 
 # The later one says more about the whole.
 _REASONS = (
@@ -35,18 +39,32 @@ class Page:
         self.has_tags = any(segment.inlines for segment in self._document.segments)
         """Whether there are tags within sentences, which alignments help to place."""
 
-    async def translate(self, translate: Translate) -> pb.Translation:
-        """The page in another language, or the first error of a part of it."""
+    async def translate(self, translate: Translate, aside: Aside) -> pb.Translation:
+        """The page in another language, or the first error of a part of it.
+
+        Args:
+            translate: the texts of the page.
+            aside: calls a function in another thread.
+        """
         texts = self.plain
         while True:
             parts = await translate(texts) if texts else ()
             self._parts += parts
             if failed := next((part for part in parts if part.HasField("error")), None):
                 return pb.Translation(error=failed.error)
-            try:
-                texts = self._conversation.send(map(_answer, texts, parts))
-            except StopIteration as ended:
-                return self._translation(ended.value)
+            answer = await aside(self._go_on, texts, parts)
+            if isinstance(answer, pb.Translation):
+                return answer
+            texts = answer
+
+    def _go_on(
+        self, texts: list[str], parts: Sequence[pb.Translation]
+    ) -> list[str] | pb.Translation:
+        """What is to be translated besides, or the page in another language."""
+        try:
+            return self._conversation.send(map(_answer, texts, parts))
+        except StopIteration as ended:
+            return self._translation(ended.value)
 
     def _translation(self, segments: Iterable[TranslatedSegment]) -> pb.Translation:
         translated = {each.segment.id: each.text for each in segments}

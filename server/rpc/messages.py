@@ -37,6 +37,12 @@ NAMES = ("source_language_code", "target_language_code", "model", "mime_type")
 LONGEST_NAME = 4096
 """Characters of such a name, at most; the name of the daemon's model is a path."""
 
+MAX_CONTENTS = 10_000
+"""Texts of one unary call, at most; a stream takes any number."""
+
+CHARACTERS_PER_TOKEN = 3
+"""A guess, on the side of too many tokens, for text that has not been cut into tokens yet."""
+
 LONG = 1000
 """Bytes of options that are not remembered: they have many terms, and no caller has them again."""
 
@@ -78,6 +84,11 @@ class Content(NamedTuple):
     prefix: str = ""
     """How its translation is to begin."""
 
+    @property
+    def estimate(self) -> int:
+        """About how many tokens it will have, with its prefix."""
+        return 2 + (len(self.text) + len(self.prefix)) // CHARACTERS_PER_TOKEN
+
     @classmethod
     def all_of(cls, message: pb.TranslateTextRequest) -> list[Content]:
         """Those of a message.
@@ -86,6 +97,11 @@ class Content(NamedTuple):
             UsageError: there are not as many prefixes as texts.
         """
         texts, prefixes = message.contents, message.target_prefixes
+        if len(texts) > MAX_CONTENTS:
+            raise UsageError(
+                f"contents must be at most {MAX_CONTENTS:,}, not {len(texts):,}: "
+                "StreamTranslateText takes any number"
+            )
         if not prefixes:
             return [cls(text) for text in texts]
         if len(prefixes) != len(texts):
@@ -94,6 +110,17 @@ class Content(NamedTuple):
                 f"not {len(prefixes)}"
             )
         return [cls(*both) for both in zip(texts, prefixes, strict=True)]
+
+
+def estimate(texts: Iterable[str]) -> int:
+    """About how many tokens texts will have."""
+    return sum(2 + len(text) // CHARACTERS_PER_TOKEN for text in texts)
+
+
+def estimate_terms(config: pb.GlossaryConfig) -> int:
+    """About how many tokens the terms have that a caller brings along."""
+    texts = (text for entry in config.entries for text in (entry.source_term, entry.target_term))
+    return estimate(texts)
 
 
 @dataclass(frozen=True)
@@ -105,6 +132,8 @@ class Order:
     model: str
     options: DecodingOptions
     html: bool = False
+    weight: int = 0
+    """About how many tokens the required terms have, which is work for every text."""
     glossary: ServedGlossary | None = None
 
     @classmethod
@@ -119,12 +148,14 @@ class Order:
                 raise UsageError(f"{name} has {length} characters, more than {LONGEST_NAME}")
         if message.mime_type not in ("", PLAIN_TEXT, HTML):
             raise UsageError(f"mime_type must be {PLAIN_TEXT} or {HTML}, not {message.mime_type!r}")
+        options = options_from(message.options)
         order = cls(
             source=message.source_language_code,
             target=message.target_language_code,
             model=message.model,
-            options=options_from(message.options),
+            options=options,
             html=message.mime_type == HTML,
+            weight=estimate(options.required_terms),
         )
         if order.html:
             _check_html(order.options)

@@ -4,26 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
+from itertools import count
 from typing import TypeVar
 
 from tformer.model.engine.jobs import Timing
 from tformer.model.errors import TformerError, UsageError
 from tformer.model.passes.draft import Draft, Route
 from tformer.model.terms.glossary import Glossary
-from tformer.model.text.segmentation import detect
+from tformer.model.text.segmentation import Detection, detect
 from tformer.protos.v1 import translation_pb2 as pb
-from tformer.server.admission import Admission, Reservation, estimate
+from tformer.server.admission import Admission, Reservation
 from tformer.server.glossaries.catalog import Glossaries
+from tformer.server.glossaries.wire import check_size
 from tformer.server.models import Models, ServedModel
 from tformer.server.observability.metrics import Metrics
 from tformer.server.rpc.calls import Call
 from tformer.server.rpc.markup import Page
-from tformer.server.rpc.messages import Content, Order, total, translation_message
+from tformer.server.rpc.messages import (
+    Content,
+    Order,
+    estimate,
+    estimate_terms,
+    total,
+    translation_message,
+)
 from tformer.server.rpc.streams import Conveyor, Until
 from tformer.server.status import ShuttingDown, status_of
 from tformer.server.translation_cache import Cache
@@ -31,9 +40,16 @@ from tformer.server.translation_cache import Cache
 logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
+Item = TypeVar("Item")
 
 READ_AHEAD = 256
 """Items of one stream that are in work, or translated and not read by the client."""
+
+CUTTERS = 4
+"""Threads that cut texts."""
+
+AT_ONCE = 64
+"""Texts of a call that are looked at before other calls have a turn."""
 
 CUT_AT_ONCE = 200
 """Tokens of a call that is cut into sentences in the event loop: a few hundred microseconds, about
@@ -75,19 +91,26 @@ class TranslationService:
         self._cache = cache
         self._glossaries = glossaries or Glossaries()
         self._log_text = log_text
-        # Cutting text is Python, so one thread is as fast as many, and keeps gRPC answering.
-        self._cutting = ThreadPoolExecutor(1, "tformer-drafts")
+        # Python, so it is no faster than in one thread; but a long text holds up no short one.
+        self._cutting = ThreadPoolExecutor(CUTTERS, "tformer-drafts")
+        # For glossaries, which are kept in one place.
+        self._alone = ThreadPoolExecutor(1, "tformer-aside")
 
     def close(self) -> None:
-        """End the thread that cuts texts."""
-        self._cutting.shutdown(cancel_futures=True)
+        """End the threads that cut texts and make glossaries ready."""
+        for threads in (self._cutting, self._alone):
+            threads.shutdown(wait=False, cancel_futures=True)
 
     async def translate_text(
         self, request: pb.TranslateTextRequest, call: Call
     ) -> pb.TranslateTextResponse:
         """Translate the texts of one message."""
         order, contents = Order.of(request), Content.all_of(request)
-        with self._admission.reserve(estimate(request.contents), call.client) as room:
+        tokens = sum(content.estimate for content in contents)
+        besides = _terms_weight(request) + order.weight * len(contents)
+        with self._admission.reserve(tokens, call.client, besides) as room:
+            if order.html:  # a part of a page has a room of its own
+                _charge(call, besides)
             order = await self._with_glossary(order, request)
             model, translations = await self._contents(contents, order, call, room)
         usage = total(translation.usage for translation in translations)
@@ -111,13 +134,19 @@ class TranslationService:
                 raise ShuttingDown("the server is shutting down")
             if first is None or not first.HasField("config"):
                 raise UsageError("the first message of a stream must have the config")
-            order = await self._with_glossary(Order.of(first.config), first.config)
+            order = Order.of(first.config)
+            if terms := _terms_weight(first.config):
+                with await self._admission.wait(terms, self._max_wait, call.client):
+                    _charge(call, terms)
+                    order = await self._with_glossary(order, first.config)
+            else:
+                order = await self._with_glossary(order, first.config)
             # What is wrong with the order is found now, and not again with every item.
             model = self._models.find(order.model, order.source, order.target)
             _route_languages(model, order)
             call.notes |= {"model": model.name, "texts": 0}
             conveyor = Conveyor(
-                partial(self._translate_item, order, call),
+                partial(self._translate_item, order, call, count()),
                 places=READ_AHEAD,
                 as_ready=first.config.as_ready,
             )
@@ -137,12 +166,16 @@ class TranslationService:
             raise ShuttingDown("the server is shutting down; what was answered is done")
 
     async def _translate_item(
-        self, order: Order, call: Call, item: pb.StreamItem
+        self, order: Order, call: Call, numbers: Iterator[int], item: pb.StreamItem
     ) -> pb.StreamTranslateTextResponse:
         try:
             content = Content(item.content, item.target_prefix)
-            tokens = estimate([item.content])
-            with await self._admission.wait(tokens, self._max_wait, call.client) as room:
+            if next(numbers) and call.caller and call.caller.calls:  # the first came with the call
+                call.caller.calls.take(1, "calls")
+            room = await self._admission.wait(
+                content.estimate, self._max_wait, call.client, order.weight
+            )
+            with room:
                 _, (translation,) = await self._contents([content], order, call, room)
         except Exception as error:
             translation = _failure(error, call)
@@ -153,10 +186,12 @@ class TranslationService:
     ) -> pb.DetectLanguageResponse:
         """Tell the language of a text."""
         sources, _ = self._languages(request.model)
-        if not any(character.isalpha() for character in request.content):
+        tokens = estimate([request.content])
+        with self._admission.reserve(tokens, call.client):
+            _charge(call, tokens)
+            found = await self._cut_aside(_detected, request.content, sorted(sources))
+        if found is None:
             return pb.DetectLanguageResponse()
-        with self._admission.reserve(estimate([request.content]), call.client):
-            found = await self._aside(detect, request.content, sorted(sources))
         language = pb.DetectedLanguage(language_code=found.language, confidence=found.confidence)
         return pb.DetectLanguageResponse(languages=[language])
 
@@ -250,10 +285,11 @@ class TranslationService:
 
         try:
             options = order.options_for(content)
-            page, source, target = await self._aside(_open_page, model, content.text, order)
+            page, source, target = await self._cut_aside(_open_page, model, content.text, order)
+            _charge(call, max(0, content.estimate - estimate(page.plain)))
             options = replace(options, alignments=page.has_tags)
             own = replace(order, source=source, target=target, options=options)
-            translation = await page.translate(translate)
+            translation = await page.translate(translate, self._cut_aside)
         except Exception as error:
             return _failure(error, call)
         if not translation.HasField("error"):
@@ -270,14 +306,17 @@ class TranslationService:
         room: Reservation,
     ) -> list[pb.Translation]:
         """A translation or an error for each text."""
-        known = [self._cache.get(_key(model, order, content)) for content in contents]
+        known = [
+            self._cache.get(_key(model, order, content)) async for content in _in_turns(contents)
+        ]
         if hits := len(known) - known.count(None):
             self._metrics.of_model(model.name).cache_hits.inc(hits)
         missing = [content for content, found in zip(contents, known, strict=True) if not found]
         new = iter(await self._translate_new(model, missing, order, call, room))
         at_once = Timing.none()
         return [
-            translation_message(found, order, at_once) if found else next(new) for found in known
+            translation_message(found, order, at_once) if found else next(new)
+            async for found in _in_turns(known)
         ]
 
     async def _translate_new(
@@ -292,15 +331,18 @@ class TranslationService:
         cut = await self._cut(model, contents, order, room.tokens)
         drafts = [draft for draft in cut if isinstance(draft, Draft)]
         room.resize(sum(draft.source_tokens for draft in drafts))
-        if call.caller and call.caller.tokens:
-            call.caller.tokens.take(room.tokens, "tokens")
+        _charge(call, room.tokens)
         outcomes = iter(await model.scheduler.translate(drafts, call.client))
-        return [
+        answers = [
             self._answer(model, content, draft, order, next(outcomes), call)
             if isinstance(draft, Draft)
             else _failure(draft, call)
-            for content, draft in zip(contents, cut, strict=True)
+            async for content, draft in _in_turns(list(zip(contents, cut, strict=True)))
         ]
+        if call.caller and call.caller.tokens:
+            said = sum(answer.usage.target_tokens for answer in answers)
+            call.caller.tokens.charge(max(0, said - room.tokens))
+        return answers
 
     def _answer(
         self,
@@ -329,12 +371,55 @@ class TranslationService:
         # A glossary makes itself ready when it is first used in a direction, which takes a while.
         if tokens <= CUT_AT_ONCE and order.glossary is None:
             return _drafts(model, contents, order)
-        return await self._aside(_drafts, model, contents, order)
+        return await self._cut_aside(_drafts, model, contents, order)
 
-    async def _aside(self, function: Callable[..., Result], *arguments: object) -> Result:
-        """Call a function in the thread that cuts texts."""
+    async def _cut_aside(self, function: Callable[..., Result], *arguments: object) -> Result:
+        """Call a function in one of the threads that cut texts."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._cutting, function, *arguments)
+
+    async def _aside(self, function: Callable[..., Result], *arguments: object) -> Result:
+        """Call a function in the thread for what is done one at a time."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._alone, function, *arguments)
+
+
+async def _in_turns(items: Sequence[Item]) -> AsyncIterator[Item]:
+    """The items; after some of them other calls have a turn."""
+    for number, item in enumerate(items, start=1):
+        yield item
+        if not number % AT_ONCE:
+            await asyncio.sleep(0)
+
+
+def _terms_weight(message: pb.TranslateTextRequest | pb.StreamConfig) -> int:
+    """About how many tokens the terms have that a message brings along.
+
+    Raises:
+        UsageError: there are too many of them.
+    """
+    entries = message.glossary_config.entries
+    if not entries:
+        return 0
+    check_size(len(entries))
+    return estimate_terms(message.glossary_config)
+
+
+def _charge(call: Call, tokens: int) -> None:
+    """Take tokens from the quota of a caller.
+
+    Raises:
+        Overloaded: it is used up.
+    """
+    if call.caller and call.caller.tokens:
+        call.caller.tokens.take(tokens, "tokens")
+
+
+def _detected(content: str, languages: Sequence[str]) -> Detection | None:
+    """The language of a text; None for one without letters."""
+    if not any(map(str.isalpha, content)):
+        return None
+    return detect(content, languages)
 
 
 def _key(model: ServedModel, order: Order, content: Content) -> tuple[object, ...]:
@@ -368,8 +453,6 @@ def _drafts(
     return [_draft(model, content, order, route, glossary) for content in contents]
 
 
-# By itself, since the traceback of an error refers to the frame that has caught it: if that had the
-# list with the error in it, all texts of the call would stay until a search for garbage.
 def _draft(
     model: ServedModel, content: Content, order: Order, route: Route, glossary: Glossary | None
 ) -> Draft | Exception:
@@ -377,6 +460,11 @@ def _draft(
     try:
         options = order.options_for(content)
         return model.translator.draft(content.text, route, options, glossary)
+    except TformerError as error:
+        # Its traceback refers to the frames up to the list that the error goes into: a cycle, in
+        # which all texts of the call would stay until a search for garbage.
+        error.__cause__ = error.__context__ = None
+        return error.with_traceback(None)
     except Exception as error:
         return error
 
