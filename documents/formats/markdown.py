@@ -24,7 +24,7 @@ from tformer.documents.building import Builder
 from tformer.documents.document import Edit, Slot, TextDocument
 from tformer.documents.formats.front_matter import front_matter
 from tformer.documents.formats.html import VOID, html_slots
-from tformer.documents.formats.markdown_sites import site_rules
+from tformer.documents.formats.markdown_sites import references_of, site_rules
 from tformer.documents.io.encoding import decode
 from tformer.documents.segments import Inline, Segment, parts, split_words
 
@@ -112,7 +112,15 @@ def _build(id: str, content: str, tokens: Sequence[Token], context: str) -> Segm
             builder.alone(raw, next(remaining).content)
             next(remaining)
         elif token.type == "html_inline":
-            _add_tag(builder, token.content)
+            if token.content.startswith("<!--") and token is own[0]:
+                builder.alone(token.content, divides=True)
+            else:
+                _add_tag(builder, token.content)
+        elif token.type == "link_open" and _is_label(content, raw, token):
+            for inner in remaining:
+                if inner.type == "link_close":
+                    break
+            builder.alone(raw.replace("\n", " "), divides=False)
         elif token.type == "link_open":
             builder.open("link", "[")
         elif token.type == "link_close":
@@ -179,6 +187,12 @@ def _add_tag(builder: Builder, raw: str) -> None:
         builder.open(name[1].lower(), raw)
 
 
+def _is_label(content: str, raw: str, token: Token) -> bool:
+    """Whether a link by its text alone stands behind brackets, of which it may be the label."""
+    start = token.meta.get("place", (0, 0))[0]
+    return "](" not in raw and "][" not in raw and content[:start].rstrip().endswith("]")
+
+
 def _link_end(content: str, raw: str, token: Token) -> str:
     """What closes a link. Its label must be said if it was the text, which is translated."""
     if raw not in ("]", "][]"):
@@ -213,6 +227,10 @@ class _Place:
     is_paragraph: bool
 
 
+_MARKUP = re.compile(r"\]\(|\]\[|\]:|\*\*|`|^\s*(?:[-*+]|\d+[.)]|:)\s", re.MULTILINE)
+"""What makes Markdown of text in HTML, where a site reads it so."""
+
+
 class _Body:
     """The Markdown of a file, from `start` on."""
 
@@ -220,7 +238,7 @@ class _Body:
         self._text = text
         self._lines = [match for match in _LINE.finditer(text, start) if match[0]]
         self._markdown = _parser()
-        self._references: dict[str, object] = {}
+        self._references: dict[str, object] = {"references": references_of(text[start:])}
         self._tokens = self._markdown.parse(text[start:], self._references)
         self._cell_end = start
 
@@ -235,7 +253,10 @@ class _Body:
 
     def _html_slots(self, number: int, lines: Sequence[int]) -> Iterator[Slot]:
         start, end = self._lines[lines[0]].start(), self._lines[lines[1] - 1].end()
-        return html_slots(self._text[start:end], start, f"{number}.")
+        for slot in html_slots(self._text[start:end], start, f"{number}."):
+            spans = [(edit.start, edit.end) for edit in slot.edits(slot.segment.text)]
+            if not any(_MARKUP.search(self._text[first:last]) for first, last in spans):
+                yield slot
 
     def _inline_slot(self, number: int, token: Token, previous: Token | None) -> Iterator[Slot]:
         tag = previous.tag if previous else ""

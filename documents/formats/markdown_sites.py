@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 
-from markdown_it import MarkdownIt
+from markdown_it import MarkdownIt, rules_block
+from markdown_it.common.utils import normalizeReference
 from markdown_it.ruler import RuleOptionsType
 from markdown_it.rules_block import StateBlock
 from markdown_it.rules_inline import StateInline
@@ -38,6 +39,12 @@ _INDENTED = re.compile(
     | ===[+!]*[ ]+"(?P<tab>.*)" | ===[+!]*[ ]+'(?P<other>.*)'""",
     re.VERBOSE,
 )
+_REFERENCE = re.compile(
+    r"""(?m)^[ \t>]*\[(?P<label>(?!\^)[^\[\]\n]+)\]:[ \t]+<?(?P<address>[^\s<>]+)>?
+    [ \t]*(?:"[^"\n]*"|'[^'\n]*'|\([^()\n]*\))?[ \t]*\r?$""",
+    re.VERBOSE,
+)
+_TITLE_LINE = re.compile(r"(?:\"[^\"]*\"|'[^']*'|\([^()]*\))")
 _API = re.compile(r":::\s+[\w/]+(?:\.\w+)+")
 _EXPORT = re.compile(r"export\s+(?:const|let|var|default|function|async|class|\{)|import\s+\{?\s*$")
 _VERBATIM = re.compile(
@@ -45,6 +52,7 @@ _VERBATIM = re.compile(
     r"|\{\{[<%]\s*(?P<short>highlight|mermaid|katex|math)\b|(?P<math>\$\$)|(?P<latex>\\\[)"
     r"|(?P<comment>%%)\s*\Z|\\begin\{(?P<environment>\w+\*?)\}"
 )
+_LONE_MARKER = re.compile(r"\[\^[^\]\s]+\]:")
 _MARKER = re.compile(r"\[\^[^\]\s]+\]:[ \t]*(?=\S)|:[ \t]{1,3}(?=\S)")
 
 _INLINE = re.compile(
@@ -78,11 +86,28 @@ def site_rules(markdown: MarkdownIt) -> MarkdownIt:
         ("site_marker", _behind_marker),
     ]:  # fmt: skip
         block.before("table", name, rule, ends)
+    html_ends: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote"]}
+    block.at("html_block", _html_block, html_ends)
     markdown.inline.ruler.before("escape", "site_inline", _inline)
     return markdown
 
 
+def references_of(text: str) -> dict[str, object]:
+    """What the links of a text may refer to, also where CommonMark sees no definition."""
+    return {
+        normalizeReference(match["label"]): {"title": "", "href": match["address"], "map": [0, 0]}
+        for match in _REFERENCE.finditer(text)
+    }
+
+
 # --- blocks --------------------------------------------------------------------------------------
+
+
+def _html_block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """CommonMark's rule, but a comment with text behind it begins a paragraph, as sites read it."""
+    if re.match(r"<!--.*?-->[ \t]*[^<\s]", _text_of(state, start)):
+        return False
+    return rules_block.html_block(state, start, end, silent)
 
 
 def _text_of(state: StateBlock, line: int) -> str:
@@ -147,15 +172,18 @@ def _line(state: StateBlock, start: int, end: int, silent: bool) -> bool:
         while last < end and not state.isEmpty(last) and state.sCount[last] >= 4:
             last += 1
         return silent or _leave(state, start, last)
+    if _REFERENCE.fullmatch(text):
+        titled = start + 1 < end and _TITLE_LINE.fullmatch(_text_of(state, start + 1))
+        return silent or _leave(state, start, start + 1 + bool(titled))
     if _LINES.fullmatch(text):
         return silent or _leave(state, start, start + 1)
-    titled = _TITLED.fullmatch(text)
-    if not titled or (text.startswith("[!") and state.parentType != "blockquote"):
+    head = _TITLED.fullmatch(text)
+    if not head or (text.startswith("[!") and state.parentType != "blockquote"):
         return False
     if silent:
         return True
     _leave(state, start, start + 1)
-    _add_title(state, start, titled["label"] or titled["behind"] or titled["alert"])
+    _add_title(state, start, head["label"] or head["behind"] or head["alert"])
     return True
 
 
@@ -178,8 +206,9 @@ def _add_title(state: StateBlock, line: int, title: str | None) -> None:
 
 def _indented(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     """Admonitions and tabs of MkDocs: what is indented by four belongs to them."""
-    match = None if _is_code(state, start) else _INDENTED.fullmatch(_text_of(state, start))
-    if not match:
+    text = "" if _is_code(state, start) else _text_of(state, start)
+    match = _INDENTED.fullmatch(text)
+    if not match and not _LONE_MARKER.fullmatch(text):
         return False
     if silent:
         return True
@@ -192,7 +221,8 @@ def _indented(state: StateBlock, start: int, end: int, silent: bool) -> bool:
             behind = last + 1
         last += 1
     state.push("site_open", "div", 1).map = [start, behind]
-    _add_title(state, start, match["title"] or match["tab"] or match["other"])
+    if match:
+        _add_title(state, start, match["title"] or match["tab"] or match["other"])
     _tokenize(state, start + 1, behind, wanted)
     state.push("site_close", "div", -1)
     state.line = behind
