@@ -2,10 +2,11 @@
 
     python benchmarks/documents.py FOLDER [--model en-de] [-s en -t de] [--json PATH]
 
-Referees are the formats' own tools: Python-Markdown with the extensions of a site
-(`pip install pymdown-extensions`) and markdown-it for Markdown, lxml for XML, msgfmt for PO, python's json and html.parser. A file counts as kept if
-its blocks, tags, code, keys and times are those of the source. Prints a row for each format, the
-files that differ, and how many segments tformer itself reported and left as they were.
+Referees are the formats' own tools: for Markdown, Python-Markdown with the extensions of a site
+(`pip install pymdown-extensions`) and markdown-it; lxml for XML, msgfmt for PO, python's json and
+html.parser. A file counts as kept if its blocks, tags, code, keys and times are those of the
+source. Prints a row for each format, the files that differ, and how many segments tformer itself
+reported and left as they were.
 """
 
 from __future__ import annotations
@@ -38,7 +39,47 @@ _EXTENSIONS = [
     "pymdownx.tasklist", "pymdownx.mark", "pymdownx.caret", "pymdownx.tilde", "pymdownx.keys",
 ]  # fmt: skip
 _CONFIGS = {"pymdownx.tabbed": {"alternate_style": True}}
-_INLINE = set("a abbr b code del em i img input ins kbd mark s small span strong sub sup u".split())
+_INLINE = set(
+    [
+        "a",
+        "abbr",
+        "b",
+        "code",
+        "del",
+        "em",
+        "i",
+        "img",
+        "input",
+        "ins",
+        "kbd",
+        "mark",
+        "s",
+        "small",
+        "span",
+        "strong",
+        "sub",
+        "sup",
+        "u",
+    ]
+)
+_OF_RUNS = [
+    "r",
+    "t",
+    "rPr",
+    "b",
+    "i",
+    "lang",
+    "proofErr",
+    "span",
+    "bCs",
+    "iCs",
+    "lastRenderedPageBreak",
+    "noProof",
+    "color",
+    "sz",
+    "szCs",
+    "rFonts",
+]
 _FRONT = re.compile(r"\A(---|\+\+\+)\r?\n.*?\n\1\r?\n", re.DOTALL)
 
 
@@ -104,8 +145,7 @@ def of_package(data: bytes) -> object:
             if info.filename.endswith(".xml"):
                 for element in etree.fromstring(archive.read(info)).iter(etree.Element):
                     parts[info.filename][etree.QName(element).localname] += 1
-                for name in ("r", "t", "rPr", "b", "i", "lang", "proofErr", "span", "bCs", "iCs",
-                             "lastRenderedPageBreak", "noProof", "color", "sz", "szCs", "rFonts"):  # fmt: skip
+                for name in _OF_RUNS:
                     parts[info.filename].pop(name, None)
     return parts
 
@@ -210,7 +250,9 @@ def first_difference(before: object, after: object) -> str:
         return f"{len(before)} became {len(after)}"
     if isinstance(before, dict) and isinstance(after, dict):
         keys = [key for key in {**before, **after} if before.get(key) != after.get(key)]
-        return ", ".join(f"{key}: {first_difference(before.get(key), after.get(key))}" for key in keys[:3])
+        return ", ".join(
+            f"{key}: {first_difference(before.get(key), after.get(key))}" for key in keys[:3]
+        )
     return f"{str(before)[:100]} became {str(after)[:100]}"
 
 

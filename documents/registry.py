@@ -1,5 +1,6 @@
 """Which format a file is of, and how files of it are read."""
 
+import re
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
@@ -24,12 +25,20 @@ FORMATS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "tsv": ("bitext", "open_tsv"),
         "docx": ("word", "open_docx"),
         "odt": ("opendocument", "open_odt"),
+        "csv": ("csv_tables", "open_csv"),
+        "yaml": ("yaml_tables", "open_yaml"),
+        "android": ("resources", "open_android"),
+        "resx": ("resources", "open_resx"),
+        "strings": ("apple_strings", "open_strings"),
+        "xlsx": ("spreadsheet", "open_xlsx"),
+        "pptx": ("slides", "open_pptx"),
+        "epub": ("epub", "open_epub"),
     }
 )
 """The formats by name. Each is read by a function of a module in this folder, which is loaded when
 it is needed, from bytes and the name of the file, for messages."""
 
-PACKAGES = frozenset({"docx", "odt"})
+PACKAGES = frozenset({"docx", "odt", "xlsx", "pptx", "epub"})
 """Formats that are archives, not text."""
 
 SUFFIXES: Mapping[str, str] = MappingProxyType(
@@ -55,6 +64,15 @@ SUFFIXES: Mapping[str, str] = MappingProxyType(
         ".tsv": "tsv",
         ".docx": "docx",
         ".odt": "odt",
+        ".csv": "csv",
+        ".yml": "yaml",
+        ".yaml": "yaml",
+        ".xml": "android",
+        ".resx": "resx",
+        ".strings": "strings",
+        ".xlsx": "xlsx",
+        ".pptx": "pptx",
+        ".epub": "epub",
     }
 )
 """The format of a file by the end of its name."""
@@ -104,7 +122,13 @@ def format_of(path: Path, data: bytes = b"") -> str:
 def _by_content(head: bytes) -> str:
     start = head.lstrip().lower()
     if head.startswith(b"PK\x03\x04"):
-        return "odt" if b"opendocument.text" in head else "docx"
+        kinds = {
+            b"opendocument.text": "odt",
+            b"application/epub+zip": "epub",
+            b"xl/": "xlsx",
+            b"ppt/": "pptx",
+        }
+        return next((name for sign, name in kinds.items() if sign in head), "docx")
     if head.startswith(b"WEBVTT"):
         return "vtt"
     if start.startswith((b"<!doctype html", b"<html")):
@@ -181,11 +205,25 @@ _NO_LINES = frozenset(
         ".wav",
         ".webp",
         ".xls",
-        ".xml",
         ".zip",
     ]
 )
 """Ends of the names of files that are not lines of text, though some of them are text."""
+
+
+_TEXTS = re.compile(
+    r"(?:^|/)(?:locales?|i18n|l10n|lang|languages|translations|values(?:-\w+)*)/"
+    r"|(?:^|[/._-])(?:[a-z]{2}(?:[-_][A-Z]{2})?)\.ya?ml$|(?:^|/)strings\.xml$"
+)
+
+
+def may_be_settings(path: Path) -> bool:
+    """Whether a file is of a format that settings are written in too, and does not look like texts.
+
+    Such a file is translated if it is named, not because it is in a folder.
+    """
+    format = SUFFIXES.get(path.suffix.lower())
+    return format in ("yaml", "android") and not _TEXTS.search(path.as_posix())
 
 
 def is_no_text(path: Path) -> bool:

@@ -5,6 +5,7 @@ The translator of these tests shouts, so that whatever must stay and does not is
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -266,3 +267,28 @@ def test_names_of_programs_and_accelerators() -> None:
     assert (accelerator.without, accelerator.put_into("Exportieren")) == ("Exit", "E&xportieren")
     assert Accelerator.of("AT&T") is None
     assert Accelerator.of("a &amp; b") is None
+
+
+def test_tables_for_two_languages_are_filled_and_others_translated() -> None:
+    pairs = "key;en;de\na;one dog;\nb;one cat;Katze\n"
+    document = open_document(pairs.encode(), "csv")
+    first, second = document.segments
+    assert (document.languages.source, second.target) == ("en", "Katze")
+    filled = document.with_translations({first.id: "ein; Hund"})
+    assert filled == b'key;en;de\na;one dog;"ein; Hund"\nb;one cat;Katze\n'
+    assert shouted('id,text\nx1,"a, b"\n', "csv") == 'id,text\nx1,"A, B"\n'
+
+
+def test_yaml_stays_what_it_is() -> None:
+    source = "en:\n  a: One dog\n  b: |\n    two\n    lines\n  c: true\n  d: no\n"
+    expected = "de:\n  a: ONE DOG\n  b: |\n    TWO\n    LINES\n  c: true\n  d: no\n"
+    assert shouted(source, "yaml", "de") == expected
+    document = open_document(b"a: One\n", "yaml")
+    assert document.with_translations({"a": "Yes: no"}) == b'a: "Yes: no"\n'
+    assert document.with_translations({"a": "no"}) == b'a: "no"\n'
+
+
+def test_names_of_columns_of_tables_stay_in_a_workbook() -> None:
+    path = Path(__file__).parent / "data" / "documents" / "xlsx" / "table.xlsx"
+    texts = [segment.text for segment in open_document(path).segments]
+    assert texts == ["The big dog", "A ", "small cat", "In the cell"]

@@ -8,7 +8,7 @@ text, code, drawings, and elements that say translate="no" stay as they are.
 
 import html
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from itertools import count
@@ -101,11 +101,12 @@ def html_of(text: str) -> TextDocument:
 def html_slots(text: str, offset: int = 0, prefix: str = "") -> Iterator[Slot]:
     """The segments of HTML that begins at an offset in its file, numbered behind a prefix."""
     numbers = count(1)
+    escape = _escape_xml if _XHTML.search(text) else _escape
     text, codes = _without_templates(text)
     run: list[_Token] = []
     for token in [*_with_templates(_without_opaque(tokens(text)), codes), _END]:
         if not _is_inline(token):
-            yield from _run_slot(run, offset, f"{prefix}{next(numbers)}")
+            yield from _run_slot(run, offset, f"{prefix}{next(numbers)}", escape)
             run = []
         if token.kind == "open":
             for slot in _attribute_slots(token, offset):
@@ -288,7 +289,9 @@ def _is_inline(token: _Token) -> bool:
 # --- segments ------------------------------------------------------------------------------------
 
 
-def _run_slot(run: list[_Token], offset: int, id: str) -> Iterator[Slot]:
+def _run_slot(
+    run: list[_Token], offset: int, id: str, escape: Callable[[str], str]
+) -> Iterator[Slot]:
     """A segment of what stands between two block tags."""
     run = _trimmed(run)
     if not run:
@@ -297,9 +300,9 @@ def _run_slot(run: list[_Token], offset: int, id: str) -> Iterator[Slot]:
     lead = len(first.raw) - len(first.raw.lstrip()) if first.kind == "text" else 0
     trail = len(last.raw) - len(last.raw.rstrip()) if last.kind == "text" else 0
     start, end = first.start + lead, last.end - trail
-    segment = _segment(id, run)
+    segment = _segment(id, run, escape)
     if segment.has_words:
-        yield replacing(segment, offset + start, offset + end, _escape)
+        yield replacing(segment, offset + start, offset + end, escape)
 
 
 def _trimmed(run: list[_Token]) -> list[_Token]:
@@ -344,8 +347,8 @@ def _is_blank(token: _Token) -> bool:
     return token.name in ("comment", "br") or (token.kind == "text" and not token.raw.strip())
 
 
-def _segment(id: str, run: list[_Token]) -> Segment:
-    builder = Builder(_escape)
+def _segment(id: str, run: list[_Token], escape: Callable[[str], str]) -> Segment:
+    builder = Builder(escape)
     space = True
     for place, token in enumerate(run):
         raw = token.raw
@@ -426,6 +429,14 @@ def _attribute_slot(token: _Token, match: re.Match[str], offset: int) -> Iterato
 
 def _value(match: re.Match[str]) -> str:
     return html.unescape(match["double"] if match["single"] is None else match["single"])
+
+
+_XHTML = re.compile(r"<html\b[^>]*xmlns=[\"']http://www\.w3\.org/1999/xhtml")
+
+
+def _escape_xml(text: str) -> str:
+    """As `_escape`, without the names that XML does not know."""
+    return _escape(text).replace("&nbsp;", "\u00a0")
 
 
 def _escape(text: str) -> str:

@@ -6,13 +6,15 @@ translated keep their bytes, and all parts their order, times and way of compres
 """
 
 import io
+import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 from tformer.documents.document import Languages, TextDocument, changes
+from tformer.documents.io.encoding import Encoded
 from tformer.documents.segments import Segment
 from tformer.model.errors import InputError
 
@@ -119,6 +121,24 @@ def open_package(
         raise InputError(f"{name}: not {kind}: the archive does not hold its text")
     parts = {part: read(by_name[part], f"{name}({part})") for part in chosen}
     return PackageDocument(parts, contents, comment, labels or {})
+
+
+def texts_of(
+    data: bytes, name: str, kind: str, wanted: re.Pattern[str]
+) -> Iterator[tuple[str, str]]:
+    """The parts of an archive whose names match, as text, to be looked at.
+
+    Raises:
+        InputError: it is no such archive, or not one to be trusted.
+    """
+    document = open_package(data, name, kind, lambda names: list(names)[:1], _nothing)
+    for info, content in document.contents:
+        if wanted.fullmatch(info.filename):
+            yield info.filename, content.decode("utf-8-sig", "replace")
+
+
+def _nothing(data: bytes, name: str) -> TextDocument:
+    return TextDocument(Encoded(""), lambda _: ())
 
 
 def _contents(archive: zipfile.ZipFile, name: str) -> list[tuple[zipfile.ZipInfo, bytes]]:

@@ -256,14 +256,15 @@ def _table_slots(
     values: Iterator[_Value], write: Callable[[str], str], *, apostrophes: bool = False
 ) -> Iterator[Slot]:
     for value in values:
-        if not _is_technical(value):
+        if not is_technical(value.key, value.text):
             yield from _value_slot(value, write, apostrophes)
 
 
-def _is_technical(value: _Value) -> bool:
-    text = value.text.strip()
+def is_technical(key: str, text: str) -> bool:
+    """Whether a value is for programs: an identifier, or a word under a key that says so."""
+    text = text.strip()
     is_word = bool(re.fullmatch(r"[a-z0-9.-]+", text))
-    return is_identifier(text) or (is_word and bool(_TECHNICAL.fullmatch(value.key)))
+    return is_identifier(text) or (is_word and bool(_TECHNICAL.fullmatch(key)))
 
 
 def _value_slot(value: _Value, write: Callable[[str], str], apostrophes: bool) -> Iterator[Slot]:

@@ -42,7 +42,9 @@ _NOISE = {"proofErr", "lastRenderedPageBreak"}
 _SHOWN = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-", "softHyphen": ""}
 
 # What makes no difference that a reader sees.
-_UNSEEN = re.compile(r"<(?:\w+:)?(?:lang|noProof|rtl)\b[^>]*/>|\s+(?:\w+:)?rsid\w*=\"[^\"]*\"")
+_UNSEEN = re.compile(
+    r"<(?:\w+:)?(?:lang|noProof|rtl)\b[^>]*/>|\s+(?:\w+:)?(?:rsid\w*|lang|altLang|dirty|err)=\"[^\"]*\""
+)
 
 # Ranges from one mark to another, by the name of both.
 _RANGE = re.compile(r"(bookmark|commentRange|perm|moveToRange)(Start|End)")
@@ -90,12 +92,19 @@ def _wanted(names: Iterable[str]) -> Sequence[str]:
 
 def _read(data: bytes, name: str) -> TextDocument:
     source = decode(data, name, xml.declared_encoding)
-    return checked(TextDocument(source, lambda text: _slots(text, name), xml.reference))
+    return checked(TextDocument(source, lambda text: paragraph_slots(text, name), xml.reference))
 
 
-def _slots(text: str, name: str) -> Iterator[Slot]:
+def paragraph_slots(text: str, name: str, prefix: str | None = None) -> Iterator[Slot]:
+    """The paragraphs of a part of an Office document.
+
+    Args:
+        text: of the part.
+        name: what to call it in a message.
+        prefix: of the elements around its text; None for those of Word.
+    """
     tokens = xml.scan(text, name)
-    prefix = _prefix(tokens)
+    prefix = _prefix(tokens) if prefix is None else prefix
     for number, (position, depth) in enumerate(xml.nested(tokens, {"p"}), start=1):
         # Drawings have paragraphs too, of another language: <a:p>.
         if not re.match(rf"<{prefix}p[\s/>]", tokens[position].raw):
@@ -138,6 +147,8 @@ class _Paragraph:
         first = position + 1
         if tokens[first].name == "pPr":
             first = xml.end_of(tokens, first)
+        if tokens[end - 1].name == "endParaRPr":  # must stay the last
+            end -= _size_of_last(tokens, first, end)
         self.start, self.end = tokens[first].start, tokens[end].start
         self._fields = _fields(tokens, first, end)
         self._items = list(_with_whole_templates(list(self._read(first, end))))
@@ -200,7 +211,8 @@ class _Paragraph:
                 behind = position + 1
                 yield _Item("close", token.raw, token.name)
             elif token.name not in _NOISE:
-                yield _Item("alone", self._raw(position, behind))
+                shown = _SHOWN.get(token.name, "")
+                yield _Item("alone", self._raw(position, behind), shown)
             position = behind
 
     def _run(self, position: int) -> Iterator[_Item]:
@@ -255,6 +267,14 @@ def _unified(texts: list[_Item]) -> Iterator[_Item]:
             start = at
 
 
+def _size_of_last(tokens: Sequence[Token], first: int, end: int) -> int:
+    """Of how many tokens the last element is."""
+    position = first
+    while (behind := xml.end_of(tokens, position)) < end:
+        position = behind
+    return end - position
+
+
 def _fields(tokens: Sequence[Token], first: int, end: int) -> dict[int, int]:
     """Where fields begin that end in the same paragraph, by run: a date, a page number."""
     found: dict[int, int] = {}
@@ -290,6 +310,8 @@ def _edits(paragraph: _Paragraph, segment: Segment, prefix: str) -> Callable[[st
         runs = _runs(paragraph.format, parts(text), segment.inlines)
         if prefix != "w:":
             runs = runs.replace("<w:", f"<{prefix}").replace("</w:", f"</{prefix}")
+        if prefix == "a:":
+            runs = runs.replace('<a:t xml:space="preserve">', "<a:t>")
         return [Edit(paragraph.start, paragraph.end, runs)]
 
     return edits

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tformer.documents.registry import SUFFIXES
+from tformer.documents.registry import SUFFIXES, may_be_settings
 from tformer.model.errors import InputError, UsageError
 
 _MAGIC = frozenset("*?[")
@@ -84,6 +84,10 @@ def plan_tree(
 
     def item(found: _Found) -> Item | LeftOut:
         name = format or SUFFIXES.get(found.path.suffix.lower())
+        if name and not found.named and format is None and may_be_settings(found.path):
+            if others:
+                return _item(found.path, output / found.place, None)
+            return LeftOut(found.path, "may hold settings, not texts: name it to translate it")
         if name is None and not others:
             if not found.named:
                 return LeftOut(found.path, "is of no known format")

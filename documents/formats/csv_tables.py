@@ -1,0 +1,124 @@
+"""CSV: the cells of columns that hold words. The first row names the columns and stays.
+
+A table with a column for each of two languages is filled as TSV is: what the target column lacks is
+translated from the source column. Columns of identifiers, numbers and addresses are left alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from tformer.documents.building import Builder
+from tformer.documents.document import Edit, Languages, Slot, TextDocument
+from tformer.documents.inline.interface import is_identifier
+from tformer.documents.io.cells import Cell, rows
+from tformer.documents.io.encoding import decode
+from tformer.documents.segments import State, render
+from tformer.model.errors import InputError
+
+_KEYS = re.compile(
+    r"#|.*\bid|key|code|slug|sku|u(ri|rl)|e-?mail|date|type|lang(uage)?|locale|path|file(name)?|hash",
+    re.IGNORECASE,
+)
+_LANGUAGE = re.compile(r"[a-z]{2}([-_][A-Za-z]{2,4})?")
+_PAIRS = (("source", "target"), ("src", "tgt"), ("english", "german"))
+
+
+def open_csv(data: bytes, name: str) -> TextDocument:
+    """Read CSV with commas, semicolons or tabs; see `tformer.documents.registry.open_document`.
+
+    Raises:
+        InputError: rows have different numbers of cells, so that it is no table.
+    """
+    source = decode(data, name)
+    delimiter = _delimiter(source.text)
+    table = [row for row in rows(source.text, delimiter) if len(row) > 1 or row[0].raw]
+    widths = {len(row) for row in table}
+    if len(widths) > 1:
+        odd = next(i for i, row in enumerate(table, start=1) if len(row) != len(table[0]))
+        raise InputError(
+            f"{name}: not CSV: row {odd} has {len(table[odd - 1])} cells, the first "
+            f"{len(table[0])}; --format text translates lines"
+        )
+    return TextDocument(
+        source,
+        lambda text: _slots(list(rows(text, delimiter)), delimiter),
+        declares=lambda text: _declares(next(rows(text, delimiter))),
+    )
+
+
+def _delimiter(text: str) -> str:
+    first = re.sub(r'"[^"]*"', "", text.partition("\n")[0])
+    return max(",;\t", key=first.count)
+
+
+def _declares(header: Sequence[Cell]) -> Languages:
+    pair = _pair(header)
+    if not pair or not _LANGUAGE.fullmatch(header[pair[0]].text.strip()):
+        return Languages()
+    return Languages(header[pair[0]].text.strip(), header[pair[1]].text.strip())
+
+
+def _pair(header: Sequence[Cell]) -> tuple[int, int] | None:
+    """The columns of a source and a target, if the first row names such."""
+    names = [cell.text.strip() for cell in header]
+    for source, target in _PAIRS:
+        lower = [name.lower() for name in names]
+        if source in lower and target in lower:
+            return lower.index(source), lower.index(target)
+    codes = [i for i, name in enumerate(names) if _LANGUAGE.fullmatch(name) and name != "id"]
+    return (codes[0], codes[1]) if len(codes) == 2 else None
+
+
+def _slots(table: list[list[Cell]], delimiter: str) -> Iterator[Slot]:
+    if not table:
+        return
+    header, body = table[0], list(enumerate(table[1:], start=2))
+    if pair := _pair(header):
+        source, target = pair
+        for number, row in body:
+            if len(row) > max(pair) and row[source].text.strip():
+                yield _filled(str(number), row[source], row[target], delimiter)
+        return
+    for column in _of_words([row for _, row in body], header):
+        for number, row in body:
+            if column < len(row):
+                yield from _translated(f"{number}/{column + 1}", row[column], delimiter)
+
+
+def _of_words(body: list[list[Cell]], header: Sequence[Cell]) -> Iterator[int]:
+    for column, named in enumerate(header):
+        cells = [row[column].text.strip() for row in body if column < len(row)]
+        filled = [text for text in cells if text]
+        words = [
+            text for text in filled if re.search(r"[^\W\d_]", text) and not is_identifier(text)
+        ]
+        if not _KEYS.fullmatch(named.text.strip()) and 2 * len(words) > len(filled):
+            yield column
+
+
+def _filled(id: str, source: Cell, target: Cell, delimiter: str) -> Slot:
+    builder = Builder(breaks=True)
+    builder.text(source.text)
+    state = State.TRANSLATED if target.text.strip() else State.NEW
+    segment = builder.build(id, target=target.text, state=state)
+    return Slot(
+        segment,
+        lambda text: [
+            Edit(target.start, target.end, target.with_text(render(segment, text, str), delimiter))
+        ],
+    )
+
+
+def _translated(id: str, cell: Cell, delimiter: str) -> Iterator[Slot]:
+    builder = Builder(breaks=True)
+    builder.text(cell.text)
+    segment = builder.build(id)
+    if segment.has_words and not is_identifier(cell.text):
+        yield Slot(
+            segment,
+            lambda text: [
+                Edit(cell.start, cell.end, cell.with_text(render(segment, text, str), delimiter))
+            ],
+        )

@@ -1,0 +1,163 @@
+"""String resources in XML: Android's strings.xml and .NET's .resx. A string is a segment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+
+from tformer.documents.building import Builder
+from tformer.documents.document import Edit, Slot, TextDocument, checked
+from tformer.documents.formats.strings import is_technical
+from tformer.documents.io import xml
+from tformer.documents.io.encoding import decode
+from tformer.documents.io.xml import Kind, Token
+from tformer.documents.segments import Segment, render
+from tformer.model.errors import InputError
+
+_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(n|t)|(.))", re.DOTALL)
+_LINE = re.compile(r"\\n|\\t")
+
+
+def open_android(data: bytes, name: str) -> TextDocument:
+    """Read Android's string resources; see `tformer.documents.registry.open_document`.
+
+    Raises:
+        InputError: it is not well-formed XML, or holds no resources.
+    """
+    return _open(data, name, "resources", _android)
+
+
+def open_resx(data: bytes, name: str) -> TextDocument:
+    """Read .resx; see `tformer.documents.registry.open_document`.
+
+    Raises:
+        InputError: it is not well-formed XML, or no .resx.
+    """
+    return _open(data, name, "root", _resx)
+
+
+def _open(
+    data: bytes, name: str, root: str, slots: Callable[[Sequence[Token]], Iterator[Slot]]
+) -> TextDocument:
+    def read(text: str) -> Iterator[Slot]:
+        tokens = xml.scan(text, name)
+        first = next(token for token in tokens if token.kind in (Kind.OPEN, Kind.EMPTY))
+        if first.name != root:
+            raise InputError(f"{name}: the first element is <{first.name[:40]}>, not <{root}>")
+        return slots(tokens)
+
+    return checked(TextDocument(decode(data, name, xml.declared_encoding), read, xml.reference))
+
+
+# --- Android -------------------------------------------------------------------------------------
+
+
+def _android(tokens: Sequence[Token]) -> Iterator[Slot]:
+    path: list[str] = []
+    counts: list[int] = []
+    says = [True]
+    for position, token in enumerate(tokens):
+        if token.kind is Kind.CLOSE:
+            path, counts = path[:-1], counts[:-1]
+            says.pop()
+        if token.kind is not Kind.OPEN:
+            continue
+        if counts:
+            counts[-1] += 1
+        own = token.attributes
+        says.append(says[-1] and own.get("translatable") != "false")
+        named = own.get("name") or own.get("quantity") or str(counts[-1] if counts else 0)
+        path, counts = [*path, named], [*counts, 0]
+        parent = len(path) > 1 and token.name == "item"
+        if says[-1] and (token.name == "string" or (parent and _is_text(tokens, position))):
+            yield from _android_slot("/".join(path[1:]), tokens, position)
+
+
+def _is_text(tokens: Sequence[Token], position: int) -> bool:
+    """Whether an item is of a plural or an array of strings."""
+    opened = []
+    for token in tokens[:position]:
+        if token.kind is Kind.OPEN:
+            opened.append(token.name)
+        elif token.kind is Kind.CLOSE:
+            opened.pop()
+    return bool(opened) and opened[-1] in ("plurals", "string-array")
+
+
+def _android_slot(id: str, tokens: Sequence[Token], position: int) -> Iterator[Slot]:
+    end = xml.end_of(tokens, position) - 1
+    inner = tokens[position + 1 : end]
+    text = "".join(token.text for token in inner if token.kind is Kind.TEXT)
+    if text.startswith(("@string/", "?")) or is_technical(id, text):
+        return
+    builder = Builder(_android_escape)
+    place = 0
+    while place < len(inner):
+        token, behind = inner[place], place + 1
+        if token.kind is Kind.TEXT:
+            _add_android(builder, re.sub(r"\s+", " ", token.text))
+        elif token.name == "g" or token.kind is Kind.EMPTY:
+            behind = xml.end_of(inner, place)
+            own = inner[place:behind]
+            shown = "".join(t.text for t in own if t.kind is Kind.TEXT)
+            builder.alone("".join(t.raw for t in own), shown, divides=False)
+        elif token.kind is Kind.OPEN:
+            builder.open(token.name, token.raw)
+        elif token.kind is Kind.CLOSE:
+            builder.close(token.name, token.raw)
+        place = behind
+    segment = builder.build(id, context=id)
+    if segment.has_words:
+        start, stop = tokens[position].end, tokens[end].start
+        yield _replaced(segment, start, stop, _android_escape)
+
+
+def _add_android(builder: Builder, text: str) -> None:
+    position = 0
+    for match in _LINE.finditer(text):
+        builder.text(_unescaped(text[position : match.start()]))
+        builder.alone(match[0], "\n" if match[0] == "\\n" else "\t", divides=True)
+        position = match.end()
+    builder.text(_unescaped(text[position:]))
+
+
+def _unescaped(text: str) -> str:
+    return _ESCAPE.sub(lambda m: chr(int(m[1], 16)) if m[1] else m[3] or m[0], text)
+
+
+def _android_escape(text: str) -> str:
+    text = re.sub(r"[\r\n]+", " ", text).replace("\\", "\\\\")
+    text = text.replace("'", "\\'").replace('"', '\\"')
+    return xml.escape(f"\\{text}" if text.startswith(("@", "?")) else text)
+
+
+def _replaced(segment: Segment, start: int, end: int, escape: Callable[[str], str]) -> Slot:
+    return Slot(segment, lambda text: [Edit(start, end, render(segment, text, escape))])
+
+
+# --- .resx ---------------------------------------------------------------------------------------
+
+
+def _resx(tokens: Sequence[Token]) -> Iterator[Slot]:
+    for position, token in enumerate(tokens):
+        if token.name != "data" or token.kind is not Kind.OPEN:
+            continue
+        own = token.attributes
+        name = own.get("name", "")
+        if "type" in own or "mimetype" in own or name.startswith(">>"):
+            continue
+        for inner in xml.children(tokens, position):
+            if tokens[inner].name == "value" and tokens[inner].kind is Kind.OPEN:
+                yield from _resx_slot(name, tokens, inner)
+
+
+def _resx_slot(name: str, tokens: Sequence[Token], position: int) -> Iterator[Slot]:
+    end = xml.end_of(tokens, position) - 1
+    text = "".join(t.text for t in tokens[position + 1 : end] if t.kind is Kind.TEXT)
+    if is_technical(name, text):
+        return
+    builder = Builder(xml.escape, breaks=True)
+    builder.text(text)
+    segment = builder.build(name, context=name)
+    if segment.has_words:
+        yield _replaced(segment, tokens[position].end, tokens[end].start, xml.escape)

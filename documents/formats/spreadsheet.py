@@ -1,0 +1,81 @@
+"""Excel workbooks (.xlsx): the texts of cells.
+
+Names of the columns of tables and pivot tables are left alone, since Excel refuses a workbook in
+which a cell and the table disagree; so are formulas and the names of sheets. A text in several
+formats is translated run by run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from tformer.documents.building import Builder
+from tformer.documents.document import Slot, TextDocument, checked, replacing
+from tformer.documents.formats.packages import PackageDocument, open_package, texts_of
+from tformer.documents.inline.interface import is_identifier
+from tformer.documents.io import xml
+from tformer.documents.io.encoding import decode
+from tformer.documents.io.xml import Kind, Token
+
+_PARTS = re.compile(r"xl/(?:sharedStrings|worksheets/sheet\d+|comments\d*)\.xml")
+_NAMING = re.compile(r"xl/(?:tables/.*|pivotCache/pivotCacheDefinition\d*)\.xml")
+
+
+def open_xlsx(data: bytes, name: str) -> PackageDocument:
+    """Read a workbook; see `tformer.documents.registry.open_document`.
+
+    Raises:
+        InputError: it is damaged, hostile, or something else.
+    """
+    named = {
+        token.attributes.get("name", "")
+        for part, content in texts_of(data, name, "an Excel workbook", _NAMING)
+        for token in xml.scan(content, f"{name}({part})")
+        if token.name in ("tableColumn", "cacheField")
+    }
+
+    def read(content: bytes, part: str) -> TextDocument:
+        source = decode(content, part, xml.declared_encoding)
+        return checked(TextDocument(source, lambda text: _slots(text, part, named), xml.reference))
+
+    return open_package(data, name, "an Excel workbook", _wanted, read)
+
+
+def _wanted(names: Iterable[str]) -> Sequence[str]:
+    found = sorted(name for name in names if _PARTS.fullmatch(name))
+    return found if any(name.startswith("xl/worksheets/") for name in found) else []
+
+
+def _slots(text: str, name: str, named: set[str]) -> Iterator[Slot]:
+    tokens = xml.scan(text, name)
+    number = 0
+    for position, token in enumerate(tokens):
+        if token.name not in ("si", "is", "text") or token.kind is not Kind.OPEN:
+            continue
+        number += 1
+        inner = tokens[position : xml.end_of(tokens, position)]
+        if _whole(inner) not in named:
+            yield from _item_slots(str(number), inner)
+
+
+def _whole(tokens: Sequence[Token]) -> str:
+    return "".join(token.text for token in tokens if token.kind is Kind.TEXT)
+
+
+def _item_slots(id: str, tokens: Sequence[Token]) -> Iterator[Slot]:
+    """A segment for each run of an item; phonetic hints (rPh) are none."""
+    depth = 0
+    for position, token in enumerate(tokens):
+        if token.name == "rPh":
+            depth += {Kind.OPEN: 1, Kind.CLOSE: -1}.get(token.kind, 0)
+        if depth or token.name != "t" or token.kind is not Kind.OPEN:
+            continue
+        texts = tokens[position + 1 : xml.end_of(tokens, position) - 1]
+        text = _whole(texts)
+        builder = Builder(xml.escape, breaks=True)
+        builder.text(text)
+        segment = builder.build(f"{id}/{position}")
+        if segment.has_words and not is_identifier(text):
+            start, end = texts[0].start, texts[-1].end
+            yield replacing(segment, start, end, xml.escape)
