@@ -42,6 +42,7 @@ def compare(model: str, files: list[Path], dtypes: list[str]) -> None:
 
     from tformer.model.options import DecodingOptions
     from tformer.model.pipeline.translator import Translator
+    from tformer.model.text.segmentation import split
 
     options = DecodingOptions(beam_size=1, guard=False)
 
@@ -67,13 +68,18 @@ def compare(model: str, files: list[Path], dtypes: list[str]) -> None:
                 " ".join(a.split()) == " ".join(b.split())
                 for a, b in zip(ours, theirs, strict=True)
             ]
+            same = [a.split() == b.split() for a, b in zip(ours, theirs, strict=True)]
+            # The other engine translates a line as one sentence.
+            whole = [len(split(line, "en", length=len, limit=10_000)) == 1 for line in lines]
+            alike = [equal for equal, one in zip(same, whole, strict=True) if one]
             bleu = sacrebleu.corpus_bleu(ours, [theirs]).score
             print(
-                f"{file.name} {dtype}: {sum(same)} of {len(same)} the same "
-                f"({sum(same) / len(same):.1%}), BLEU against theirs {bleu:.1f}; "
+                f"{file.name} {dtype}: {sum(same)} of {len(same)} lines the same "
+                f"({sum(same) / len(same):.1%}), of those of one sentence {sum(alike)} of "
+                f"{len(alike)} ({sum(alike) / len(alike):.1%}), BLEU against theirs {bleu:.1f}; "
                 f"{len(lines) / taken:.1f} sentences/s together, alone p50 {_median(alone):.1f} ms"
             )
-            for n in [n for n, equal in enumerate(same) if not equal][:4]:
+            for n in [n for n, equal in enumerate(same) if not equal and whole[n]][:6]:
                 print(f"    {lines[n]}\n      theirs {theirs[n]}\n      ours   {ours[n]}")
 
 

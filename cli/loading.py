@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from tformer.cli import talk
 from tformer.cli.options import DEFAULT_MODEL
-from tformer.model.errors import UsageError
+from tformer.model.errors import ModelError, UsageError
 from tformer.model.options import DecodingOptions
 
 if TYPE_CHECKING:
@@ -74,10 +74,16 @@ class Place:
 def suitable_model(model: str, source: str | None, target: str | None) -> str:
     """The model that was named; in place of the default one another that has the languages.
 
+    Of a folder or file with another program's model a model of ours is made, which is kept.
+
     Raises:
+        ModelError: the other program's model is damaged, or of a kind that ours cannot be.
+        OutputError: what is made of it cannot be written.
         UsageError: none that is here has the languages; it says which command gets one.
     """
-    if model != DEFAULT_MODEL or not (source or target):
+    if model != DEFAULT_MODEL:
+        return _ours(model, source, target) if Path(model).exists() else model
+    if not (source or target):
         return model
     from tformer.model.registry.here import for_languages
 
@@ -91,6 +97,25 @@ def suitable_model(model: str, source: str | None, target: str | None) -> str:
     if suitable[0].name != model:
         talk.note(f"translating with the model {suitable[0].name}")
     return suitable[0].name
+
+
+def _ours(model: str, source: str | None, target: str | None) -> str:
+    from tformer.model.convert.recognise import Layout, recognise
+
+    layout = recognise(Path(model))
+    if layout in (None, Layout.OURS):
+        return model
+    from tformer.model.convert.frames import Languages
+    from tformer.model.registry.cache import imported
+
+    # A model of many languages is made once, not anew for each that is named.
+    said = Languages((source,) if source else (), (target,) if target else ())
+    try:
+        return str(imported(Path(model), Languages()))
+    except ModelError:
+        if said == Languages():
+            raise
+        return str(imported(Path(model), said))
 
 
 def open_translator(

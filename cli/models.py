@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -159,8 +158,9 @@ def _index(given: str | None) -> str:
 
 
 def _cache() -> Path:
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root) / "tformer" / "downloads"
+    from tformer.model.registry.cache import cache_folder
+
+    return cache_folder() / "downloads"
 
 
 def _few(languages: tuple[str, ...]) -> str:

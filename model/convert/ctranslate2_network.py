@@ -37,10 +37,10 @@ _SETTINGS = (
     "queries_scale",
     "relative_attention_max_distance",
     "epsilon",
+    "alibi_use_positive_positions",
+    "scale_alibi",
 )
 """Variables that are no parameters. Others that nobody reads would be computed with: refused."""
-
-_ZERO_SETTINGS = ("alibi", "layer_norm_use_residual", "parallel_residual", "sliding_window")
 
 
 class Described:
@@ -309,7 +309,7 @@ class Described:
     def _check(self, config: TransformerConfig, found: Mapping[str, Tensor]) -> None:
         for name in self._arrays.keys() - self._read:
             kind = name.rpartition("/")[2]
-            idle = kind in _ZERO_SETTINGS and not float(self._arrays[name].sum())
+            idle = self._arrays[name].ndim == 0 and not self._arrays[name]  # switched off
             if kind not in _SETTINGS and not idle:
                 raise ModelError(f"{self._path}: has {name}, with which our network cannot compute")
         for name, shape in parameter_shapes(config).items():

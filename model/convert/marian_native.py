@@ -153,7 +153,7 @@ def _vocabulary(directory: Path, files: Files, said: Languages) -> PieceVocabula
     cutters = (
         Cutters(source_file, None if joint else target_file)
         if source_file.suffix == ".spm"
-        else Cutters(directory / "source.spm", directory / "target.spm")
+        else Cutters.of(directory)
     )
     if joint:
         return PieceVocabulary(directory, frame, target, None, cutters)
