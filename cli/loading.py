@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from tformer.server.client import Client
 
 
+MIDDLE = "en"
+"""The language that --pivot goes through."""
+
 PATIENCE = 10.0
 """Seconds that a person waits for a server that does not answer."""
 
@@ -97,6 +100,47 @@ def suitable_model(model: str, source: str | None, target: str | None) -> str:
     if suitable[0].name != model:
         talk.note(f"translating with the model {suitable[0].name}")
     return suitable[0].name
+
+
+def goes_directly(source: str | None, target: str | None) -> bool:
+    """Whether a model that is here translates between two languages."""
+    from tformer.model.registry.here import for_languages
+
+    return bool(for_languages(source, target))
+
+
+def pivot_models(source: str | None, target: str | None) -> tuple[str, str]:
+    """The names of two models that translate between two languages by way of English.
+
+    Raises:
+        UsageError: a language is not named, or there are no such models.
+    """
+    if not source or not target:
+        raise UsageError("--pivot needs both --source and --target")
+    from tformer.model.registry.here import for_languages
+
+    names = []
+    for one, other in ((source, MIDDLE), (MIDDLE, target)):
+        if not (suitable := for_languages(one, other)):
+            raise UsageError(
+                f"no model here translates from {one} into {other}: "
+                f"`tformer models get {one}-{other}` gets one"
+            )
+        names.append(suitable[0].name)
+    talk.note(f"translating by way of {MIDDLE}, with the models {names[0]} and {names[1]}")
+    return names[0], names[1]
+
+
+def open_pivot(names: tuple[str, str], place: Place) -> AnyTranslator:
+    """Two models as one translator, by way of English.
+
+    Raises:
+        TformerError: one is missing, damaged, or does not have English.
+    """
+    from tformer.model.pipeline.pivot import Pivot
+
+    first, second = (load_translator(name, place) for name in names)
+    return Pivot(first, second, MIDDLE)
 
 
 def _ours(model: str, source: str | None, target: str | None) -> str:

@@ -30,6 +30,8 @@ class Setup:
     target: str | None = None
     near: bool = False
     """Whether near matches of the translation memory are wanted."""
+    pivot: tuple[str, str] | None = None
+    """Two models in the place of the one."""
 
     @cached_property
     def translator(self) -> loading.AnyTranslator:
@@ -38,6 +40,8 @@ class Setup:
         Raises:
             TformerError: it is missing, damaged or cannot be reached.
         """
+        if self.pivot:
+            return self.terms.equip(loading.open_pivot(self.pivot, self.place), near=self.near)
         warm = self.terms.fits_into_a_request
         opened = loading.open_translator(
             self.model, self.place, self.remote, self.decoding, warm=warm
@@ -75,7 +79,12 @@ class Setup:
     def _model_digest(self) -> str:
         if self.remote:
             return digest_of_values(self.remote.address, self.model)
-        files = sorted(path for path in find_model(self.model).iterdir() if path.is_file())
+        files = [
+            path
+            for model in self.pivot or (self.model,)
+            for path in sorted(find_model(model).iterdir())
+            if path.is_file()
+        ]
         return digest_of_values(self.place.device, self.place.dtype, digest_of_files(files))
 
 

@@ -50,6 +50,10 @@ def translate(
     source: options.Source = None,
     target: options.Target = None,
     model: options.Model = options.DEFAULT_MODEL,
+    pivot: Annotated[
+        bool,
+        Option("--pivot", help="By way of English, with two models, if none goes there directly."),
+    ] = False,
     output: Annotated[
         str | None, Option("--output", "-o", metavar="PATH", help="Write here, not to stdout.")
     ] = None,
@@ -170,9 +174,14 @@ def translate(
         )
     terms = Terms.read(glossary, memory, remote=remote is not None)
     place = loading.Place(device, dtype, threads)
-    if remote is None:
+    names = None
+    if remote is None and pivot and not loading.goes_directly(source, target):
+        names = loading.pivot_models(source, target)
+    elif remote is None:
         model = loading.suitable_model(model, source, target)
-    return call.run(Setup(model, place, remote, decoding, terms, source, target, near=as_json))
+    return call.run(
+        Setup(model, place, remote, decoding, terms, source, target, near=as_json, pivot=names)
+    )
 
 
 def _earlier(resume: bool, force: bool) -> Earlier:
