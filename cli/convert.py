@@ -65,6 +65,10 @@ def model(
     out: Out,
     source: SourceLanguages = None,
     target: TargetLanguages = None,
+    int8: Annotated[
+        bool,
+        Option("--int8", help="Store it for int8, with little memory: NLLB, M2M100, mBART-50."),
+    ] = False,
 ) -> None:
     """Make a model of tformer of one of another program, whose layout is recognised.
 
@@ -80,7 +84,7 @@ def model(
     place = Path(source_model) if Path(source_model).exists() else fetch(source_model)
     said = Languages(tuple(source or ()), tuple(target or ()))
     name = Path(source_model).resolve().name.removesuffix(".argosmodel")
-    layout = import_model(place, out, name=name, languages=said)
+    layout = import_model(place, out, name=name, languages=said, int8=int8)
     talk.note(f"a model of {layout}, now in {out}: tformer translate --model {out}")
 
 

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 import torch
 import transformers
+from safetensors.torch import load_file
 from tiny_marian import SOURCE_SENTENCES
 
+from tformer.model.checkpoint import stream
 from tformer.model.convert.recognise import Layout, import_model, recognise
 from tformer.model.engine.engine import Engine
 from tformer.model.errors import ModelError
@@ -195,6 +197,33 @@ def test_languages_go_by_their_common_codes(tmp_path: Path) -> None:
     assert (tokens[0], tokens[-1]) == ("zho_Hans", "</s>")
     (text,) = translator.translate([SOURCE_SENTENCES[0]], source="en", target="fr")
     assert "fra_Latn" not in text.text
+
+
+@pytest.mark.parametrize("kind", ["m2m_100", "mbart"])
+def test_a_large_model_is_stored_in_int8_a_few_rows_at_a_time(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    bart(folder, kind, **BART_SHAPE)
+    monkeypatch.setattr(stream, "ROWS_BYTES", 700)  # a few rows
+    import_model(folder, tmp_path / "whole")
+    import_model(folder, tmp_path / "rows", int8=True)
+    whole, rows = (
+        load_model(tmp_path / name, torch.device("cpu"), torch.float32)[0].state_dict()
+        for name in ("whole", "rows")
+    )
+    assert whole.keys() == rows.keys()
+    for name, wanted in whole.items():
+        step = wanted.abs().amax(-1, keepdim=True) / 127
+        assert ((rows[name] - wanted).abs() <= step * 0.501).all(), name
+    stored = load_file(tmp_path / "rows" / "model.safetensors")
+    assert stored["embedding.weight"].dtype == torch.int8
+    file = folder / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(ModelError, match="ends too early"):
+        import_model(folder, tmp_path / "broken", int8=True)
+    assert not (tmp_path / "broken").exists()
 
 
 def test_what_is_damaged_is_refused_in_a_line(tmp_path: Path) -> None:

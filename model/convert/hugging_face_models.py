@@ -39,7 +39,7 @@ _ACTIVATIONS: dict[str, Activation] = {
     "swish": "silu",
 }
 
-_BART = (
+BART = (
     (r"^model\.(encoder|decoder)\.layers\.", r"\1."),
     (r"^model\.(encoder|decoder)\.layer_norm\.", r"\1_norm."),
     (r"^model\.encoder\.layernorm_embedding\.", "source_embedding_norm."),
@@ -139,7 +139,8 @@ def _check(directory: Path, parameters: Parameters, config: TransformerConfig) -
 # -- M2M100, NLLB, mBART ----------------------------------------------------------------------
 
 
-def _bart_config(table: Table, vocabulary: PieceVocabulary) -> TransformerConfig:
+def bart_config(table: Table, vocabulary: PieceVocabulary) -> TransformerConfig:
+    """The shape of M2M100, NLLB and mBART; KeyError where config.json does not say."""
     for side, other in (("attention_heads", "heads"), ("ffn_dim", "inner widths")):
         if table[f"encoder_{side}"] != table[f"decoder_{side}"]:
             raise ModelError(f"encoder and decoder have other {other}, which ours cannot have")
@@ -169,7 +170,7 @@ def _bart_parameters(theirs: Parameters, table: Table, config: TransformerConfig
     shared = next(
         theirs[name] for name in ("model.shared.weight", "lm_head.weight") if name in theirs
     )
-    found = {"embedding.weight": shared, **_renamed(theirs, _BART)}
+    found = {"embedding.weight": shared, **_renamed(theirs, BART)}
     if config.logits_bias:
         bias = theirs.get("final_logits_bias", torch.zeros(1, config.vocab_size))
         found["logits_bias"] = bias.flatten()
@@ -238,13 +239,14 @@ def _t5_parameters(theirs: Parameters, table: Table, config: TransformerConfig) 
 
 def _renamed(theirs: Parameters, rules: tuple[tuple[str, str], ...]) -> Parameters:
     return {
-        _our_name(name, rules): tensor
+        our_name(name, rules): tensor
         for name, tensor in theirs.items()
         if not _TIED.fullmatch(name)
     }
 
 
-def _our_name(name: str, rules: tuple[tuple[str, str], ...]) -> str:
+def our_name(name: str, rules: tuple[tuple[str, str], ...]) -> str:
+    """What a parameter is called here."""
     for pattern, replacement in rules:
         name = re.sub(pattern, replacement, name)
     return name
@@ -255,8 +257,8 @@ Family = tuple[
     Callable[[Parameters, Table, TransformerConfig], Parameters],
 ]
 _FAMILIES: dict[str, Family] = {
-    "m2m_100": (_bart_config, _bart_parameters),
-    "mbart": (_bart_config, _bart_parameters),
+    "m2m_100": (bart_config, _bart_parameters),
+    "mbart": (bart_config, _bart_parameters),
     "t5": (_t5_config, _t5_parameters),
     "mt5": (_t5_config, _t5_parameters),
     "umt5": (_t5_config, _t5_parameters),

@@ -41,7 +41,12 @@ def recognise(path: Path) -> Layout | None:
 
 
 def import_model(
-    source: Path, out: Path, *, name: str | None = None, languages: Languages | None = None
+    source: Path,
+    out: Path,
+    *,
+    name: str | None = None,
+    languages: Languages | None = None,
+    int8: bool = False,
 ) -> Layout:
     """Write a model of any known layout as one of ours.
 
@@ -50,6 +55,7 @@ def import_model(
         out: where to; an existing model directory is replaced.
         name: of the model; None is that of the source.
         languages: what it reads and writes, where nothing tells, or under names of one's own.
+        int8: store matrices so, with little memory; for large models of the Hugging Face hub.
 
     Returns:
         The layout that it had.
@@ -60,6 +66,11 @@ def import_model(
         OutputError: when ``out`` cannot be written.
     """
     layout = recognise(source)
+    if int8 and layout is Layout.HUGGING_FACE:
+        from tformer.model.convert.large import import_large
+
+        import_large(source, out, name=name, languages=languages)
+        return layout
     importers: Mapping[Layout, Callable[[], None]] = {
         Layout.HUGGING_FACE: lambda: _import_hugging_face(source, out, name, languages),
         Layout.CTRANSLATE2: lambda: _import_ctranslate2(source, out, name, languages),

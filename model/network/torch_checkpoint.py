@@ -125,6 +125,31 @@ def save_model(
     Raises:
         OutputError: when it cannot be written.
     """
+    stored = {name: _stored(name, tensor, dtype) for name, tensor in parameters.items()}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        try:
+            save_file(stored, folder / FILE)
+            write_description(folder, config, vocabulary, facts)
+            (folder / FILE).chmod(0o644)  # safetensors keeps it to its owner
+            folder.chmod(0o755)
+            _replace_directory(folder, path)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+    except (OSError, SafetensorError) as error:
+        raise OutputError(f"{path}: cannot be written ({error})") from error
+
+
+def write_description(
+    folder: Path, config: TransformerConfig, vocabulary: AnyVocabulary, facts: ModelFacts
+) -> None:
+    """Write all of a model but its parameters into a directory.
+
+    Raises:
+        OSError: when it cannot be written.
+    """
     table = {
         "format": FORMAT,
         "name": facts.name,
@@ -137,23 +162,9 @@ def save_model(
         "transformer": config.to_dict(),
         "training": facts.training,
     }
-    stored = {name: _stored(name, tensor, dtype) for name, tensor in parameters.items()}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-        try:
-            save_file(stored, folder / FILE)
-            vocabulary.save(folder)
-            text = json.dumps(table, indent=2, ensure_ascii=False) + "\n"
-            (folder / "config.json").write_text(text, encoding="utf-8")
-            (folder / FILE).chmod(0o644)  # safetensors keeps it to its owner
-            folder.chmod(0o755)
-            _replace_directory(folder, path)
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
-    except (OSError, SafetensorError) as error:
-        raise OutputError(f"{path}: cannot be written ({error})") from error
+    vocabulary.save(folder)
+    text = json.dumps(table, indent=2, ensure_ascii=False) + "\n"
+    (folder / "config.json").write_text(text, encoding="utf-8")
 
 
 def _stored(name: str, parameter: Tensor, dtype: torch.dtype) -> Tensor:
