@@ -13,11 +13,12 @@ from zipfile import ZipFile
 import pytest
 
 from tformer.model.checkpoint.layout import SHIPPED, find_model, installed_models
-from tformer.model.errors import ModelError, OutputError
+from tformer.model.errors import ModelError, OutputError, UsageError
 from tformer.model.registry.download import RemoteFile, download
 from tformer.model.registry.here import for_languages, models
 from tformer.model.registry.index import find_entry, read_index
 from tformer.model.registry.installed import get, install, pack, remove, verify
+from tformer.model.text.segmentation import detect
 from tformer.model.vocabulary.languages import bcp47_codes, closest
 
 DATA = bytes(range(256)) * 4000
@@ -203,6 +204,15 @@ def test_an_index_that_is_none_is_refused(tmp_path: Path, table: object) -> None
     file.write_text(json.dumps(table))
     with pytest.raises(ModelError):
         read_index(str(file))
+
+
+def test_the_language_of_a_text_is_found_among_many() -> None:
+    known = ["en", "fr", "zh-Hans", "zh-Hant", "pt-BR", "ar"]
+    many = (*known, *(f"q{letter}a" for letter in "abcdefghijklmnop"))
+    assert detect("Bonjour tout le monde, comment allez-vous ?", many).language == "fr"
+    assert detect("今天天气很好,我们走吧", known).language == "zh-Hans"
+    with pytest.raises(UsageError, match="not known to the detector"):
+        detect("abc", ["en", "qaa"])
 
 
 def test_languages_go_by_many_codes() -> None:

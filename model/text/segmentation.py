@@ -75,8 +75,11 @@ def detect(text: str, languages: Sequence[str]) -> Detection:
     `confidence` is seldom above 0.8. A text without letters says nothing: the first of `languages`
     is then the answer, at chance.
 
+    Scripts and regions are not told apart: of ``zh-Hans`` and ``zh-Hant`` the first is found. Among
+    more than ``FEW`` languages those that the detector does not know are never found.
+
     Raises:
-        UsageError: the detector does not know one of `languages`.
+        UsageError: the detector does not know one of a few ``languages``, or none of many.
     """
     if not any(character.isalpha() for character in text):
         return Detection(languages[0], 1 / len(languages))
@@ -84,24 +87,33 @@ def detect(text: str, languages: Sequence[str]) -> Detection:
     # The n-grams that tell most lie across the ends of words, and white space is one of the ends:
     # without it 10 % of single words are mistaken, with it 5 %.
     ranking = dict(identifier.rank(f" {text} "))
-    best = max(languages, key=lambda language: ranking[language])
-    return Detection(best, float(ranking[best]))
+    best = max(languages, key=lambda language: ranking.get(_label(language), -1.0))
+    return Detection(best, float(ranking[_label(best)]))
+
+
+def _label(language: str) -> str:
+    """What the detector calls a language."""
+    return language.partition("-")[0]
 
 
 @cache
 def _identifier(languages: tuple[str, ...]) -> LanguageIdentifier:
     identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    unknown = [language for language in languages if language not in identifier.labels]
-    if unknown:
+    unknown = [language for language in languages if _label(language) not in identifier.labels]
+    if unknown and (len(languages) <= FEW or len(unknown) == len(languages)):
         raise UsageError(
             f"the language cannot be detected among {', '.join(languages)}: "
             f"{', '.join(unknown)} is not known to the detector; name the source language"
         )
-    identifier.set_languages(list(languages))
+    labels = {_label(language) for language in languages}
+    identifier.set_languages([label for label in identifier.labels if label in labels])
     return identifier
 
 
 # --- sentences -----------------------------------------------------------------------------------
+
+FEW = 20
+"""Languages, at most, among which the detector must know each."""
 
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
