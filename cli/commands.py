@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "attention": "tformer.cli.attention",
         "prepare": "tformer.cli.prepare",
         "train": "tformer.cli.train",
+        "synthesize": "tformer.cli.synthesize",
         "convert": "tformer.cli.convert",
         "models": "tformer.cli.models",
         "serve": "tformer.cli.serve",

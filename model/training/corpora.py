@@ -88,6 +88,15 @@ def _read_tsv(path: Path) -> Iterator[Pair]:
         yield columns[0], columns[1]
 
 
+def read_lines(path: Path) -> Iterator[str]:
+    """Lines of a text, plain, .gz or .xz, without their ends; only a line feed ends one.
+
+    Raises:
+        InputError: for a file that is missing, damaged or not UTF-8.
+    """
+    return _read_lines(path)
+
+
 def _read_paired(path: Path, target_path: Path) -> Iterator[Pair]:
     lines = zip_longest(_read_lines(path), _read_lines(target_path))
     for number, (source, target) in enumerate(lines, start=1):

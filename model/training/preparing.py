@@ -123,6 +123,7 @@ def _write_vocabulary(
         folder / VOCABULARY,
         languages=recipe.languages,
         size=recipe.vocabulary.size,
+        symbols=recipe.vocabulary.symbols,
         threads=threads,
     )
 

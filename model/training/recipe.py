@@ -1,8 +1,8 @@
 """A recipe: everything that decides what a training run makes, in one TOML file.
 
 Sections: ``[model]`` (a preset and changes to it), ``[vocabulary]``, ``filter`` and ``[[corpus]]``
-with weights, ``[augmentation]``, ``[[validation]]``, ``[training]``. Unknown keys are errors, so
-that a typing mistake does not silently train something else.
+with weights, ``[augmentation]``, ``[synthesis]``, ``[[validation]]``, ``[training]``. Unknown keys
+are errors, so that a typing mistake does not silently train something else.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from tformer.model.errors import ModelError, TrainingError
 from tformer.model.training.settings import (
     AugmentationSettings,
     CorpusSettings,
+    SynthesisSettings,
     TrainingSettings,
     ValidationSettings,
     VocabularySettings,
@@ -44,6 +45,7 @@ class Recipe:
     filter: tuple[str, ...] = ()
     """What is left out of every corpus that does not say otherwise."""
     augmentation: AugmentationSettings = field(default_factory=AugmentationSettings)
+    synthesis: SynthesisSettings = field(default_factory=SynthesisSettings)
 
     @classmethod
     def read(
@@ -79,7 +81,7 @@ def _recipe(
     table: dict[str, Any], overrides: dict[str, Any], start: TransformerConfig | None
 ) -> Recipe:
     known = {"languages", "model", "vocabulary", "corpus", "validation", "training"}
-    known |= {"filter", "augmentation"}
+    known |= {"filter", "augmentation", "synthesis"}
     if unknown := sorted(table.keys() - known):
         raise TrainingError(f"unknown section {unknown[0]!r}")
     corpora = _list_of(CorpusSettings, table, "corpus")
@@ -107,6 +109,7 @@ def _recipe(
         augmentation=_settings(
             AugmentationSettings, _section(table, "augmentation"), "augmentation"
         ),
+        synthesis=_settings(SynthesisSettings, _section(table, "synthesis"), "synthesis"),
     )
 
 

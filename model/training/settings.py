@@ -81,6 +81,29 @@ class AugmentationSettings:
 
 
 @dataclass(frozen=True)
+class SynthesisSettings:
+    """How `tformer synthesize` decodes, and what it writes."""
+
+    beam_size: int = 1
+    """Hypotheses kept at every step; or, with ``sampling``, drawn."""
+    length_penalty: float = 0.0
+    sampling: bool = False
+    """Draw every token instead of searching: more varied text, for back-translation by a good model
+    (Edunov et al., 2018, "Understanding Back-Translation at Scale")."""
+    temperature: float = 1.0
+    top_k: int = 0
+    n_best: int = 1
+    """Translations of a line that are kept, each as a pair of its own."""
+    tag: str = ""
+    """What every translation begins with, such as ``<bt>``, if it is to be a source (Caswell et
+    al., 2019, "Tagged Back-Translation"); one of ``vocabulary.symbols``."""
+    most_words: int = 60
+    """A line of more words is left out."""
+    fewest_words: int = 1
+    """A line of fewer words is left out."""
+
+
+@dataclass(frozen=True)
 class ValidationSettings:
     """A set of pairs that training never sees and progress is measured on."""
 
@@ -106,6 +129,8 @@ class VocabularySettings:
     size: int = 8_000
     sample: int = 1_000_000
     """Sentences, drawn by corpus weight, that it is learnt from."""
+    symbols: tuple[str, ...] = ()
+    """Text that is one piece wherever it stands, such as ``<bt>``."""
 
     def __post_init__(self) -> None:
         """Refuse sizes below one."""

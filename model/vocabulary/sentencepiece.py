@@ -213,12 +213,14 @@ class Vocabulary:
         *,
         languages: Sequence[str],
         size: int,
+        symbols: Sequence[str] = (),
         threads: int = 1,
     ) -> Vocabulary:
         """Learn a joint byte-pair vocabulary of ``size`` pieces and write it to ``path``.
 
         Digits are split, so that numbers are copied figure by figure, and every character that
-        does not earn a piece falls back to its UTF-8 bytes.
+        does not earn a piece falls back to its UTF-8 bytes. Each of ``symbols`` is one piece
+        wherever it stands.
 
         Raises:
             TrainingError: when the sentences cannot support that many pieces. What reading
@@ -246,6 +248,7 @@ class Vocabulary:
                 character_coverage=0.9998,
                 normalization_rule_name="identity",
                 control_symbols=[tag(language) for language in languages],
+                user_defined_symbols=list(symbols),
                 pad_id=PAD_ID,
                 bos_id=BOS_ID,
                 eos_id=EOS_ID,
