@@ -68,6 +68,7 @@ _OPTIONS: dict[str, Any] = {
     "guard": _option(
         bool, "Decode again what repeats itself, is far too long or short, or is a copy."
     ),
+    "literals": _option(bool, "Keep numbers, addresses, placeholders, emoji and the like."),
 }
 
 # Typer has lists where the library has tuples, and None for an empty one.

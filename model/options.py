@@ -112,6 +112,10 @@ class DecodingOptions:
     guard: bool = True
     """Whether a translation that repeats itself, is far too long or short, or is its source again
     is decoded once more; see `tformer.model.passes.guard`."""
+    literals: bool = True
+    """Whether numbers, addresses, placeholders, emoji and the like are kept as they are, capitals
+    and characters that the vocabulary lacks are seen to, and no sentence with words becomes empty;
+    see `tformer.model.passes.preparation`."""
     alignments: bool = False
     """Whether to tell in `Hypothesis.alignment` which words became which."""
     token_scores: bool = False

@@ -41,6 +41,10 @@ class WarningKind(StrEnum):
     """Markup, placeholders or numbers of a document are not all where they should be."""
     TERM = "term"
     """A term of the glossary, or one that was required, is not said."""
+    LITERAL = "literal"
+    """A number, an address or the like could not be kept where it was, and was put in."""
+    LANGUAGE = "language"
+    """The text is not in the source language, and stays as it is."""
     OTHER = "other"
 
 

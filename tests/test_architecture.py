@@ -25,6 +25,7 @@ WITHOUT_TORCH = (
     "model/text",
     "model/hardware/numba_cache",
     "model/vocabulary",
+    "model/literals",
     "model/terms",
     "model/checkpoint",
     "model/engine",

@@ -37,6 +37,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tformer.model.literals.rewriting import Rewritten
 from tformer.model.passes.draft import Sentence
 from tformer.model.search.request import Pair
 from tformer.model.text.offsets import piece_spans, tokens
@@ -137,28 +138,42 @@ class Aligner:
         links = iter(
             self.links(
                 [
-                    (Pair(sentence.tokens, ids), sentence.piece.text, hypothesis.text)
+                    (Pair(sentence.tokens, ids), sentence.shown, said)
                     for sentence in sentences
-                    for hypothesis, ids in zip(
-                        sentence.hypotheses, sentence.target_ids, strict=True
-                    )
+                    for said, ids in zip(sentence.said, sentence.target_ids, strict=True)
                 ]
             )
         )
         for sentence in sentences:
-            sentence.hypotheses = [replace(h, alignment=next(links)) for h in sentence.hypotheses]
+            sentence.hypotheses = [
+                replace(h, alignment=_in_place(sentence, rewritten, next(links)))
+                for h, rewritten in zip(sentence.hypotheses, sentence.rewritten, strict=True)
+            ]
 
     def _score(self, sentence: Sentence) -> None:
-        found = zip(sentence.hypotheses, sentence.target_ids, sentence.token_scores, strict=True)
+        found = zip(
+            sentence.hypotheses,
+            sentence.said,
+            sentence.rewritten,
+            sentence.target_ids,
+            sentence.token_scores,
+            strict=True,
+        )
         sentence.hypotheses = [
-            replace(h, piece_scores=self._piece_scores(h.text, ids, scores))
-            for h, ids, scores in found
+            replace(h, piece_scores=self._piece_scores(said, rewritten, ids, scores))
+            for h, said, rewritten, ids, scores in found
         ]
 
     def _piece_scores(
-        self, text: str, ids: Sequence[int], scores: Sequence[float]
+        self,
+        text: str,
+        rewritten: Rewritten | None,
+        ids: Sequence[int],
+        scores: Sequence[float],
     ) -> tuple[PieceScore, ...]:
         spans = [*self.target_pieces(ids, text), (len(text), len(text))]
+        if rewritten:
+            spans = [rewritten.after(span) for span in spans]
         return tuple(map(PieceScore, spans, scores))
 
     def source_pieces(self, ids: Sequence[int], text: str) -> list[Span]:
@@ -182,3 +197,13 @@ class Aligner:
         pieces = self.source_pieces(pair.source, source), self.target_pieces(pair.target, text)
         weights = token_weights(attention, *pieces, sources, targets)
         return tuple(Link(sources[i], targets[j]) for i, j in link(weights))
+
+
+def _in_place(
+    sentence: Sentence, rewritten: Rewritten | None, links: tuple[Link, ...]
+) -> tuple[Link, ...]:
+    """Links of what the network read and said, in the texts that people read."""
+    if rewritten is None or sentence.prepared is None:
+        return links
+    before, after = sentence.prepared.rewritten.before, rewritten.after
+    return tuple(dict.fromkeys(Link(before(link.source), after(link.target)) for link in links))

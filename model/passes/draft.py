@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from tformer.model.errors import UsageError
+from tformer.model.literals.rewriting import Rewritten
 from tformer.model.options import DecodingOptions
 from tformer.model.passes.guard import Sign
+from tformer.model.passes.preparation import Prepared
 from tformer.model.terms.glossary import Found, Term, is_said, uses_of, warnings_about
 from tformer.model.text.offsets import tokens
 from tformer.model.text.segmentation import Piece, detect
@@ -121,6 +124,23 @@ class Sentence:
     """Most tokens that a hypothesis could have had, once it has been translated."""
     error: Exception | None = None
     """Why it could not be translated."""
+    prepared: Prepared | None = None
+    """What the encoder reads, if that is not the piece as it is."""
+    spared: Sequence[Span] = ()
+    """Places of the piece in which nothing is a literal."""
+    attempts: list[Any] = field(default_factory=list)
+    """Ways in which it was decoded, where the first was not sound; the best is the last."""
+    said: list[str] = field(default_factory=list)
+    """What the network said, of each hypothesis."""
+    rewritten: list[Rewritten | None] = field(default_factory=list)
+    """What became of that, of each hypothesis; None where nothing was changed."""
+    notices: list[Notice] = field(default_factory=list)
+    """What a reader should know of the best hypothesis."""
+
+    @property
+    def shown(self) -> str:
+        """What the encoder reads, as text."""
+        return self.prepared.shown if self.prepared else self.piece.text
 
     def __post_init__(self) -> None:
         if not self.tokens:
@@ -202,7 +222,7 @@ class Draft:
             source_language=self.source_language,
             target_language=self.target_language,
             hypotheses=tuple(best),
-            warnings=(*self.warnings, *self._limit_warnings(), *self._guard_warnings(), *lost),
+            warnings=(*self._warnings(), *lost),
             finish_reason=self._finish_reason(),
             source_tokens=self.source_tokens,
             target_tokens=sum(sentence.target_tokens for sentence in self.sentences),
@@ -225,6 +245,13 @@ class Draft:
             best = [_joined(start, end, space, at) for _, start, end in longer[:n_best]]
             at += len(sentence.piece.text + space)
         return best
+
+    def _warnings(self) -> Iterator[str]:
+        yield from self.warnings
+        yield from self._limit_warnings()
+        yield from self._guard_warnings()
+        for sentence in self.sentences:
+            yield from sentence.notices
 
     def _limit_warnings(self) -> list[Notice]:
         return [

@@ -27,7 +27,9 @@ from tformer.model.engine.scheduler import Batch, Scheduler
 from tformer.model.errors import UsageError
 from tformer.model.options import DecodingOptions
 from tformer.model.passes.draft import Draft, Route, Sentence
+from tformer.model.passes.fidelity import Fidelity
 from tformer.model.passes.guard import Attempt, Sign, is_guarded, wider
+from tformer.model.passes.preparation import Preparer
 from tformer.model.passes.redecoding import Result, SecondLook
 from tformer.model.passes.request_terms import Demands
 from tformer.model.passes.required_terms import Requiring
@@ -38,7 +40,7 @@ from tformer.model.search.hypotheses import FinishedHypothesis
 from tformer.model.search.request import Request
 from tformer.model.terms.glossary import Glossary
 from tformer.model.text.segmentation import Piece, split
-from tformer.model.translation import Hypothesis, Notice, Translation, WarningKind
+from tformer.model.translation import Notice, Translation, WarningKind
 from tformer.model.vocabulary.sentencepiece import RECENT, AnyVocabulary
 
 if TYPE_CHECKING:
@@ -96,6 +98,7 @@ class Translator:
         # A translation may be longer than its source and needs positions of its own.
         positions = network.config.max_length
         self._demands = Demands(Spelling(vocabulary), positions - 1)
+        self._preparer = Preparer(vocabulary)
         self.longest_source = min(longest_source, max(1, positions * 2 // 3 - 2))
 
     @classmethod
@@ -240,12 +243,12 @@ class Translator:
         """
         source, target = route.of(text)
         pieces = split(text, source, length=self._num_tokens, limit=self.longest_source)
-        sentences = [self._sentence(piece, (source, target), options) for piece in pieces]
-        for sentence in sentences:
-            if glossary and sentence.tokens:
-                sentence.found = glossary.find(sentence.piece.text, source, target)
+        sentences = [self._sentence(piece, (source, target), options, glossary) for piece in pieces]
         self._demands.put(sentences, options)
         warnings: list[str] = []
+        if any(sentence.prepared and sentence.prepared.is_foreign for sentence in sentences):
+            note = f"not in {source}: words of another script stay as they are"
+            warnings.append(Notice(WarningKind.LANGUAGE, note))
         if num_cuts := sum(piece.cut for piece in pieces):
             limit = f"no sentence may exceed {self.longest_source} tokens"
             warnings.append(Notice(WarningKind.CUT, f"cut in {num_cuts + 1} parts: {limit}"))
@@ -261,8 +264,14 @@ class Translator:
         text = lru_cache(RECENT)(partial(_text, self.vocabulary))
         enforcer = Enforcer(self.vocabulary, text, lambda: self.aligner)
         engine = self._start_engine(beam_size)
+        fidelity = Fidelity(self._preparer, self.vocabulary, text, lambda: self.aligner)
         return Work(
-            engine, text, lambda: self._start_engine(wider(beam_size)), enforcer, self._explain
+            engine,
+            text,
+            lambda: self._start_engine(wider(beam_size)),
+            enforcer,
+            fidelity,
+            self._explain,
         )
 
     def schedule(
@@ -340,18 +349,30 @@ class Translator:
             scheduler.close(0)
 
     def _sentence(
-        self, piece: Piece, languages: tuple[str, str], options: DecodingOptions
+        self,
+        piece: Piece,
+        languages: tuple[str, str],
+        options: DecodingOptions,
+        glossary: Glossary | None,
     ) -> Sentence:
-        """What the encoder reads, and what the decoder begins with."""
-        tokens = self._tokens(piece, *languages)
-        start = self.vocabulary.target_start(languages[1]) if tokens else ()
-        return Sentence(piece, tokens, options, languages=languages, prefix=start)
-
-    def _tokens(self, piece: Piece, source: str, target: str) -> list[int]:
-        """What the encoder reads; nothing for a piece that stays as it is."""
-        if not any(character.isalnum() for character in piece.text):
-            return []
-        return self.vocabulary.encode(piece.text, target, source)
+        """A piece as it is to be read; without tokens if it stays as it is."""
+        text = piece.text
+        if not any(character.isalnum() for character in text):
+            return Sentence(piece, [], options, languages)
+        found = glossary.find(text, *languages) if glossary else []
+        spared = [span for one in found for span in _places_of(one.term.source, text)]
+        prepared = None
+        if options.literals:
+            prepared = self._preparer.prepare(text, languages, spared=spared)
+        if prepared and not prepared.has_words and not found:
+            return Sentence(piece, [], options, languages, prepared=prepared)
+        shown = prepared.shown if prepared else text
+        tokens = self.vocabulary.encode(shown, languages[1], languages[0])
+        start = self.vocabulary.target_start(languages[1])
+        sentence = Sentence(piece, tokens, options, languages, prefix=start, prepared=prepared, spared=spared)
+        if glossary and found:
+            sentence.found = glossary.find(shown, *languages) if prepared else found
+        return sentence
 
     def _num_tokens(self, text: str) -> int:
         return len(self.vocabulary.pieces(text))
@@ -366,13 +387,16 @@ class Work:
         text: Callable[[tuple[int, ...]], str],
         start_wider: Callable[[], Engine],
         enforcer: Enforcer,
+        fidelity: Fidelity,
         explain: Callable[[Sequence[Sentence]], None],
     ) -> None:
         """Work for an idle engine, whose tokens ``text()`` decodes.
 
-        What looks wrong is done again by ``start_wider()``; then ``enforcer`` sees to the terms,
-        and ``explain()`` to alignments and scores.
+        What lacks a literal is done again as ``fidelity`` says, what looks wrong by
+        ``start_wider()``; then ``enforcer`` sees to the terms, and ``explain()`` to alignments and
+        scores.
         """
+        self._fidelity = fidelity
         self._engine = engine
         self._explain = explain
         self._failed: list[Sentence] = []
@@ -521,9 +545,15 @@ class Work:
         return done
 
     def _judge(self, sentence: Sentence, finished: Finished) -> list[tuple[Sentence, Result]]:
-        """Take a first translation; one that looks wrong is sought again."""
-        signs = self._signs(sentence, finished.hypotheses[0])
-        result = Result(finished.hypotheses, finished.max_length, signs, finished.memory)
+        """Take a first translation; one that lacks something or looks wrong is sought again."""
+        found, limit, memory = finished.hypotheses, finished.max_length, finished.memory
+        if again := self._fidelity.again(sentence, found, limit, memory):
+            self._sentences[self._engine.submit(again)] = sentence
+            return []
+        if best := self._fidelity.best(sentence):
+            found, limit, memory = best.hypotheses, best.max_length, best.memory
+        signs = self._signs(sentence, found[0])
+        result = Result(found, limit, signs, memory)
         if not signs:
             return [(sentence, result)]
         self._second_look.take(sentence, _request(sentence), result)
@@ -533,7 +563,7 @@ class Work:
         if sentence.languages is None or not is_guarded(sentence.options):
             return ()
         return Attempt(
-            source=sentence.piece.text,
+            source=sentence.shown,
             target=self._text(best.tokens),
             source_language=sentence.languages[0],
             target_language=sentence.languages[1],
@@ -549,9 +579,7 @@ class Work:
         return self._hand_out(sentence, result)
 
     def _hand_out(self, sentence: Sentence, result: Result) -> Sentence:
-        sentence.hypotheses = [
-            Hypothesis(self._text(found.tokens), found.score) for found in result.hypotheses
-        ]
+        self._fidelity.hand_out(sentence, result.hypotheses)
         sentence.target_ids = [found.tokens for found in result.hypotheses]
         sentence.token_scores = [found.token_scores for found in result.hypotheses]
         sentence.signs = result.signs
@@ -595,6 +623,11 @@ def _failed(sentence: Sentence, error: Exception) -> Sentence:
 
 def _text(vocabulary: AnyVocabulary, tokens: Sequence[int]) -> str:
     return _CONTROL.sub(" ", vocabulary.decode(tokens)).strip()
+
+
+def _places_of(term: str, text: str) -> list[tuple[int, int]]:
+    """Where a text has a term, however it is capitalised."""
+    return [match.span() for match in re.finditer(re.escape(term), text, re.IGNORECASE)]
 
 
 def _request(sentence: Sentence) -> Request:

@@ -17,6 +17,7 @@ from py3langid.langid import MODEL_FILE, LanguageIdentifier
 from sentencex import segment
 
 from tformer.model.errors import UsageError
+from tformer.model.text.abbreviations import ABBREVIATIONS, NUMBERED
 
 
 @dataclass(frozen=True)
@@ -116,15 +117,14 @@ FEW = 20
 """Languages, at most, among which the detector must know each."""
 
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
+_CELL = re.compile(r"[^\t]*\t+|[^\t]+")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
-# Abbreviations that sentencex takes for the end of a sentence, in lower case.
-_ABBREVIATIONS = {
-    "de": frozenset({"fa.", "evtl.", "ggf.", "inkl.", "exkl.", "zzgl.", "bspw.", "sog.", "geb."}),
-    "en": frozenset(
-        {"approx.", "resp.", "incl.", "excl.", "dept.", "tel.", "ext.", "min.", "max."}
-    ),
-}
+_NUMERAL = re.compile(r"[(\[\"'\u201e\u201c]?(?:\d|[IVXLC]+\b)")
+
+# What never begins a sentence, and a point within a word: "2. Aufl., Bd. 3" and ".NET".
+_CONTINUES = re.compile(r"[,;:)\]}%\u2019\u201d\u00bb\u203a\u2026]")
+_INITIAL = re.compile(r"(?:^|[\s(.])[A-Z\u00c4\u00d6\u00dc]\.$")
 
 # German ordinals: "am 3. Oktober", "Ludwig XIV. war". A sentence seldom ends in such a number.
 _ORDINAL = re.compile(r"(?:^|[\s(])(?:\d{1,2}|[IVX]+)\.$")
@@ -137,13 +137,14 @@ def _lines(text: str) -> Iterator[str]:
 
 
 def _sentences(line: str, language: str) -> Iterator[Piece]:
-    """Cut one line; white space at its beginning is a piece of its own."""
-    start = len(line) - len(line.lstrip())
-    if start:
-        yield Piece("", line[:start])
-    for sentence in _joined(_segments(line[start:], language), language):
-        text = sentence.rstrip()
-        yield Piece(text, sentence[len(text) :])
+    """Cut one line, at every tab too; white space at the beginning is a piece of its own."""
+    for cell in _CELL.findall(line):
+        start = len(cell) - len(cell.lstrip())
+        if start:
+            yield Piece("", cell[:start])
+        for sentence in _joined(_segments(cell[start:], language), language):
+            text = sentence.rstrip()
+            yield Piece(text, sentence[len(text) :])
 
 
 def _segments(text: str, language: str) -> Iterator[str]:
@@ -176,13 +177,25 @@ def _joined(segments: Iterable[str], language: str) -> Iterator[str]:
 def _ends_sentence(sentence: str, following: str, language: str) -> bool:
     words = sentence.split()
     last = words[-1] if words else ""
-    if not last or not following.strip() or following.lstrip()[0].islower():
+    behind = following.lstrip()
+    if not last or not behind or behind[0].islower() or _CONTINUES.match(behind):
+        return False
+    if _is_within_word(sentence, following):
         return False
     if len(words) == 1 and _LIST_NUMBER.match(last):
         return False
     if language == "de" and _ORDINAL.search(sentence.rstrip()):
         return False
-    return last.lower().lstrip("(\"'„“") not in _ABBREVIATIONS.get(language, ())
+    last = last.lower().lstrip("([\"'\u201e\u201c")
+    if last in NUMBERED.get(language, ()):
+        return _NUMERAL.match(behind) is None and last not in ABBREVIATIONS[language]
+    return last not in ABBREVIATIONS.get(language, ())
+
+
+def _is_within_word(sentence: str, following: str) -> bool:
+    """Whether two parts of a text touch, in a script that puts spaces between sentences."""
+    end, start = sentence[-1:], following[:1]
+    return not end.isspace() and not start.isspace() and end < "\u2e80" and start < "\u2e80"
 
 
 # --- sentences that are too long -----------------------------------------------------------------

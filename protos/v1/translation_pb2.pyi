@@ -22,6 +22,8 @@ class WarningCode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     WARNING_CODE_GUARD: _ClassVar[WarningCode]
     WARNING_CODE_MARKUP: _ClassVar[WarningCode]
     WARNING_CODE_TERM: _ClassVar[WarningCode]
+    WARNING_CODE_LITERAL: _ClassVar[WarningCode]
+    WARNING_CODE_LANGUAGE: _ClassVar[WarningCode]
 
 class FinishReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -38,13 +40,15 @@ WARNING_CODE_LIMIT: WarningCode
 WARNING_CODE_GUARD: WarningCode
 WARNING_CODE_MARKUP: WarningCode
 WARNING_CODE_TERM: WarningCode
+WARNING_CODE_LITERAL: WarningCode
+WARNING_CODE_LANGUAGE: WarningCode
 FINISH_REASON_UNSPECIFIED: FinishReason
 FINISH_REASON_END_OF_SENTENCE: FinishReason
 FINISH_REASON_LENGTH: FinishReason
 FINISH_REASON_COPIED: FinishReason
 
 class DecodingOptions(_message.Message):
-    __slots__ = ("beam_size", "length_penalty", "n_best", "max_length", "min_length", "alignments", "token_scores", "length_normalisation", "early_stopping", "patience", "length_ratio", "length_offset", "coverage_penalty", "no_repeat_ngram_size", "repetition_penalty", "prefix_bias", "sampling", "temperature", "top_k", "top_p", "seed", "guard", "required_terms")
+    __slots__ = ("beam_size", "length_penalty", "n_best", "max_length", "min_length", "alignments", "token_scores", "length_normalisation", "early_stopping", "patience", "length_ratio", "length_offset", "coverage_penalty", "no_repeat_ngram_size", "repetition_penalty", "prefix_bias", "sampling", "temperature", "top_k", "top_p", "seed", "guard", "required_terms", "literals")
     BEAM_SIZE_FIELD_NUMBER: _ClassVar[int]
     LENGTH_PENALTY_FIELD_NUMBER: _ClassVar[int]
     N_BEST_FIELD_NUMBER: _ClassVar[int]
@@ -68,6 +72,7 @@ class DecodingOptions(_message.Message):
     SEED_FIELD_NUMBER: _ClassVar[int]
     GUARD_FIELD_NUMBER: _ClassVar[int]
     REQUIRED_TERMS_FIELD_NUMBER: _ClassVar[int]
+    LITERALS_FIELD_NUMBER: _ClassVar[int]
     beam_size: int
     length_penalty: float
     n_best: int
@@ -91,7 +96,8 @@ class DecodingOptions(_message.Message):
     seed: int
     guard: bool
     required_terms: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, beam_size: _Optional[int] = ..., length_penalty: _Optional[float] = ..., n_best: _Optional[int] = ..., max_length: _Optional[int] = ..., min_length: _Optional[int] = ..., alignments: _Optional[bool] = ..., token_scores: _Optional[bool] = ..., length_normalisation: _Optional[_Union[LengthNormalisation, str]] = ..., early_stopping: _Optional[bool] = ..., patience: _Optional[float] = ..., length_ratio: _Optional[float] = ..., length_offset: _Optional[int] = ..., coverage_penalty: _Optional[float] = ..., no_repeat_ngram_size: _Optional[int] = ..., repetition_penalty: _Optional[float] = ..., prefix_bias: _Optional[float] = ..., sampling: _Optional[bool] = ..., temperature: _Optional[float] = ..., top_k: _Optional[int] = ..., top_p: _Optional[float] = ..., seed: _Optional[int] = ..., guard: _Optional[bool] = ..., required_terms: _Optional[_Iterable[str]] = ...) -> None: ...
+    literals: bool
+    def __init__(self, beam_size: _Optional[int] = ..., length_penalty: _Optional[float] = ..., n_best: _Optional[int] = ..., max_length: _Optional[int] = ..., min_length: _Optional[int] = ..., alignments: _Optional[bool] = ..., token_scores: _Optional[bool] = ..., length_normalisation: _Optional[_Union[LengthNormalisation, str]] = ..., early_stopping: _Optional[bool] = ..., patience: _Optional[float] = ..., length_ratio: _Optional[float] = ..., length_offset: _Optional[int] = ..., coverage_penalty: _Optional[float] = ..., no_repeat_ngram_size: _Optional[int] = ..., repetition_penalty: _Optional[float] = ..., prefix_bias: _Optional[float] = ..., sampling: _Optional[bool] = ..., temperature: _Optional[float] = ..., top_k: _Optional[int] = ..., top_p: _Optional[float] = ..., seed: _Optional[int] = ..., guard: _Optional[bool] = ..., required_terms: _Optional[_Iterable[str]] = ..., literals: _Optional[bool] = ...) -> None: ...
 
 class TranslateTextRequest(_message.Message):
     __slots__ = ("contents", "source_language_code", "target_language_code", "model", "mime_type", "options", "target_prefixes", "glossary_config")

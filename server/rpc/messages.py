@@ -72,6 +72,8 @@ _WARNINGS = {
     WarningKind.GUARD: pb.WARNING_CODE_GUARD,
     WarningKind.MARKUP: pb.WARNING_CODE_MARKUP,
     WarningKind.TERM: pb.WARNING_CODE_TERM,
+    WarningKind.LITERAL: pb.WARNING_CODE_LITERAL,
+    WarningKind.LANGUAGE: pb.WARNING_CODE_LANGUAGE,
     WarningKind.OTHER: pb.WARNING_CODE_UNSPECIFIED,
 }
 _WARNINGS_BACK = {number: kind for kind, number in _WARNINGS.items()}

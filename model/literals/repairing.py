@@ -1,0 +1,66 @@
+"""Wrong numbers of a translation, replaced by the right ones. No torch here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+from tformer.model.literals.finding import Literal
+from tformer.model.literals.renderings import localised
+from tformer.model.literals.verifying import Verdict
+from tformer.model.translation import Span
+
+ALIKE = 0.5
+"""Share of its characters that a wrong number has in common with the right one, at least."""
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A place of a text, and what it is to say."""
+
+    start: int
+    end: int
+    text: str
+
+
+def edits_for(verdict: Verdict, target: str, languages: tuple[str, str]) -> list[Edit] | None:
+    """What to change so that a translation says its literals; None where that is not certain.
+
+    A wrong number is one that is no literal's and has most of its digits; each is the only one for
+    its literal, and they are in the same order.
+    """
+    missing = sorted(verdict.missing, key=lambda one: one.start)
+    surplus = _likely(missing, verdict.surplus, target)
+    if surplus is None:
+        return None
+    return [
+        Edit(*span, localised(literal, *languages))
+        for literal, span in zip(missing, surplus, strict=True)
+    ]
+
+
+def _likely(missing: Sequence[Literal], surplus: Sequence[Span], target: str) -> list[Span] | None:
+    """The wrong numbers that stand for missing literals, in their order."""
+    chosen: list[Span] = []
+    for literal in missing:
+        alike = [span for span in surplus if likeness(literal.text, target[slice(*span)]) >= ALIKE]
+        if len(alike) != 1 or alike[0] in chosen or (chosen and alike[0] < chosen[-1]):
+            return None
+        chosen.append(alike[0])
+    return chosen
+
+
+def likeness(one: str, other: str) -> float:
+    """How much of their digits two numbers share, 0 to 1."""
+    first, second = (tuple(filter(str.isdigit, text)) for text in (one, other))
+    if not first or not second:
+        return 0.0
+    return SequenceMatcher(None, first, second, autojunk=False).ratio()
+
+
+def apply(edits: Sequence[Edit], text: str) -> str:
+    """A text with edits made, which do not overlap."""
+    for edit in sorted(edits, key=lambda one: one.start, reverse=True):
+        text = text[: edit.start] + edit.text + text[edit.end :]
+    return text

@@ -1,0 +1,83 @@
+"""Whether a translation says the numbers, dates and amounts of its source. No torch here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tformer.model.literals.finding import Literal
+from tformer.model.literals.renderings import UNITS, words_for, written
+from tformer.model.translation import Span
+
+_NUMBER = re.compile(r"\d+(?:[-.,:/'\u2019]\d+)*")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What verifying a translation found."""
+
+    places: tuple[tuple[Literal, Span], ...]
+    """Literals, and where the translation writes them."""
+    missing: tuple[Literal, ...]
+    """Literals that it does not say."""
+    surplus: tuple[Span, ...]
+    """Numbers of the translation that stand for no literal."""
+    repeated: bool = False
+    """Whether it says a literal more often than the source does."""
+
+
+def verify(literals: Sequence[Literal], source: str, target: str, language: str) -> Verdict:
+    """Look for the literals of a source text in its translation.
+
+    Args:
+        literals: of kinds that are checked.
+        source: the text that they are in.
+        target: its translation.
+        language: that of the translation.
+    """
+    taken: list[Span] = []
+    places: dict[Literal, Span] = {}
+    # The longest first, for a part of it may be a literal too.
+    for literal in sorted(literals, key=lambda one: (-len(one.text), one.start)):
+        if span := _first_free(written(literal, source, language), target, taken):
+            places[literal] = span
+            taken.append(span)
+    missing = [
+        one for one in literals if one not in places and not _in_words(one, target, language)
+    ]
+    surplus = [
+        match.span()
+        for match in _NUMBER.finditer(target)
+        if not any(match.start() < end and start < match.end() for start, end in taken)
+    ]
+    known = {re.sub(r"\D", "", one.text) for one in literals}
+    repeated = any(
+        len(digits := re.sub(r"\D", "", target[slice(*span)])) > 1 and digits in known
+        for span in surplus
+    )
+    return Verdict(tuple(places.items()), tuple(missing), tuple(surplus), repeated and not missing)
+
+
+def missing_units(source: str, target: str) -> list[str]:
+    """The signs of amounts that a source has beside a number and its translation does not say."""
+    return [
+        sign
+        for sign, ways in UNITS.items()
+        if sign in source
+        and re.search(rf"{re.escape(sign)}\s?\d|\d\s?{re.escape(sign)}", source)
+        and not re.search(ways, target, re.IGNORECASE)
+    ]
+
+
+def _first_free(pattern: re.Pattern[str], text: str, taken: Sequence[Span]) -> Span | None:
+    for match in pattern.finditer(text):
+        start, end = match.span()
+        if all(end <= first or last <= start for first, last in taken):
+            return start, end
+    return None
+
+
+def _in_words(literal: Literal, target: str, language: str) -> bool:
+    pattern = words_for(literal, language)
+    return pattern is not None and pattern.search(target) is not None

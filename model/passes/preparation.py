@@ -1,0 +1,374 @@
+"""A sentence as the network is to read it, and its translation as people are to.
+
+    prepared = preparer.prepare("VISIT HTTPS://EXAMPLE.COM \\U0001f44b", ("en", "de"))
+    prepared.shown                      # "Visit XA"
+    prepared.restore("Besuch XA", ...)  # "BESUCH HTTPS://EXAMPLE.COM \\U0001f44b"
+
+Literals that networks seldom spell right are shown as short names, which they copy; emoji, tags and
+signs are taken out; text in capitals is shown in small letters; and what the vocabulary cannot say
+is shown in its nearest form. `restore` undoes all of that and verifies numbers and amounts. A text
+in which there is nothing of the kind is not prepared, and costs no more than looking at it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from tformer.model.literals.characters import Characters
+from tformer.model.literals.finding import FOREIGN, Literal, find
+from tformer.model.literals.kinds import Role
+from tformer.model.literals.renderings import localised
+from tformer.model.literals.repairing import Edit, edits_for
+from tformer.model.literals.rewriting import Rewritten, rewrite
+from tformer.model.literals.verifying import missing_units, verify
+from tformer.model.text.casing import Casing, Truecaser
+from tformer.model.translation import Link, Span
+from tformer.model.vocabulary.sentencepiece import AnyVocabulary
+
+CARRIERS = (
+    tuple(f"X{letter}" for letter in "ABCDEFGHJKLMNPQRSTUVWYZ"),
+    tuple(f"[{number}]" for number in range(1, 24)),
+    tuple(f"{{{number}}}" for number in range(1, 24)),
+)
+"""Names that stand for literals, of which each attempt takes its own."""
+
+_UNIT_WORDS = frozenset(
+    """
+    km m dm cm mm nm kg g mg t l ml cl hl kb mb gb tb kib mib gib bit hz khz mhz ghz v kv w kw mw
+    gw kwh mwh gwh a ma ah mah wh c f k h min s ms pa hpa kpa bar n nm j kj kcal cal db px pt em
+    rem dpi eur usd gbp chf jpy x uhr am pm z utc
+    """.split()  # noqa: SIM905
+)
+_WORD = re.compile(r"[^\W\d_]+")
+_BULLET = re.compile(r"(?:[-*+\u2022\u00b7\u25aa\u25ba\u2713\u2013\u2014>]|\d{1,3}\))\s+(?=\S)")
+_MARKS_BEHIND = re.compile(r"[.,;:!?\u2026]+$")
+
+
+@dataclass(frozen=True)
+class Carried:
+    """A literal and the name that stands for it."""
+
+    carrier: str
+    literal: Literal
+
+
+@dataclass(frozen=True)
+class Floating:
+    """Something that was taken out."""
+
+    text: str
+    at: int
+    """Its place in the text that is shown."""
+    space_before: bool
+    space_behind: bool
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A translation as people are to read it."""
+
+    text: str
+    rewritten: Rewritten
+    """Where its characters were in what the network said."""
+    lost: tuple[Literal, ...] = ()
+    """Literals that the network did not say, and that are not in the text."""
+    faults: tuple[str, ...] = ()
+    """What else is wrong with it, a clause each."""
+
+    @property
+    def sound(self) -> bool:
+        """Whether everything is in it once."""
+        return not self.lost and not self.faults
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A sentence as the network is to read it."""
+
+    source: str
+    shown: str
+    languages: tuple[str, str]
+    rewritten: Rewritten
+    """Where the characters of the source are in what is shown."""
+    literals: tuple[Literal, ...] = ()
+    """All of them."""
+    carried: tuple[Carried, ...] = ()
+    floating: tuple[Floating, ...] = ()
+    checked: tuple[Literal, ...] = ()
+    folded: tuple[tuple[str, str], ...] = ()
+    """Words as they are shown and as they are."""
+    casing: Casing = Casing.USUAL
+
+    @property
+    def has_words(self) -> bool:
+        """Whether there is anything to translate."""
+        rest = rewrite(self.source, [Edit(one.start, one.end, " ") for one in self.literals]).text
+        words = _WORD.findall(rest)
+        if len(words) == 1 and len(words[0]) == 1 and words[0] != "I":
+            return False
+        return any(word.lower() not in _UNIT_WORDS for word in words) or (
+            bool(words) and not self.literals
+        )
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether its words are all in scripts that neither language uses."""
+        return not self.has_words and any(one.kind is FOREIGN for one in self.literals)
+
+    def restore(self, said: str, links: Callable[[], Sequence[Link]] = tuple) -> Restored:
+        """What the network said, with everything in its place.
+
+        Args:
+            said: by the network.
+            links: gives which tokens of what was shown became which, if that is known.
+        """
+        edits, lost, faults = self._put_back(said)
+        blank = _blanked(said, edits)
+        found, missing, repeated = self._verified(blank)
+        edits += found
+        lost += missing
+        if repeated:
+            faults.append("says a number twice")
+        edits += [edit for edit in self._unfolded(said) if not _overlaps(edit, edits)]
+        edits += self._units(blank, faults)
+        edits += self._floated(said, links)
+        upper = self.casing is Casing.CAPITALS
+        rewritten = rewrite(said, _cleaned(said, edits, self.source), str.upper if upper else str)
+        return Restored(rewritten.text, rewritten, tuple(lost), tuple(faults))
+
+    def _put_back(self, said: str) -> tuple[list[Edit], list[Literal], list[str]]:
+        edits: list[Edit] = []
+        lost: list[Literal] = []
+        faults: list[str] = []
+        for one in self.carried:
+            places = [match.span() for match in _as_word(one.carrier).finditer(said)]
+            if not places:
+                lost.append(one.literal)
+            else:
+                edits.append(Edit(*places[0], one.literal.text))
+            if len(places) > 1:
+                faults.append(f"says {one.literal.text!r} more than once")
+                edits += [Edit(*place, "") for place in places[1:]]
+        return edits, lost, faults
+
+    def _verified(self, said: str) -> tuple[list[Edit], list[Literal], bool]:
+        if not self.checked:
+            return [], [], False
+        verdict = verify(self.checked, self.source, said, self.languages[1])
+        if not verdict.missing:
+            return [], [], verdict.repeated
+        edits = edits_for(verdict, said, self.languages)
+        return (edits, [], False) if edits is not None else ([], list(verdict.missing), False)
+
+    def _units(self, said: str, faults: list[str]) -> list[Edit]:
+        """Signs of amounts, put beside the number that they belong to."""
+        edits = []
+        for sign in missing_units(self.source, said) if self.checked else ():
+            place = self._number_of(sign, said)
+            if place is None:
+                faults.append(f"does not say {sign}")
+                continue
+            before = sign in "$\u00a3\u00a5" and self.languages[1].startswith("en")
+            at = place[0] if before else place[1]
+            gap = "" if before or self.languages[1].startswith("en") or sign == "\u00b0" else " "
+            edits.append(Edit(at, at, gap + sign))
+        return edits
+
+    def _number_of(self, sign: str, said: str) -> Span | None:
+        verdict = verify(self.checked, self.source, said, self.languages[1])
+        for literal, place in verdict.places:
+            around = self.source[max(0, literal.start - 2) : literal.end + 2]
+            if sign in around:
+                return place
+        return None
+
+    def _unfolded(self, said: str) -> Iterator[Edit]:
+        for shown, original in self.folded:
+            for match in _as_word(shown).finditer(said):
+                yield Edit(*match.span(), original)
+
+    def _floated(self, said: str, links: Callable[[], Sequence[Link]]) -> Iterator[Edit]:
+        for one in self.floating:
+            at = self._place_of(one, said, links)
+            before = " " if one.space_before and at > 0 and not said[at - 1].isspace() else ""
+            follows = said[at : at + 1]
+            behind = " " if one.space_behind and follows and follows.isalnum() else ""
+            yield Edit(at, at, before + one.text + behind)
+
+    def _place_of(self, one: Floating, said: str, links: Callable[[], Sequence[Link]]) -> int:
+        before, behind = self.shown[: one.at], self.shown[one.at :]
+        if not any(map(str.isalnum, behind)):
+            marks = _MARKS_BEHIND.search(said)
+            return marks.start() if marks and behind.strip() else len(said)
+        if not any(map(str.isalnum, before)):
+            return 0
+        hangs_on_next = not one.space_behind and one.space_before
+        known = links()
+        if not hangs_on_next:
+            nearest = [link for link in known if link.source[1] <= one.at]
+            if nearest:
+                last = max(link.source for link in nearest)
+                return max(link.target[1] for link in nearest if link.source == last)
+        following = [link for link in known if link.source[0] >= one.at]
+        if following:
+            first = min(link.source for link in following)
+            return min(link.target[0] for link in following if link.source == first)
+        return _nearest_gap(said, round(len(said) * one.at / max(1, len(self.shown))))
+
+    def put_in(self, restored: Restored) -> str:
+        """A translation with the literals that it lacks, each where it stood in the source."""
+        text = restored.text
+        for literal in restored.lost:
+            at = _nearest_gap(text, round(len(text) * literal.start / max(1, len(self.source))))
+            said = localised(literal, *self.languages)
+            text = f"{text[:at].rstrip()} {said} {text[at:].lstrip()}".strip()
+        return text
+
+
+class Preparer:
+    """Prepares sentences for a vocabulary."""
+
+    def __init__(self, vocabulary: AnyVocabulary) -> None:
+        """Prepare for ``vocabulary``."""
+        self._characters = Characters(vocabulary.pieces, vocabulary.source_tokens)
+        self._truecaser = Truecaser(vocabulary.pieces)
+
+    def prepare(
+        self,
+        text: str,
+        languages: tuple[str, str],
+        *,
+        carry: Sequence[Literal] = (),
+        attempt: int = 0,
+        spared: Sequence[Span] = (),
+    ) -> Prepared | None:
+        """A sentence as it is to be read; None if there is nothing to do for it.
+
+        Args:
+            text: the sentence.
+            languages: from which to which.
+            carry: literals that are shown as names, though their kind is only checked.
+            attempt: which names to take.
+            spared: places in which nothing is a literal, such as terms of a glossary.
+        """
+        literals = find(text)
+        plain = self._characters.are_plain(text)
+        casing = self._truecaser.casing_of(text)
+        if not literals and plain and casing is Casing.USUAL and len(text) > 1:
+            return None
+        if not plain:
+            literals = _merged(literals, self._characters.literals_in(text, languages))
+        literals = [one for one in literals if not any(_meet(one, span) for span in spared)]
+        return self._laid_out(text, languages, literals, casing, carry, attempt)
+
+    def _laid_out(
+        self,
+        text: str,
+        languages: tuple[str, str],
+        literals: Sequence[Literal],
+        casing: Casing,
+        carry: Sequence[Literal],
+        attempt: int,
+    ) -> Prepared:
+        names = iter(name for name in CARRIERS[attempt % len(CARRIERS)] if name not in text)
+        edits: list[Edit] = []
+        carried: list[Carried] = []
+        taken_out: list[Literal] = []
+        checked: list[Literal] = []
+        for one in literals:
+            name = next(names, None) if one.role is Role.CARRIED or one in carry else None
+            if name is not None:
+                carried.append(Carried(name, one))
+                edits.append(Edit(one.start, one.end, name))
+            elif one.role is Role.FLOATING:
+                taken_out.append(one)
+                edits.append(self._gap(text, one))
+            else:
+                checked.append(one)
+                edits.append(Edit(one.start, one.end, one.text))
+        usual = self._truecaser.usual(text, casing)
+        folded: list[tuple[str, str]] = []
+        rewritten = rewrite(usual, edits, lambda part: self._folded(part, folded))
+        shown = rewritten.text
+        floating = tuple(
+            Floating(
+                one.text,
+                rewritten.after((one.start, one.start))[0],
+                one.start > 0 and text[one.start - 1].isspace(),
+                one.end < len(text) and text[one.end].isspace(),
+            )
+            for one in taken_out
+        )
+        return Prepared(
+            text, shown, languages, rewritten, tuple(literals), tuple(carried), floating,
+            tuple(checked), tuple(folded), casing,
+        )  # fmt: skip
+
+    @staticmethod
+    def _gap(text: str, one: Literal) -> Edit:
+        """The place of what is taken out, with one of the two spaces around it."""
+        behind = text[one.end : one.end + 1]
+        spaced = one.start > 0 and text[one.start - 1].isspace()
+        swallows = spaced and (not behind or behind.isspace() or behind in ".,;:!?")
+        return Edit(one.start - swallows, one.end, "")
+
+    def _folded(self, part: str, folded: list[tuple[str, str]]) -> str:
+        if self._characters.are_plain(part):
+            return part
+
+        def shown(match: re.Match[str]) -> str:
+            word = match[0]
+            new = "".join(self._characters.shown(c) or "" for c in word)
+            if new != word and any("\u00c0" <= c <= "\u024f" for c in word):
+                folded.append((new, word))
+            return new
+
+        part = re.sub(r"[^\w\s]|_", lambda sign: self._characters.shown(sign[0]) or "", part)
+        return re.sub(r"\w+", shown, part.replace("\u3000", " "))
+
+
+def _merged(ours: Sequence[Literal], others: Sequence[Literal]) -> list[Literal]:
+    """Literals of two lists that do not overlap, those of the first before those of the second."""
+    free = [
+        other
+        for other in others
+        if all(other.end <= one.start or one.end <= other.start for one in ours)
+    ]
+    return sorted((*ours, *free), key=lambda one: one.start)
+
+
+def _meet(literal: Literal, span: Span) -> bool:
+    return literal.start < span[1] and span[0] < literal.end
+
+
+def _as_word(name: str) -> re.Pattern[str]:
+    before = r"(?<!\w)" if name[0].isalnum() else ""
+    behind = r"(?!\w)" if name[-1].isalnum() else ""
+    return re.compile(before + re.escape(name) + behind)
+
+
+def _blanked(text: str, edits: Sequence[Edit]) -> str:
+    """A text in which places say nothing."""
+    for edit in edits:
+        text = text[: edit.start] + "\ue000" * (edit.end - edit.start) + text[edit.end :]
+    return text
+
+
+def _overlaps(edit: Edit, others: Sequence[Edit]) -> bool:
+    return any(edit.start < other.end and other.start < edit.end for other in others)
+
+
+def _cleaned(said: str, edits: list[Edit], source: str) -> list[Edit]:
+    """The edits, and further ones that remove what could not be decoded."""
+    if "\ufffd" not in said or "\ufffd" in source:
+        return edits
+    further = [Edit(m.start(), m.end(), "") for m in re.finditer("\ufffd+", said)]
+    return [*edits, *(edit for edit in further if not _overlaps(edit, edits))]
+
+
+def _nearest_gap(text: str, at: int) -> int:
+    """The end of a word nearest to a place."""
+    ends = [match.end() for match in re.finditer(r"\w+(?=\W|$)", text)] or [len(text)]
+    return min(ends, key=lambda end: abs(end - at))
