@@ -1,8 +1,9 @@
 """Tables of two languages, a pair on each row: CSV and TSV, with a header or without.
 
-A first row of two language codes such as `en,de-AT`, or one that names its columns `source` and
-`target`, is a header. Without one the first column is the source and the second the target, of
-whatever languages. Columns behind them, or one that is called `notes`, are for people.
+A first row that names its columns is a header: by languages, as codes or names (`en,de-AT`,
+`English;German`, `id,en,fr,de`), or as `source` and `target` and words for them. Without one the
+first column is the source and the second the target, of whatever languages. Columns behind them,
+or one that is called `notes`, are for people. Excel's `sep=;` is understood.
 """
 
 import csv
@@ -13,9 +14,16 @@ from dataclasses import dataclass
 
 from tformer.documents.io.encoding import decode
 from tformer.model.errors import InputError
+from tformer.model.text.languages import code_of
 
-_LANGUAGE = re.compile(r"[A-Za-z]{2}(?:[-_][A-Za-z0-9]{2,8})*")
-_NOTES = ("notes", "note", "comment")
+_LANGUAGE = re.compile(r"[a-z]{2}(?:[-_][A-Za-z0-9]{2,8})*|[A-Z]{2}(?:[-_][A-Za-z0-9]{2,8})+")
+_COMMON = frozenset({"EN", "DE", "FR", "ES", "IT", "NL", "PL", "PT", "RU", "ZH", "JA"})
+"""Codes that may be in capitals; others are more often abbreviations, such as AI or IT."""
+_NOTES = ("notes", "note", "comment", "comments", "description", "definition", "bemerkung")
+_KEYS = ("id", "key", "no", "no.", "nr", "nr.", "#", "number")
+_SOURCES = ("source", "source term", "src", "term", "original", "from", "quelle", "ausgangstext")
+_TARGETS = ("target", "target term", "trg", "tgt", "translation", "to", "ziel", "\u00fcbersetzung")
+_SEPARATOR = re.compile(r"\s*\"?sep=(.)\"?\s*(?:\r\n|\n|\r|\Z)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -27,6 +35,8 @@ class Columns:
     notes: int = 2
     source_language: str | None = None
     target_language: str | None = None
+    languages: tuple[tuple[int, str], ...] = ()
+    """Every column that is named by a language, where there are more than two."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +47,8 @@ class Row:
     source: str
     target: str
     notes: str
+    cells: tuple[str, ...] = ()
+    """All of them."""
 
 
 def read_csv(data: bytes, name: str) -> tuple[Columns, Iterator[Row]]:
@@ -46,10 +58,13 @@ def read_csv(data: bytes, name: str) -> tuple[Columns, Iterator[Row]]:
         InputError: it is not CSV, or not text; rows raise it as they are read.
     """
     text = _text(data, name)
+    named = _SEPARATOR.match(text)
+    if named:
+        text = text[named.end() :]
     first = text[: text.find("\n")] if "\n" in text else text
-    delimiter = max(",;\t", key=first.count)
+    delimiter = named[1] if named else _delimiter(first)
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    return _rows(_cells_of_csv(lines, name))
+    return _rows(_cells_of_csv(lines, name, int(bool(named))))
 
 
 def read_tsv(data: bytes, name: str) -> tuple[Columns, Iterator[Row]]:
@@ -71,8 +86,16 @@ def _text(data: bytes, name: str) -> str:
     return text
 
 
-def _cells_of_csv(lines: Iterator[list[str]], name: str) -> Iterator[tuple[int, list[str]]]:
-    begins = 1
+def _delimiter(line: str) -> str:
+    """What divides the columns of a row, looked for outside of quotes."""
+    bare = re.sub(r'"(?:[^"]|"")*"', "", line)
+    return max(",;\t", key=bare.count)
+
+
+def _cells_of_csv(
+    lines: Iterator[list[str]], name: str, before: int
+) -> Iterator[tuple[int, list[str]]]:
+    begins = 1 + before
     while True:
         try:
             cells = next(lines, None)
@@ -81,7 +104,7 @@ def _cells_of_csv(lines: Iterator[list[str]], name: str) -> Iterator[tuple[int, 
         if cells is None:
             return
         yield begins, cells
-        begins = lines.line_num + 1  # type: ignore[attr-defined]
+        begins = lines.line_num + 1 + before  # type: ignore[attr-defined]
 
 
 def _rows(numbered: Iterator[tuple[int, list[str]]]) -> tuple[Columns, Iterator[Row]]:
@@ -104,18 +127,44 @@ def _with_first(
 
 def _header(cells: Sequence[str]) -> Columns | None:
     """What the first row says of the columns, if it does."""
-    names = [cell.strip().lower() for cell in cells]
+    names = [cell.strip().lower().strip("\ufeff") for cell in cells]
     notes = next((names.index(name) for name in _NOTES if name in names), 2)
-    if "source" in names and "target" in names:
-        return Columns(names.index("source"), names.index("target"), notes)
-    codes = [cell.strip() for cell in cells[:2]]
-    if len(codes) == 2 and all(map(_LANGUAGE.fullmatch, codes)):
-        return Columns(0, 1, notes, *codes)
-    return None
+    source = next((names.index(name) for name in _SOURCES if name in names), None)
+    target = next((names.index(name) for name in _TARGETS if name in names), None)
+    if source is not None and target is not None:
+        return Columns(source, target, notes)
+    return _header_of_languages(cells, names, notes)
+
+
+def _header_of_languages(cells: Sequence[str], names: Sequence[str], notes: int) -> Columns | None:
+    """What a row of languages says of the columns; None if a cell is something else."""
+    found = [(at, code) for at, cell in enumerate(cells) if (code := _language(cell.strip()))]
+    if len(found) > 2 and names[found[0][0]] in _KEYS:
+        found = found[1:]
+    others = set(names) - {names[at] for at, _ in found} - {*_KEYS, *_NOTES, ""}
+    if len(found) < 2 or len({code for _, code in found}) < len(found):
+        return None
+    if others and found[1][0] != 1:
+        return None
+    first, second = found[:2]
+    if notes == 2:
+        taken = {at for at, _ in found}
+        notes = next((at for at in range(len(cells)) if at > second[0] and at not in taken), 99)
+    several = tuple(found) if len(found) > 2 else ()
+    return Columns(first[0], second[0], notes, first[1], second[1], several)
+
+
+def _language(cell: str) -> str | None:
+    if _LANGUAGE.fullmatch(cell):
+        return cell if code_of(cell) else None
+    if cell.isupper() and len(cell) == 2:
+        return cell.lower() if cell in _COMMON else None
+    return code_of(cell) if len(cell) > 3 else None
 
 
 def _row(columns: Columns, line: int, cells: Sequence[str]) -> Row:
     def cell(index: int) -> str:
         return cells[index].strip() if index < len(cells) else ""
 
-    return Row(line, cell(columns.source), cell(columns.target), cell(columns.notes))
+    stripped = tuple(map(str.strip, cells))
+    return Row(line, cell(columns.source), cell(columns.target), cell(columns.notes), stripped)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
-from tformer.documents.io.tables import read_csv, read_tsv
+from tformer.documents.io.tables import Columns, Row, read_csv, read_tsv
 from tformer.documents.io.xml_elements import Found, elements
 from tformer.documents.registry import read_bytes
 from tformer.model.errors import InputError
@@ -46,11 +46,22 @@ def read_glossary(path: Path) -> list[Entry]:
 def _of_table(data: bytes, name: str, suffix: str) -> Iterator[Entry]:
     columns, rows = (read_csv if suffix == ".csv" else read_tsv)(data, name)
     for row in rows:
+        if columns.languages:
+            yield from _of_row(columns, row)
+            continue
         for side, term in (("source", row.source), ("target", row.target)):
             if not term:
                 raise InputError(f"{name}:{row.line}: the {side} of a term is missing")
         languages = columns.source_language, columns.target_language
         yield Entry(row.source, row.target, *languages, row.notes)
+
+
+def _of_row(columns: Columns, row: Row) -> Iterator[Entry]:
+    """Entries of a row in more than two languages, in all directions; cells may be empty."""
+    terms = [(code, row.cells[at]) for at, code in columns.languages if at < len(row.cells)]
+    for (code, term), (other_code, other) in permutations(terms, 2):
+        if term and other:
+            yield Entry(term, other, code, other_code, row.notes)
 
 
 # --- TBX -----------------------------------------------------------------------------------------
@@ -65,7 +76,17 @@ class _Name(NamedTuple):
     """0 for a preferred term, 1 for any, 2 for one that should not be used."""
 
 
-_RANKS = {"preferredTerm": 0, "deprecatedTerm": 2, "supersededTerm": 2}
+_RANKS = {
+    "preferredTerm": 0,
+    "preferred": 0,
+    "notRecommended": 2,
+    "deprecatedTerm": 2,
+    "deprecated": 2,
+    "supersededTerm": 2,
+    "superseded": 2,
+    "forbidden": 2,
+    "obsolete": 2,
+}
 
 
 def _of_tbx(data: bytes, name: str) -> Iterator[Entry]:

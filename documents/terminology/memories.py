@@ -69,6 +69,6 @@ def _variants(unit: Found, name: str) -> Iterator[tuple[str, str]]:
 def _words_of(element: Element) -> Iterator[str]:
     yield element.text or ""
     for inner in element:
-        if inner.tag == "hi":
+        if inner.tag in ("hi", "g", "mrk", "sub"):
             yield from _words_of(inner)
         yield inner.tail or ""

@@ -138,6 +138,11 @@ class Sentence:
     """What a reader should know of the best hypothesis."""
 
     @property
+    def plainly_said(self) -> str:
+        """The best hypothesis, as the network said it if it did."""
+        return self.said[0] if self.said else self.hypotheses[0].text
+
+    @property
     def shown(self) -> str:
         """What the encoder reads, as text."""
         return self.prepared.shown if self.prepared else self.piece.text
@@ -215,7 +220,7 @@ class Draft:
     def translation(self, n_best: int) -> Translation:
         """The sentences put together; they must be complete."""
         best = self._combinations(n_best)
-        terms = tuple(use for s in self.sentences for use in uses_of(s.terms, s.hypotheses[0].text))
+        terms = tuple(use for s in self.sentences for use in uses_of(s.wanted, s.plainly_said))
         lost = dict.fromkeys((*warnings_about(terms), *self._unsaid(best[0].text)))
         return Translation(
             text=best[0].text,

@@ -19,6 +19,7 @@ The search is given tokens, but a term is text: a hypothesis with the tokens of 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -33,7 +34,7 @@ from tformer.model.passes.term_tokens import Spelling
 from tformer.model.search import request
 from tformer.model.search.hypotheses import FinishedHypothesis
 from tformer.model.search.request import Pair, Request
-from tformer.model.terms.glossary import Term, capitalisations, is_said
+from tformer.model.terms.glossary import Term, capitalisations, is_said, num_said
 from tformer.model.text.normalization import normalise
 from tformer.model.translation import Link, Span
 from tformer.model.vocabulary.sentencepiece import AnyVocabulary
@@ -58,7 +59,7 @@ class Candidate:
     whole: bool
     """Whether it ended before the length limit and does not go round in circles."""
     said: int
-    """Terms that it says."""
+    """Terms that it says, each as often as it is asked for."""
 
     @property
     def rank(self) -> tuple[bool, int]:
@@ -92,9 +93,9 @@ class Enforcement:
         """Take the answer to a request, the best first, as far as it is needed."""
         for text, hypothesis in zip(texts, found, strict=False):
             whole = len(hypothesis.tokens) < self.max_length and not _CIRCLES.search(text)
-            said = sum(is_said(term, text) for term in self.sentence.terms)
+            said = num_said(self.sentence.wanted, text)
             self.latest.append(Candidate(text, hypothesis, whole, said))
-            if whole and said == len(self.sentence.terms) and self.sentence.options.n_best == 1:
+            if whole and said == len(self.sentence.wanted) and self.sentence.options.n_best == 1:
                 break
 
     def begin(self, num_requests: int) -> None:
@@ -155,7 +156,7 @@ class Enforcer:
         return [further[one] for one in enforcements]
 
     def _last_resort(self, enforcement: Enforcement) -> list[Request]:
-        if enforcement.searched or enforcement.leading.said == len(enforcement.sentence.terms):
+        if enforcement.searched or enforcement.leading.said == len(enforcement.sentence.wanted):
             return []
         return self.search(enforcement)
 
@@ -278,7 +279,7 @@ class Enforcer:
 
 def _is_to_replace(enforcement: Enforcement) -> bool:
     """Whether the leading hypothesis is fit for having words replaced by terms that it lacks."""
-    num_terms = len(enforcement.sentence.terms)
+    num_terms = len(enforcement.sentence.wanted)
     leading = enforcement.leading
     return (
         leading.said < num_terms
@@ -298,19 +299,23 @@ def _asking(enforcement: Enforcement) -> tuple[Pair, str, str]:
     """The normalised source and the leading hypothesis of a sentence, to be aligned."""
     sentence, leading = enforcement.sentence, enforcement.leading
     pair = Pair(sentence.tokens, leading.hypothesis.tokens, enforcement.memory)
-    return pair, normalise(sentence.piece.text), leading.text
+    return pair, normalise(sentence.shown), leading.text
 
 
 def _places(enforcement: Enforcement, text: str) -> Iterator[tuple[Span, Term]]:
     """Where in the leading hypothesis the words are that stand for terms that it lacks."""
+    times = Counter(enforcement.sentence.wanted)
+    lacking = {term for term, n in times.items() if num_said([term] * n, text) < n}
     for one in enforcement.sentence.found:
         linked = sorted(
             target
             for (start, end), target in enforcement.links
             if start < one.end and end > one.start
         )
-        if linked and not is_said(one.term, text):
-            yield _first_run(linked), one.term
+        if linked and one.term in lacking:
+            span = _first_run(linked)
+            if not is_said(one.term, text[slice(*span)]):
+                yield span, one.term
 
 
 def _first_run(spans: Sequence[Span]) -> Span:

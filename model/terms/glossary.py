@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -164,6 +165,22 @@ def is_said(term: Term, text: str) -> bool:
     return any(_has_phrase(text, way) for target in term.targets for way in capitalisations(target))
 
 
+def num_said(terms: Iterable[Term], text: str) -> int:
+    """How many of some terms a translation says; one that is there twice counts twice."""
+    text = normalise(text)
+    return sum(min(times, _times_said(term, text)) for term, times in Counter(terms).items())
+
+
+def _times_said(term: Term, text: str) -> int:
+    places = {
+        place
+        for target in term.targets
+        for way in capitalisations(target)
+        for place in _places(text, way)
+    }
+    return len(places)
+
+
 def capitalisations(target: str) -> tuple[str, ...]:
     """A phrase as it may be written: at the beginning of a sentence with a capital."""
     capital = target[0].upper() + target[1:]
@@ -171,9 +188,11 @@ def capitalisations(target: str) -> tuple[str, ...]:
 
 
 def uses_of(terms: Iterable[Term], text: str) -> tuple[TermUse, ...]:
-    """What became of terms in a translation, each once."""
+    """What became of terms in a translation, each once; honoured is one that is said each time."""
+    text = normalise(text)
     return tuple(
-        TermUse(term.source, term.targets[0], is_said(term, text)) for term in dict.fromkeys(terms)
+        TermUse(term.source, term.targets[0], _times_said(term, text) >= times)
+        for term, times in Counter(terms).items()
     )
 
 
@@ -275,9 +294,13 @@ def _is_of_word(character: str) -> bool:
 
 
 def _has_phrase(text: str, phrase: str) -> bool:
+    return next(_places(text, phrase), None) is not None
+
+
+def _places(text: str, phrase: str) -> Iterator[int]:
+    """Where a phrase begins in a text, as whole words."""
     start = text.find(phrase)
     while start >= 0:
         if _is_whole(text, start, start + len(phrase)):
-            return True
+            yield start
         start = text.find(phrase, start + 1)
-    return False
