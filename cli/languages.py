@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from tformer.cli import talk
 from tformer.cli.loading import AnyTranslator
 from tformer.model.errors import UsageError
+from tformer.model.text.languages import nearest
 from tformer.model.vocabulary.languages import closest
 
 # The confidence below which a detected language is called uncertain.
@@ -41,10 +42,11 @@ class Choice:
         Raises:
             UsageError: the model does not have them.
         """
+        languages = translator.languages
         sources, targets = translator.source_languages, translator.target_languages
-        source = source and (closest(source, sources) or source)
-        target = target and (closest(target, targets) or target)
-        return cls(translator.languages, source, target, sources, targets)
+        source = source and _named(source, sources)
+        target = target and _named(target, targets)
+        return cls(languages, source, target, sources, targets)
 
     def __post_init__(self) -> None:
         """Refuse languages that the model does not have, and one that is both."""
@@ -91,6 +93,12 @@ class Choice:
             raise UsageError(
                 f"the model does not translate {way} {language!r}, only {', '.join(languages)}"
             )
+
+
+def _named(name: str, languages: Sequence[str]) -> str:
+    """The language of some that a person means; the name itself if it is none of them."""
+    meant = nearest(name, languages)
+    return closest(meant, languages) or meant
 
 
 def direction_of(choice: Choice, name: str, sample: str) -> Direction | None:

@@ -48,6 +48,7 @@ def translate_lines(
     as_json: bool = False,
     earlier: Earlier = Earlier.REFUSE,
     strict: bool = False,
+    encoding: str | None = None,
 ) -> ExitStatus:
     """Translate the lines of all inputs, one after the other, into one output.
 
@@ -59,6 +60,7 @@ def translate_lines(
         as_json: whether to print JSON.
         earlier: what to do with what a killed run has left.
         strict: whether warnings make for another status.
+        encoding: of the inputs; None is UTF-8.
 
     Raises:
         TformerError: an input cannot be read, nothing can be translated, or nothing be written.
@@ -72,7 +74,7 @@ def translate_lines(
             identity = {
                 "input": digest_of_files(paths),
                 **setup.identity,
-                "format": f"lines {as_json}",
+                "format": f"lines {as_json} {encoding or ''}".strip(),
             }
             real = Path(os.path.realpath(output))
             journal = stack.enter_context(journal_for(real, identity, earlier))
@@ -81,9 +83,9 @@ def translate_lines(
         recorder = stack.enter_context(evidence.opened())
         translator = Journaled(setup.translator, journal) if journal else setup.translator
         printed = line_format(as_json, setup.decoding.n_best)
-        job = LineJob(translator, setup.choice, setup.decoding, printed, recorder, tally)
+        job = LineJob(translator, setup.choice, setup.decoding, printed, recorder, tally, encoding)
         size = lines.size_of(paths)
-        if output is not None and len(paths) == 1 and not as_json:
+        if output is not None and len(paths) == 1 and not as_json and encoding is None:
             writer.write_bytes(lines.mark_of(paths[0]))
         with progress_bar("translating", size, data_on_stdout=output is None) as bar:
             for line, text in job.translate(paths):
@@ -118,6 +120,7 @@ class LineJob:
     format: Format
     recorder: Recorder
     tally: Tally
+    encoding: str | None = None
     _index: int = 0
     _damaged: dict[str, list[int]] = field(default_factory=dict)
 
@@ -140,7 +143,7 @@ class LineJob:
 
     def _translate_input(self, path: Path, *, last: bool) -> Iterator[tuple[Line, Translation]]:
         direction = None
-        for run in lines.read_runs(path, last=last):
+        for run in lines.read_runs(path, last=last, encoding=self.encoding):
             if direction is None:
                 sample, run = _peek(run)
                 direction = direction_of(self.choice, lines.name_of(path), sample)

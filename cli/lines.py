@@ -4,12 +4,16 @@
 - "\\r\\n" stays "\\r\\n", and a last line without an ending stays without. Between two inputs a
   missing ending is added, so that the last line of one and the first of the next stay two.
 - A byte order mark at the beginning of an input is dropped, but where one file becomes another.
-- Text in UTF-16 is refused: half of its bytes would look like text.
+- Text in UTF-16 is refused where it is not named as the encoding: half of its bytes would look
+  like text. So is what is no text at all, as its first bytes tell.
+- A file that ends in .gz is read, or written, compressed.
 - Bytes that are not UTF-8 are read as U+FFFD and reported; NUL and all else go through.
 - A line is written and flushed at once.
 """
 
 import codecs
+import gzip
+import io
 import os
 import stat
 import sys
@@ -22,7 +26,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
 from tformer.cli.exits import PipeClosed
-from tformer.model.errors import InputError, OutputError
+from tformer.model.errors import InputError, OutputError, UsageError
 
 STDIN = Path("-")
 
@@ -33,6 +37,26 @@ UTF_16 = frozenset({codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE})
 """What text in UTF-16 begins with."""
 
 _MARKS = (codecs.BOM_UTF8, *UTF_16)
+
+_HEAD = 8192
+
+_BINARY = {
+    b"%PDF-": "PDF",
+    b"\x89PNG": "PNG",
+    b"\x7fELF": "ELF",
+    b"PK\x03\x04": "ZIP",
+    b"GIF8": "GIF",
+    b"\xff\xd8\xff": "JPEG",
+    b"\x1f\x8b": "gzip; name it .gz",
+    b"\xd0\xcf\x11\xe0": "an old Office file",
+    b"SQLite format 3": "SQLite",
+    b"\xfd7zXZ": "xz",
+    b"BZh": "bzip2",
+    b"OggS": "Ogg",
+    b"RIFF": "RIFF",
+    b"MZ\x90": "a program",
+}
+"""How files that are no text begin."""
 
 _HAS_EFFECTIVE_IDS = os.access in os.supports_effective_ids
 
@@ -70,6 +94,52 @@ def name_of(path: Path) -> str:
     return "stdin" if path == STDIN else str(path)
 
 
+def is_compressed(path: Path) -> bool:
+    """Whether a file is compressed, as its name says."""
+    return path.suffix.lower() == ".gz"
+
+
+def check_encoding(name: str | None) -> None:
+    """Find an unknown encoding.
+
+    Raises:
+        UsageError: Python knows no such encoding.
+    """
+    try:
+        codecs.lookup(name or "utf-8")
+    except LookupError:
+        raise UsageError(f"--encoding {name}: no such encoding; try cp1252 or utf-16") from None
+
+
+def check_is_text(path: Path, encoding: str | None = None) -> None:
+    """Refuse a file that is no text, as its beginning tells.
+
+    Raises:
+        InputError: it is not text, or cannot be read.
+    """
+    if not path.is_file():
+        return
+    with blaming(path), _open(path) as stream:
+        _refuse_binary(path, stream.read1(_HEAD), encoding)
+
+
+def _refuse_binary(path: Path, head: bytes, encoding: str | None) -> None:
+    kind = next((kind for start, kind in _BINARY.items() if head.startswith(start)), None)
+    if kind is None and encoding is None and _looks_binary(head):
+        kind = "binary"
+    if kind:
+        raise InputError(f"{name_of(path)}: is no text ({kind}): nothing is translated")
+
+
+def _looks_binary(head: bytes) -> bool:
+    """Whether much of it is neither UTF-8 nor printed."""
+    if head.startswith(tuple(UTF_16)):
+        return False
+    text = head.decode(errors="replace")
+    strange = sum(c == "\ufffd" or (c < " " and c not in "\t\n\r\f\x1b") for c in text)
+    return len(text) >= 64 and strange > 0.3 * len(text)
+
+
 def check_inputs(paths: Sequence[Path]) -> None:
     """Find a missing input before the time that loading a model takes.
 
@@ -80,16 +150,22 @@ def check_inputs(paths: Sequence[Path]) -> None:
         if path == STDIN:
             continue
         if not path.exists():
-            raise InputError(f"{path}: no such file")
+            raise InputError(_missing(path))
         if path.is_dir():
             raise InputError(f"{path}: is a folder, give the files in it")
         if not os.access(path, os.R_OK):
             raise InputError(f"{path}: no permission to read it")
 
 
+def _missing(path: Path) -> str:
+    if " " in str(path).strip():
+        return f"{path}: no such file; to translate a sentence: echo '...' | tformer translate"
+    return f"{path}: no such file"
+
+
 def size_of(paths: Sequence[Path]) -> int | None:
     """Bytes of all inputs together, or None if one of them has no size, as a pipe has none."""
-    if not all(path.is_file() for path in paths):
+    if not all(path.is_file() and not is_compressed(path) for path in paths):
         return None
     return sum(path.stat().st_size for path in paths)
 
@@ -100,14 +176,16 @@ def mark_of(path: Path) -> bytes:
     Raises:
         InputError: the file cannot be read.
     """
-    if not path.is_file():
+    if not path.is_file() or is_compressed(path):
         return b""
     with blaming(path), path.open("rb") as stream:
         start = stream.read(len(codecs.BOM_UTF8))
     return next((mark for mark in _MARKS if start.startswith(mark)), b"")
 
 
-def read_runs(path: Path, *, last: bool = True) -> Iterator[Iterable[Line]]:
+def read_runs(
+    path: Path, *, last: bool = True, encoding: str | None = None
+) -> Iterator[Iterable[Line]]:
     """Read an input as runs of lines; each must be used up before the next is asked for.
 
     A file is one run, read as it is used. From a pipe or a terminal a run is the complete lines
@@ -117,6 +195,7 @@ def read_runs(path: Path, *, last: bool = True) -> Iterator[Iterable[Line]]:
     Args:
         path: a file, or "-" for stdin.
         last: whether no other input follows.
+        encoding: of its text; None is UTF-8.
 
     Raises:
         InputError: the input cannot be read.
@@ -125,6 +204,9 @@ def read_runs(path: Path, *, last: bool = True) -> Iterator[Iterable[Line]]:
     with blaming(path), _open(path) as stream:
         lines: Iterable[bytes]
         start = codecs.BOM_UTF8
+        if encoding is not None:
+            yield _transcoded(path, stream, encoding, missing_ending)
+            return
         for lines in [stream] if _is_file(stream) else _arriving(stream):
             # A run is read while this function waits, so it answers for its own errors.
             yield _decoded(path, lines, start, missing_ending)
@@ -152,7 +234,8 @@ def blaming(path: Path) -> Iterator[None]:
 
 def _open(path: Path) -> AbstractContextManager[_Readable]:
     if path != STDIN:
-        return cast(AbstractContextManager[_Readable], path.open("rb"))
+        open_file = gzip.open if is_compressed(path) else open
+        return cast(AbstractContextManager[_Readable], open_file(path, "rb"))
     if sys.stdin is None:
         raise InputError("stdin is closed: give a file or a pipe")
     return nullcontext(cast(_Readable, sys.stdin.buffer))
@@ -187,10 +270,27 @@ def _decoded(
         for raw in lines:
             if start and raw.startswith(tuple(UTF_16)):
                 raise InputError(
-                    f"{name_of(path)}: is UTF-16, which has no lines of bytes: convert it to UTF-8"
+                    f"{name_of(path)}: is UTF-16, which has no lines of bytes: convert it to "
+                    "UTF-8, or name it with --encoding utf-16"
                 )
+            if start:
+                _refuse_binary(path, raw[:_HEAD], None)
             yield decode(raw.removeprefix(start), missing_ending, size=len(raw))
             start = b""
+
+
+def _transcoded(
+    path: Path, stream: _Readable, encoding: str, missing_ending: bytes
+) -> Iterator[Line]:
+    """The lines of a text in another encoding, read at once."""
+    with blaming(path):
+        data = b"".join(stream)
+    try:
+        text = data.decode(encoding).removeprefix("\ufeff")
+    except UnicodeError as error:
+        raise InputError(f"{name_of(path)}: is not {encoding}: {error}") from error
+    for line in io.BytesIO(text.encode("utf-8", "surrogatepass")):
+        yield decode(line, missing_ending, size=len(line))
 
 
 def decode(raw: bytes, missing_ending: bytes = b"", *, size: int = 0) -> Line:
@@ -234,6 +334,22 @@ class Writer:
             raise PipeClosed from error
         except OSError as error:
             raise _cannot_write(self._name, error) from error
+
+
+class _Compressed:
+    """A stream that compresses; it is flushed by the hundred writes, for each costs bytes."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._gzip = gzip.GzipFile(filename="", mode="wb", fileobj=stream, mtime=0)
+
+    def write(self, data: bytes) -> int:
+        return self._gzip.write(data)
+
+    def flush(self) -> None:
+        """Leave it to the end."""
+
+    def close(self) -> None:
+        self._gzip.close()
 
 
 @contextmanager
@@ -293,7 +409,13 @@ def _write_aside(path: Path, aside: Path | None) -> Iterator[Writer]:
         raise _cannot_write(str(path), error) from error
     try:
         with open(descriptor, "wb") as stream:
-            yield Writer(stream, str(path))
+            if is_compressed(path):
+                compressed = _Compressed(stream)
+                yield Writer(cast(BinaryIO, compressed), str(path))
+                compressed.close()
+            else:
+                yield Writer(stream, str(path))
+            stream.flush()
             os.fsync(stream.fileno())
         aside.chmod(_mode_for(path))
         aside.replace(path)

@@ -35,6 +35,10 @@ Target = Annotated[
     str | None,
     Option("--target", "-t", metavar="LANG", help="Language to translate to, such as de."),
 ]
+OneTarget = Annotated[
+    list[str] | None,
+    Option("--target", "-t", metavar="LANG", help="Language to translate to, such as de."),
+]
 Model = Annotated[
     str,
     Option("--model", "-m", metavar="NAME|DIR", help="A shipped model, or a model directory."),

@@ -48,7 +48,7 @@ def translate(
         Argument(metavar="FILES", help="Text, documents, folders; none or - is stdin."),
     ] = None,
     source: options.Source = None,
-    target: options.Target = None,
+    target: options.OneTarget = None,
     model: options.Model = options.DEFAULT_MODEL,
     pivot: Annotated[
         bool,
@@ -60,6 +60,13 @@ def translate(
     device: options.DeviceOption = options.Device.AUTO,
     dtype: options.DtypeOption = options.Dtype.AUTO,
     threads: options.ThreadsOption = None,
+    encoding: Annotated[
+        str | None,
+        Option(
+            metavar="NAME",
+            help="Of lines that are not UTF-8, such as cp1252 or utf-16; UTF-8 comes out.",
+        ),
+    ] = None,
     glossary: GlossaryFiles = None,
     memory: MemoryFiles = None,
     alignments: Annotated[
@@ -152,6 +159,8 @@ def translate(
     of the Pharaoh format, source first, words being what white space separates; and the score, a
     tab, and log P of every piece and of the end of each sentence.
     """
+    if len(target or ()) > 1:
+        raise UsageError("--target is given more than once: a call translates to one language")
     evidence = Evidence(alignments, scores)
     decoding = replace(decoding, alignments=alignments is not None, token_scores=scores is not None)
     remote = loading.Remote(server, server_ca) if server else None
@@ -166,6 +175,7 @@ def translate(
         strict=strict,
         n_best=decoding.n_best,
         demands=bool(decoding.target_prefix or decoding.required_terms),
+        encoding=encoding,
     )
     call.check()
     if call.demands and memory:
@@ -174,13 +184,14 @@ def translate(
         )
     terms = Terms.read(glossary, memory, remote=remote is not None)
     place = loading.Place(device, dtype, threads)
+    into = target[0] if target else None
     names = None
-    if remote is None and pivot and not loading.goes_directly(source, target):
-        names = loading.pivot_models(source, target)
+    if remote is None and pivot and not loading.goes_directly(source, into):
+        names = loading.pivot_models(source, into)
     elif remote is None:
-        model = loading.suitable_model(model, source, target)
+        model = loading.suitable_model(model, source, into)
     return call.run(
-        Setup(model, place, remote, decoding, terms, source, target, near=as_json, pivot=names)
+        Setup(model, place, remote, decoding, terms, source, into, near=as_json, pivot=names)
     )
 
 

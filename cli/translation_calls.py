@@ -27,6 +27,9 @@ from tformer.model.errors import InputError, UsageError
 BILINGUAL = frozenset({"po", "xliff", "tmx", "tsv"})
 """Formats that have room for translations beside their sources."""
 
+NO_LINES = frozenset({".csv", ".xls", ".xlsx", ".ods"})
+"""Endings of tables, which are lines only if somebody says so."""
+
 FOR_LINES = "--n-best, --target-prefix, --require, --alignments and --scores"
 
 
@@ -45,6 +48,8 @@ class TranslationCall:
     n_best: int
     demands: bool
     """Whether it is said how translations begin, or what they say."""
+    encoding: str | None = None
+    """Of lines; None is UTF-8."""
 
     def check(self) -> None:
         """Find out before anything is loaded what cannot be done.
@@ -64,11 +69,24 @@ class TranslationCall:
             if lines.STDIN in self.files:
                 raise UsageError("stdin has no place in a folder: name files")
         else:
-            lines.check_inputs(self.files)
+            self._check_files()
         if self.copy_others and (self.folder is None or self.manner.in_place):
             raise UsageError("--copy-others is for folders: name one with --output")
         if self.manner.earlier is Earlier.RESUME and not self._can_resume:
             raise UsageError("--resume is for files that become files: name one with --output")
+
+    def _check_files(self) -> None:
+        lines.check_inputs(self.files)
+        lines.check_encoding(self.encoding)
+        for path, name in zip(self.files, self._formats, strict=True):
+            if name != LINES:
+                continue
+            if path.suffix.lower() in NO_LINES and self.format is None:
+                raise InputError(
+                    f"{path}: is a table, whose quotes and columns would be translated as words: "
+                    f"add --format {LINES} if it is one text a line"
+                )
+            lines.check_is_text(path, self.encoding)
 
     def run(self, setup: Setup) -> ExitStatus:
         """Translate.
@@ -88,6 +106,7 @@ class TranslationCall:
                 as_json=self.as_json,
                 earlier=self.manner.earlier,
                 strict=self.strict,
+                encoding=self.encoding,
             )
         if self._asks_for_lines or (self.as_json and self.output is None):
             raise UsageError(f"{FOR_LINES} and --json are for lines: add --format text")
@@ -127,6 +146,7 @@ class TranslationCall:
     def _is_utf_16(self) -> bool:
         """Whether the only input is a file of lines that are no sequence of bytes."""
         alone = len(self.files) == 1 and not (self._asks_for_lines or self.as_json)
+        alone = alone and self.encoding is None
         return alone and lines.mark_of(self.files[0]) in lines.UTF_16
 
     @property

@@ -17,6 +17,7 @@ from tformer.model.options import DecodingOptions
 from tformer.model.passes.guard import Sign
 from tformer.model.passes.preparation import Prepared
 from tformer.model.terms.glossary import Found, Term, is_said, uses_of, warnings_about
+from tformer.model.text.languages import nearest
 from tformer.model.text.offsets import tokens
 from tformer.model.text.segmentation import Piece, detect
 from tformer.model.translation import (
@@ -46,6 +47,8 @@ class Route:
         Raises:
             UsageError: when a language is not among them or the choice is unclear.
         """
+        source = source and nearest(source, (*sources, *targets))
+        target = target and nearest(target, (*sources, *targets))
         known = ", ".join(dict.fromkeys((*sources, *targets)))
         for language, possible, way in ((source, sources, "from"), (target, targets, "into")):
             if language is None or language in possible:
@@ -174,6 +177,11 @@ class Sentence:
             (self.options.alignments and self.hypotheses[0].alignment is None)
             or (self.options.token_scores and self.hypotheses[0].piece_scores is None)
         )
+
+    @property
+    def wanted(self) -> tuple[Term, ...]:
+        """What the glossary asks for, each as often as it is in the piece."""
+        return tuple(one.term for one in self.found)
 
     @cached_property
     def terms(self) -> tuple[Term, ...]:
