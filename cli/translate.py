@@ -22,6 +22,7 @@ from tformer.documents.registry import FORMATS
 from tformer.documents.segments import State
 from tformer.model.errors import UsageError
 from tformer.model.options import DecodingOptions
+from tformer.model.text.languages import code_of
 
 WHOLE = "Files and folders"
 
@@ -185,6 +186,7 @@ def translate(
     terms = Terms.read(glossary, memory, remote=remote is not None)
     place = loading.Place(device, dtype, threads)
     into = target[0] if target else None
+    source, into = (name and (code_of(name) or name) for name in (source, into))
     names = None
     if remote is None and pivot and not loading.goes_directly(source, into):
         names = loading.pivot_models(source, into)

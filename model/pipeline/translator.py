@@ -369,7 +369,9 @@ class Translator:
         shown = prepared.shown if prepared else text
         tokens = self.vocabulary.encode(shown, languages[1], languages[0])
         start = self.vocabulary.target_start(languages[1])
-        sentence = Sentence(piece, tokens, options, languages, prefix=start, prepared=prepared, spared=spared)
+        sentence = Sentence(
+            piece, tokens, options, languages, prefix=start, prepared=prepared, spared=spared
+        )
         if glossary and found:
             sentence.found = glossary.find(shown, *languages) if prepared else found
         return sentence
