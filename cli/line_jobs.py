@@ -96,6 +96,7 @@ def translate_lines(
     name = ", ".join(map(lines.name_of, paths))
     kept = journal.num_kept if journal else 0
     summary.add(Report(name, Outcome.TRANSLATED, output, tally, kept))
+    summary.warnings += len(setup.terms.unused)
     status = summary.status(strict=strict, whole=False)
     summary.close(status, quiet=output is None or lines.STDIN in paths)
     return status
@@ -155,7 +156,7 @@ class LineJob:
         originals, copies = tee(run)
         translations = self.translator.translate(
             (line.text for line in copies),
-            source=direction.source,
+            source=direction.source if self.choice.source else None,
             target=direction.target,
             options=self.options,
         )

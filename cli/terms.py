@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -49,6 +49,8 @@ class Terms:
     memory: TranslationMemory | None = None
     glossary_files: tuple[Path, ...] = ()
     memory_files: tuple[Path, ...] = ()
+    unused: list[str] = field(default_factory=list, compare=False)
+    """Warnings about files that have nothing for a direction, as they are found."""
 
     @classmethod
     def read(
@@ -136,7 +138,8 @@ class _Watched(Around):
         held = {"glossary": self._terms.glossary, "translation memory": self._terms.memory}
         for name, terms in held.items():
             if terms is not None and source and target and not terms.covers(source, target):
-                talk.warning(f"the {name} has nothing from {source} to {target}")
+                self._terms.unused.append(f"the {name} has nothing from {source} to {target}")
+                talk.warning(self._terms.unused[-1])
 
 
 def _files_and_names(given: Sequence[str]) -> tuple[tuple[Path, ...], list[str]]:

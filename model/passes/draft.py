@@ -63,6 +63,9 @@ class Route:
             raise UsageError(f"source and target are the same language, {source!r}")
         if target is None and len({*sources, *targets}) != 2:
             raise UsageError(f"name the target language: this model has {known}")
+        self.believes = source is not None
+        """Whether the source language was said, and is not looked at in each sentence."""
+        self.languages = tuple(dict.fromkeys((*sources, *targets)))
         self._sources = [source] if source else [code for code in sources if code != target]
         self._targets = targets
         self._target = target

@@ -39,6 +39,7 @@ from tformer.model.pipeline.loading import load_network
 from tformer.model.search.hypotheses import FinishedHypothesis
 from tformer.model.search.request import Request
 from tformer.model.terms.glossary import Glossary
+from tformer.model.text.language_check import found_language
 from tformer.model.text.segmentation import Piece, split
 from tformer.model.translation import Notice, Translation, WarningKind
 from tformer.model.vocabulary.sentencepiece import RECENT, AnyVocabulary
@@ -243,9 +244,19 @@ class Translator:
         """
         source, target = route.of(text)
         pieces = split(text, source, length=self._num_tokens, limit=self.longest_source)
-        sentences = [self._sentence(piece, (source, target), options, glossary) for piece in pieces]
-        self._demands.put(sentences, options)
         warnings: list[str] = []
+        others = {} if route.believes else self._in_other_languages(pieces, (source, target), route)
+        sentences = [
+            Sentence(piece, [], options, (source, target))
+            if number in others
+            else self._sentence(piece, (source, target), options, glossary)
+            for number, piece in enumerate(pieces)
+        ]
+        for language in dict.fromkeys(others.values()):
+            already = "already " if language == target else ""
+            note = f"is {already}in {language}, not in {source}, and stays as it is"
+            warnings.append(Notice(WarningKind.LANGUAGE, note))
+        self._demands.put(sentences, options)
         if any(sentence.prepared and sentence.prepared.is_foreign for sentence in sentences):
             note = f"not in {source}: words of another script stay as they are"
             warnings.append(Notice(WarningKind.LANGUAGE, note))
@@ -347,6 +358,18 @@ class Translator:
                     yield finished.translation(options.n_best)
         finally:
             scheduler.close(0)
+
+    @staticmethod
+    def _in_other_languages(
+        pieces: Sequence[Piece], languages: tuple[str, str], route: Route
+    ) -> dict[int, str]:
+        """The languages of pieces that are not in the source's, by number."""
+        source, target = languages
+        found = {
+            number: found_language(piece.text, source, target, route.languages)
+            for number, piece in enumerate(pieces)
+        }
+        return {number: language for number, language in found.items() if language != source}
 
     def _sentence(
         self,
