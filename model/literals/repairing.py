@@ -32,7 +32,7 @@ def edits_for(verdict: Verdict, target: str, languages: tuple[str, str]) -> list
     """
     missing = sorted(verdict.missing, key=lambda one: one.start)
     surplus = _likely(missing, verdict.surplus, target)
-    if surplus is None:
+    if surplus is None or not _in_order(verdict, missing, surplus):
         return None
     return [
         Edit(*span, localised(literal, *languages))
@@ -49,6 +49,14 @@ def _likely(missing: Sequence[Literal], surplus: Sequence[Span], target: str) ->
             return None
         chosen.append(alike[0])
     return chosen
+
+
+def _in_order(verdict: Verdict, missing: Sequence[Literal], spans: Sequence[Span]) -> bool:
+    """Whether all literals would be in the order of the source."""
+    everything = [*verdict.places, *zip(missing, spans, strict=True)]
+    everything.sort(key=lambda pair: pair[0].start)
+    places = [span for _, span in everything]
+    return places == sorted(places)
 
 
 def likeness(one: str, other: str) -> float:

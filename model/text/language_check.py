@@ -17,10 +17,14 @@ SURE = 0.99
 """Probability of a sentence that is in another language than it should be."""
 
 _WORDS = {
-    "en": "the of and to is it you that for on are with as his they at be this have from or by but "
-    "not what all were we when your can there which she do how their if my has been would",
-    "de": "der die und den von zu das mit sich des auf f\u00fcr ist im dem nicht ein eine als auch es "
-    "aus er hat dass sie nach wird bei einer einem um ich wir aber nur oder haben noch mein",
+    "en": """
+        the of and to is it you that for on are with as his they at be this have from or by but not
+        what were we when your can there which she do how their if my has been would
+    """,
+    "de": """
+        der die und den von zu das mit sich des auf f\u00fcr ist im dem nicht ein eine als auch es
+        aus er hat dass sie nach wird bei einer einem um ich wir aber nur oder haben noch mein
+    """,
 }
 """Frequent words by language, of which none is frequent in another of these."""
 _FREQUENT = {language: frozenset(words.split()) for language, words in _WORDS.items()}

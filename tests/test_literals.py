@@ -1,0 +1,188 @@
+"""Literals: found, carried through an echo, verified and repaired as people would."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tformer.model.literals.finding import find
+from tformer.model.literals.kinds import KINDS, Kind, Role
+from tformer.model.literals.repairing import apply, edits_for
+from tformer.model.literals.verifying import missing_units, verify
+from tformer.model.passes.preparation import Preparer
+from tformer.model.text.casing import Casing
+from tformer.model.text.language_check import found_language
+from tformer.model.text.languages import code_of, nearest
+from tformer.model.text.segmentation import split
+from tformer.model.vocabulary.sentencepiece import Vocabulary
+
+SHIPPED = Path(__file__).parent.parent / "model" / "pretrained" / "en-de"
+PAIR = ("en", "de")
+
+
+@pytest.fixture(scope="module")
+def preparer() -> Preparer:
+    return Preparer(Vocabulary(SHIPPED / "sentencepiece.model"))
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_every_kind_finds_its_example_in_a_sentence(kind: Kind) -> None:
+    for around in ("{}", "See {} now.", "({0}, {0})"):
+        found = find(around.format(kind.example))
+        if kind.name == "emoticon" and around[0] == "(":
+            continue
+        assert {(one.kind.name, one.text) for one in found} == {(kind.name, kind.example)}, around
+
+
+def test_ordinary_text_has_no_literals() -> None:
+    for text in ('He said: "It\'s (nearly) over!" And so on...', "Grüße - und/oder nicht?"):
+        assert not find(text)
+
+
+CASES = [
+    ("It costs $1,000.50.", "Es kostet 1.000,50 Dollar.", None),
+    ("It costs $1,000.50.", "Es kostet 1.000.50 Dollar.", "Es kostet 1.000,50 Dollar."),
+    ("It has 60000 parts.", "Es hat 6000 Teile.", "Es hat 60000 Teile."),
+    ("On 27.12.1986.", "Am 27,1986.", "Am 27.12.1986."),
+    ("On 12/27/1986.", "Am 27. Dezember 1986.", None),
+    ("At 3 p.m., 12 dogs.", "Um 15 Uhr zwölf Hunde.", None),
+    ("At 3:30pm.", "Um 15.30 Uhr.", None),
+    ("In the 1980s.", "In den 80er Jahren.", None),
+    ("It is -5 °C.", "Es sind 5 °C.", "Es sind -5 °C."),
+    ("From 120 to 4500.", "Von 45 bis 120.", ""),
+    ("See 3:2 and H2O.", "Siehe 3:2 und H2O.", None),
+]
+
+
+@pytest.mark.parametrize(("source", "target", "wanted"), CASES)
+def test_numbers_are_verified_with_the_conventions_of_both_languages(
+    source: str, target: str, wanted: str | None
+) -> None:
+    """None: it is right as it is; "": it is not, and nothing certain can be done."""
+    checked = [one for one in find(source) if one.role is Role.CHECKED]
+    verdict = verify(checked, source, target, "de")
+    assert bool(verdict.missing) == (wanted is not None)
+    edits = edits_for(verdict, target, PAIR) if verdict.missing else None
+    assert (apply(edits, target) if edits else None) == (wanted or None)
+
+
+def test_a_sign_of_an_amount_is_missed() -> None:
+    assert missing_units("It costs $5.", "Es kostet 5.") == ["$"]
+    assert not missing_units("It costs $5.", "Es kostet 5 US-Dollar.")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Good morning 👏👏👏",
+        "********** NOTICE **********",
+        "Hello {{user.name}}, your code is ###T01###.",
+        "Write to info@example.com or https://example.com/a?b=1 now!",
+        "I <b>really</b> like it 😀.",
+        "He said 今天 很冷 to Zoë.",
+        "PLEASE CALL +49 449 3103957",
+    ],
+)
+def test_what_an_echo_says_becomes_the_source_again(preparer: Preparer, text: str) -> None:
+    prepared = preparer.prepare(text, PAIR)
+    assert prepared is not None
+    assert prepared.has_words
+    assert not re.search("[😀👏{}@*<今+]", prepared.shown)
+    said = " ".join(prepared.shown.split())
+    links = [_link(m.span(), m.span()) for m in re.finditer(r"\w+", said)]
+    assert prepared.restore(said, lambda: links).text == text
+
+
+def _link(source: tuple[int, int], target: tuple[int, int]):  # type: ignore[no-untyped-def]
+    from tformer.model.translation import Link
+
+    return Link(source, target)
+
+
+@pytest.mark.parametrize(
+    "text", ["60000", "1 2 3", "DE80 4012 8006 7049 2589 69", "5 km", "A", "今天"]
+)
+def test_a_text_that_is_only_literals_has_no_words(preparer: Preparer, text: str) -> None:
+    prepared = preparer.prepare(text, PAIR)
+    assert prepared is not None
+    assert not prepared.has_words
+
+
+def test_a_lost_literal_is_told_and_put_in(preparer: Preparer) -> None:
+    prepared = preparer.prepare("Look at example.com and go.", PAIR)
+    assert prepared is not None
+    restored = prepared.restore("Schau und geh.")
+    assert [one.text for one in restored.lost] == ["example.com"]
+    assert "example.com" in prepared.put_in(restored)
+
+
+def test_capitals_are_shown_small_and_come_back(preparer: Preparer) -> None:
+    prepared = preparer.prepare("PLEASE DO NOT WALK ON THE GRASS", PAIR)
+    assert prepared is not None
+    assert prepared.casing is Casing.CAPITALS
+    assert prepared.shown == "Please do not walk on the grass"
+    assert prepared.restore("Nicht auf dem Gras").text == "NICHT AUF DEM GRAS"
+
+
+def test_languages_are_told_as_people_name_them() -> None:
+    assert [code_of(n) for n in ("EN", "German", "de_at", "deu", "AI")] == [
+        "en", "de", "de-AT", "de", None,
+    ]  # fmt: skip
+    assert nearest("de-DE", PAIR) == "de"
+
+
+def test_a_sentence_in_another_language_is_told() -> None:
+    assert found_language("Das ist ein schönes Haus.", "en", "de", PAIR) == "de"
+    assert found_language("Le chat est sur la table dans la cuisine.", "en", "de", PAIR) == "fr"
+    assert found_language("The house is very beautiful.", "en", "de", PAIR) == "en"
+    assert found_language("Peter Offenbach", "en", "de", PAIR) == "en"
+
+
+ENGLISH = (
+    "Mr. Mrs. Dr. Prof. Gen. Col. Sgt. Capt. Rep. Sen. Gov. approx. incl. vs. e.g. i.e. vol. fig. "
+    "no. pp."
+)
+GERMAN = (
+    "Hr. Fr. Dr. Prof. Bd. Nr. Abb. Abs. Kap. Aufl. Hrsg. ca. bzw. vgl. evtl. ggf. inkl. sog. Str. "
+    "Tab."
+)
+BEHIND = [
+    "{} 3 there",
+    "{} 12 of it",
+    "({} 5)",
+    "{} 7, and",
+    "is {} 4",
+    "{} 2-3",
+    "{} 1: x",
+    "{} 99",
+    "{} 8; y",
+    "{} 6 x",
+]
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", ENGLISH), ("de", GERMAN)])
+def test_abbreviations_do_not_end_sentences(language: str, words: str) -> None:
+    """Of twenty abbreviations in ten surroundings each."""
+    cut = [
+        text
+        for word in words.split()
+        for around in BEHIND
+        if len(split(text := f"See {around.format(word)} there.", language)) != 1
+    ]
+    assert not cut
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "pieces"),
+    [
+        ("en", "I like C++ and .NET and a.b.", 1),
+        ("de", "Das Buch, 2. Aufl., Bd. 3, Hrsg. Müller, erschien 1999.", 1),
+        ("en", "He said no. Then he left.", 2),
+        ("de", "Er kam um 5 Uhr. Dann ging er.", 2),
+        ("en", "A\tB\tThe house is red.", 3),
+    ],
+)
+def test_sentences(language: str, text: str, pieces: int) -> None:
+    found = split(text, language)
+    assert len(found) == pieces
+    assert "".join(piece.text + piece.separator for piece in found) == text
