@@ -130,8 +130,10 @@ def test_what_stands_before_a_term_is_told(text: str, touches: bool) -> None:
 def test_whether_a_translation_says_a_term(targets: list[str], text: str, said: bool) -> None:
     term = Term("x", tuple(targets))
     assert is_said(term, text) is said
-    (use,) = uses_of([term, term], text)
+    (use,) = uses_of([term], text)
     assert use.honoured is said
+    (twice,) = uses_of([term, term], f"{text} {text}")
+    assert twice.honoured is said
     expected = [] if said else [f"the glossary term 'x' → {targets[0]!r} was not honoured"]
     assert warnings_about([use]) == expected
 

@@ -146,7 +146,7 @@ class Aligner:
         )
         for sentence in sentences:
             sentence.hypotheses = [
-                replace(h, alignment=_in_place(sentence, rewritten, next(links)))
+                replace(h, alignment=_in_place(sentence, h.text, rewritten, next(links)))
                 for h, rewritten in zip(sentence.hypotheses, sentence.rewritten, strict=True)
             ]
 
@@ -200,10 +200,21 @@ class Aligner:
 
 
 def _in_place(
-    sentence: Sentence, rewritten: Rewritten | None, links: tuple[Link, ...]
+    sentence: Sentence, text: str, rewritten: Rewritten | None, links: tuple[Link, ...]
 ) -> tuple[Link, ...]:
-    """Links of what the network read and said, in the texts that people read."""
+    """Links of what the network read and said, between tokens of the texts that people read."""
     if rewritten is None or sentence.prepared is None:
         return links
+    sources, targets = tokens(sentence.piece.text), tokens(text)
     before, after = sentence.prepared.rewritten.before, rewritten.after
-    return tuple(dict.fromkeys(Link(before(link.source), after(link.target)) for link in links))
+    moved = (
+        Link(source, target)
+        for link in links
+        for source in _touched(before(link.source), sources)
+        for target in _touched(after(link.target), targets)
+    )
+    return tuple(sorted(set(moved)))
+
+
+def _touched(span: Span, tokens: Sequence[Span]) -> list[Span]:
+    return [token for token in tokens if token[0] < span[1] and span[0] < token[1]]
