@@ -160,7 +160,7 @@ class Aligner:
             strict=True,
         )
         sentence.hypotheses = [
-            replace(h, piece_scores=self._piece_scores(said, rewritten, ids, scores))
+            replace(h, piece_scores=self._piece_scores(said, rewritten, len(h.text), ids, scores))
             for h, said, rewritten, ids, scores in found
         ]
 
@@ -168,13 +168,16 @@ class Aligner:
         self,
         text: str,
         rewritten: Rewritten | None,
+        length: int,
         ids: Sequence[int],
         scores: Sequence[float],
     ) -> tuple[PieceScore, ...]:
         spans = [*self.target_pieces(ids, text), (len(text), len(text))]
-        if rewritten:
-            spans = [rewritten.after(span) for span in spans]
-        return tuple(map(PieceScore, spans, scores))
+        after = rewritten.after if rewritten else lambda span: span
+        moved = (tuple(min(at, length) for at in after(span)) for span in spans)
+        return tuple(
+            PieceScore((start, end), p) for (start, end), p in zip(moved, scores, strict=False)
+        )
 
     def source_pieces(self, ids: Sequence[int], text: str) -> list[Span]:
         """Where each token of the encoder's input is in the text."""
@@ -203,10 +206,12 @@ def _in_place(
     sentence: Sentence, text: str, rewritten: Rewritten | None, links: tuple[Link, ...]
 ) -> tuple[Link, ...]:
     """Links of what the network read and said, between tokens of the texts that people read."""
-    if rewritten is None or sentence.prepared is None:
-        return links
+    if rewritten is None:
+        kept = text == sentence.piece.text and text not in sentence.said
+        return tuple(Link(span, span) for span in tokens(text)) if kept else links
     sources, targets = tokens(sentence.piece.text), tokens(text)
-    before, after = sentence.prepared.rewritten.before, rewritten.after
+    shown = sentence.prepared.rewritten if sentence.prepared else Rewritten(sentence.piece.text)
+    before, after = shown.before, rewritten.after
     moved = (
         Link(source, target)
         for link in links

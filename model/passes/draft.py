@@ -140,6 +140,8 @@ class Sentence:
     """What the network said, of each hypothesis."""
     rewritten: list[Rewritten | None] = field(default_factory=list)
     """What became of that, of each hypothesis; None where nothing was changed."""
+    stays: bool = False
+    """Whether it is a name, for all that the network knows."""
     notices: list[Notice] = field(default_factory=list)
     """What a reader should know of the best hypothesis."""
 

@@ -8,6 +8,7 @@ was found the best is taken. What it still lacks is put in, and a warning says s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from tformer.model.errors import UsageError
 from tformer.model.literals.finding import Literal
+from tformer.model.literals.repairing import Edit
+from tformer.model.literals.rewriting import rewrite
 from tformer.model.passes.draft import Sentence
 from tformer.model.passes.preparation import CARRIERS, Prepared, Preparer, Restored
 from tformer.model.passes.term_tokens import Spelling
@@ -31,6 +34,14 @@ Text = Callable[[tuple[int, ...]], str]
 ATTEMPTS = len(CARRIERS)
 """How often a sentence is decoded, at most."""
 
+FEWEST_PIECES = {"de": 2, "": 4}
+"""Pieces of a word that may be a name, by language: in German every noun has a capital, elsewhere
+the words of headings and buttons have one."""
+
+NAME_MARGIN = 0.35
+"""How much less likely a token of the unchanged word may be, in log P, for it to be a name."""
+
+UNREADABLE = "an unreadable character was left out"
 NOTHING_SAID = "the translation was empty; the source is kept"
 
 
@@ -88,7 +99,9 @@ class Fidelity:
             return None
         said = self._text(hypotheses[0].tokens)
         prepared = sentence.prepared
-        if prepared is None and said and "\ufffd" not in said and not sentence.attempts:
+        readable = "\ufffd" not in said or "\ufffd" in sentence.piece.text
+        if prepared is None and said and readable and not sentence.attempts:
+            sentence.stays = self._is_name(sentence, hypotheses[0], said, memory)
             return None
         lost, num_lost = self._faults(sentence, said)
         attempt = Attempt(prepared, sentence.tokens, hypotheses, max_length, memory, num_lost)
@@ -98,6 +111,25 @@ class Fidelity:
             return None
         return self._next(sentence, lost)
 
+    def _is_name(
+        self, sentence: Sentence, best: FinishedHypothesis, said: str, memory: Any
+    ) -> bool:
+        """Whether a sentence of one word is about as likely to stay as to become what was said."""
+        word = sentence.piece.text
+        if not (word.isalpha() and word.istitle()) or said == word or sentence.found:
+            return False
+        language = sentence.languages[0] if sentence.languages else ""
+        copy = tuple(self._vocabulary.encode_target(word)[:-1])
+        if len(copy) < FEWEST_PIECES.get(language, FEWEST_PIECES[""]):
+            return False
+        try:
+            reader = self._open_aligner().reader
+        except UsageError:
+            return False
+        (log_probs,) = reader.log_probs([Pair(sentence.tokens, copy, memory)])
+        mean = sum(best.token_scores) / max(1, len(best.token_scores))
+        return float(log_probs.mean()) > mean - NAME_MARGIN
+
     def best(self, sentence: Sentence) -> Attempt | None:
         """What a sentence was chosen to be; None if it was decoded once, and all was well."""
         return sentence.attempts[-1] if sentence.attempts else None
@@ -105,7 +137,8 @@ class Fidelity:
     def _faults(self, sentence: Sentence, said: str) -> tuple[Sequence[Literal], int]:
         """Literals that a translation lacks, and how much is wrong with it."""
         if sentence.prepared is None:
-            return (), int(not said) + ("\ufffd" in said)
+            unreadable = "\ufffd" in said and "\ufffd" not in sentence.piece.text
+            return (), 2 * (not said) + unreadable
         restored = sentence.prepared.restore(said)
         unreadable = "\ufffd" in said and "\ufffd" not in sentence.piece.text
         num = len(restored.lost) + len(restored.faults) + unreadable + 2 * (not said)
@@ -165,10 +198,10 @@ class Fidelity:
     ) -> tuple[str, Restored | None]:
         if not sentence.options.literals:
             return said, None
-        if not said and sentence.tokens:
+        if sentence.stays or (not said and sentence.tokens):
             return sentence.piece.text, None
         if sentence.prepared is None:
-            return said.replace("\ufffd", ""), None
+            return _readable(said, sentence.piece.text)
         prepared = sentence.prepared
         restored = prepared.restore(said, lambda: self._links(sentence, hypothesis, said))
         return (prepared.put_in(restored) if restored.lost else restored.text), restored
@@ -185,16 +218,25 @@ class Fidelity:
         return aligner.links([(pair, sentence.prepared.shown, said)])[0]
 
 
+def _readable(said: str, source: str) -> tuple[str, Restored | None]:
+    """What the network said, without what cannot be decoded."""
+    if "\ufffd" not in said or "\ufffd" in source:
+        return said, None
+    places = [match.span() for match in re.finditer("\ufffd+", said)]
+    rewritten = rewrite(said, [Edit(*place, "") for place in places])
+    return rewritten.text, Restored(rewritten.text, rewritten)
+
+
 def _notices(sentence: Sentence, restored: Restored | None, text: str, said: str) -> list[Notice]:
     if not sentence.options.literals:
         return []
     if not said:
         return [Notice(WarningKind.GUARD, NOTHING_SAID)]
-    if restored is None:
-        unreadable = "\ufffd" in said
-        note = Notice(WarningKind.GUARD, "an unreadable character was left out")
-        return [note] if unreadable else []
-    notes = [
+    if sentence.stays or restored is None:
+        return []
+    unreadable = "\ufffd" in said and "\ufffd" not in restored.text
+    notes = [Notice(WarningKind.GUARD, UNREADABLE)] if unreadable else []
+    notes += [
         Notice(WarningKind.LITERAL, f"{one.text!r} was not said, and was put in")
         for one in restored.lost
     ]

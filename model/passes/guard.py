@@ -20,6 +20,7 @@ from enum import StrEnum
 
 from tformer.model.errors import UsageError
 from tformer.model.options import MAX_BEAM_SIZE, DecodingOptions
+from tformer.model.passes.negation import loses_negation
 from tformer.model.text.segmentation import detect
 
 MOST_TIMES = {4: 3, 8: 2}
@@ -59,6 +60,7 @@ class Sign(StrEnum):
     LONG = "a translation is much longer than its source"
     SHORT = "a translation is much shorter than its source"
     COPY = "a translation repeats its source"
+    NEGATION = "a translation may have lost a negation"
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,7 @@ class Attempt:
             Sign.LONG: self._is_long,
             Sign.SHORT: self._is_short,
             Sign.COPY: self._copies,
+            Sign.NEGATION: self._affirms,
         }
         return tuple(sign for sign, is_shown in shown.items() if is_shown)
 
@@ -122,6 +125,12 @@ class Attempt:
             return False
         copied = Counter(words) & Counter(_words(self.target))
         return copied.total() >= COPIED * len(words) and self._is_in_source_language
+
+    @property
+    def _affirms(self) -> bool:
+        """Whether the source denies something and the translation nothing."""
+        languages = self.source_language, self.target_language
+        return loses_negation(self.source, self.target, languages)
 
     @property
     def _is_in_source_language(self) -> bool:
