@@ -156,11 +156,16 @@ class LineJob:
         originals, copies = tee(run)
         translations = self.translator.translate(
             (line.text for line in copies),
-            source=direction.source if self.choice.source else None,
+            source=None if self._looks_at_each else direction.source,
             target=direction.target,
             options=self.options,
         )
         return zip(originals, translations, strict=True)
+
+    @property
+    def _looks_at_each(self) -> bool:
+        """Whether the language of each line is looked at: of two, and nobody said which."""
+        return self.choice.source is None and len(self.choice.languages) == 2
 
     def _any_direction(self) -> Direction:
         """For lines without a single letter."""

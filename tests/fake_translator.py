@@ -58,6 +58,7 @@ class FakeTranslator:
         options: DecodingOptions,
         glossary: object = None,
     ) -> Iterator[Translation]:
+        source = source or next(code for code in self.languages if code != target)
         self.directions.append((source, target))
         remaining = iter(texts)
         while window := list(islice(remaining, self.window)):

@@ -205,7 +205,7 @@ class Aligner:
 def _in_place(
     sentence: Sentence, text: str, rewritten: Rewritten | None, links: tuple[Link, ...]
 ) -> tuple[Link, ...]:
-    """Links of what the network read and said, between tokens of the texts that people read."""
+    """Links of what the network read and said, between tokens of what people read."""
     if rewritten is None:
         kept = text == sentence.piece.text and text not in sentence.said
         return tuple(Link(span, span) for span in tokens(text)) if kept else links
