@@ -38,6 +38,8 @@ class DocumentJob:
     document: Document
     states: frozenset[State] = frozenset({State.NEW})
     """Of the segments that are translated; all others keep the translation that they have."""
+    kept: frozenset[str] = frozenset()
+    """Ids of segments that an earlier file has translations of."""
 
     @cached_property
     def segments(self) -> Sequence[Segment]:
@@ -45,7 +47,9 @@ class DocumentJob:
         return [
             segment
             for segment in self.document.segments
-            if segment.state in self.states and (segment.has_words or segment.state is State.NEW)
+            if segment.id not in self.kept
+            and segment.state in self.states
+            and (segment.has_words or segment.state is State.NEW)
         ]
 
     def translate(

@@ -26,6 +26,8 @@ from tformer.cli.progress import Bar, progress_bar
 from tformer.cli.setup import Setup, digest_of_file, digest_of_values
 from tformer.cli.summary import Outcome, Report, Summary
 from tformer.cli.tally import Tally
+from tformer.documents.document import Document
+from tformer.documents.existing import KEYED, Filled, filled_from
 from tformer.documents.jobs.journal import Earlier, Journal, part_path, refuse_unfinished
 from tformer.documents.jobs.manifest import Making, Manifest, Standing
 from tformer.documents.jobs.tree import Item, LeftOut, Plan, escapes
@@ -220,8 +222,27 @@ class FileJobs:
         data = lines.read_all(item.source) if stdin else read_bytes(item.source)
         name = lines.name_of(item.source)
         document = open_document(data, item.format, name=name, target=self.setup.target)
-        job = DocumentJob(name, document, self.manner.states)
+        filled = self._filled(document, item)
+        job = DocumentJob(name, filled.document, self.manner.states, filled.kept)
         return _Document(job, hashlib.sha256(data).hexdigest(), item.size, tally, bar)
+
+    def _filled(self, document: Document, item: Item) -> Filled:
+        """A document with what an output has that is there already, but for --force.
+
+        Raises:
+            InputError: the output is of the same format, but malformed.
+        """
+        there = self.manifest is None and item.output.is_file() and not self.manner.in_place
+        if not there or self.manner.force or item.format not in KEYED:
+            return Filled(document, frozenset())
+        existing = open_document(read_bytes(item.output), item.format, name=str(item.output))
+        filled = filled_from(document, existing)
+        if filled.kept:
+            talk.note(
+                f"{item.output}: {len(filled.kept)} translations are kept, what is missing is "
+                "filled in; --force makes all anew"
+            )
+        return filled
 
     def _is_done(self, output: Path, making: Making) -> bool:
         """Whether an output need not be made.

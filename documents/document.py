@@ -144,6 +144,25 @@ class TextDocument:
             text = spliced(text, _edits((slot for slot in slots if slot.depth == depth), changed))
         return text
 
+    def spellings(self) -> dict[str, str]:
+        """What stands in the file for each segment that is written in one place, by its id."""
+        found = {}
+        for slot in self.slots:
+            edits = list(slot.edits(slot.segment.text))
+            if len(edits) == 1:
+                found[slot.segment.id] = self.source.text[edits[0].start : edits[0].end]
+        return found
+
+    def with_spellings(self, spellings: Mapping[str, str]) -> TextDocument:
+        """This document with other text for some segments, as it stands in another file."""
+        edits = set()
+        for slot in self.slots:
+            if slot.segment.id in spellings:
+                (edit,) = slot.edits(slot.segment.text)
+                edits.add(Edit(edit.start, edit.end, spellings[slot.segment.id]))
+        text = spliced(self.source.text, edits)
+        return replace(self, source=replace(self.source, text=text))
+
     def damages(self, translations: Mapping[str, str]) -> dict[str, str]:
         """See `Document`."""
         return find_damages(

@@ -176,3 +176,30 @@ def test_a_malformed_file_leaves_the_output_as_it_was(
         "x": data,
         "out": b"old",
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "there", "expected"),
+    [
+        (
+            "json",
+            '{"a": "one", "b": {"c": "two {x}"}, "d": "three"}',
+            '{"b": {"c": "zwei {x}!"}, "a": "one", "z": "gone"}',
+            '{"a": "ONE", "b": {"c": "zwei {x}!"}, "d": "THREE"}',
+        ),
+        ("properties", "a=one\nb=two\n", "b = zw\\u00f6i\n", "a=ONE\nb=zw\\u00f6i\n"),
+        ("yml", "en:\n  a: one\n  b: two\n", "de:\n  b: zwei\n", "de:\n  a: ONE\n  b: zwei\n"),
+    ],
+)
+def test_what_a_person_has_translated_stays(
+    tformer: Tformer, tmp_path: Path, name: str, source: str, there: str, expected: str
+) -> None:
+    (tmp_path / f"en.{name}").write_text(source)
+    output = tmp_path / f"de.{name}"
+    output.write_text(there)
+    call = ("translate", tmp_path / f"en.{name}", "-s", "en", "-t", "de", "-o", output)
+    result = tformer(*call)
+    assert output.read_text() == expected
+    assert f"{output}: 1 translations are kept" in result.err
+    tformer(*call, "--force")
+    assert "zw" not in output.read_text()

@@ -336,6 +336,8 @@ class _Body:
         if place.is_cell:
             return _in_cell(content).replace("\n", " ")
         lines = content.split("\n")
+        if lines[0].startswith("#") and self._text[place.start] != "#":
+            lines[0] = f"\\{lines[0]}"
         if place.is_paragraph:
             lines = [_guarded(line) for line in lines]
         return (place.ending + place.prefix).join(lines)
@@ -379,12 +381,16 @@ def _at_breaks(segment: Segment, text: str) -> Iterator[tuple[str, str]]:
     yield piece, ""
 
 
+_BEGINS_BLOCK = ("<", "#", ":", "{%", "$$", "!!!", "???", "[^", "*[")
+"""What begins something else than text at the beginning of a line, for some site."""
+
+
 def _filled(words: Sequence[str], width: int) -> list[str]:
     """Words in lines; no line begins with a word that would begin a block."""
     lines: list[str] = []
     for word in words:
         fits = lines and len(lines[-1]) + 1 + len(word) <= width
-        if lines and (fits or _BLOCK.match(word) or word.startswith("<")):
+        if lines and (fits or _BLOCK.match(word) or word.startswith(_BEGINS_BLOCK)):
             lines[-1] += f" {word}"
         else:
             lines.append(word)

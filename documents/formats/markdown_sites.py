@@ -69,12 +69,13 @@ _INLINE = re.compile(
     | \\\[ (?:(?!\\\]).){0,300}?[\\^_=](?:(?!\\\]).){0,300} \\\]
     | %% [^%\n]{1,300} %% | \+\+ [\w+."-]{1,60} \+\+
     | (?P<mark>==|\^\^)(?=\S[^=^\n]*\S?(?P=mark))
+    | \]\[ [^\[\]\n]{1,100} \] | \[ [^\[\]\n]{1,100} \](?=\[\^)     # references to other files
     | \[\^ [^\]\s]{1,100} \] | \A\[[ xX]\](?=\s) | (?<=\s)\^[\w-]+\Z
     | :[a-z][a-z0-9_+-]{1,60}: (?:\{[ ]*[.\#][^{}\n]*\})?
     """,
     re.VERBOSE | re.DOTALL,
 )
-_STARTS = "{![$\\%+=^:"
+_STARTS = "{!][$\\%+=^:"
 
 
 def site_rules(markdown: MarkdownIt) -> MarkdownIt:
@@ -105,7 +106,7 @@ def references_of(text: str) -> dict[str, object]:
 
 def _html_block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     """CommonMark's rule, but a comment with text behind it begins a paragraph, as sites read it."""
-    if re.match(r"<!--.*?-->[ \t]*[^<\s]", _text_of(state, start)):
+    if not silent and re.match(r"<!--.*?-->[ \t]*[^<\s]", _text_of(state, start)):
         return False
     return rules_block.html_block(state, start, end, silent)
 
