@@ -78,8 +78,8 @@ def test_threads() -> None:
         set_threads(0)
 
 
-def with_vnni(monkeypatch: pytest.MonkeyPatch, has: bool) -> None:
-    monkeypatch.setattr(device_module, "has_vnni", lambda: has)
+def with_fast_int8(monkeypatch: pytest.MonkeyPatch, has: bool) -> None:
+    monkeypatch.setattr(device_module, "has_fast_int8", lambda: has)
 
 
 @pytest.mark.usefixtures("no_gpu")
@@ -87,10 +87,10 @@ def with_vnni(monkeypatch: pytest.MonkeyPatch, has: bool) -> None:
 def test_int8_is_for_a_cpu_that_is_quick_with_it_unless_asked_for(
     device: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with_vnni(monkeypatch, has=True)
+    with_fast_int8(monkeypatch, has=True)
     assert wants_int8("auto", device) and wants_int8("int8", device)
     assert not wants_int8("float32", device)
-    with_vnni(monkeypatch, has=False)
+    with_fast_int8(monkeypatch, has=False)
     assert not wants_int8("auto", device)
     assert wants_int8("int8", device)
 
@@ -98,7 +98,7 @@ def test_int8_is_for_a_cpu_that_is_quick_with_it_unless_asked_for(
 @pytest.mark.usefixtures("one_gpu")
 @pytest.mark.parametrize("device", ["auto", "cuda", "cuda:0"])
 def test_int8_is_not_for_a_gpu(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with_vnni(monkeypatch, has=True)
+    with_fast_int8(monkeypatch, has=True)
     assert not wants_int8("auto", device)
     with pytest.raises(UsageError, match=f"int8 is for the CPU, not {device}"):
         wants_int8("int8", device)

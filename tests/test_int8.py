@@ -20,6 +20,7 @@ from tformer.model.engine.engine import Engine
 from tformer.model.errors import ModelError
 from tformer.model.network.eager import Eager
 from tformer.model.network.int8.gemm import (
+    LIMIT,
     OFFSET,
     QUANTISED_TOGETHER,
     Projection,
@@ -75,6 +76,11 @@ def rounded_rows(states: Tensor) -> Tensor:
     return (states / scale).round() * scale
 
 
+def whole(activations: np.ndarray) -> np.ndarray:
+    """What stored bytes stand for."""
+    return activations.astype(int) - OFFSET if OFFSET else activations.view(np.int8).astype(int)
+
+
 @pytest.mark.parametrize("multiply", [product, product_plain], ids=["chosen", "plain"])
 @pytest.mark.parametrize("rows", [1, 3, 4, 9])
 @pytest.mark.parametrize(("width", "out"), [(64, 64), (100, 70), (8, 200)])
@@ -86,11 +92,11 @@ def test_a_product_is_the_exact_sum_of_products(
     weight[:, 0] = 127  # so that every scale is one
     linear = quantised(Projection(weight.astype(np.float32)))
     activations = draw.integers(0, 256, (rows + 2, filled(width)), dtype=np.uint8)
-    activations[0] = 255
+    activations[0] = 255 if OFFSET else LIMIT
     outputs = np.full((rows + 1) * filled(out), -1, np.float32)
     factors = (2.0 ** np.arange(rows)).astype(np.float32)
     multiply(activations, factors, rows, linear, outputs)
-    expected = (activations[:rows, :width].astype(int) - OFFSET) @ weight.T
+    expected = whole(activations[:rows, :width]) @ weight.T
     found = outputs[: rows * filled(out)].reshape(rows, -1)
     assert (found[:, :out] == expected * factors[:, None]).all()
     assert (found[:, out:] == 0).all()
@@ -107,7 +113,7 @@ def test_a_product_is_scaled_and_biased() -> None:
     product(activations, factors, 6, linear, found)
     product_plain(activations, factors, 6, linear, plain)
     np.testing.assert_allclose(found, plain, rtol=1e-5, atol=1e-5)
-    real = (activations[:, :100].astype(float) - OFFSET) * factors[:, None]
+    real = whole(activations[:, :100]) * factors[:, None]
     expected = real @ rounded_weight(torch.from_numpy(weight)).numpy().T + bias
     np.testing.assert_allclose(found.reshape(6, -1)[:, :70], expected, rtol=1e-4, atol=1e-3)
 

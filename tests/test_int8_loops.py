@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from numba import njit
 
 from tformer.model.network.int8 import attention, elementwise, topk
 from tformer.model.network.int8.elementwise import Norm, Shape
+from tformer.model.network.int8.gemm import OFFSET
 from tformer.model.network.int8.simd.attention import put_halves
 from tformer.model.network.int8.simd.elementwise import (
     deviation,
+    gelu,
+    gelu_tanh,
     largest_magnitude,
     put_bytes,
     put_normalised,
     put_sum,
     rectify,
+    silu,
 )
 from tformer.model.network.int8.simd.emitter import LANES
-from tformer.model.network.int8.simd.logits import COLUMNS, at_least, deal, sum_of_powers
+from tformer.model.network.int8.simd.logits import COLUMNS, at_least, deal, log_of_sum
 from tformer.model.network.int8.simd.pointers import lowest_bit
 
 GUARD = np.float32(9.0)
@@ -82,12 +87,37 @@ def test_rows_are_normalised_rectified_and_quantised(vectors: int) -> None:
     assert (out[:3] == GUARD).all() and (out[-3:] == GUARD).all()
     assert largest == abs(out[3:-3]).max()
     bytes_loop(row, quantised, vectors)
-    assert (quantised[2:-2] == np.floor(row[1:-1].astype(float) * 10 + 128.5)).all()
+    whole = np.floor(row[1:-1].astype(float) * 10 + 128.5) - 128 + OFFSET
+    assert (quantised[2:-2] == whole.astype(int) % 256).all()
     assert (quantised[:2] == 9).all() and (quantised[-2:] == 9).all()
     before = row.copy()
     assert rectify_loop(row, vectors) == max(0, before[1:-1].max())
     assert (row[1:-1] == np.maximum(before[1:-1], 0)).all()
     assert row[0] == before[0] and row[-1] == before[-1]
+
+
+@njit
+def activation_loops(gelus, silus, vectors):
+    return gelu(gelus, 0, vectors), silu(silus, 0, vectors)
+
+
+@njit
+def approximate_loop(row, vectors):
+    return gelu_tanh(row, 0, vectors)
+
+
+def test_smooth_activations() -> None:
+    x = np.concatenate([drawn(61) * 4, [-200.0, 200.0, 0.0]]).astype(np.float32)
+    gelus, silus = x.copy(), x.copy()
+    largest = activation_loops(gelus, silus, 4)
+    wide = torch.from_numpy(x).double()
+    np.testing.assert_allclose(gelus, torch.nn.functional.gelu(wide), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(silus, torch.nn.functional.silu(wide), rtol=1e-6, atol=1e-6)
+    assert largest == (abs(gelus).max(), abs(silus).max())
+    approximate = x.copy()
+    approximate_loop(approximate, 4)
+    expected = torch.nn.functional.gelu(wide, approximate="tanh")
+    np.testing.assert_allclose(approximate, expected, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("width", [16, 20, 31, 64])
@@ -208,7 +238,7 @@ def deal_loop(line, deals, columns, lanes):
 
 @njit
 def powers_loop(line, deals, largest):
-    return sum_of_powers(line, 0, deals, largest)
+    return log_of_sum(line, 0, deals, largest)
 
 
 @njit
@@ -226,14 +256,14 @@ def test_columns_lanes_and_sums_of_powers(deals: int) -> None:
     assert (columns == dealt.max(0)).all()
     assert (lanes.reshape(deals, LANES) == dealt.reshape(deals, -1, LANES).max(1)).all()
     largest = line.max()
-    expected = np.exp(line.astype(float) - float(largest)).sum()
-    assert powers_loop(line, deals, largest) == pytest.approx(expected, rel=1e-6)
+    expected = np.log(np.exp(line.astype(float) - float(largest)).sum())
+    assert powers_loop(line, deals, largest) == pytest.approx(expected, rel=1e-6, abs=1e-6)
 
 
 def test_an_exponential_far_below_is_nothing() -> None:
     line = np.full(COLUMNS, -1e30, np.float32)
     line[3] = 5.0
-    assert powers_loop(line, 1, np.float32(5.0)) == pytest.approx(1.0, rel=1e-6)
+    assert powers_loop(line, 1, np.float32(5.0)) == pytest.approx(0.0, abs=1e-6)
 
 
 def test_the_numbers_that_reach_a_bound() -> None:

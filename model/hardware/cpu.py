@@ -1,17 +1,112 @@
-"""What the processor has to offer. No torch here."""
+"""The processor: its cores, and the instructions that int8 kernels are compiled for. No torch here.
+
+A level is a set of instructions. Kernels are written once and compiled for one level, the highest
+that the processor has or the lower one that ``TFORMER_CPU_LEVEL`` names; a sentence gets the same
+bits at every level.
+"""
 
 from __future__ import annotations
 
 import os
+import platform
+from collections.abc import Collection
+from dataclasses import dataclass
 from functools import cache
+
+from tformer.model.errors import UsageError
+
+VARIABLE = "TFORMER_CPU_LEVEL"
+"""The environment variable that names a level lower than the processor's."""
+
+
+@dataclass(frozen=True)
+class Level:
+    """A set of instructions that kernels are compiled for."""
+
+    name: str
+    machine: str
+    """The architecture: "x86" or "arm"; "" for any."""
+    needs: frozenset[str]
+    """Features of the processor, by LLVM's names."""
+    target: str | None
+    """LLVM's processor that has the level; None compiles for the one at hand."""
+    features: str
+    """What is added to that processor, or taken from it, as LLVM writes it."""
+    lanes: int
+    """Numbers of 32 bits in a register."""
+    registers: int
+    """Of vectors."""
+    products: str
+    """The instructions that multiply bytes: see `network.int8.simd.dot`."""
+
+
+_V3 = frozenset({"avx2", "fma", "f16c", "bmi2"})
+_V4 = _V3 | {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}
+_WIDE = "-prefer-256-bit"
+
+LEVELS = (
+    Level(
+        "avx512_vnni", "x86", _V4 | {"avx512vnni"}, "x86-64-v4", f"+avx512vnni,{_WIDE}", 16, 32,
+        "vpdpbusd",
+    ),
+    Level("avx512", "x86", _V4, "x86-64-v4", _WIDE, 16, 32, "vpmaddwd"),
+    Level("avx_vnni", "x86", _V3 | {"avxvnni"}, "x86-64-v3", "+avxvnni", 8, 16, "vpdpbusd"),
+    Level("avx2", "x86", _V3, "x86-64-v3", "", 8, 16, "vpmaddwd"),
+    Level(
+        "neon_dotprod", "arm", frozenset({"neon", "dotprod"}), "generic", "+dotprod", 4, 32, "sdot"
+    ),
+    Level("neon", "arm", frozenset({"neon"}), "generic", "", 4, 32, "smull"),
+    Level("plain", "", frozenset(), None, "", 8, 16, "none"),
+)  # fmt: skip
+"""The fastest first; the last one is what every processor has, without vectors."""
 
 
 @cache
-def has_vnni() -> bool:
-    """Whether it has the AVX-512 instructions that int8 is quick with."""
+def level() -> Level:
+    """The level that kernels are compiled for.
+
+    Raises:
+        UsageError: when ``TFORMER_CPU_LEVEL`` names a level that there is not, or not here.
+    """
+    present = [each for each in LEVELS if each.needs <= _features() and _is_of(each)]
+    wanted = os.environ.get(VARIABLE, "")
+    if not wanted:
+        return present[0]
+    for each in present:
+        if each.name == wanted:
+            return each
+    names = ", ".join(each.name for each in present)
+    raise UsageError(f"{VARIABLE}: this processor has no level {wanted!r}; choose from {names}")
+
+
+def has_fast_int8() -> bool:
+    """Whether int8 is the fastest arithmetic of the processor: every level with vectors.
+
+    Measured by ``tformer bench`` at each level of x86; of Arm it is assumed.
+    """
+    return level().products != "none"
+
+
+def _is_of(level: Level) -> bool:
+    return level.machine in ("", _machine())
+
+
+def _machine() -> str:
+    name = platform.machine().lower()
+    if name in ("x86_64", "amd64"):
+        return "x86"
+    return "arm" if name in ("aarch64", "arm64") else name
+
+
+@cache
+def _features() -> Collection[str]:
+    """What LLVM finds; Apple's processors all have what is named for them here."""
     import llvmlite.binding as llvm
 
-    return bool(llvm.get_host_cpu_features().get("avx512vnni"))
+    found = {name for name, has in llvm.get_host_cpu_features().items() if has}
+    if platform.system() == "Darwin" and _machine() == "arm":
+        found |= {"neon", "dotprod"}
+    return found
 
 
 def num_cores() -> int:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tformer.model.errors import DeviceError, UsageError
-from tformer.model.hardware.cpu import has_vnni
+from tformer.model.hardware.cpu import has_fast_int8
 from tformer.model.hardware.gpu_probe import may_have_gpu
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def wants_int8(dtype: str, device: str) -> bool:
         return False
     if not (is_cpu := _is_cpu(device)) and dtype == INT8:
         raise UsageError(f"dtype int8 is for the CPU, not {device}; choose bfloat16 or float16")
-    return is_cpu and (dtype == INT8 or has_vnni())
+    return is_cpu and (dtype == INT8 or has_fast_int8())
 
 
 def _is_cpu(device: str) -> bool:

@@ -9,8 +9,8 @@ folders that can be written to:
     $XDG_CACHE_HOME/tformer, or ~/.cache/tformer
     a temporary one, of this process alone
 
-There it has a folder of its own for every state of our sources, version of Numba and kind of
-processor: Numba would only notice when the file of the called function changes, and not when that
+There it has a folder of its own for every state of our sources, version of Numba and level of
+processors: Numba would only notice when the file of the called function changes, and not when that
 of a function does which is compiled into it.
 """
 
@@ -33,9 +33,12 @@ from typing import Any
 import llvmlite.binding as llvm
 import numba
 
+from tformer.model.hardware.cpu import level
+
 logger = logging.getLogger(__name__)
 
 SOURCES = (
+    "hardware/cpu.py",
     "hardware/numba_cache.py",
     "search/candidates.py",
     "search/hypotheses.py",
@@ -53,6 +56,18 @@ SILENT_SECONDS = 3.0
 """After which it is said what takes so long; at a terminal that is said at once."""
 
 MESSAGE = "first use: compiling for this processor, which takes about 15 seconds, once"
+
+
+def _aim() -> None:
+    """Have Numba compile for the level and no more, whose code then suits every such processor.
+
+    What this process has compiled before is not changed.
+    """
+    if target := level().target:
+        numba.config.CPU_NAME, numba.config.CPU_FEATURES = target, level().features
+
+
+_aim()  # before anything is decorated
 
 
 def njit(*arguments: Any, **options: Any) -> Any:
@@ -114,18 +129,19 @@ def _is_writable(folder: Path) -> bool:
 def _digest() -> str:
     """Of all that compiled code depends on."""
     digest = hashlib.sha256()
-    features = llvm.get_host_cpu_features().flatten()
-    for part in (
-        numba.__version__,
-        sys.implementation.cache_tag,
-        llvm.get_host_cpu_name(),
-        features,
-    ):
+    for part in (numba.__version__, sys.implementation.cache_tag, *_target()):
         digest.update(f"{part}\n".encode())
     home = Path(__file__).parents[1]
     for file in sorted(file for pattern in SOURCES for file in home.glob(pattern)):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def _target() -> tuple[str, str]:
+    """What code is compiled for, as LLVM names it."""
+    if target := level().target:
+        return target, level().features
+    return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
 
 
 # -- the first use ------------------------------------------------------------------------

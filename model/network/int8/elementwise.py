@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from tformer.model.network.int8.gemm import LIMIT, OFFSET, Floats, product
+from tformer.model.network.int8.gemm import LIMIT, Floats, product
 from tformer.model.network.int8.simd.elementwise import (
     deviation,
+    gelu,
+    gelu_tanh,
     largest_magnitude,
     put_bytes,
     put_normalised,
     put_sum,
     rectify,
+    silu,
 )
 from tformer.model.network.int8.simd.emitter import LANES
 
@@ -91,16 +93,16 @@ def whole_vectors(length):
 
 @njit(inline="always")
 def _quantise(row, at, width, largest, quantised):
-    """Write ``width`` numbers of a flat row as uint8, given their largest magnitude."""
+    """Write ``width`` numbers of a flat row as bytes, given their largest magnitude."""
     factor = np.float32(LIMIT) / max(largest, np.float32(1e-30))
     # The whole part is the nearest number, once half is added to what is positive.
-    put_bytes(row, at, factor, np.float32(OFFSET + 0.5), quantised, 0, width // LANES)
+    put_bytes(row, at, factor, np.float32(128.5), quantised, 0, width // LANES)
     return largest / np.float32(LIMIT)
 
 
 @njit(nogil=True)
 def quantise(row, quantised):
-    """Write a row of whole vectors as uint8.
+    """Write a row of whole vectors as bytes.
 
     It is about ``(quantised - OFFSET)`` times the scale that is returned.
     """
@@ -169,39 +171,16 @@ def leave(rows, linear, norm, shape, work):
         work.entered_scale[n] = _quantise(out, 0, filled, largest, work.entered[n])
 
 
-@njit(inline="always")
-def _gelu(x):
-    """x times the probability that a standard normal variable is below it."""
-    return np.float32(0.5) * x * np.float32(1.0 + math.erf(x * math.sqrt(0.5)))
-
-
-@njit(inline="always")
-def _gelu_tanh(x):
-    """An approximation of `_gelu`, with which some models were trained."""
-    inner = np.float32(0.7978845608) * (x + np.float32(0.044715) * x * x * x)
-    return np.float32(0.5) * x * (np.float32(1.0) + np.tanh(inner))
-
-
-@njit(inline="always")
-def _silu(x):
-    """x / (1 + e^-x), by powers of e that cannot overflow."""
-    power = np.exp(-abs(x))
-    return x * (np.float32(1.0) if x >= 0 else power) / (np.float32(1.0) + power)
-
-
 @njit(nogil=True)
 def _activate(row, at, width, activation):
     """Apply the activation to a row of flat numbers; returns the largest magnitude."""
     if activation == RELU:
         return rectify(row, at, width // LANES)
-    for i in range(at, at + width):
-        if activation == GELU:
-            row[i] = _gelu(row[i])
-        elif activation == SILU:
-            row[i] = _silu(row[i])
-        else:
-            row[i] = _gelu_tanh(row[i])
-    return largest_magnitude(row, at, width // LANES)
+    if activation == GELU:
+        return gelu(row, at, width // LANES)
+    if activation == SILU:
+        return silu(row, at, width // LANES)
+    return gelu_tanh(row, at, width // LANES)
 
 
 @njit(nogil=True)

@@ -4,9 +4,8 @@ A weight matrix has a scale for every output, an activation one for every row: t
 of each becomes 127. Sums of int8 products in int32 are exact, so they cannot depend on who else is
 in a batch, nor on the order in which they are taken.
 
-Processors with AVX-512 VNNI multiply 64 pairs of bytes an instruction, of which the left ones have
-no sign. Activations are therefore stored as uint8, 128 too large, and the sums begin with what that
-adds.
+How processors multiply bytes differs, and with it how activations are stored: where the left one of
+two bytes can have no sign, they are 128 too large, and the sums begin with what that adds.
 """
 
 from __future__ import annotations
@@ -18,9 +17,10 @@ from numba import njit
 from numpy.typing import NDArray
 
 from tformer.model.errors import ModelError
-from tformer.model.hardware.cpu import has_vnni
-from tformer.model.network.int8.simd.emitter import LOWEST
-from tformer.model.network.int8.simd.gemm import PANEL, QUAD, tile
+from tformer.model.hardware.cpu import level
+from tformer.model.network.int8.simd.dot import DOT, QUAD
+from tformer.model.network.int8.simd.emitter import LANES, LOWEST
+from tformer.model.network.int8.simd.gemm import PANEL, tile, widen
 
 Floats = NDArray[np.float32]
 
@@ -29,8 +29,8 @@ Numbers = NDArray[np.floating[Any]]
 
 DAMAGED = "the model computes no numbers (NaN): its weights are damaged"
 
-OFFSET = 128
-"""What is added to a quantised activation to make it an uint8."""
+OFFSET = DOT.offset
+"""What is added to a quantised activation where it is stored: 128 or, for signed bytes, 0."""
 
 LIMIT = 127
 """Largest magnitude of a quantised number; -128 is not used, so that signs are alike."""
@@ -136,8 +136,25 @@ def _lay_out(whole: NDArray[np.int8], scale: Floats, linear: Linear, place: int)
 _four_rows, _one_row = tile(ROWS), tile(1)
 
 
+@njit(inline="always")
+def _widened(activations, rows):
+    """The first rows, (rows, in), as numbers of 16 bits."""
+    wide = np.empty((rows, activations.shape[1]), np.int16)
+    widen(activations, 0, wide, 0, wide.size // LANES)
+    return wide
+
+
+@njit(inline="always")
+def _as_they_are(activations, rows):
+    return activations
+
+
+_left = _widened if DOT.width == 2 else _as_they_are
+
+
 @njit(nogil=True)
-def _product_vnni(activations, factors, rows, linear, outputs):
+def _product_fast(stored, factors, rows, linear, outputs):
+    activations = _left(stored, rows)
     depth, panels = activations.shape[1], linear.weight.shape[0]
     stride = panels * PANEL
     whole = rows - rows % ROWS
@@ -169,6 +186,8 @@ def product_plain(activations, factors, rows, linear, outputs):
             for q in range(quads):
                 for lane in range(QUAD):
                     x = np.int32(activations[n, q * QUAD + lane])
+                    if OFFSET == 0 and x > LIMIT:  # a signed byte
+                        x -= np.int32(256)
                     for i in range(PANEL):
                         totals[i] += x * np.int32(linear.weight[p, q, i, lane])
             for i in range(PANEL):
@@ -177,7 +196,7 @@ def product_plain(activations, factors, rows, linear, outputs):
                 outputs[n * panels * PANEL + first + i] = output
 
 
-product = _product_vnni if has_vnni() else product_plain
+product = _product_fast if level().products != "none" else product_plain
 """Project the first ``rows`` of activations (N, in), uint8, by a :class:`Linear`.
 
 ``factors`` (N,) are the rows' scales. Outputs, float32, go to the flat ``outputs``, one row after

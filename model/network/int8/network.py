@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from decimal import Decimal
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -35,6 +36,8 @@ from tformer.model.search.request import Request
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+Doubles = NDArray[np.float64]
 
 ENCODED_TOGETHER = 512
 """Source tokens, about: so many that products are quick, so few that they stay in the cache."""
@@ -86,20 +89,22 @@ class Int8:
 def positional_encodings(config: TransformerConfig, arrays: Arrays) -> tuple[Floats, Floats]:
     """What is added to embeddings of source and target, (max_length, d_model) each.
 
-    Section 3.5 of the paper; computed to the bit as `network.transformer` does it.
+    Section 3.5 of the paper, to the bit as `network.transformer` computes it. Only sums, products
+    and quotients are taken, which are the same on every processor; a library's sines need not be.
     """
     if config.positions == "learned":
         return _table(arrays, "source_table"), _table(arrays, "target_table")
     width = max(config.d_model - 2 * (config.positions == "tensor2tensor"), 1)
     step = -math.log(10_000.0) / width
-    frequency = np.exp(np.arange(0, config.d_model, 2, dtype=np.float64) * step)
+    powers = (float(Decimal(i * step).exp()) for i in range(0, config.d_model, 2))
+    frequency = np.fromiter(powers, np.float64)
     counted = np.arange(config.first_position, config.first_position + config.max_length)
-    angle = counted.astype(np.float64)[:, None] * frequency
+    sines, cosines = _sines_and_cosines(counted[:, None] * frequency)
     if config.positions == "interleaved":
-        pairs = np.stack([np.sin(angle), np.cos(angle)], 2, dtype=np.float32)
+        pairs = np.stack([sines, cosines], 2, dtype=np.float32)
         encodings: Floats = pairs.reshape(config.max_length, config.d_model)
     else:
-        encodings = np.concatenate([np.sin(angle), np.cos(angle)], 1, dtype=np.float32)
+        encodings = np.concatenate([sines, cosines], 1, dtype=np.float32)
     return encodings, encodings
 
 
@@ -114,6 +119,26 @@ def _projection(arrays: Arrays, module: str) -> Projection:
     """As it is stored, with a bias if it has one."""
     weight = f"{module}.weight"
     return Projection(arrays[weight], arrays.get(f"{module}.bias"), arrays.get(weight + SCALE))
+
+
+_QUARTER = (1.5707963109016418, 1.5893254712295857e-08, 6.123233995736766e-17)
+"""A quarter of a circle as a sum, of which the first two have no more than 26 bits."""
+
+
+def _sines_and_cosines(angle: Doubles) -> tuple[Doubles, Doubles]:
+    """Of angles from 0 to some thousands, by Taylor's series within an eighth of a circle."""
+    quarters = np.rint(angle / math.tau * 4)
+    x = angle - quarters * _QUARTER[0] - quarters * _QUARTER[1] - quarters * _QUARTER[2]
+    square, sine, cosine = x * x, np.ones_like(x), np.ones_like(x)
+    for n in range(16, 0, -2):
+        cosine = 1 - cosine * square / (n * (n - 1))
+        sine = 1 - sine * square / (n * (n + 1))
+    sine *= x
+    is_odd = quarters % 2 == 1
+    first, second = np.where(is_odd, cosine, sine), np.where(is_odd, sine, cosine)
+    first[quarters % 4 >= 2] *= -1
+    second[(quarters + 1) % 4 >= 2] *= -1
+    return first, second
 
 
 def _linear(arrays: Arrays, module: str) -> Linear:
@@ -502,8 +527,6 @@ class Int8Scores:
 
     def _log_probs(self) -> Floats:
         """All of them, (R, V); a row's do not depend on the other rows."""
-        logits = np.empty((self._rows, self.vocab_size), np.float32)
-        topk.logits(self._decoder.output.numbers, self._work.numbers, logits)
-        logits -= logits.max(1, keepdims=True)
-        logits -= np.log(np.exp(logits).sum(1, keepdims=True))
-        return logits
+        log_probs = np.empty((self._rows, self.vocab_size), np.float32)
+        topk.of_all(self._decoder.output.numbers, self._work.numbers, log_probs)
+        return log_probs

@@ -8,24 +8,11 @@ from tformer.model.hardware.numba_cache import njit
 from tformer.model.network.int8.abi import linear_of, work_of
 from tformer.model.network.int8.gemm import product
 from tformer.model.network.int8.simd.emitter import LANES, LOWEST
-from tformer.model.network.int8.simd.logits import COLUMNS, at_least, deal, sum_of_powers
+from tformer.model.network.int8.simd.logits import COLUMNS, at_least, deal, log_of_sum
 from tformer.model.network.int8.simd.pointers import lowest_bit
 
 TOGETHER = 16
 """Rows whose logits are computed before they are read: they are still in the cache."""
-
-
-@njit(nogil=True, cache=True)
-def logits(output, working, out):
-    """Project the states, entered, to logits (R, V); see :func:`best`."""
-    linear, work = linear_of(output, 0), work_of(working)
-    rows, size = out.shape
-    filled, outputs = linear.scale.shape[0], work.outputs
-    for start in range(0, rows, TOGETHER):
-        count = min(TOGETHER, rows - start)
-        product(work.entered[start:], work.entered_scale[start:], count, linear, outputs)
-        for n in range(count):
-            out[start + n] = outputs[n * filled : n * filled + size]
 
 
 @njit(nogil=True, cache=True)
@@ -51,7 +38,7 @@ def best(output, token, working, log_probs, tokens, log_prob):
             at, r = n * filled, start + n
             deal(outputs, at, deals, columns, 0, lanes, 0)
             bound, largest = _bound(columns, bounds)
-            total = largest + np.log(sum_of_powers(outputs, at, deals, largest))
+            total = largest + log_of_sum(outputs, at, deals, largest)
             log_prob[r] = outputs[at + token] - total
             _find_largest(outputs[at : at + filled], lanes, bound, log_probs[r], tokens[r])
             for i in range(tokens.shape[1]):
@@ -68,19 +55,33 @@ def of_tokens(output, tokens, working, log_probs):
         working: table of `rows.Work`, entered.
         log_probs: (R,), to be filled.
     """
+    _log_softmax(output, tokens, working, log_probs, np.empty((0, 0), np.float32))
+
+
+@njit(nogil=True, cache=True)
+def of_all(output, working, log_probs):
+    """The log-probabilities (R, V) of all tokens; see :func:`of_tokens`."""
+    rows = log_probs.shape[0]
+    _log_softmax(output, np.zeros(rows, np.int64), working, np.empty(rows, np.float32), log_probs)
+
+
+@njit(nogil=True)
+def _log_softmax(output, tokens, working, chosen, every):
     linear, work = linear_of(output, 0), work_of(working)
-    rows, filled = tokens.shape[0], linear.scale.shape[0]
+    rows, filled, size = tokens.shape[0], linear.scale.shape[0], every.shape[1]
     deals, outputs = filled // COLUMNS, work.outputs
     columns, lanes = np.empty(COLUMNS, np.float32), np.empty(deals * LANES, np.float32)
     for start in range(0, rows, TOGETHER):
         count = min(TOGETHER, rows - start)
         product(work.entered[start:], work.entered_scale[start:], count, linear, outputs)
         for n in range(count):
-            at = n * filled
+            at, r = n * filled, start + n
             deal(outputs, at, deals, columns, 0, lanes, 0)
             largest = columns.max()
-            total = largest + np.log(sum_of_powers(outputs, at, deals, largest))
-            log_probs[start + n] = outputs[at + tokens[start + n]] - total
+            total = largest + log_of_sum(outputs, at, deals, largest)
+            chosen[r] = outputs[at + tokens[r]] - total
+            for i in range(size):
+                every[r, i] = outputs[at + i] - total
 
 
 @njit(nogil=True)

@@ -23,9 +23,11 @@ from tformer.model.network.int8.simd.emitter import (
     LONG,
     LOWEST,
     SHORT,
+    SUMS,
     WORD,
     Emitter,
     Vectors,
+    blocks,
 )
 
 _LINE = 64
@@ -107,19 +109,26 @@ def dots(queries: int) -> Any:
                 for key in range(keys)
             ]
 
-            def add(index: Any, totals: Vectors) -> Vectors:
-                at = builder.mul(index, LONG(LANES))
-                right = [emit.halves(emit.move(row, at, HALF)) for row in rows]
-                sums = []
-                for query, line in enumerate(lines):
-                    left = emit.floats(emit.move(line, at, FLOAT))
-                    for key in range(keys):
-                        total = totals[query * keys + key]
-                        sums.append(emit.add_product(total, left, right[key]))
-                return sums
+            def sums_of(queries_: range, keys_: range) -> Vectors:
+                def add(index: Any, totals: Vectors) -> Vectors:
+                    at, left_over = builder.mul(index, LONG(LANES)), iter(totals)
+                    right = [emit.halves(emit.move(rows[key], at, HALF)) for key in keys_]
+                    sums = []
+                    for query in queries_:
+                        left = emit.floats(emit.move(lines[query], at, FLOAT))
+                        sums += [emit.add_product(next(left_over), left, key) for key in right]
+                    return sums
 
-            nothing = FLOATS([0.0] * LANES)
-            sums = emit.sums_of(emit.sum_over(vectors, [nothing] * LANES, add))
+                nothing = [FLOATS([0.0] * LANES)] * (len(queries_) * len(keys_))
+                return emit.sum_over(vectors, nothing, add)
+
+            together = max(1, SUMS // 4)
+            products: dict[tuple[int, int], Any] = {}
+            for queries_ in blocks(queries, together):
+                for keys_ in blocks(keys, SUMS // len(queries_)):
+                    places = [(query, key) for query in queries_ for key in keys_]
+                    products.update(zip(places, sums_of(queries_, keys_), strict=True))
+            sums = emit.sums_of([products[place] for place in sorted(products)])
             target = emit.at(8, FLOAT)
             for query in range(queries):
                 part = emit.pick(sums, sums, range(query * keys, query * keys + keys))
@@ -154,24 +163,26 @@ def mixture(sums: int, vectors: int) -> Any:
                 for n in range(sums)
             ]
 
-            def add(index: Any, totals: Vectors) -> Vectors:
-                offset = emit.load(emit.move(offsets, index, LONG), LONG)
-                row = emit.move(base, offset, HALF)
-                values = [emit.halves(row, v) for v in range(vectors)]
-                results = []
-                for n, line in enumerate(lines):
-                    share = emit.share(emit.move(line, index, FLOAT))
-                    for v, value in enumerate(values):
-                        total = totals[n * vectors + v]
-                        results.append(emit.add_product(total, share, value))
-                return results
+            def sums_of(columns: range) -> Vectors:
+                def add(index: Any, totals: Vectors) -> Vectors:
+                    offset = emit.load(emit.move(offsets, index, LONG), LONG)
+                    row, left_over = emit.move(base, offset, HALF), iter(totals)
+                    values = [emit.halves(row, v) for v in columns]
+                    results = []
+                    for line in lines:
+                        share = emit.share(emit.move(line, index, FLOAT))
+                        results += [emit.add_product(next(left_over), share, v) for v in values]
+                    return results
 
-            nothing = FLOATS([0.0] * LANES)
-            totals = emit.sum_over(count, [nothing] * (sums * vectors), add)
-            for n in range(sums):
-                target = emit.move(emit.at(8, FLOAT), builder.mul(stride, LONG(n)), FLOAT)
-                for v in range(vectors):
-                    emit.store(totals[n * vectors + v], emit.move(target, LANES * v, FLOAT))
+                nothing = FLOATS([0.0] * LANES)
+                return emit.sum_over(count, [nothing] * (sums * len(columns)), add)
+
+            for columns in blocks(vectors, SUMS // sums):
+                totals = iter(sums_of(columns))
+                for n in range(sums):
+                    target = emit.move(emit.at(8, FLOAT), builder.mul(stride, LONG(n)), FLOAT)
+                    for v in columns:
+                        emit.store(next(totals), emit.move(target, LANES * v, FLOAT))
             return context.get_dummy_value()
 
         at = int64

@@ -5,11 +5,13 @@ Arguments come in pairs: an array, and where in it to begin, in items (of a flat
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from numba import float32, int64, types
 from numba.extending import intrinsic
 
+from tformer.model.network.int8.simd.dot import DOT
 from tformer.model.network.int8.simd.emitter import (
     BYTE,
     BYTES,
@@ -97,23 +99,77 @@ def put_normalised(
     return signature, generate
 
 
-@intrinsic
-def rectify(typing, row, row_at, vectors):
-    """Turn what is negative in a row into 0; returns the largest number."""
+def _activation(of: Callable[[Emitter, Any], Any]) -> Any:
+    """A loop that applies a function to the vectors of a row; returns the largest magnitude."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        emit = _Rows(context, builder, signature, arguments)
-        row, nothing = emit.row(0), FLOATS([0.0] * LANES)
+    @intrinsic
+    def activate(typing, row, row_at, vectors):
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            emit = _Rows(context, builder, signature, arguments)
+            row = emit.row(0)
 
-        def put(index: Any, largest: Vectors) -> Vectors:
-            values = emit.larger(emit.floats(row(index)), nothing)
-            emit.store(values, row(index))
-            return [emit.larger(largest[0], values)]
+            def put(index: Any, largest: Vectors) -> Vectors:
+                values = of(emit, emit.floats(row(index)))
+                emit.store(values, row(index))
+                return [emit.larger(largest[0], emit.magnitude(values))]
 
-        (largest,) = emit.sum_over(arguments[2], [nothing], put)
-        return emit.across(largest, emit.larger)
+            (largest,) = emit.sum_over(arguments[2], [FLOATS([0.0] * LANES)], put)
+            return emit.across(largest, emit.larger)
 
-    return float32(row, int64, int64), generate
+        return float32(row, int64, int64), generate
+
+    return activate
+
+
+def _relu(emit: Emitter, x: Any) -> Any:
+    return emit.larger(x, FLOATS([0.0] * LANES))
+
+
+def _logistic(emit: Emitter, x: Any, z: Any) -> Any:
+    """x / (1 + e^-z), by powers of e that cannot overflow."""
+    builder, one = emit.builder, FLOATS([1.0] * LANES)
+    power = emit.decay(builder.fneg(emit.magnitude(z)))
+    is_positive = builder.fcmp_ordered(">=", z, FLOATS([0.0] * LANES))
+    share = builder.select(is_positive, one, power)
+    return builder.fdiv(builder.fmul(x, share), builder.fadd(one, power))
+
+
+def _silu(emit: Emitter, x: Any) -> Any:
+    return _logistic(emit, x, x)
+
+
+def _gelu_tanh(emit: Emitter, x: Any) -> Any:
+    """An approximation of `_gelu`, with which some models were trained: (1 + tanh u) x / 2."""
+    square = emit.builder.fmul(x, x)
+    bracket = emit.add_product(
+        FLOATS([2 * 0.7978845608] * LANES), square, FLOATS([2 * 0.7978845608 * 0.044715] * LANES)
+    )
+    return _logistic(emit, x, emit.builder.fmul(x, bracket))
+
+
+# The error function of x >= 0 is 1 - (a1 t + ... + a5 t^5) e^(-x^2) with t = 1 / (1 + p x), to
+# 1.5e-7: Abramowitz and Stegun, Handbook of Mathematical Functions, 7.1.26.
+_ERF_P = 0.3275911
+_ERF = (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592)
+
+
+def _gelu(emit: Emitter, x: Any) -> Any:
+    """x times the probability that a standard normal variable is below it."""
+    builder, one = emit.builder, FLOATS([1.0] * LANES)
+    z = builder.fmul(emit.magnitude(x), FLOATS([0.5**0.5] * LANES))
+    t = builder.fdiv(one, emit.add_product(one, z, FLOATS([_ERF_P] * LANES)))
+    series = FLOATS([_ERF[0]] * LANES)
+    for factor in _ERF[1:]:
+        series = emit.add_product(FLOATS([factor] * LANES), series, t)
+    power = emit.decay(builder.fneg(builder.fmul(z, z)))
+    tail = builder.fmul(builder.fmul(builder.fmul(series, t), power), FLOATS([0.5] * LANES))
+    is_positive = builder.fcmp_ordered(">=", x, FLOATS([0.0] * LANES))
+    return builder.fmul(x, builder.select(is_positive, builder.fsub(one, tail), tail))
+
+
+rectify, gelu, silu = _activation(_relu), _activation(_gelu), _activation(_silu)
+gelu_tanh = _activation(_gelu_tanh)
+"""Apply an activation to so many vectors of a row, in place; returns the largest magnitude."""
 
 
 @intrinsic
@@ -135,7 +191,10 @@ def largest_magnitude(typing, row, row_at, vectors):
 
 @intrinsic
 def put_bytes(typing, row, row_at, factor, offset, out, out_at, vectors):
-    """Write the whole part of ``factor`` times a row plus an offset, 0 to 255, as uint8."""
+    """Write the whole part of ``factor`` times a row plus an offset, 0 to 255, as bytes.
+
+    Where activations are signed bytes, 128 are taken off again: what is rounded is the same.
+    """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         emit = _Rows(context, builder, signature, arguments)
@@ -145,6 +204,8 @@ def put_bytes(typing, row, row_at, factor, offset, out, out_at, vectors):
         def put(index: Any) -> None:
             values = emit.add_product(offset, emit.floats(row(index)), factor)
             numbers = builder.trunc(builder.fptosi(values, INTEGERS), BYTES)
+            if DOT.offset == 0:
+                numbers = builder.xor(numbers, BYTES([-128] * LANES))
             emit.store(numbers, emit.move(start, builder.mul(index, LONG(LANES)), BYTE))
 
         emit.each(arguments[6], put)

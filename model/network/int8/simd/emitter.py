@@ -14,6 +14,8 @@ from typing import Any
 from llvmlite import ir
 from numba.core import cgutils
 
+from tformer.model.hardware.cpu import level
+
 LANES = 16
 """Numbers of 32 bits in a vector."""
 
@@ -21,17 +23,29 @@ LOWEST = -1e30
 """Below any logit."""
 
 BYTE, SHORT, WORD, LONG = (ir.IntType(bits) for bits in (8, 16, 32, 64))
-FLOAT, HALF = ir.FloatType(), ir.HalfType()
+FLOAT, HALF, DOUBLE = ir.FloatType(), ir.HalfType(), ir.DoubleType()
 INTEGERS, FLOATS = ir.VectorType(WORD, LANES), ir.VectorType(FLOAT, LANES)
 HALVES, BYTES = ir.VectorType(HALF, LANES), ir.VectorType(BYTE, LANES)
 MASK = ir.VectorType(ir.IntType(1), LANES)
 
 Vectors = list[Any]
 
+SUMS = level().registers * level().lanes // (2 * LANES)
+"""Vectors of sums that registers hold, besides what is added to them."""
+
+
+def blocks(count: int, size: int) -> list[range]:
+    """``count`` sums in blocks that are taken at a time, at least one each."""
+    size = max(size, 1)
+    return [range(first, min(first + size, count)) for first in range(0, count, size)]
+
+
 # 2^f for |f| <= 1/2, to a relative 2e-7: the polynomial that equals it where Chebyshev's sixth one
 # is zero (from f^5 to f^0).
 _POWERS = (1.33908633e-3, 9.67603177e-3, 5.55035695e-2, 0.240221068, 0.693147182, 1.00000012)
-_LOG2_E = 1.4426950408889634
+_LOG2_E, _LOG_2 = 1.4426950408889634, 0.6931471805599453
+_HALF_ROOT = 0x3FE6A09E667F3BCD
+"""The bits of 1 / sqrt(2) in float64."""
 _WHOLE = 1.5 * 2.0**23
 """A float32 of this size has no fraction: what is added to it is rounded to a whole number, which
 its lowest bits then hold."""
@@ -64,6 +78,11 @@ class Emitter:
         self.arguments = arguments
         self._context = context
         self._types = signature.args
+
+    def function(self, name: str, result: ir.Type, arguments: Sequence[ir.Type]) -> Any:
+        """A function that LLVM has, or knows as an instruction."""
+        kind = ir.FunctionType(result, arguments)
+        return cgutils.get_or_insert_function(self.builder.module, kind, name)
 
     # -- memory -------------------------------------------------------------------------------
 
@@ -119,8 +138,8 @@ class Emitter:
 
     def add_product(self, total: Any, left: Any, right: Any) -> Any:
         """``total + left * right``, rounded once."""
-        kind = ir.FunctionType(FLOATS, [FLOATS] * 3)
-        fused = cgutils.get_or_insert_function(self.builder.module, kind, "llvm.fma.v16f32")
+        kind = total.type
+        fused = self.function(f"llvm.fma.v{kind.count}f32", kind, [kind] * 3)
         return self.builder.call(fused, [left, right, total])
 
     def larger(self, one: Any, other: Any) -> Any:
@@ -201,6 +220,29 @@ class Emitter:
         power = self.larger(power, FLOATS([-126.0] * LANES))
         whole = self.builder.fadd(power, FLOATS([_WHOLE] * LANES))
         return self.power_of_two(whole, power)
+
+    def decay(self, x: Any) -> Any:
+        """e^x of x <= 0; about 0 far below."""
+        nothing = FLOATS([0.0] * LANES)
+        return self.exponential(x, FLOATS([_LOG2_E] * LANES), nothing)
+
+    def logarithm(self, x: Any) -> Any:
+        """ln x of one float32 that is at least 1, in float64: e ln 2 + ln m with x = 2^e m.
+
+        ln m is 2 artanh((m - 1) / (m + 1)), of which the terms from the eighth on are below 1e-13.
+        """
+        builder = self.builder
+        bits = builder.bitcast(builder.fpext(x, DOUBLE), LONG)
+        # From 1 / sqrt(2) on, a mantissa is taken for that of the next power of two.
+        moved = builder.sub(bits, LONG(_HALF_ROOT))
+        e = builder.ashr(moved, LONG(52))
+        m = builder.bitcast(builder.sub(bits, builder.shl(e, LONG(52))), DOUBLE)
+        t = builder.fdiv(builder.fsub(m, DOUBLE(1.0)), builder.fadd(m, DOUBLE(1.0)))
+        square, series = builder.fmul(t, t), DOUBLE(1 / 15)
+        for divisor in (13, 11, 9, 7, 5, 3, 1):
+            series = builder.fadd(builder.fmul(series, square), DOUBLE(1 / divisor))
+        whole = builder.fmul(builder.sitofp(e, DOUBLE), DOUBLE(_LOG_2))
+        return builder.fadd(whole, builder.fmul(builder.fadd(t, t), series))
 
     def magnitude(self, vector: Any) -> Any:
         """Without signs."""

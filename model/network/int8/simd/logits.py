@@ -17,9 +17,11 @@ from tformer.model.network.int8.simd.emitter import (
     LONG,
     LOWEST,
     SHORT,
+    SUMS,
     WORD,
     Emitter,
     Vectors,
+    blocks,
 )
 
 COLUMNS = 8 * LANES
@@ -40,21 +42,26 @@ def deal(typing, line, line_at, deals, columns, columns_at, lanes, lanes_at):
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         emit = Emitter(context, builder, signature, arguments)
         numbers, places, deals = emit.at(0, FLOAT), emit.at(5, FLOAT), arguments[2]
-        vectors = range(COLUMNS // LANES)
 
-        def add(index: Any, totals: Vectors) -> Vectors:
-            row = emit.move(numbers, builder.mul(index, LONG(COLUMNS)), FLOAT)
-            values = [emit.floats(row, v) for v in vectors]
-            sums = [emit.larger(*pair) for pair in zip(totals, values, strict=True)]
-            while len(values) > 1:
-                pairs = zip(values[::2], values[1::2], strict=True)
-                values = [emit.larger(*pair) for pair in pairs]
-            emit.store(values[0], emit.move(places, builder.mul(index, LONG(LANES)), FLOAT))
-            return sums
+        def largest_of(vectors: range) -> Vectors:
+            def add(index: Any, totals: Vectors) -> Vectors:
+                row = emit.move(numbers, builder.mul(index, LONG(COLUMNS)), FLOAT)
+                values = [emit.floats(row, v) for v in vectors]
+                sums = [emit.larger(*pair) for pair in zip(totals, values, strict=True)]
+                while len(values) > 1:
+                    pairs = zip(values[::2], values[1::2], strict=True)
+                    values = [emit.larger(*pair) for pair in pairs]
+                place = emit.move(places, builder.mul(index, LONG(LANES)), FLOAT)
+                if vectors[0] > 0:
+                    values = [emit.larger(values[0], emit.floats(place))]
+                emit.store(values[0], place)
+                return sums
 
-        totals = emit.sum_over(deals, [FLOATS([LOWEST] * LANES)] * len(vectors), add)
-        for v, total in enumerate(totals):
-            emit.store(total, emit.move(emit.at(3, FLOAT), LANES * v, FLOAT))
+            return emit.sum_over(deals, [FLOATS([LOWEST] * LANES)] * len(vectors), add)
+
+        for vectors in blocks(COLUMNS // LANES, SUMS):
+            for v, total in zip(vectors, largest_of(vectors), strict=True):
+                emit.store(total, emit.move(emit.at(3, FLOAT), LANES * v, FLOAT))
         return context.get_dummy_value()
 
     at = int64
@@ -75,8 +82,11 @@ def at_least(typing, numbers, numbers_at, bound):
 
 
 @intrinsic
-def sum_of_powers(typing, line, line_at, deals, largest):
-    """The sum of e^(x - ``largest``) of ``deals`` times ``COLUMNS`` float32, none above it."""
+def log_of_sum(typing, line, line_at, deals, largest):
+    """ln of the sum of e^(x - ``largest``) of ``deals`` times ``COLUMNS`` float32, none above it.
+
+    The largest must be among them.
+    """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         emit = Emitter(context, builder, signature, arguments)
@@ -85,17 +95,21 @@ def sum_of_powers(typing, line, line_at, deals, largest):
         lowered = emit.everywhere(builder.fneg(emit.to_base_two(arguments[3])))
         factors = emit.everywhere(factor)
 
-        def add(index: Any, totals: Vectors) -> Vectors:
-            row = emit.move(numbers, builder.mul(index, LONG(COLUMNS)), FLOAT)
-            return [
-                builder.fadd(total, emit.exponential(emit.floats(row, v), factors, lowered))
-                for v, total in enumerate(totals)
-            ]
+        def sums_of(vectors: range) -> Vectors:
+            def add(index: Any, totals: Vectors) -> Vectors:
+                row = emit.move(numbers, builder.mul(index, LONG(COLUMNS)), FLOAT)
+                return [
+                    builder.fadd(total, emit.exponential(emit.floats(row, v), factors, lowered))
+                    for v, total in zip(vectors, totals, strict=True)
+                ]
 
-        nothing = FLOATS([0.0] * LANES)
-        totals = emit.sum_over(deals, [nothing] * (COLUMNS // LANES), add)
+            return emit.sum_over(deals, [FLOATS([0.0] * LANES)] * len(vectors), add)
+
+        parts = [sums_of(vectors) for vectors in blocks(COLUMNS // LANES, SUMS // 2)]
+        totals = [total for part in parts for total in part]
         while len(totals) > 1:
             totals = [builder.fadd(*pair) for pair in zip(totals[::2], totals[1::2], strict=True)]
-        return emit.across(totals[0], builder.fadd)
+        total = emit.across(totals[0], builder.fadd)
+        return builder.fptrunc(emit.logarithm(total), FLOAT)
 
     return float32(line, int64, int64, float32), generate

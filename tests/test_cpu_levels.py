@@ -1,0 +1,101 @@
+"""The levels of processors: which is chosen, and that a sentence gets the same bits at each."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Collection
+
+import pytest
+
+from tformer.model.errors import UsageError
+from tformer.model.hardware import cpu
+
+AVX2 = {"avx2", "fma", "f16c", "bmi2"}
+AVX512 = AVX2 | {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}
+
+
+def chosen(
+    monkeypatch: pytest.MonkeyPatch, machine: str, features: Collection[str], forced: str = ""
+) -> str:
+    """The level of a processor with some features."""
+    monkeypatch.setattr(cpu, "_machine", lambda: machine)
+    monkeypatch.setattr(cpu, "_features", lambda: frozenset(features))
+    monkeypatch.setenv(cpu.VARIABLE, forced)
+    return cpu.level.__wrapped__().name
+
+
+@pytest.mark.parametrize(
+    ("machine", "features", "name"),
+    [
+        ("x86", AVX512 | {"avx512vnni", "avxvnni"}, "avx512_vnni"),
+        ("x86", AVX512, "avx512"),
+        ("x86", AVX2 | {"avxvnni"}, "avx_vnni"),
+        ("x86", AVX2, "avx2"),
+        ("x86", {"avx512f", "avx2"}, "plain"),
+        ("arm", {"neon", "dotprod", "i8mm"}, "neon_dotprod"),
+        ("arm", {"neon"}, "neon"),
+        ("riscv64", AVX512 | {"neon"}, "plain"),
+    ],
+)
+def test_a_processor_has_the_highest_level_whose_features_it_has(
+    monkeypatch: pytest.MonkeyPatch, machine: str, features: set[str], name: str
+) -> None:
+    assert chosen(monkeypatch, machine, features) == name
+
+
+def test_a_lower_level_can_be_forced_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert chosen(monkeypatch, "x86", AVX512, "avx2") == "avx2"
+    for other in ("avx512_vnni", "neon", "sse"):
+        with pytest.raises(
+            UsageError, match=f"no level '{other}'; choose from avx512, avx2, plain"
+        ):
+            chosen(monkeypatch, "x86", AVX512, other)
+
+
+SENTENCES = (
+    "The Commission has not yet decided whether to extend the programme beyond 2027.",
+    "A dog runs on the beach.",
+    "Yes.",
+    "“We are,” she said, “closer to an agreement than at any time in the past three years.”",
+)
+
+TRANSLATE = """
+import sys
+from tformer.model import DecodingOptions, Translator
+from tformer.model.hardware.cpu import level
+print(level().name)
+translator = Translator.load("en-de", device="cpu", dtype="int8", threads=1)
+for beam_size in (1, 4):
+    options = DecodingOptions(beam_size=beam_size, n_best=beam_size)
+    for found in translator.translate(sys.argv[1:], source="en", target="de", options=options):
+        for hypothesis in found.hypotheses:
+            print(hypothesis.text, hypothesis.score.hex())
+"""
+
+
+def translated(level: str) -> list[str]:
+    """Texts and the bits of their scores."""
+    return subprocess.run(
+        [sys.executable, "-c", TRANSLATE, *SENTENCES],
+        env=os.environ | {cpu.VARIABLE: level},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+
+
+@pytest.mark.slow
+def test_a_sentence_gets_the_same_bits_at_every_level() -> None:
+    levels = [
+        each.name
+        for each in cpu.LEVELS
+        if each.needs <= cpu._features() and cpu._is_of(each) and each.products != "none"
+    ]
+    if len(levels) < 2:
+        pytest.skip("this processor has one level")
+    name, *first = translated(levels[0])
+    assert name == levels[0] and len(first) == 5 * len(SENTENCES)
+    for level in levels[1:]:
+        assert translated(level) == [level, *first]
