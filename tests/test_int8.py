@@ -81,6 +81,18 @@ def whole(activations: np.ndarray) -> np.ndarray:
     return activations.astype(int) - OFFSET if OFFSET else activations.view(np.int8).astype(int)
 
 
+@pytest.mark.parametrize("width", [64, 100])
+def test_a_matrix_in_int8_is_laid_out_as_one_that_is_quantised(width: int) -> None:
+    draw = np.random.default_rng(2)
+    weight = draw.normal(size=(150, width)).astype(np.float32)
+    scale = np.abs(weight).max(1) / np.float32(127)
+    whole = np.rint(weight / scale[:, None]).astype(np.int8)
+    ours = quantised(Projection(whole, None, scale), Projection(whole.T.copy().T, None, scale))
+    theirs = quantised(Projection(weight), Projection(weight))
+    for found, wanted in zip(ours, theirs, strict=True):
+        assert (found == wanted).all()
+
+
 @pytest.mark.parametrize("multiply", [product, product_plain], ids=["chosen", "plain"])
 @pytest.mark.parametrize("rows", [1, 3, 4, 9])
 @pytest.mark.parametrize(("width", "out"), [(64, 64), (100, 70), (8, 200)])

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from tformer.model.errors import ModelError
 from tformer.model.hardware.cpu import level
+from tformer.model.network.int8.panels import lay_out
 from tformer.model.network.int8.simd.dot import DOT, QUAD
 from tformer.model.network.int8.simd.emitter import LANES, LOWEST
 from tformer.model.network.int8.simd.gemm import PANEL, tile, widen
@@ -70,6 +71,11 @@ class Projection(NamedTuple):
     scale: Floats | None = None
     """(out,), of a weight in int8, which is taken as it is."""
 
+    @property
+    def outputs(self) -> int:
+        """Outputs; a bias may have more than the weight, which are the bias alone."""
+        return max(self.weight.shape[0], 0 if self.bias is None else self.bias.shape[0])
+
 
 def quantised(*projections: Projection) -> Linear:
     """Projections of one input, side by side, as int8; each begins with a panel of its own.
@@ -77,7 +83,7 @@ def quantised(*projections: Projection) -> Linear:
     Raises:
         ModelError: when a weight is NaN or infinite.
     """
-    places = np.cumsum([0, *(filled(each.weight.shape[0]) for each in projections)])
+    places = np.cumsum([0, *(filled(each.outputs) for each in projections)])
     out, width = int(places[-1]), filled(projections[0].weight.shape[1])
     linear = Linear(
         np.zeros((out // PANEL, width // QUAD, PANEL, QUAD), np.int8),
@@ -86,12 +92,11 @@ def quantised(*projections: Projection) -> Linear:
         np.zeros(out, np.float32),
     )
     for (weight, bias, scale), place in zip(projections, places.tolist(), strict=False):
-        for first in range(0, weight.shape[0], QUANTISED_TOGETHER):
+        if scale is not None:
+            _put_whole(weight, scale, linear, place)
+        for first in range(0, 0 if scale is not None else weight.shape[0], QUANTISED_TOGETHER):
             part = slice(first, first + QUANTISED_TOGETHER)
-            if scale is None:
-                _quantise(np.asarray(weight[part]), linear, place + first)
-            else:
-                _put_whole(weight[part], scale[part], linear, place + first)
+            _quantise(np.asarray(weight[part]), linear, place + first)
         if bias is not None:
             # What may never be said has a bias of minus infinity.
             outputs = slice(place, place + bias.shape[0])
@@ -115,13 +120,17 @@ def _quantise(weight: Numbers, linear: Linear, place: int) -> None:
 
 
 def _put_whole(weight: NDArray[np.int8], scale: Floats, linear: Linear, place: int) -> None:
-    """Put rows (rows, in) that are in int8 where they belong."""
+    """Put rows (rows, in) that are in int8 where they belong; what is filled up stays zero."""
     rows, width = weight.shape
     if not np.isfinite(scale).all():
         raise ModelError(DAMAGED)
-    whole = np.zeros((filled(rows), filled(width)), np.int8)
-    whole[:rows, :width] = weight
-    _lay_out(whole, scale, linear, place)
+    missing = filled(width) - width
+    values = np.ascontiguousarray(np.pad(weight, ((0, 0), (0, missing))) if missing else weight)
+    sums = np.empty(rows, np.int32)
+    panels = linear.weight.view(np.int32).reshape(*linear.weight.shape[:3])
+    lay_out(values, values.view(np.int32), place, panels, sums)
+    linear.scale[place : place + rows] = scale
+    linear.start[place : place + rows] = sums * -OFFSET
 
 
 def _lay_out(whole: NDArray[np.int8], scale: Floats, linear: Linear, place: int) -> None:

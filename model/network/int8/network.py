@@ -111,8 +111,9 @@ def positional_encodings(config: TransformerConfig, arrays: Arrays) -> tuple[Flo
 def _table(arrays: Arrays, module: str) -> Floats:
     """An embedding matrix in float32."""
     weight, _, scale = _projection(arrays, module)
-    table = np.asarray(weight, np.float32)
-    return table if scale is None else table * scale[:, None]
+    if scale is None:
+        return np.asarray(weight, np.float32)
+    return np.multiply(weight, scale[:, None], dtype=np.float32)
 
 
 def _projection(arrays: Arrays, module: str) -> Projection:
@@ -185,9 +186,7 @@ def _to_logits(stored: Projection) -> Linear:
     size = stored.weight.shape[0]
     wider = np.full(_whole_deals(size), LOWEST, np.float32)
     wider[:size] = 0 if stored.bias is None else stored.bias
-    missing = len(wider) - size
-    scale = None if stored.scale is None else np.pad(stored.scale, (0, missing))
-    return quantised(Projection(np.pad(stored.weight, ((0, missing), (0, 0))), wider, scale))
+    return quantised(stored._replace(bias=wider))
 
 
 def _whole_deals(vocab_size: int) -> int:
