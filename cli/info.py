@@ -70,6 +70,8 @@ def _read_header(file: Path) -> tuple[int, tuple[str, ...]]:
 
 
 def _as_text(summary: Summary) -> str:
+    from tformer.model.hardware.cpu import level
+
     config = summary.config
     network = (
         f"{config.num_encoder_layers} encoder and {config.num_decoder_layers} decoder layers, "
@@ -85,6 +87,7 @@ def _as_text(summary: Summary) -> str:
         "size": f"{summary.size / 1e6:.1f} MB",
         "network": network,
         "training": ", ".join(_flat(summary.facts.training)) or "not stated",
+        "processor": f"int8 kernels at level {level().name} (docs/cpu.md)",
     }
     return "".join(f"{name:<11} {text}\n" for name, text in rows.items())
 

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from tformer.model.hardware.cpu import num_cores
+from tformer.model.hardware.cpu import level, num_cores
 
 FLAGS = (
     "avx2",
@@ -35,6 +35,7 @@ def hardware() -> dict[str, Any]:
     return {
         "cpu": name[1] if name else platform.processor() or platform.machine(),
         "cores": num_cores(),
+        "level": level().name,
         "flags": [flag for flag in FLAGS if flag in present],
         "memory_gib": _memory_gib(),
         "system": f"{platform.system()} {platform.machine()}",

@@ -6,6 +6,7 @@ model that ships and to translate a page with it.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, cast
 from tformer.model.checkpoint.description import read_description
 from tformer.model.checkpoint.layout import find_model, read_config
 from tformer.model.checkpoint.weights import StoredWeights
-from tformer.model.hardware.cpu import num_cores
+from tformer.model.hardware.cpu import level, num_cores
 from tformer.model.hardware.device import (
     check_threads,
     choose_device,
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from tformer.model.network.interface import Network
     from tformer.model.passes.alignment import Aligner
     from tformer.model.pipeline.torch_scorer import PlainAligner
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,7 @@ def _load_int8(directory: Path, threads: int | None) -> Loaded:
     config, vocabulary, facts = read_description(directory)
     network = Int8(StoredWeights(config, directory))
     prepare()
+    logger.debug("int8 kernels at level %s", level().name)
 
     def open_plain() -> PlainAligner:
         open_aligner = _load_plain(directory, "cpu", "float32", threads, graphs=False).open_aligner
