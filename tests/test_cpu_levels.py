@@ -8,9 +8,10 @@ import sys
 from collections.abc import Collection
 
 import pytest
+import torch
 
 from tformer.model.errors import UsageError
-from tformer.model.hardware import cpu
+from tformer.model.hardware import cpu, precision
 
 AVX2 = {"avx2", "fma", "f16c", "bmi2"}
 AVX512 = AVX2 | {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}
@@ -52,6 +53,19 @@ def test_a_lower_level_can_be_forced_and_no_other(monkeypatch: pytest.MonkeyPatc
             UsageError, match=f"no level '{other}'; choose from avx512, avx2, plain"
         ):
             chosen(monkeypatch, "x86", AVX512, other)
+
+
+@pytest.mark.parametrize(("features", "auto"), [({"avx512bf16"}, "bfloat16"), (set(), "float32")])
+def test_training_is_in_bfloat16_where_that_is_quick(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, features: set, auto: str
+) -> None:
+    monkeypatch.setattr(cpu, "_features", lambda: frozenset(features))
+    device = torch.device("cpu")
+    assert precision.choose_precision("auto", device) == auto
+    assert precision.choose_precision("float32", device) == "float32"
+    assert precision.choose_precision("bfloat16", device) == "bfloat16"
+    warnings = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert warnings == ([] if features else [precision.SLOW])
 
 
 SENTENCES = (

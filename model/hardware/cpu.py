@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 
@@ -87,6 +86,11 @@ def has_fast_int8() -> bool:
     return level().products != "none"
 
 
+def has_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 without going through float32."""
+    return not _features().isdisjoint({"avx512bf16", "amx-bf16", "bf16"})
+
+
 def _is_of(level: Level) -> bool:
     return level.machine in ("", _machine())
 
@@ -99,14 +103,14 @@ def _machine() -> str:
 
 
 @cache
-def _features() -> Collection[str]:
+def _features() -> frozenset[str]:
     """What LLVM finds; Apple's processors all have what is named for them here."""
     import llvmlite.binding as llvm
 
     found = {name for name, has in llvm.get_host_cpu_features().items() if has}
     if platform.system() == "Darwin" and _machine() == "arm":
         found |= {"neon", "dotprod"}
-    return found
+    return frozenset(found)
 
 
 def num_cores() -> int:

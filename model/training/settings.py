@@ -169,8 +169,9 @@ class TrainingSettings:
     """How much of the model that a run begins with is in what is validated and exported, the rest
     being the run's own: half and half often knows the new and has not forgotten the old (Wortsman
     et al., 2022, "Robust fine-tuning of zero-shot models")."""
-    precision: Literal["float32", "bfloat16"] = "bfloat16"
-    """``bfloat16`` computes in it and keeps parameters and optimizer in float32."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """``bfloat16`` computes in it and keeps parameters and optimizer in float32; ``auto`` does so
+    where the processor or the GPU has instructions for it."""
     compile: bool = False
     """Run the network through ``torch.compile``."""
     validate_every: int = 1_000

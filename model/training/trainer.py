@@ -21,6 +21,7 @@ from torch import Tensor
 
 from tformer.model.config import TransformerConfig
 from tformer.model.errors import TrainingError
+from tformer.model.hardware.precision import choose_precision
 from tformer.model.network.torch_checkpoint import load_model
 from tformer.model.network.transformer import Transformer
 from tformer.model.training.batches import BatchBuilder, Examples, plan_epoch
@@ -117,7 +118,7 @@ class Trainer:
         elif self.settings.start_share:
             raise TrainingError("training.start_share is of no use without a model to begin with")
         peak = peak_learning_rate(self.settings, recipe.model.d_model)
-        if self.settings.precision == "bfloat16":
+        if choose_precision(self.settings.precision, device) == "bfloat16":
             # The masters are taken from the float32 network, before it is rounded.
             self.masters = MasterParameters(self.network, self.settings, peak)
             self.network.bfloat16()
