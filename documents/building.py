@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeGuard
 
 from tformer.documents import protection
 from tformer.documents.inline.icu import Role, Span, variants
@@ -335,7 +336,7 @@ class Builder:
                 self._inlines[part.number] = replace(inline, divides=True)
 
 
-def _is(piece: _Piece, part: Part) -> bool:
+def _is(piece: _Piece, part: Part) -> TypeGuard[Mark]:
     return isinstance(piece, Mark) and piece.part is part
 
 

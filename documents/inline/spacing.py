@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from tformer.documents.segments import Mark, Part, Segment, parts
 
@@ -25,26 +26,33 @@ class _Sides:
 
 def with_space_of(segment: Segment, text: str) -> str:
     """A translation with a blank where one is beside a placeholder in the source."""
-    if not any(isinstance(p, Mark) and p.part is Part.ALONE for p in parts(text)):
+    pieces = list(parts(text))
+    if not any(map(_is_alone, pieces)):
         return text
     source = list(parts(segment.text))
-    wanted = {p.number: _sides(source, i) for i, p in enumerate(source) if _is_alone(p)}
-    pieces = list(parts(text))
-    for place, part in enumerate(pieces):
-        if not _is_alone(part) or part.number not in wanted:
+    for number, place in _places(source).items():
+        own = _sides(source, place)
+        if number not in _places(pieces):
             continue
-        own = wanted[part.number]
-        now = _sides(pieces, place)
-        if (own.space_before or not own.before) and _glued_before(now):
-            _insert(pieces, place, -1)
-        if (own.space_behind or not own.behind) and _glued_behind(now):
-            _insert(pieces, place, 1)
-        if not segment.inlines[part.number].shown:
-            _without_surplus(pieces, place, own)
+        if (own.space_before or not own.before) and _glued_before(_at(pieces, number)):
+            _insert(pieces, _places(pieces)[number], -1)
+        if (own.space_behind or not own.behind) and _glued_behind(_at(pieces, number)):
+            _insert(pieces, _places(pieces)[number], 1)
+        if not segment.inlines[number].shown:
+            _without_surplus(pieces, _places(pieces)[number], own)
     return "".join(map(str, pieces))
 
 
-def _is_alone(piece: str | Mark) -> bool:
+def _places(pieces: Sequence[str | Mark]) -> dict[int, int]:
+    """Where what stands alone is, by its number."""
+    return {p.number: i for i, p in enumerate(pieces) if _is_alone(p)}
+
+
+def _at(pieces: Sequence[str | Mark], number: int) -> _Sides:
+    return _sides(pieces, _places(pieces)[number])
+
+
+def _is_alone(piece: str | Mark) -> TypeGuard[Mark]:
     return isinstance(piece, Mark) and piece.part is Part.ALONE
 
 
@@ -78,28 +86,15 @@ def _glued_behind(now: _Sides) -> bool:
 
 
 def _insert(pieces: list[str | Mark], place: int, step: int) -> None:
-    """Put a blank beside a piece, outside of markup that it is alone in."""
-    neighbour = pieces[place + step] if 0 <= place + step < len(pieces) else None
-    if isinstance(neighbour, str):
-        pieces[place + step] = f"{neighbour} " if step < 0 else f" {neighbour}"
-    elif neighbour is not None and neighbour.part is (Part.OPEN if step < 0 else Part.CLOSE):
-        _insert(pieces, place + step, step)
-    elif step < 0:
-        pieces[place] = _Spaced(pieces[place], before=True)
-    else:
-        pieces[place] = _Spaced(pieces[place], before=False)
-
-
-class _Spaced(Mark):
-    """A mark with a blank beside it."""
-
-    def __init__(self, mark: str | Mark, *, before: bool) -> None:
-        assert isinstance(mark, Mark)
-        super().__init__(mark.number, mark.part)
-        object.__setattr__(self, "_text", f" {mark}" if before else f"{mark} ")
-
-    def __str__(self) -> str:
-        return str(self._text)
+    """Put a blank beside a piece, outside of markup that it is first or last in."""
+    outer = Part.OPEN if step < 0 else Part.CLOSE
+    place += step
+    while 0 <= place < len(pieces):
+        piece = pieces[place]
+        if not isinstance(piece, Mark) or piece.part is not outer:
+            break
+        place += step
+    pieces.insert(place + 1 if step < 0 else place, " ")
 
 
 def _without_surplus(pieces: list[str | Mark], place: int, own: _Sides) -> None:
