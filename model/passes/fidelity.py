@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from tformer.model.errors import UsageError
 from tformer.model.literals.finding import Literal
+from tformer.model.literals.kinds import Role
 from tformer.model.literals.repairing import Edit
 from tformer.model.literals.rewriting import rewrite
 from tformer.model.passes.draft import Sentence
@@ -155,6 +156,8 @@ class Fidelity:
         number = len(sentence.attempts)
         assert sentence.languages is not None
         before = [one.literal for one in sentence.prepared.carried] if sentence.prepared else []
+        if number > 1 and sentence.prepared:  # what is mended in one place is lost in another
+            lost = [one for one in sentence.prepared.literals if one.role is not Role.FLOATING]
         prepared = self._preparer.prepare(
             sentence.piece.text,
             sentence.languages,

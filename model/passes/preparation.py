@@ -170,7 +170,8 @@ class Prepared:
             if place is None:
                 faults.append(f"does not say {sign}")
                 continue
-            before = sign in "$\u00a3\u00a5" and self.languages[1].startswith("en")
+            compound = said[place[1] : place[1] + 1] == "-"
+            before = sign in "$\u00a3\u00a5" and (compound or self.languages[1].startswith("en"))
             at = place[0] if before else place[1]
             gap = "" if before or self.languages[1].startswith("en") or sign == "\u00b0" else " "
             edits.append(Edit(at, at, gap + sign))
