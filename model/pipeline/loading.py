@@ -100,6 +100,7 @@ def _load_plain(
     from tformer.model.network.eager import Eager
     from tformer.model.network.shortlist import Shortlist
     from tformer.model.network.torch_checkpoint import load_model
+    from tformer.model.pipeline.graph_check import recorded_or_plain
     from tformer.model.pipeline.torch_scorer import PlainAligner
 
     if threads is not None:
@@ -112,7 +113,9 @@ def _load_plain(
     shortlist = Shortlist.beside(
         directory, config.output_size, joint=config.target_vocab_size is None
     )
-    network = Graphed(transformer) if recorded else Eager(transformer, shortlist)
+    network: Network = Eager(transformer, None if recorded else shortlist)
+    if recorded:
+        network = recorded_or_plain(lambda: Graphed(transformer), network)
     return Loaded(
         network, vocabulary, lambda: PlainAligner(transformer, vocabulary, facts.alignment)
     )
