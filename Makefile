@@ -1,7 +1,7 @@
 # Needs Python 3.11 or newer with pip and venv, and make. Everything else goes into .venv.
 #
 #   make translate   translate examples/letter.en.txt to German
-#   make test        run the tests
+#   make test        run the tests, WORKERS=2 files at a time
 #   make lint        ruff: rules and format
 #   make types       mypy, on the installed package
 #   make check       all of these and the slow tests, as .ci/run does
@@ -17,6 +17,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 TORCH ?=
+WORKERS ?= 2
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -33,7 +34,7 @@ translate: $(VENV)/installed
 	@$(BIN)/tformer translate --source en --target de examples/letter.en.txt
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 slow-test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -m slow

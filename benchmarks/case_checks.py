@@ -1,4 +1,4 @@
-"""What the outputs of document cases must be like, by format and by case.
+"""Checks of the outputs of document cases, by format and by case.
 
 Checks by format come first and hold for every file of it: its own parser takes the output, and
 tags, keys, times and directives are those of the input. Checks by case say what `expected.txt`
@@ -100,7 +100,7 @@ def kept(case: Case, *literals: str) -> Problems:
 
 
 def quoted(case: Case) -> Problems:
-    """What the case puts in backticks and the input has."""
+    """Texts that the case puts in backticks and the input has."""
     body = case.expected.partition("\n\n")[2]
     literals = {match[1].strip() for match in re.finditer(r"`([^`\n]+)`", body)}
     yield from kept(case, *(literal for literal in literals if literal in case.before))
@@ -468,7 +468,7 @@ def columns(case: Case) -> Problems:
 
 
 def apostrophes(case: Case) -> Problems:
-    """Where {0} is, apostrophes are doubled; elsewhere they are not."""
+    """Check that apostrophes are doubled where {0} is, and nowhere else."""
     for line in case.after.splitlines():
         value = line.partition("=")[2]
         if "{" in value and re.search(r"(?<!')'(?!')", value):
@@ -571,7 +571,7 @@ def icu(case: Case) -> Problems:
 
 
 def states(case: Case) -> Problems:
-    """What is new is translated, what is done stays."""
+    """Check that new segments are translated and done ones stay."""
     tree = etree.fromstring(case.output)
     for unit in tree.iter("{*}trans-unit"):
         text = unit.findtext("{*}target")

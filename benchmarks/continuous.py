@@ -31,7 +31,7 @@ from typing import Any, Literal, Protocol
 
 from tformer.model.benchmark.figures import percentile
 from tformer.model.benchmark.machine import hardware, slug
-from tformer.model.benchmark.report import Table
+from tformer.model.benchmark.report import ReportTable
 from tformer.model.engine.engine import MAX_TOKENS
 from tformer.model.options import DecodingOptions
 from tformer.model.passes.draft import Sentence
@@ -45,11 +45,11 @@ WAYS: tuple[Way, ...] = ("continuous", "static")
 
 
 class Engine(Protocol):
-    """What is needed of `tformer.model.pipeline.translator.Work`."""
+    """Interface of `tformer.model.pipeline.translator.Work` that is used here."""
 
     @property
     def busy(self) -> bool:
-        """Whether a step is to be taken."""
+        """True if a step is to be taken."""
 
     def submit(self, sentences: Sequence[Sentence]) -> None:
         """Queue sentences."""
@@ -132,7 +132,7 @@ class Requests:
     """Sentences of a text, again and again."""
 
     def __init__(self, translator: Translator, arguments: argparse.Namespace) -> None:
-        """Those of the text that the arguments name."""
+        """Read the text that the arguments name."""
         options = DecodingOptions(beam_size=arguments.beam_size)
         route = translator.route(arguments.source, arguments.target)
         lines = arguments.text.read_text(encoding="utf-8").splitlines()
@@ -276,7 +276,7 @@ def _loads(runs: Sequence[Run]) -> list[float]:
     return sorted({run.load for run in runs})
 
 
-def table(runs: Sequence[Run]) -> Table:
+def table(runs: Sequence[Run]) -> ReportTable:
     """Medians over the rounds, a row a load."""
     figures = (("tokens_per_second", "tokens/s"), ("p50_ms", "p50 ms"), ("p95_ms", "p95 ms"))
     header = ["load", *(f"{way} {unit}" for _, unit in figures for way in WAYS)]
@@ -287,7 +287,7 @@ def table(runs: Sequence[Run]) -> Table:
         ]
         for load in _loads(runs)
     ]
-    return Table("Continuous and static batching: medians", header, rows)
+    return ReportTable("Continuous and static batching: medians", header, rows)
 
 
 def _write(record: dict[str, Any], runs: Sequence[Run], arguments: argparse.Namespace) -> None:

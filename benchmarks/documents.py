@@ -225,7 +225,7 @@ def run() -> int:
 
 
 def examine(path: Path, output: Path, options: list[str]) -> dict:
-    """What became of a file."""
+    """Result for a file."""
     format = format_of(path)
     row = {"file": str(path), "format": format, "outcome": "kept", "left": 0, "warnings": 0}
     status, said = translate(path, output, options)
@@ -242,7 +242,7 @@ def examine(path: Path, output: Path, options: list[str]) -> dict:
 
 
 def first_difference(before: object, after: object) -> str:
-    """Where two structures begin to differ."""
+    """First difference of two structures."""
     if isinstance(before, (list, tuple)) and isinstance(after, (list, tuple)):
         for one, other in zip(before, after, strict=False):
             if one != other:

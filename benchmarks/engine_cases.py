@@ -27,7 +27,7 @@ from tformer.model.text.segmentation import split
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command did."""
+    """Result of a command."""
 
     status: int
     out: str
@@ -35,7 +35,7 @@ class Outcome:
 
     @property
     def warned(self) -> bool:
-        """Whether it said that something is not as it should be."""
+        """True if it said that something is not as it should be."""
         return "warning" in self.err or self.status != 0
 
 
@@ -133,7 +133,7 @@ CHECKS: dict[str, Callable[[str, Outcome], bool]] = {
 
 
 def passes(folder: Path) -> tuple[bool, str]:
-    """Whether a case comes out as expected, and what came out."""
+    """Return whether a case comes out as expected, and what came out."""
     command = (folder / "command.txt").read_text("utf-8").strip()
     text = (folder / "input.txt").read_text("utf-8")
     if command.startswith("python"):

@@ -31,13 +31,13 @@ def numbers(text: str) -> Counter[str]:
 
 
 def changes_numbers(source: str, target: str, language: str) -> bool:
-    """Whether a number of two digits or more is lost, changed or new."""
+    """Return whether a number of two digits or more is lost, changed or new."""
     before, after = numbers(source), numbers(target)
     return any(len(number) > 1 for number in (before - after) + (after - before))
 
 
 def repeats(source: str, target: str, language: str) -> bool:
-    """Whether four words in a row are said twice, and the source repeats none."""
+    """Return whether four words in a row are said twice, and the source repeats none."""
     return _has_repeat(target) and not _has_repeat(source)
 
 
@@ -47,24 +47,24 @@ def _has_repeat(text: str) -> bool:
 
 
 def is_out_of_proportion(source: str, target: str, language: str) -> bool:
-    """Whether one side has more than twice the words of the other, and six or more."""
+    """Return whether one side has more than twice the words of the other, and six or more."""
     shorter, longer = sorted(len(_WORD.findall(text)) for text in (source, target))
     return longer >= 6 and longer > 2 * shorter
 
 
 def is_of_another_language(source: str, target: str, language: str) -> bool:
-    """Whether five words or more are surely not of the target's language."""
+    """Return whether five words or more are surely not of the target's language."""
     found = detect(target, LANGUAGES)
     return len(_WORD.findall(target)) >= 5 and found.language != language and found.confidence > 0.9
 
 
 def is_copied(source: str, target: str, language: str) -> bool:
-    """Whether four words or more of the source are the translation."""
+    """Return whether four words or more of the source are the translation."""
     return len(_WORD.findall(source)) >= 4 and source.casefold() == target.casefold()
 
 
 def loses_a_sentence(source: str, target: str, language: str) -> bool:
-    """Whether there are fewer sentences than in the source."""
+    """Return whether there are fewer sentences than in the source."""
     other = next(code for code in LANGUAGES if code != language)
     return len(split(target, language)) < len(split(source, other))
 

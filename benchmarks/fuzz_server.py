@@ -95,7 +95,7 @@ class Draw:
     """Messages at random."""
 
     def __init__(self, seed: str, wildness: float) -> None:
-        """Of a seed; ``wildness`` is the share of values that need not be plausible."""
+        """Start from a seed; ``wildness`` is the share of values that need not be plausible."""
         self.random = random.Random(seed)
         self._wildness = wildness
 
@@ -153,12 +153,12 @@ class Draw:
 
 @dataclass
 class Report:
-    """What came of it."""
+    """Result of a run."""
 
     codes: Counter[str] = field(default_factory=Counter)
     """Ends of the random calls, and of their texts."""
     defects: list[str] = field(default_factory=list)
-    """What must not happen, each in a line."""
+    """Defects, a line each."""
     innocent: int = 0
     """Calls of innocent clients that were right."""
     health: list[float] = field(default_factory=list)

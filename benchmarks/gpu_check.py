@@ -60,7 +60,7 @@ TINY = TransformerConfig(vocab_size=500, d_model=64, num_heads=2, d_ff=128, max_
 
 @dataclass(frozen=True)
 class Size:
-    """How much is measured."""
+    """Size of the measurement."""
 
     config: TransformerConfig
     batches: tuple[int, ...]
@@ -126,7 +126,7 @@ class Speed:
 
     @property
     def of_floor(self) -> float:
-        """Which part of the memory's bandwidth a step of the network reaches."""
+        """Share of the memory's bandwidth that a step of the network reaches."""
         return self.floor_ms / self.device_ms
 
 
@@ -233,7 +233,7 @@ def _requests_of(model: str, text: Path, lines: int) -> list[Request]:
 
 
 def _answers(network: Network, requests: Sequence[Request]) -> list[Finished]:
-    """Of one engine, in the order of the requests."""
+    """Answers of one engine, in the order of the requests."""
     engine = Engine(network, beam_size=4, max_tokens=BUDGET)
     for request in requests:
         engine.submit(request)
@@ -406,7 +406,7 @@ def _wait(device: torch.device) -> None:
 
 
 def _step_bytes(transformer: Transformer, sentences: int, size: Size) -> float:
-    """What a step cannot do without reading: weights once, and the past, on average of all steps.
+    """Bytes that a step has to read: weights once, and the past, on average of all steps.
 
     Logits need never leave the chip, and are not counted.
     """
@@ -480,7 +480,7 @@ def _text_speed(
 
 
 def _peers(device: torch.device, size: Size) -> dict[str, Any]:
-    """What `tformer bench` says of other systems on the same weights; or why it says nothing."""
+    """Output of `tformer bench` for other systems on the same weights; or why there is none."""
     half = str(choose_dtype("auto", device)).removeprefix("torch.")
     systems = [f"tformer:{half}", f"ctranslate2:{half}", f"transformers:{half}"]
     command = [sys.executable, "-m", "tformer.cli", "bench", "--shape", size.peers, "--json"]

@@ -1,4 +1,4 @@
-"""What one client, or a stranger, can do to a server and to everybody else.
+"""Effect of one client, or a stranger, on a server and on everybody else.
 
     python benchmarks/hostile_server.py memory     # after 2,000 refused calls of 4 MB
     python benchmarks/hostile_server.py health     # probes under each of many inputs
@@ -46,7 +46,7 @@ def processor() -> str:
 
 
 def code_of(call: Callable[[], Any]) -> str:
-    """How a call ends."""
+    """Status code of a call."""
     try:
         call()
     except grpc.RpcError as error:

@@ -26,7 +26,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tformer.model.benchmark.machine import hardware, slug
-from tformer.model.benchmark.report import Table
+from tformer.model.benchmark.report import ReportTable
 from tformer.model.benchmark.task import spread
 from tformer.model.errors import TformerError
 from tformer.model.options import DecodingOptions
@@ -47,7 +47,7 @@ Way = Callable[[Translator, Sequence[list[int]], DecodingOptions], list[Answer]]
 
 @dataclass(frozen=True)
 class Difference:
-    """How the answers of one way differ from those of sentences alone."""
+    """Difference between the answers of one way and those of sentences alone."""
 
     dtype: str
     way: str
@@ -219,7 +219,7 @@ def _answers(sentences: Sequence[Sentence]) -> list[Answer]:
 # -- the result -------------------------------------------------------------------------------
 
 
-def _table(found: Sequence[Difference]) -> Table:
+def _table(found: Sequence[Difference]) -> ReportTable:
     rows = [
         [
             f"{each.dtype}, {each.way}",
@@ -231,11 +231,11 @@ def _table(found: Sequence[Difference]) -> Table:
         for each in found
     ]
     header = ["Against alone", "sentences", "other translations", "other scores", "seconds"]
-    return Table("A sentence and its neighbours", header, rows)
+    return ReportTable("A sentence and its neighbours", header, rows)
 
 
 def _write(found: Sequence[Difference], arguments: argparse.Namespace) -> None:
-    """What was found, and what the file has of other dtypes."""
+    """Write the results, and keep those of other dtypes in the file."""
     arguments.results.mkdir(parents=True, exist_ok=True)
     file = arguments.results / f"identity-{slug()}.json"
     both = [*_others(file, {each.dtype for each in found}), *found]

@@ -103,7 +103,7 @@ AROUND = {
 
 
 def times_said(literal: str, source: str, target: str, language: str) -> bool:
-    """Whether a translation says a literal as often as its source does."""
+    """Return whether a translation says a literal as often as its source does."""
     if target.count(literal) == source.count(literal):
         return True
     checked = [one for one in find(source) if one.role is Role.CHECKED]
@@ -119,7 +119,7 @@ def measure(
     languages: tuple[str, str],
     options: DecodingOptions,
 ) -> Counter[str]:
-    """What became of lines and their literals."""
+    """Measure the translation of lines and their literals."""
     found: Counter[str] = Counter()
     texts = [text for text, _ in pairs]
     answers = translator.translate(texts, source=languages[0], target=languages[1], options=options)

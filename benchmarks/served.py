@@ -42,7 +42,7 @@ class Served:
         return 0.0
 
     def lines(self) -> list[dict[str, object]]:
-        """What it has logged, without what is no JSON."""
+        """Lines of the log, without what is no JSON."""
         text = self.log.read_text("utf-8", "replace").splitlines()
         return [json.loads(line) for line in text if line.startswith("{") and line.endswith("}")]
 

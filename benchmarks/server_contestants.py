@@ -22,14 +22,14 @@ from tformer.model.engine.jobs import Job
 from tformer.model.engine.scheduler import EngineThread
 from tformer.model.passes.draft import Sentence
 from tformer.model.pipeline.translator import Translator
-from tformer.server import lifecycle
+from tformer.server import tuning
 from tformer.server.access.address import Address
 from tformer.server.lifecycle import Server, ServerOptions
 from tformer.server.models import ModelSource, Settings
 from tformer.server.observability import logs
 
 WINDOW_SECONDS = 0.05
-"""How long a static batch waits for others from its first sentence on."""
+"""Seconds that a static batch waits for others from its first sentence on."""
 
 WINDOW_SENTENCES = 64
 """A static batch that has so many does not wait any longer."""
@@ -79,7 +79,7 @@ THREADS = {"one at a time": BatchThread, "static windows": StaticThread}
 
 @dataclass(frozen=True)
 class Setup:
-    """What all contestants have in common."""
+    """Settings that all contestants have in common."""
 
     model: str
     texts: Path
@@ -92,9 +92,9 @@ def serve(mode: str, setup: Setup) -> None:
     """Serve until stdin is closed."""
     if thread := THREADS.get(mode):
         scheduler.EngineThread = thread  # type: ignore[misc]
-    lifecycle.prepare_threads()
+    tuning.prepare_threads()
     with logs.logging_to_stderr():
-        lifecycle.run_loop(_serve(setup))
+        tuning.run_loop(_serve(setup))
 
 
 async def _serve(setup: Setup) -> None:
@@ -102,7 +102,7 @@ async def _serve(setup: Setup) -> None:
         (ModelSource.parse(setup.model),), listen=Address("127.0.0.1", 0), settings=setup.settings
     )
     server = await Server.start(options)
-    lifecycle.keep_what_is_loaded()
+    tuning.keep_what_is_loaded()
     print(server.address, flush=True)
     await asyncio.to_thread(sys.stdin.read)
     await server.drain(5)

@@ -42,7 +42,7 @@ import grpc
 from tformer.model.errors import TformerError, UsageError
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.protos.v1.translation_pb2_grpc import TranslationServiceStub
-from tformer.server import lifecycle
+from tformer.server import tuning
 
 CONTESTANTS = Path(__file__).with_name("server_contestants.py")
 SERVERS = ("continuous", "static windows", "one at a time")
@@ -59,11 +59,11 @@ Clocks = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Round:
-    """What one contestant did in one round."""
+    """Result of one contestant in one round."""
 
     seconds: float
     cpu_seconds: float
-    """Of its process; that of the clients comes on top."""
+    """CPU seconds of its process; those of the clients come on top."""
     target_tokens: int
     lines: int
     client_cpu_seconds: float = 0.0
@@ -87,10 +87,10 @@ class Row:
 
     name: str
     ratio: float
-    """Of its tokens per second to those of the offline engine in the same round."""
+    """Ratio of its tokens per second to those of the offline engine in the same round."""
     tokens_per_second: float
     cpu_ratio: float
-    """Of its tokens per CPU second of its own process to those of the offline engine."""
+    """Ratio of its tokens per CPU second of its own process to those of the offline engine."""
     cpu_ms_per_line: float
     client_cpu_ms_per_line: float
     latency_ms: tuple[float, float, float] | None
@@ -251,8 +251,8 @@ def measure(arguments: argparse.Namespace) -> dict[str, list[Round]]:
     """Rounds of all contestants; the first of each warms up and does not count."""
     with contestants(arguments) as (offline, *servers):
         # The clients are to be cheap, and have no garbage of this module's to look through.
-        lifecycle.prepare_threads()
-        lifecycle.keep_what_is_loaded()
+        tuning.prepare_threads()
+        tuning.keep_what_is_loaded()
         rounds: dict[str, list[Round]] = {}
         for number in range(arguments.rounds + 1):
             found, expected = offline.translate()
@@ -267,7 +267,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, list[Round]]:
 
 
 def loads(servers: Sequence[Contestant]) -> Iterator[tuple[str, type[Load], Contestant]]:
-    """What every server is put under, by name."""
+    """Loads that every server is put under, by name."""
     for server in servers:
         yield server.mode, Load, server
         if server.mode == "continuous":
@@ -341,7 +341,7 @@ def as_markdown(rows: list[Row], facts: dict[str, Any]) -> str:
 
 
 def processor() -> str:
-    """What the machine calls its processor."""
+    """Name of the processor."""
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
@@ -349,7 +349,7 @@ def processor() -> str:
 
 
 def facts(arguments: argparse.Namespace) -> dict[str, Any]:
-    """How it was measured."""
+    """Conditions of the measurement."""
     return {
         "text": arguments.texts.name,
         "lines": arguments.lines,
@@ -366,7 +366,7 @@ def facts(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def read_arguments() -> argparse.Namespace:
-    """What is asked for."""
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("texts", type=Path, help="a sentence a line")
     parser.add_argument("--model", default="en-de", help="name or directory")

@@ -1,4 +1,4 @@
-"""What glossaries and translation memories cost: CPU milliseconds a sentence, and what they hold.
+"""Cost of glossaries and translation memories: CPU milliseconds a sentence, and memory.
 
     python benchmarks/terms.py [--entries 100000] [--dtype int8]
 
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tformer.documents.terminology.glossaries import read_glossary
 from tformer.model import Translator
-from tformer.model.pipeline.tm_translator import Remembering
+from tformer.model.pipeline.tm_translator import MemoryTranslator
 from tformer.model.terms.glossary import Entry, Glossary
 from tformer.model.terms.translation_memory import TranslationMemory, Unit
 from tformer.model.translation import Translation
@@ -48,10 +48,10 @@ def main() -> None:
         f"glossary of {len(both):,}, in every sentence": lambda: translator.translate(
             lines, **DIRECTION, glossary=both
         ),
-        f"memory of {len(memory):,}, exact matches": lambda: Remembering(
+        f"memory of {len(memory):,}, exact matches": lambda: MemoryTranslator(
             translator, memory
         ).translate(lines, **DIRECTION),
-        f"memory of {len(memory):,}, near matches too": lambda: Remembering(
+        f"memory of {len(memory):,}, near matches too": lambda: MemoryTranslator(
             translator, memory, num_near=3
         ).translate(lines, **DIRECTION),
     }

@@ -14,12 +14,12 @@ from tformer.model.errors import UsageError
 from tformer.model.options import DecodingOptions
 
 if TYPE_CHECKING:
-    from tformer.cli.attention_views.choice import Choice
+    from tformer.cli.attention_views.choice import HeadChoice
     from tformer.model.pipeline.inspection import Inspection
 
 
-class Kind(StrEnum):
-    """Who looks at whom."""
+class AttentionKind(StrEnum):
+    """The three kinds of attention: encoder, decoder, and decoder to encoder."""
 
     CROSS = "cross"
     ENCODER = "encoder"
@@ -27,18 +27,18 @@ class Kind(StrEnum):
 
 
 def attention(
-    text: Annotated[str, Argument(metavar="SENTENCE", help="What to translate, as one sentence.")],
+    text: Annotated[str, Argument(metavar="SENTENCE", help="Sentence to translate.")],
     source: options.Source = None,
     target: options.Target = None,
     model: options.Model = options.DEFAULT_MODEL,
     kind: Annotated[
-        Kind,
-        Option(help="The decoder's look at the source, or what encoder or decoder see of itself."),
-    ] = Kind.CROSS,
-    layer: Annotated[int | None, Option(metavar="N", help="Which layer, from 0.")] = None,
-    head: Annotated[int | None, Option(metavar="N", help="Which head, from 0.")] = None,
+        AttentionKind,
+        Option(help="Cross-attention, or self-attention of the encoder or the decoder."),
+    ] = AttentionKind.CROSS,
+    layer: Annotated[int | None, Option(metavar="N", help="Layer, from 0.")] = None,
+    head: Annotated[int | None, Option(metavar="N", help="Head, from 0.")] = None,
     html: Annotated[
-        Path | None, Option(metavar="FILE", help="Write all that there is to see as a page.")
+        Path | None, Option(metavar="FILE", help="Write everything as an HTML page.")
     ] = None,
     png: Annotated[
         Path | None, Option(metavar="FILE", help="Write the grid as an image; needs tformer[png].")
@@ -48,24 +48,23 @@ def attention(
     device: options.DeviceOption = options.Device.AUTO,
     as_json: options.Json = False,
 ) -> None:
-    """Show where the model looks while it translates a sentence.
+    """Show the attention weights of a sentence's translation.
 
-    A grid has a row for every position that looks and a column for every piece that is looked at;
-    behind a row stands how sure the model was of its piece. Without --layer and --head it is that
-    of the heads that align words, or of a mean.
+    The grid has a row for every query position and a column for every key; behind a row is the
+    probability of its piece. Without --layer and --head it shows the alignment heads, or a mean.
 
-    --html writes one page that needs no network, with all layers and heads, the beam with what was
-    pruned, and the score of each piece; --png writes the grid. --json prints all of it.
+    --html writes a self-contained page with all layers and heads, the beam with its pruned
+    hypotheses, and the score of each piece; --png writes the grid. --json prints all of it.
     """
     decoding = DecodingOptions(beam_size=beam_size, length_penalty=length_penalty, n_best=beam_size)
     if as_json and (html or png):
         raise UsageError("--json prints what --html and --png draw: choose one")
-    translator = loading.load_translator(model, loading.Place(device))
-    from tformer.cli.attention_views.choice import Choice
+    translator = loading.load_translator(model, loading.ComputeSettings(device))
+    from tformer.cli.attention_views.choice import HeadChoice
     from tformer.model.pipeline.inspection import inspect
 
     inspection = inspect(translator, text, source=source, target=target, options=decoding)
-    choice = Choice.of(inspection, kind.value, layer, head)
+    choice = HeadChoice.of(inspection, kind.value, layer, head)
     name = Path(model).resolve().name
     if html:
         _write(html, _page(inspection, name, choice))
@@ -77,13 +76,13 @@ def attention(
         _show(inspection, choice)
 
 
-def _page(inspection: Inspection, model: str, choice: Choice) -> bytes:
+def _page(inspection: Inspection, model: str, choice: HeadChoice) -> bytes:
     from tformer.cli.attention_views.page import page
 
     return page(inspection, model, choice).encode("utf-8", "replace")
 
 
-def _image(inspection: Inspection, choice: Choice) -> bytes:
+def _image(inspection: Inspection, choice: HeadChoice) -> bytes:
     from tformer.cli.attention_views.image import image
 
     return image(inspection, choice)
@@ -101,7 +100,7 @@ def _print_json(inspection: Inspection, model: str) -> None:
         writer.write(json.dumps(whole_record_of(inspection, model)) + "\n")
 
 
-def _show(inspection: Inspection, choice: Choice) -> None:
+def _show(inspection: Inspection, choice: HeadChoice) -> None:
     from rich.console import Console
 
     from tformer.cli.attention_views.terminal import show

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
-from tformer.cli import lines, options, talk
+from tformer.cli import console, lines, options
 from tformer.model.errors import InputError, ModelError, UsageError
 
 if TYPE_CHECKING:
     from tformer.model.benchmark.figures import Cell, System
-    from tformer.model.benchmark.report import Table
+    from tformer.model.benchmark.report import ReportTable
     from tformer.model.benchmark.task import Task
 
 
@@ -29,7 +29,7 @@ def bench(
         Option(metavar="FILE", help="Text to translate, one sentence a line; else a sample."),
     ] = None,
     reference: Annotated[
-        Path | None, Option(metavar="FILE", help="Its translation by a person, for BLEU and chrF.")
+        Path | None, Option(metavar="FILE", help="Reference translation, for BLEU and chrF.")
     ] = None,
     source: options.Source = None,
     target: options.Target = None,
@@ -37,7 +37,7 @@ def bench(
         list[str] | None,
         Option(
             metavar="PROGRAM:DTYPE",
-            help="What to measure, such as tformer:int8, ctranslate2:int8 or transformers:float32; "
+            help="System such as tformer:int8, ctranslate2:int8 or transformers:float32; "
             "repeatable. Without it, everything that is installed.",
         ),
     ] = None,
@@ -51,7 +51,7 @@ def bench(
     ] = None,
     beam_size: Annotated[
         list[int] | None,
-        Option(metavar="N", min=1, help="Width of the search; repeatable. Without it, 1 and 4."),
+        Option(metavar="N", min=1, help="Beam size; repeatable. Without it, 1 and 4."),
     ] = None,
     sentences: Annotated[
         int, Option(metavar="N", min=1, help="Most lines of the text, taken from all over it.")
@@ -70,7 +70,7 @@ def bench(
     rounds: Annotated[int, Option(metavar="N", min=1, help="Most measurements of each.")] = 3,
     seconds: Annotated[
         float,
-        Option(metavar="S", min=0, help="Begin no measurement after that, but of the first round."),
+        Option(metavar="S", min=0, help="Time limit: no round but the first begins later."),
     ] = 450.0,
     threads: Annotated[
         int | None, Option(metavar="N", min=1, help="Threads of each system; else every core.")
@@ -87,14 +87,13 @@ def bench(
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Measure how fast MODEL translates, beside CTranslate2 and transformers if they are installed.
+    """Compare the speed of MODEL with CTranslate2 and transformers, where they are installed.
 
-    All get the same weights, the same lines and the same beam. Each runs in a process of its own,
-    with its best settings of several that are tried first; they take turns, round after round, and
-    what is told first is how their figures of the same round compare. A speed counts target tokens
-    a second, from lines of text to lines of text.
+    All get the same weights, lines and beam size. Each runs in its own process, with the best of
+    several settings; rounds are interleaved, and ratios are taken within a round. Throughput is
+    target tokens per second, from lines of text to lines of text.
     """
-    from tformer.model.benchmark.comparison import Comparison, Limits
+    from tformer.model.benchmark.comparison import BenchmarkLimits, Comparison
 
     chosen, cells = _systems(system), _cells(batch, beam_size)
     with ExitStack() as stack:
@@ -104,9 +103,9 @@ def bench(
             path, task, about = _random(shape, length, sentences, cells, Path(folder))
         else:
             path, task, about = _text(model, text, reference, source, target, sentences)
-        limits = Limits(rounds, seconds)
+        limits = BenchmarkLimits(rounds, seconds)
         comparison = Comparison(
-            path, task, chosen, cells, limits, device=device, cores=threads, note=talk.note
+            path, task, chosen, cells, limits, device=device, cores=threads, note=console.note
         )
         found = _run(comparison, about, output)
     with lines.open_output(None) as writer:
@@ -239,7 +238,7 @@ def _as_text(found: dict[str, Any]) -> str:
     return "\n".join(["", *map(_drawn, tables(found)), *remarks(found), ""])
 
 
-def _drawn(table: Table) -> str:
+def _drawn(table: ReportTable) -> str:
     """A table as Rich draws it, on a page that is wide enough for it."""
     from rich.console import Console
     from rich.table import Table as Drawing

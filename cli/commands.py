@@ -27,7 +27,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "daemon": "tformer.cli.daemon",
     }
 )
-"""Where each is: a function, or a group of functions, that is called like the command."""
+"""Module of each command: a function, or a group of functions, that is called like the command."""
 
 
 def application(only: str | None = None) -> typer.Typer:
@@ -51,7 +51,7 @@ def application(only: str | None = None) -> typer.Typer:
 
 @cache
 def command(only: str | None = None) -> Any:
-    """What runs the program with one of its commands, or with all."""
+    """The Click command of the program, with one of its commands or with all."""
     return typer.main.get_command(application(only))
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from typer import Argument, Option, Typer
 from typer.core import TyperGroup
 
-from tformer.cli import talk
+from tformer.cli import console
 from tformer.model.errors import OutputError
 
 
@@ -31,7 +31,7 @@ convert = Typer(
 
 
 class Quantization(StrEnum):
-    """How CTranslate2 may store weights."""
+    """Weight types of CTranslate2."""
 
     INT8 = "int8"
     INT8_FLOAT32 = "int8_float32"
@@ -85,7 +85,7 @@ def model(
     said = Languages(tuple(source or ()), tuple(target or ()))
     name = Path(source_model).resolve().name.removesuffix(".argosmodel")
     layout = import_model(place, out, name=name, languages=said, int8=int8)
-    talk.note(f"a model of {layout}, now in {out}: tformer translate --model {out}")
+    console.note(f"a model of {layout}, now in {out}: tformer translate --model {out}")
 
 
 @convert.command()
@@ -101,7 +101,7 @@ def marian(
     source: SourceLanguages = None,
     target: TargetLanguages = None,
 ) -> None:
-    """Make a Marian model, such as those of OPUS-MT, a model of tformer.
+    """Import a Marian model, such as those of OPUS-MT.
 
     DIR holds config.json, model.safetensors or pytorch_model.bin, source.spm, target.spm and
     vocab.json; a name on the hub is fetched if the package huggingface_hub is installed. Without
@@ -118,7 +118,7 @@ def marian(
         source_languages=source or (),
         target_languages=target or (),
     )
-    talk.note(f"the model is in {out}: tformer translate --model {out}")
+    console.note(f"the model is in {out}: tformer translate --model {out}")
 
 
 @convert.command()
@@ -127,10 +127,10 @@ def ctranslate2(
     out: Out,
     quantization: Annotated[
         Quantization | None,
-        Option("--quantization", "-q", help="How to store weights; without it, in float32."),
+        Option("--quantization", "-q", help="Weight type; float32 if not given."),
     ] = None,
 ) -> None:
-    """Write a model of tformer in the format of CTranslate2.
+    """Export a model to the format of CTranslate2.
 
     Needs the package ctranslate2. The vocabulary's files are put beside the model; the input of
     CTranslate2 is the pieces of a sentence, between the tag of the target language, as `<2de>`,
@@ -141,7 +141,7 @@ def ctranslate2(
     from tformer.model.convert.ctranslate2 import export_ctranslate2
 
     export_ctranslate2(find_model(model), out, quantization.value if quantization else None)
-    talk.note(f"the model is in {out}")
+    console.note(f"the model is in {out}")
 
 
 def _check_free(out: Path) -> None:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from tformer.cli.languages import Choice, Direction, direction_of
+from tformer.cli.languages import Direction, LanguageChoice, direction_of
 from tformer.cli.loading import AnyTranslator
-from tformer.cli.tally import Remark, Tally
-from tformer.documents.document import Document, Languages
-from tformer.documents.segments import Segment, State
+from tformer.cli.stats import Remark, Tally
+from tformer.documents.document import Document, DocumentLanguages
+from tformer.documents.segments import Segment, SegmentState
 from tformer.documents.translation import (
     Answer,
     TranslatedSegment,
@@ -36,26 +36,26 @@ class DocumentJob:
 
     name: str
     document: Document
-    states: frozenset[State] = frozenset({State.NEW})
-    """Of the segments that are translated; all others keep the translation that they have."""
+    states: frozenset[SegmentState] = frozenset({SegmentState.NEW})
+    """States of the segments that are translated; all others keep their translation."""
     kept: frozenset[str] = frozenset()
     """Ids of segments that an earlier file has translations of."""
 
     @cached_property
     def segments(self) -> Sequence[Segment]:
-        """What is to be translated."""
+        """Segments to translate."""
         return [
             segment
             for segment in self.document.segments
             if segment.id not in self.kept
             and segment.state in self.states
-            and (segment.has_words or segment.state is State.NEW)
+            and (segment.has_words or segment.state is SegmentState.NEW)
         ]
 
     def translate(
         self,
         translator: AnyTranslator,
-        choice: Choice,
+        choice: LanguageChoice,
         options: DecodingOptions,
         tally: Tally,
         advance: Advance,
@@ -68,7 +68,7 @@ class DocumentJob:
             return self.document.with_translations({})
         if segments:
             check_languages(self.name, self.document.languages, direction)
-        model = _Model(translator, direction, options, self.name, tally, advance)
+        model = _DocumentTranslator(translator, direction, options, self.name, tally, advance)
         translations = {}
         for result in translate_segments(segments, model.translate, window=len(segments)):
             translations[result.segment.id] = result.text
@@ -76,7 +76,7 @@ class DocumentJob:
         self._mend(translations, model)
         return self.document.with_translations(translations, direction.target)
 
-    def _narrowed(self, choice: Choice) -> Choice:
+    def _narrowed(self, choice: LanguageChoice) -> LanguageChoice:
         """The choice, with the source that the file names where the user names none."""
         named = self.document.languages.source
         if choice.source is not None or named is None:
@@ -84,7 +84,7 @@ class DocumentJob:
         known = (code for code in choice.possible_sources if same_language(code, named))
         return replace(choice, source=next(known, None))
 
-    def _mend(self, translations: dict[str, str], model: _Model) -> None:
+    def _mend(self, translations: dict[str, str], model: _DocumentTranslator) -> None:
         """Translate again what would change the structure of the file, or leave it as it was."""
         damages = self.document.damages(translations)
         if not damages:
@@ -103,7 +103,7 @@ class OtherLanguageError(InputError):
     """A file says that it has other languages than those asked for."""
 
 
-def check_languages(name: str, declared: Languages, direction: Direction) -> None:
+def check_languages(name: str, declared: DocumentLanguages, direction: Direction) -> None:
     """Refuse a file whose own languages are others.
 
     Raises:
@@ -121,7 +121,7 @@ def check_languages(name: str, declared: Languages, direction: Direction) -> Non
 
 
 @dataclass
-class _Model:
+class _DocumentTranslator:
     """A translator as documents want one, which tells its warnings."""
 
     translator: AnyTranslator

@@ -11,12 +11,15 @@ from tformer.model.errors import ServerError
 def main() -> NoReturn:
     """Run the command, here or in a process of the pre-fork server."""
     heed_signals(sys.argv[1:])
+    status: int | None
     try:
         status = hand_over(sys.argv[1:])
     except ServerError as error:
-        from tformer.cli.main import fail
+        from tformer.cli import console
+        from tformer.cli.exits import status_of
 
-        status = fail(error)
+        console.error(str(error))
+        status = status_of(error)
     if status is None:
         from tformer.cli.main import main
 

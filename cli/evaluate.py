@@ -12,21 +12,21 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument, Option
 
 from tformer.cli import lines, loading, options
-from tformer.cli.languages import Choice, Direction
+from tformer.cli.languages import Direction, LanguageChoice
 from tformer.cli.progress import progress_bar
 from tformer.model.errors import InputError, UsageError
 from tformer.model.options import DecodingOptions
 
 if TYPE_CHECKING:
-    from tformer.model.evaluation.metrics import Scores
+    from tformer.model.evaluation.metrics import QualityScores
     from tformer.model.pipeline.translator import Translator
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What one evaluation found."""
+    """Result of one evaluation."""
 
-    scores: Scores
+    scores: QualityScores
     lines: int
     target_tokens: int
     """Vocabulary pieces of all translations, the end of each sentence included."""
@@ -42,7 +42,7 @@ class Evaluation:
 def evaluate(
     source_file: Annotated[Path, Argument(metavar="SOURCE_FILE", help="One sentence a line.")],
     reference_file: Annotated[
-        Path, Argument(metavar="REFERENCE_FILE", help="Its translation by a person, line by line.")
+        Path, Argument(metavar="REFERENCE_FILE", help="Reference translation, line by line.")
     ],
     source: options.Source = None,
     target: options.Target = None,
@@ -64,8 +64,8 @@ def evaluate(
     """
     decoding = DecodingOptions(beam_size=beam_size, length_penalty=length_penalty)
     sources, references = _read_pair(source_file, reference_file, limit)
-    translator = loading.load_translator(model, loading.Place(device, dtype, threads))
-    direction = _direction(Choice.among(translator, source, target))
+    translator = loading.load_translator(model, loading.ComputeSettings(device, dtype, threads))
+    direction = _direction(LanguageChoice.among(translator, source, target))
     evaluation = _evaluate(translator, direction, decoding, sources, references)
     with lines.open_output(None) as writer:
         writer.write(_as_json(evaluation) if as_json else _as_text(evaluation))
@@ -92,7 +92,7 @@ def _read(path: Path) -> list[str]:
     return [line.text for run in lines.read_runs(path) for line in run]
 
 
-def _direction(choice: Choice) -> Direction:
+def _direction(choice: LanguageChoice) -> Direction:
     if choice.source is None and choice.target is None:
         raise UsageError("name the languages of the two files with --source and --target")
     if len(choice.possible_sources) != 1:

@@ -1,4 +1,4 @@
-"""How the command line says by its exit status what happened."""
+"""Exit statuses of the command line."""
 
 from enum import IntEnum
 

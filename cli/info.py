@@ -18,9 +18,15 @@ if TYPE_CHECKING:
     from tformer.model.config import TransformerConfig
 
 
+_BOOKKEEPING = ("batches", "best", "decaying", "validations_without_better")
+"""Facts in ``config.json`` that only a training run needs."""
+
+_INDENT = "\n" + " " * 12
+
+
 @dataclass(frozen=True)
-class Summary:
-    """What there is to say about a model."""
+class ModelSummary:
+    """Description of a model."""
 
     directory: Path
     facts: ModelFacts
@@ -38,20 +44,20 @@ def info(
     ] = options.DEFAULT_MODEL,
     as_json: options.Json = False,
 ) -> None:
-    """Tell a model's languages, size, licence, network and training."""
+    """Show languages, size, licence, network and training of a model."""
     summary = _summarise(model)
     with lines.open_output(None) as writer:
         writer.write(_as_json(summary) if as_json else _as_text(summary))
 
 
-def _summarise(model: str) -> Summary:
+def _summarise(model: str) -> ModelSummary:
     from tformer.model.checkpoint.layout import find_model, read_config
 
     directory = find_model(model)
     config, facts = read_config(directory)
     parameters, stored_as = _read_header(directory / "model.safetensors")
     size = sum(file.stat().st_size for file in directory.iterdir() if file.is_file())
-    return Summary(directory, facts, config, parameters, stored_as, size)
+    return ModelSummary(directory, facts, config, parameters, stored_as, size)
 
 
 def _read_header(file: Path) -> tuple[int, tuple[str, ...]]:
@@ -69,7 +75,7 @@ def _read_header(file: Path) -> tuple[int, tuple[str, ...]]:
         raise ModelError(f"{file}: damaged ({error}); fetch the model again") from error
 
 
-def _as_text(summary: Summary) -> str:
+def _as_text(summary: ModelSummary) -> str:
     from tformer.model.hardware.cpu import level
 
     config = summary.config
@@ -86,25 +92,39 @@ def _as_text(summary: Summary) -> str:
         "parameters": f"{summary.parameters:,}, stored as {', '.join(summary.stored_as)}",
         "size": f"{summary.size / 1e6:.1f} MB",
         "network": network,
-        "training": ", ".join(_flat(summary.facts.training)) or "not stated",
+        "training": _of_training(summary.facts.training),
         "processor": f"int8 kernels at level {level().name} (docs/cpu.md)",
     }
     return "".join(f"{name:<11} {text}\n" for name, text in rows.items())
 
 
-def _flat(values: dict[str, Any], prefix: str = "") -> list[str]:
-    """Nested values on one line: {"bleu": {"dev": 30}} is "bleu dev 30"."""
-    found = []
-    for name, value in values.items():
-        label = f"{prefix}{name.replace('_', ' ')}"
-        if isinstance(value, dict):
-            found += _flat(value, f"{label} ")
-        else:
-            found.append(f"{label} {value}")
-    return found
+def _of_training(training: dict[str, Any]) -> str:
+    """Facts about the training, a line for each test set."""
+    facts = {name: value for name, value in training.items() if name not in _BOOKKEEPING}
+    scores = facts.pop("scores", {})
+    line = ", ".join(f"{name.replace('_', ' ')} {_number(facts[name])}" for name in facts)
+    return _INDENT.join(filter(None, [line, *_of_scores(scores)])) or "not stated"
 
 
-def _as_json(summary: Summary) -> str:
+def _of_scores(scores: dict[str, Any]) -> list[str]:
+    """Validation scores named SET.DIRECTION.METRIC, a line for each set and direction."""
+    lines: dict[str, list[str]] = {}
+    for name, value in scores.items():
+        where, _, metric = name.rpartition(".")
+        lines.setdefault(where.replace(".", " "), []).append(f"{metric} {_number(value)}")
+    return [f"{where}: {', '.join(found)}" for where, found in lines.items() if where]
+
+
+def _number(value: Any) -> str:
+    """Thousands separated, one decimal; nested values one after the other."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_number(inner)}" for name, inner in value.items())
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
+
+
+def _as_json(summary: ModelSummary) -> str:
     record = {
         "model": summary.facts.name,
         "directory": str(summary.directory),

@@ -14,25 +14,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from tformer.cli import lines, talk
+from tformer.cli import console, lines
 from tformer.cli.documents import LINES, DocumentJob, OtherLanguageError
-from tformer.cli.evidence import Recorder
 from tformer.cli.exits import ExitStatus
 from tformer.cli.journaled import Journaled, journal_for
 from tformer.cli.line_jobs import LineJob, line_format
 from tformer.cli.lines import Writer
 from tformer.cli.loading import AnyTranslator
 from tformer.cli.progress import Bar, progress_bar
-from tformer.cli.setup import Setup, digest_of_file, digest_of_values
-from tformer.cli.summary import Outcome, Report, Summary
-from tformer.cli.tally import Tally
+from tformer.cli.report import FileOutcome, JobSummary, Report
+from tformer.cli.settings import Setup, digest_of_file, digest_of_values
+from tformer.cli.side_outputs import SideFiles
+from tformer.cli.stats import Tally
 from tformer.documents.document import Document
 from tformer.documents.existing import KEYED, Filled, filled_from
 from tformer.documents.jobs.journal import Earlier, Journal, part_path, refuse_unfinished
 from tformer.documents.jobs.manifest import Making, Manifest, Standing
-from tformer.documents.jobs.tree import Item, LeftOut, Plan, escapes
+from tformer.documents.jobs.tree import JobFile, LeftOut, Plan, escapes
 from tformer.documents.registry import open_document, read_bytes
-from tformer.documents.segments import State
+from tformer.documents.segments import SegmentState
 from tformer.model.errors import InputError, OutputError, TformerError
 
 BACKUP = ".bak"
@@ -41,38 +41,38 @@ BACKUP = ".bak"
 
 @dataclass(frozen=True)
 class Manner:
-    """How files are dealt with."""
+    """Settings of a job of files."""
 
     earlier: Earlier = Earlier.REFUSE
-    """What to do with what a killed run has left."""
+    """Treatment of what a killed run has left."""
     force: bool = False
-    """Whether files are made anew that are up to date, and others overwritten."""
-    states: frozenset[State] = frozenset({State.NEW})
-    """Of the segments that are translated."""
+    """True to make up-to-date files anew and to overwrite others."""
+    states: frozenset[SegmentState] = frozenset({SegmentState.NEW})
+    """States of the segments that are translated."""
     backup: bool = False
-    """Whether what a file was before is kept beside it."""
+    """True to keep the previous version of a file beside it."""
     in_place: bool = False
 
 
 # --- what is done to a file ----------------------------------------------------------------------
 
 
-class _Work(Protocol):
+class _FileWork(Protocol):
     """A file that was read."""
 
     digest: str
-    """Of its content."""
+    """SHA-256 of its content."""
 
     @property
     def is_idle(self) -> bool:
-        """Whether there is nothing to translate in it."""
+        """True if there is nothing to translate in it."""
 
     def translate(self, setup: Setup, journal: Journal | None) -> Iterator[bytes]:
-        """What it becomes, one piece after the other."""
+        """Yield the translated content, piece by piece."""
 
 
 @dataclass
-class _Document:
+class _DocumentWork:
     job: DocumentJob
     digest: str
     size: int
@@ -111,7 +111,7 @@ class _Lines:
             setup.choice,
             setup.decoding,
             line_format(as_json=False, n_best=1),
-            Recorder([]),
+            SideFiles([]),
             self.tally,
         )
         yield lines.mark_of(self.path)
@@ -146,14 +146,14 @@ class FileJobs:
 
     setup: Setup
     manner: Manner
-    summary: Summary
+    summary: JobSummary
     folder: Path | None = None
     """That all outputs are in, if there is one."""
     manifest: Manifest | None = None
-    """What was made in the folder before."""
-    warnings: talk.Warnings = field(default_factory=talk.Warnings)
+    """Record of what was made in the folder before."""
+    warnings: console.Warnings = field(default_factory=console.Warnings)
     alone: bool = False
-    """Whether there is one file, whose failure is that of the call."""
+    """True for a single file, whose failure is that of the call."""
 
     def run(self, plan: Plan, bar: Bar) -> None:
         """Deal with every file.
@@ -176,7 +176,7 @@ class FileJobs:
             bar.reach(done)
         self.warnings.report()
 
-    def _run(self, item: Item, bar: Bar) -> None:
+    def _run(self, item: JobFile, bar: Bar) -> None:
         tally = Tally(self.warnings, keeps_remarks=self.summary.writer is not None)
         try:
             self.summary.add(self._deal_with(item, tally, bar))
@@ -184,7 +184,7 @@ class FileJobs:
             if self.alone:
                 raise
             reason = str(error).removeprefix(f"{lines.name_of(item.source)}: ")
-            talk.note(f"{lines.name_of(item.source)}: left out: {reason}")
+            console.note(f"{lines.name_of(item.source)}: left out: {reason}")
             self.summary.leave_out(LeftOut(item.source, reason))
         except (InputError, OutputError) as error:
             if self.alone:
@@ -195,10 +195,12 @@ class FileJobs:
         message = str(error)
         if not message.startswith((name, str(output))):
             message = f"{name}: {message}"
-        talk.error(message)
-        self.summary.add(Report(name, Outcome.FAILED, output, tally, reason=message, error=error))
+        console.error(message)
+        self.summary.add(
+            Report(name, FileOutcome.FAILED, output, tally, reason=message, error=error)
+        )
 
-    def _deal_with(self, item: Item, tally: Tally, bar: Bar) -> Report:
+    def _deal_with(self, item: JobFile, tally: Tally, bar: Bar) -> Report:
         if self.folder is not None and escapes(item.output, self.folder):
             raise OutputError(f"{item.output}: a link leads out of {self.folder}")
         work = self._read(item, tally, bar)
@@ -207,13 +209,13 @@ class FileJobs:
         settings = {**self.setup.identity, "format": item.format or "", "states": states}
         making = Making(work.digest, digest_of_values(settings if item.format else "copy"))
         if self._is_done(item.output, making) or (self.manner.in_place and work.is_idle):
-            return Report(name, Outcome.UP_TO_DATE, item.output, tally)
+            return Report(name, FileOutcome.UP_TO_DATE, item.output, tally)
         self._make_room(item.output)
         num_kept = self._make(item.output, work, making, {"input": work.digest, **settings})
-        outcome = Outcome.TRANSLATED if item.format else Outcome.COPIED
+        outcome = FileOutcome.TRANSLATED if item.format else FileOutcome.COPIED
         return Report(name, outcome, item.output, tally, num_kept)
 
-    def _read(self, item: Item, tally: Tally, bar: Bar) -> _Work:
+    def _read(self, item: JobFile, tally: Tally, bar: Bar) -> _FileWork:
         if item.format is None:
             return _Copy(item.source, digest_of_file(item.source))
         if item.format == LINES and lines.mark_of(item.source) not in lines.UTF_16:
@@ -224,9 +226,9 @@ class FileJobs:
         document = open_document(data, item.format, name=name, target=self.setup.target)
         filled = self._filled(document, item)
         job = DocumentJob(name, filled.document, self.manner.states, filled.kept)
-        return _Document(job, hashlib.sha256(data).hexdigest(), item.size, tally, bar)
+        return _DocumentWork(job, hashlib.sha256(data).hexdigest(), item.size, tally, bar)
 
-    def _filled(self, document: Document, item: Item) -> Filled:
+    def _filled(self, document: Document, item: JobFile) -> Filled:
         """A document with what an output has that is there already, but for --force.
 
         Raises:
@@ -238,14 +240,14 @@ class FileJobs:
         existing = open_document(read_bytes(item.output), item.format, name=str(item.output))
         filled = filled_from(document, existing)
         if filled.kept:
-            talk.note(
+            console.note(
                 f"{item.output}: {len(filled.kept)} translations are kept, what is missing is "
                 "filled in; --force makes all anew"
             )
         return filled
 
     def _is_done(self, output: Path, making: Making) -> bool:
-        """Whether an output need not be made.
+        """Return whether an output need not be made.
 
         Raises:
             OutputError: what is there was not made here and would be lost.
@@ -277,7 +279,7 @@ class FileJobs:
                 f"{output.parent}: cannot be made: {error.strerror or error}"
             ) from error
 
-    def _make(self, output: Path, work: _Work, making: Making, identity: dict[str, str]) -> int:
+    def _make(self, output: Path, work: _FileWork, making: Making, identity: dict[str, str]) -> int:
         """Write an output; how many answers an earlier run had."""
         if not lines.is_replaceable(output):
             with lines.open_output(output) as writer:
@@ -295,7 +297,7 @@ class FileJobs:
                     _back_up(output)
             return journal.num_kept
 
-    def _write(self, writer: Writer, work: _Work, journal: Journal | None) -> None:
+    def _write(self, writer: Writer, work: _FileWork, journal: Journal | None) -> None:
         for piece in work.translate(self.setup, journal):
             writer.write_bytes(piece)
 
@@ -343,7 +345,7 @@ def translate_files(
     whole = folder is not None or manner.in_place
     with ExitStack() as stack:
         writer = stack.enter_context(lines.open_output(None)) if as_json else None
-        summary = Summary(writer)
+        summary = JobSummary(writer)
         manifest = stack.enter_context(_manifest(folder)) if folder else None
         jobs = FileJobs(setup, manner, summary, folder, manifest, alone=not whole)
         total = sum(item.size for item in plan.items)

@@ -8,17 +8,17 @@ from itertools import chain, tee
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tformer.cli import talk
+from tformer.cli import console
 from tformer.cli.loading import AnyTranslator
 from tformer.documents.jobs.journal import Earlier, Journal
 from tformer.model.pipeline.serialization import record_of, translation_of
-from tformer.model.pipeline.wrapper import Around
+from tformer.model.pipeline.wrapper import TranslatorWrapper
 
 if TYPE_CHECKING:
     from tformer.model.translation import Translation
 
 
-class Journaled(Around):
+class Journaled(TranslatorWrapper):
     """It translates as the translator does, which is asked for what the journal does not have."""
 
     def __init__(self, translator: AnyTranslator, journal: Journal) -> None:
@@ -54,11 +54,13 @@ def journal_for(output: Path, identity: dict[str, str], earlier: Earlier) -> Ite
     """
     journal = Journal(output, identity, earlier)
     if journal.is_stale:
-        talk.warning(f"{output}: begun anew, since the earlier run had another input")
+        console.warning(f"{output}: begun anew, since the earlier run had another input")
     try:
         yield journal
     except BaseException:
         if num_answers := journal.close():
-            talk.note(f"{output}: not finished; --resume goes on behind {num_answers:,} segments")
+            console.note(
+                f"{output}: not finished; --resume goes on behind {num_answers:,} segments"
+            )
         raise
     journal.remove()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tformer.cli import talk
+from tformer.cli import console
 from tformer.cli.loading import AnyTranslator
 from tformer.model.errors import UsageError
 from tformer.model.text.languages import nearest
@@ -24,7 +24,7 @@ class Direction:
 
 
 @dataclass(frozen=True)
-class Choice:
+class LanguageChoice:
     """The languages of the model, and those of them that the user named."""
 
     languages: Sequence[str]
@@ -36,8 +36,10 @@ class Choice:
     """Languages that the model writes; None is all."""
 
     @classmethod
-    def among(cls, translator: AnyTranslator, source: str | None, target: str | None) -> Choice:
-        """What the user named among the languages of a model.
+    def among(
+        cls, translator: AnyTranslator, source: str | None, target: str | None
+    ) -> LanguageChoice:
+        """Choose among the languages of a model.
 
         Raises:
             UsageError: the model does not have them.
@@ -101,7 +103,7 @@ def _named(name: str, languages: Sequence[str]) -> str:
     return closest(meant, languages) or meant
 
 
-def direction_of(choice: Choice, name: str, sample: str) -> Direction | None:
+def direction_of(choice: LanguageChoice, name: str, sample: str) -> Direction | None:
     """From what to what an input is translated; None if the sample must tell but says nothing.
 
     Args:
@@ -122,7 +124,7 @@ def direction_of(choice: Choice, name: str, sample: str) -> Direction | None:
     detection = detect(sample, sources)
     direction = choice.toward(detection.language)
     doubt = "" if detection.confidence >= CERTAIN else "; not certain, --source can tell"
-    talk.note(
+    console.note(
         f"{name}: translating from {direction.source} (detected) to {direction.target}{doubt}"
     )
     return direction

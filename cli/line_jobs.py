@@ -12,17 +12,17 @@ from itertools import chain, tee
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tformer.cli import lines, talk
-from tformer.cli.evidence import Evidence, Recorder, record_of
+from tformer.cli import console, lines
 from tformer.cli.exits import ExitStatus
 from tformer.cli.journaled import Journaled, journal_for
-from tformer.cli.languages import Choice, Direction, direction_of
+from tformer.cli.languages import Direction, LanguageChoice, direction_of
 from tformer.cli.lines import Line
 from tformer.cli.loading import AnyTranslator
 from tformer.cli.progress import progress_bar
-from tformer.cli.setup import Setup, digest_of_files
-from tformer.cli.summary import Outcome, Report, Summary
-from tformer.cli.tally import Remark, Tally
+from tformer.cli.report import FileOutcome, JobSummary, Report
+from tformer.cli.settings import Setup, digest_of_files
+from tformer.cli.side_outputs import Evidence, SideFiles, record_of
+from tformer.cli.stats import Remark, Tally
 from tformer.documents.jobs.journal import Earlier, part_path
 from tformer.model.options import DecodingOptions
 from tformer.model.translation import kind_of
@@ -65,9 +65,9 @@ def translate_lines(
     Raises:
         TformerError: an input cannot be read, nothing can be translated, or nothing be written.
     """
-    if lines.STDIN in paths and talk.is_terminal(sys.stdin):
-        talk.note("reading from the terminal, line by line; Ctrl-D ends")
-    tally, summary = Tally(), Summary()
+    if lines.STDIN in paths and console.is_terminal(sys.stdin):
+        console.note("reading from the terminal, line by line; Ctrl-D ends")
+    tally, summary = Tally(), JobSummary()
     with ExitStack() as stack:
         journal = part = None
         if output is not None and can_go_on(paths, output):
@@ -95,7 +95,7 @@ def translate_lines(
         job.report()
     name = ", ".join(map(lines.name_of, paths))
     kept = journal.num_kept if journal else 0
-    summary.add(Report(name, Outcome.TRANSLATED, output, tally, kept))
+    summary.add(Report(name, FileOutcome.TRANSLATED, output, tally, kept))
     summary.warnings += len(setup.terms.unused)
     status = summary.status(strict=strict, whole=False)
     summary.close(status, quiet=output is None or lines.STDIN in paths)
@@ -103,7 +103,7 @@ def translate_lines(
 
 
 def can_go_on(paths: Sequence[Path], output: Path | None) -> bool:
-    """Whether a job could be gone on with if it were killed: not one from or to a pipe."""
+    """Return whether a job could be gone on with if it were killed: not one from or to a pipe."""
     return (
         output is not None
         and lines.is_replaceable(output)
@@ -116,10 +116,10 @@ class LineJob:
     """Inputs that are translated line by line; it counts their lines."""
 
     translator: AnyTranslator
-    choice: Choice
+    choice: LanguageChoice
     options: DecodingOptions
     format: Format
-    recorder: Recorder
+    recorder: SideFiles
     tally: Tally
     encoding: str | None = None
     _index: int = 0
@@ -140,7 +140,7 @@ class LineJob:
         for name, numbers in self._damaged.items():
             text = f"not UTF-8; {numbers[1]} such lines, what could not be read was taken as U+FFFD"
             self.tally.remark(Remark(str(numbers[0]), text))
-            talk.warning(f"{name}:{numbers[0]}: {text}")
+            console.warning(f"{name}:{numbers[0]}: {text}")
 
     def _translate_input(self, path: Path, *, last: bool) -> Iterator[tuple[Line, Translation]]:
         direction = None
@@ -164,7 +164,7 @@ class LineJob:
 
     @property
     def _looks_at_each(self) -> bool:
-        """Whether the language of each line is looked at: of two, and nobody said which."""
+        """True if the language of each line is looked at: of two, and nobody said which."""
         return self.choice.source is None and len(self.choice.languages) == 2
 
     def _any_direction(self) -> Direction:

@@ -17,7 +17,6 @@ import io
 import os
 import stat
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from typing import BinaryIO, Protocol, cast
 
 from tformer.cli.exits import PipeClosed
 from tformer.model.errors import InputError, OutputError, UsageError
+from tformer.model.files import replacing
 
 STDIN = Path("-")
 
@@ -34,7 +34,7 @@ STDIN = Path("-")
 _READ_SIZE = 1 << 16
 
 UTF_16 = frozenset({codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE})
-"""What text in UTF-16 begins with."""
+"""Byte order marks of UTF-16."""
 
 _MARKS = (codecs.BOM_UTF8, *UTF_16)
 
@@ -56,7 +56,7 @@ _BINARY = {
     b"RIFF": "RIFF",
     b"MZ\x90": "a program",
 }
-"""How files that are no text begin."""
+"""First bytes of files that are no text."""
 
 _HAS_EFFECTIVE_IDS = os.access in os.supports_effective_ids
 
@@ -90,12 +90,12 @@ class _Readable(Protocol):
 
 
 def name_of(path: Path) -> str:
-    """What to call an input in a message."""
+    """Name of an input in messages."""
     return "stdin" if path == STDIN else str(path)
 
 
 def is_compressed(path: Path) -> bool:
-    """Whether a file is compressed, as its name says."""
+    """Return whether a file is compressed, as its name says."""
     return path.suffix.lower() == ".gz"
 
 
@@ -132,7 +132,7 @@ def _refuse_binary(path: Path, head: bytes, encoding: str | None) -> None:
 
 
 def _looks_binary(head: bytes) -> bool:
-    """Whether much of it is neither UTF-8 nor printed."""
+    """Return whether much of it is neither UTF-8 nor printed."""
     if head.startswith(tuple(UTF_16)):
         return False
     text = head.decode(errors="replace")
@@ -378,7 +378,7 @@ def open_output(path: Path | None, *, aside: Path | None = None) -> Iterator[Wri
 
 
 def is_replaceable(path: Path) -> bool:
-    """Whether an output is a file, or nothing yet: no device, named pipe or folder."""
+    """Return whether an output is a file, or nothing yet: no device, named pipe or folder."""
     return not path.exists() or path.is_file()
 
 
@@ -404,44 +404,15 @@ def _write_aside(path: Path, aside: Path | None) -> Iterator[Writer]:
         # Whoever may write the folder could replace it, but its owner has said no.
         raise OutputError(f"{path}: cannot be written: it is read-only")
     try:
-        descriptor, aside = _made_aside(path) if aside is None else _made_anew(aside)
-    except OSError as error:
-        raise _cannot_write(str(path), error) from error
-    try:
-        with open(descriptor, "wb") as stream:
+        with replacing(path, aside=aside) as stream:
             if is_compressed(path):
                 compressed = _Compressed(stream)
                 yield Writer(cast(BinaryIO, compressed), str(path))
                 compressed.close()
             else:
                 yield Writer(stream, str(path))
-            stream.flush()
-            os.fsync(stream.fileno())
-        aside.chmod(_mode_for(path))
-        aside.replace(path)
     except OSError as error:
         raise _cannot_write(str(path), error) from error
-    finally:
-        aside.unlink(missing_ok=True)
-
-
-def _made_aside(path: Path) -> tuple[int, Path]:
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:50]}.", dir=path.parent)
-    return descriptor, Path(name)
-
-
-def _made_anew(path: Path) -> tuple[int, Path]:
-    path.unlink(missing_ok=True)
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), path
-
-
-def _mode_for(path: Path) -> int:
-    """Permissions of the file that is replaced, or else those of any new file."""
-    if path.exists():
-        return stat.S_IMODE(path.stat().st_mode)
-    umask = os.umask(0)
-    os.umask(umask)
-    return 0o666 & ~umask
 
 
 def _cannot_write(name: str, error: OSError) -> OutputError:

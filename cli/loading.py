@@ -1,4 +1,4 @@
-"""Where a command gets its translator from: a model that it loads, or a server.
+"""Opens the translator of a command: a model that it loads, the daemon, or a server.
 
 Only loading a model pays for torch, and only a server for gRPC.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from tformer.cli import talk
+from tformer.cli import console
 from tformer.cli.options import DEFAULT_MODEL
 from tformer.model.errors import ModelError, UsageError
 from tformer.model.options import DecodingOptions
@@ -30,7 +30,7 @@ PATIENCE = 10.0
 
 
 class AnyTranslator(Protocol):
-    """What a `Translator` and the client of a server have in common."""
+    """Interface that a `Translator` and the client of a server have in common."""
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -65,8 +65,8 @@ class Remote:
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where and how to compute."""
+class ComputeSettings:
+    """Device, dtype and threads."""
 
     device: str = "auto"
     dtype: str = "auto"
@@ -98,12 +98,12 @@ def suitable_model(model: str, source: str | None, target: str | None) -> str:
             f"{f' into {target}' if target else ''}: `tformer models get {pair}` gets one"
         )
     if suitable[0].name != model:
-        talk.note(f"translating with the model {suitable[0].name}")
+        console.note(f"translating with the model {suitable[0].name}")
     return suitable[0].name
 
 
 def goes_directly(source: str | None, target: str | None) -> bool:
-    """Whether a model that is here translates between two languages."""
+    """Return whether a model that is here translates between two languages."""
     from tformer.model.registry.here import for_languages
 
     return bool(for_languages(source, target))
@@ -127,11 +127,11 @@ def pivot_models(source: str | None, target: str | None) -> tuple[str, str]:
                 f"`tformer models get {one}-{other}` gets one"
             )
         names.append(suitable[0].name)
-    talk.note(f"translating by way of {MIDDLE}, with the models {names[0]} and {names[1]}")
+    console.note(f"translating by way of {MIDDLE}, with the models {names[0]} and {names[1]}")
     return names[0], names[1]
 
 
-def open_pivot(names: tuple[str, str], place: Place) -> AnyTranslator:
+def open_pivot(names: tuple[str, str], place: ComputeSettings) -> AnyTranslator:
     """Two models as one translator, by way of English.
 
     Raises:
@@ -164,7 +164,7 @@ def _ours(model: str, source: str | None, target: str | None) -> str:
 
 def open_translator(
     model: str,
-    place: Place,
+    place: ComputeSettings,
     remote: Remote | None,
     options: DecodingOptions,
     *,
@@ -183,14 +183,16 @@ def open_translator(
     if remote is None:
         found = warm_translator(model, place, options) if warm else None
         return found or load_translator(model, place)
-    if place != Place():
+    if place != ComputeSettings():
         raise UsageError(
             "--device, --dtype and --threads are of no use with --server: the server has its own"
         )
     return connect(model, remote)
 
 
-def warm_translator(model: str, place: Place, options: DecodingOptions) -> AnyTranslator | None:
+def warm_translator(
+    model: str, place: ComputeSettings, options: DecodingOptions
+) -> AnyTranslator | None:
     """The daemon's translator, if it runs and has this model.
 
     Raises:
@@ -203,7 +205,7 @@ def warm_translator(model: str, place: Place, options: DecodingOptions) -> AnyTr
     return warm_client(model, device=place.device, dtype=place.dtype, beam_size=options.beam_size)
 
 
-def load_translator(model: str, place: Place) -> Translator:
+def load_translator(model: str, place: ComputeSettings) -> Translator:
     """Load a model by name or directory.
 
     Raises:
@@ -222,7 +224,7 @@ def _say_what_the_library_warns_of() -> None:
 
     class Notes(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            talk.note(record.getMessage())
+            console.note(record.getMessage())
 
     logger = logging.getLogger("tformer.model")
     if not logger.hasHandlers():

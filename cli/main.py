@@ -10,7 +10,7 @@ from typing import NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from tformer.cli import lines, talk
+from tformer.cli import console, lines
 from tformer.cli.commands import COMMANDS, command
 from tformer.cli.early import heed_signals
 from tformer.cli.exits import ExitStatus, PipeClosed, status_of
@@ -29,7 +29,7 @@ def run(arguments: Sequence[str]) -> int:
     try:
         return program(arguments)
     except TformerError as error:
-        return fail(error)
+        return _fail(str(error), status_of(error))
     except TyperException as error:
         return _refuse(error.format_message())
     except (typer.Abort, KeyboardInterrupt):
@@ -54,19 +54,14 @@ def program(arguments: Sequence[str]) -> int:
 def _refuse(message: str) -> ExitStatus:
     """A call that Typer could not read; without a message it has printed the help instead."""
     if message:
-        talk.error(f"{message.rstrip('.')}; tformer --help tells more")
+        console.error(f"{message.rstrip('.')}; tformer --help tells more")
     return ExitStatus.USAGE
-
-
-def fail(error: TformerError) -> ExitStatus:
-    """Print an error; the exit status for it."""
-    return _fail(str(error), status_of(error))
 
 
 def _fail(message: str, status: ExitStatus) -> ExitStatus:
     if status == ExitStatus.OUTPUT:
         lines.abandon_stdout()
-    talk.error(message)
+    console.error(message)
     return status
 
 

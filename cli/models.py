@@ -8,7 +8,7 @@ from typing import Annotated
 
 from typer import Argument, Option, Typer
 
-from tformer.cli import options, talk
+from tformer.cli import console, options
 from tformer.model.errors import ModelError
 
 models = Typer(help="List, get, verify and remove models.", no_args_is_help=True)
@@ -82,12 +82,12 @@ def get(
 
     cache = _cache()
     if "/" in model or "\\" in model or Path(model).exists():
-        path = get_from(model, cache, _Progress(model))
+        path = get_from(model, cache, _DownloadProgress(model))
     else:
         entry = find_entry(model, read_index(_index(index)))
-        talk.note(f"{entry.name}: licence {entry.licence or 'unknown'}, {_size(entry.size)}")
-        path = get_entry(entry, cache, _Progress(entry.name))
-    talk.note(f"installed in {path}: tformer translate --model {path.name}")
+        console.note(f"{entry.name}: licence {entry.licence or 'unknown'}, {_size(entry.size)}")
+        path = get_entry(entry, cache, _DownloadProgress(entry.name))
+    console.note(f"installed in {path}: tformer translate --model {path.name}")
 
 
 @models.command()
@@ -105,7 +105,7 @@ def verify(name: Name) -> None:
 
     if wrong := verify_model(name):
         raise ModelError(f"{name}: {'; '.join(wrong)}: install it again")
-    talk.note(f"{name}: all files are as they were")
+    console.note(f"{name}: all files are as they were")
 
 
 @models.command()
@@ -130,10 +130,10 @@ def unpack(
     if file.suffix != SUFFIX:
         raise ModelError(f"{file}: not a packed model, whose name ends with {SUFFIX}")
     path = install(file, file.stem, origin=str(file.resolve()))
-    talk.note(f"installed in {path}: tformer translate --model {path.name}")
+    console.note(f"installed in {path}: tformer translate --model {path.name}")
 
 
-class _Progress:
+class _DownloadProgress:
     """Says how far a download is, where a person looks on: each tenth of it."""
 
     def __init__(self, name: str) -> None:
@@ -145,7 +145,7 @@ class _Progress:
         if tenth != self._said:
             self._said = tenth
             of = f" of {_size(total)}" if total else ""
-            talk.note(f"{self._name}: {_size(there)}{of}")
+            console.note(f"{self._name}: {_size(there)}{of}")
 
 
 def _index(given: str | None) -> str:

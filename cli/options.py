@@ -8,9 +8,12 @@ from typer import Argument, Option
 
 DEFAULT_MODEL = "en-de"
 
+COMPUTING = "Device and server"
+"""Panel of the help for options that say where to compute."""
+
 
 class Device(StrEnum):
-    """Where to compute."""
+    """Device to compute on."""
 
     AUTO = "auto"
     CPU = "cpu"
@@ -18,7 +21,7 @@ class Device(StrEnum):
 
 
 class Dtype(StrEnum):
-    """In which arithmetic."""
+    """Arithmetic."""
 
     AUTO = "auto"
     INT8 = "int8"
@@ -29,11 +32,13 @@ class Dtype(StrEnum):
 
 Source = Annotated[
     str | None,
-    Option("--source", "-s", metavar="LANG", help="Language of the text, such as en."),
+    Option(
+        "--source", "-s", metavar="LANG", help="Source language, such as en; detected if not given."
+    ),
 ]
 Target = Annotated[
     str | None,
-    Option("--target", "-t", metavar="LANG", help="Language to translate to, such as de."),
+    Option("--target", "-t", metavar="LANG", help="Target language, such as de."),
 ]
 OneTarget = Annotated[
     list[str] | None,
@@ -41,7 +46,9 @@ OneTarget = Annotated[
 ]
 Model = Annotated[
     str,
-    Option("--model", "-m", metavar="NAME|DIR", help="A shipped model, or a model directory."),
+    Option(
+        "--model", "-m", metavar="NAME|DIR", help="Name of a shipped model, or a model directory."
+    ),
 ]
 BeamSize = Annotated[
     int, Option(metavar="N", help="Hypotheses kept at every step; 1 is greedy search.")
@@ -50,22 +57,33 @@ LengthPenalty = Annotated[
     float, Option(metavar="A", help="Exponent of the length penalty; higher favours longer text.")
 ]
 DeviceOption = Annotated[
-    Device, Option("--device", help="Where to compute; auto takes CUDA if there is one.")
+    Device,
+    Option(
+        "--device",
+        help="Device; auto takes CUDA if there is one.",
+        rich_help_panel=COMPUTING,
+    ),
 ]
 DtypeOption = Annotated[
     Dtype,
     Option(
         "--dtype",
-        help="In which arithmetic; auto takes int8 on a CPU that is quick with it, else float32, "
-        "and bfloat16 or float16 on CUDA.",
+        help="Arithmetic; auto takes int8 on a CPU that is quick with it, else float32, and "
+        "bfloat16 or float16 on CUDA.",
+        rich_help_panel=COMPUTING,
     ),
 ]
 ThreadsOption = Annotated[
-    int | None, Option("--threads", metavar="N", min=1, help="CPU cores to use; without it, all.")
+    int | None,
+    Option(
+        "--threads",
+        metavar="N",
+        min=1,
+        help="Number of CPU cores; all if not given.",
+        rich_help_panel=COMPUTING,
+    ),
 ]
-RecipeFile = Annotated[
-    Path, Argument(metavar="RECIPE", help="TOML file that says what a training run makes.")
-]
+RecipeFile = Annotated[Path, Argument(metavar="RECIPE", help="TOML file of a training run.")]
 From = Annotated[
     str | None,
     Option(
@@ -80,7 +98,8 @@ Server = Annotated[
         "--server",
         metavar="HOST:PORT|unix:PATH",
         envvar="TFORMER_SERVER",
-        help="Let a server translate; its token, if it wants one, is taken from TFORMER_TOKEN.",
+        help="Translate on a server; its bearer token is taken from TFORMER_TOKEN.",
+        rich_help_panel=COMPUTING,
     ),
 ]
 ServerCa = Annotated[
@@ -89,7 +108,8 @@ ServerCa = Annotated[
         "--server-ca",
         metavar="PEM",
         envvar="TFORMER_SERVER_CA",
-        help="Speak TLS with the server, whose certificate this authority has signed.",
+        help="CA certificate of the server, for TLS.",
+        rich_help_panel=COMPUTING,
     ),
 ]
 Json = Annotated[bool, Option("--json", help="Print JSON.")]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
-from tformer.cli import options, talk
+from tformer.cli import console, options
 from tformer.model.errors import InputError
 from tformer.model.text.normalization import normalise, same_language
 
@@ -26,7 +26,7 @@ def prepare(
         Option(
             "--corpora",
             metavar="DIR",
-            help="Where the recipe's paths begin; without it, in the recipe's folder.",
+            help="Base folder of the recipe's paths; the recipe's own if not given.",
         ),
     ] = None,
     model: options.From = None,
@@ -41,7 +41,7 @@ def prepare(
     ] = 0,
     threads: Annotated[int, Option("--threads", metavar="N", min=1, help="CPU threads.")] = 1,
 ) -> None:
-    """Learn the vocabulary, or take a model's, and turn a recipe's corpora into a token store."""
+    """Tokenise the corpora of a recipe into a token store, with a new vocabulary or a model's."""
     from tformer.model.training.preparing import prepare
     from tformer.model.training.recipe import Recipe
     from tformer.model.training.start import Start
@@ -53,7 +53,7 @@ def prepare(
     if start:
         start.check(parsed)
         vocabulary = start.vocabulary
-        talk.note(f"taking the vocabulary of {start.path}")
+        console.note(f"taking the vocabulary of {start.path}")
     prepare(
         parsed,
         root,
@@ -61,11 +61,11 @@ def prepare(
         vocabulary=vocabulary,
         readers={".tmx": pairs_of_tmx},
         threads=threads,
-        report=talk.note,
+        report=console.note,
         examples=show_filtered,
         show=print_filtered,
     )
-    talk.note(f"the token store is in {data}")
+    console.note(f"the token store is in {data}")
 
 
 def print_filtered(corpus: str, left: Filtered) -> None:
@@ -76,7 +76,7 @@ def print_filtered(corpus: str, left: Filtered) -> None:
 
 
 def pairs_of_tmx(path: Path, languages: tuple[str, str]) -> Iterator[tuple[str, str]]:
-    """What a translation memory says in both languages.
+    """Sentence pairs of a translation memory.
 
     Raises:
         InputError: it cannot be read, is malformed, or says nothing in both.

@@ -22,7 +22,7 @@ def serve(
             "--model",
             "-m",
             metavar="NAME|DIR|NAME=DIR",
-            help="A model, and what clients call it; repeatable, the first is the default. "
+            help="Model, and its name for clients; repeatable, the first is the default. "
             f"Without any, {options.DEFAULT_MODEL}.",
         ),
     ] = None,
@@ -30,30 +30,28 @@ def serve(
         list[str] | None,
         Option(
             metavar="NAME=FILE",
-            help="Terms that clients can name, .csv, .tsv or .tbx; repeatable, files of one name "
+            help="Glossary for clients, .csv, .tsv or .tbx; repeatable, files of one name "
             "are one glossary.",
         ),
     ] = None,
     listen: Annotated[
-        str, Option(metavar="HOST:PORT|unix:PATH", help="Where to listen; port 0 is any.")
+        str, Option(metavar="HOST:PORT|unix:PATH", help="Listening address; port 0 is any.")
     ] = "127.0.0.1:50051",
     beam_size: Annotated[
-        int, Option(metavar="N", help="The widest beam that a request may ask for.")
+        int, Option(metavar="N", help="Largest beam size of a request.")
     ] = DecodingOptions.beam_size,
     device: options.DeviceOption = options.Device.AUTO,
     dtype: options.DtypeOption = options.Dtype.AUTO,
     threads: options.ThreadsOption = None,
     queue_tokens: Annotated[
-        int, Option(metavar="N", help="Tokens that are accepted and not answered, at most.")
+        int, Option(metavar="N", help="Admission limit: most tokens in work.")
     ] = 100_000,
     max_wait: Annotated[
-        float, Option(metavar="SECONDS", help="Refuse what has waited so long for its turn.")
+        float, Option(metavar="SECONDS", help="Refuse calls that have waited so long.")
     ] = 30.0,
     cache: Annotated[
         int,
-        Option(
-            metavar="N", help="Keep translations, of so many characters together; 0 keeps none."
-        ),
+        Option(metavar="N", help="Size of the translation cache in characters; 0 turns it off."),
     ] = 0,
     max_message: Annotated[
         int, Option(metavar="BYTES", help="The largest message that is read.")
@@ -78,45 +76,48 @@ def serve(
         ),
     ] = None,
     grace: Annotated[
-        float, Option(metavar="SECONDS", help="What accepted work has left after SIGTERM.")
+        float, Option(metavar="SECONDS", help="Time for accepted work after SIGTERM.")
     ] = 30.0,
     metrics: Annotated[
-        str | None, Option(metavar="HOST:PORT", help="Where Prometheus may ask for metrics.")
+        str | None, Option(metavar="HOST:PORT", help="Address of the Prometheus endpoint.")
     ] = None,
     open_metrics: Annotated[
-        bool, Option("--open-metrics", help="Show metrics beyond this machine, to everybody.")
+        bool,
+        Option("--open-metrics", help="Allow metrics beyond this machine, without authentication."),
     ] = False,
     tokens: Annotated[
         Path | None,
-        Option(metavar="TOML", help="Let in only who has a token; `tformer token` makes them."),
+        Option(metavar="TOML", help="File of bearer tokens; `tformer token` makes them."),
     ] = None,
     tls_certificate: Annotated[
-        Path | None, Option(metavar="PEM", help="Certificate of the server: speak TLS only.")
+        Path | None, Option(metavar="PEM", help="TLS certificate of the server.")
     ] = None,
-    tls_key: Annotated[Path | None, Option(metavar="PEM", help="Its private key.")] = None,
+    tls_key: Annotated[
+        Path | None, Option(metavar="PEM", help="Private key of the certificate.")
+    ] = None,
     tls_client_ca: Annotated[
         Path | None,
-        Option(metavar="PEM", help="Let in only clients with a certificate signed by this one."),
+        Option(metavar="PEM", help="CA of client certificates (mutual TLS)."),
     ] = None,
     insecure: Annotated[
         bool, Option("--insecure", help="Listen beyond this machine without TLS.")
     ] = False,
     open_reflection: Annotated[
-        bool, Option("--open-reflection", help="Let reflection be asked without a token.")
+        bool, Option("--open-reflection", help="Allow reflection without a token.")
     ] = False,
     open_admin: Annotated[
         bool,
-        Option("--open-admin", help="Let everybody who may translate reload models too."),
+        Option("--open-admin", help="Allow AdminService to everybody who may translate."),
     ] = False,
     log_text: Annotated[
         bool, Option("--log-text", help="Log every text and its translation.")
     ] = False,
 ) -> None:
-    """Serve translations over gRPC, many clients at once.
+    """Serve translations over gRPC.
 
-    SIGTERM and Ctrl-C finish what was accepted, refuse what is new, and end; a second one ends at
-    once. SIGHUP loads models and glossaries again whose files have changed. What happens is logged
-    on stderr, a JSON object a line, and no text unless --log-text is given.
+    SIGTERM and Ctrl-C drain: accepted work is finished, new calls are refused; a second signal
+    stops at once. SIGHUP reloads models and glossaries whose files have changed. The log on stderr
+    is a JSON object a line, without texts unless --log-text is given.
     """
     tls = _tls(tls_certificate, tls_key, tls_client_ca)
     DecodingOptions(beam_size=beam_size)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from tformer.cli import loading, options, talk
+from tformer.cli import console, loading, options
 from tformer.cli.progress import progress_bar
 from tformer.model.errors import InputError
 
@@ -43,13 +43,13 @@ def synthesize(
         raise InputError(f"{text}: no such file")
     path = find_model(model)
     parsed = Recipe.read(recipe)
-    translator = loading.load_translator(model, loading.Place(device, dtype, threads))
+    translator = loading.load_translator(model, loading.ComputeSettings(device, dtype, threads))
     work = Synthesis(parsed, translator, text, source)
     with progress_bar("translating", None, data_on_stdout=False) as advance:
         tally = synthesize(work, output, model=path, advance=advance)
-    talk.note(
+    console.note(
         f"{output}: {tally.pairs:,} pairs of {tally.lines:,} lines; left out {tally.repeats:,} "
         f"repeats, {tally.unfit:,} by their length, {tally.flagged:,} that look wrong"
     )
     way = "backward" if work.first else "forward"
-    talk.note(f'to learn from it as back-translation, say direction = "{way}" of this corpus')
+    console.note(f'to learn from it as back-translation, say direction = "{way}" of this corpus')

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
 
-from tformer.cli import talk
+from tformer.cli import console
 from tformer.cli.loading import AnyTranslator
 from tformer.model.errors import UsageError
-from tformer.model.pipeline.wrapper import Around
+from tformer.model.pipeline.wrapper import TranslatorWrapper
 
 if TYPE_CHECKING:
     from tformer.model.terms.glossary import Glossary
@@ -27,8 +27,8 @@ GlossaryFiles = Annotated[
     Option(
         "--glossary",
         metavar="FILE|NAME",
-        help="Terms and what they must become, .csv, .tsv or .tbx, or what a server calls them; "
-        "may be given again.",
+        help="Glossary: a file, .csv, .tsv or .tbx, or a name on the server; may be given again. "
+        "A term that could not be used is reported.",
     ),
 ]
 MemoryFiles = Annotated[
@@ -36,14 +36,15 @@ MemoryFiles = Annotated[
     Option(
         "--memory",
         metavar="FILE",
-        help="Translations to reuse, .tmx or .tsv; may be given again, the first counts most.",
+        help="Translation memory, .tmx or .tsv, whose translations of the same text are reused; "
+        "may be given again, the first counts most. --json also shows near matches.",
     ),
 ]
 
 
 @dataclass(frozen=True)
 class Terms:
-    """What the files of a call hold."""
+    """Glossary and translation memory of a call."""
 
     glossary: Glossary | None = None
     memory: TranslationMemory | None = None
@@ -78,12 +79,12 @@ class Terms:
 
     @property
     def glossary_name(self) -> str:
-        """What a server calls the glossary; "" if it is not one of a server."""
+        """Name of the glossary on the server; "" for a local one."""
         return getattr(self.glossary, "name", "")
 
     @property
     def fits_into_a_request(self) -> bool:
-        """Whether a server can be told of the glossary."""
+        """True if a server can be told of the glossary."""
         try:
             _check_size(self.glossary)
         except UsageError:
@@ -104,16 +105,18 @@ class Terms:
             return translator
         if self.glossary_name:
             _look_up(self.glossary, translator)
-        from tformer.model.pipeline.tm_translator import Remembering
+        from tformer.model.pipeline.tm_translator import MemoryTranslator
         from tformer.model.terms.translation_memory import TranslationMemory
 
         memory = self.memory or TranslationMemory()
         num_near = NUM_NEAR if near else 0
-        remembering = Remembering(translator, memory, glossary=self.glossary, num_near=num_near)
+        remembering = MemoryTranslator(
+            translator, memory, glossary=self.glossary, num_near=num_near
+        )
         return _Watched(remembering, self)
 
 
-class _Watched(Around):
+class _Watched(TranslatorWrapper):
     """A translator that says, once a direction, which files are of no use for it."""
 
     def __init__(self, translator: AnyTranslator, terms: Terms) -> None:
@@ -139,7 +142,7 @@ class _Watched(Around):
         for name, terms in held.items():
             if terms is not None and source and target and not terms.covers(source, target):
                 self._terms.unused.append(f"the {name} has nothing from {source} to {target}")
-                talk.warning(self._terms.unused[-1])
+                console.warning(self._terms.unused[-1])
 
 
 def _files_and_names(given: Sequence[str]) -> tuple[tuple[Path, ...], list[str]]:
@@ -162,7 +165,7 @@ def _look_up(glossary: Glossary | None, translator: AnyTranslator) -> None:
 def _check_size(glossary: Glossary | None) -> None:
     if glossary is None:
         return
-    from tformer.server.glossaries.wire import check_size
+    from tformer.server.glossaries.limits import check_size
 
     check_size(len(glossary))
 

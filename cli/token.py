@@ -4,23 +4,23 @@ from typing import Annotated
 
 from typer import Argument
 
-from tformer.cli import talk
+from tformer.cli import console
 from tformer.model.errors import UsageError
 
 
 def token(
-    name: Annotated[str, Argument(metavar="NAME", help="Who the token is for.")],
+    name: Annotated[str, Argument(metavar="NAME", help="Name of the token's owner.")],
 ) -> None:
     """Make a bearer token for `tformer serve --tokens`.
 
-    Prints the lines for the file of tokens, which do not contain it; the token itself is said on
+    Prints the lines for the file of tokens, which hold its hash; the token itself is printed on
     stderr, once.
     """
     from tformer.server.access.tokens import hash_token, new_token
 
     made = new_token()
     print(table_for(name, hash_token(made)))
-    talk.note(f"the token of {name}, which cannot be shown again: {made}")
+    console.note(f"the token of {name}, which cannot be shown again: {made}")
 
 
 def table_for(name: str, sha256: str) -> str:

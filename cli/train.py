@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
-from tformer.cli import options, talk
+from tformer.cli import console, options
 from tformer.cli.exits import ExitStatus
 from tformer.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from tformer.model.training.trainer import Outcome
+    from tformer.model.training.trainer import TrainingOutcome
 
 
 def train(
     recipe: options.RecipeFile,
-    data: Annotated[Path, Argument(metavar="DATA", help="What `tformer prepare` made.")],
+    data: Annotated[Path, Argument(metavar="DATA", help="Token store made by `tformer prepare`.")],
     run: Annotated[
         Path,
         Argument(metavar="RUN", help="Folder of the run: checkpoint, log and model; it may exist."),
@@ -36,7 +36,7 @@ def train(
         ),
     ] = None,
 ) -> ExitStatus:
-    """Train a model, from nothing or from another, or go on with a run that was interrupted.
+    """Train a model from scratch, fine-tune another, or continue an interrupted run.
 
     Under `torchrun` this is one process of several.
     """
@@ -49,7 +49,7 @@ def train(
     parsed = Recipe.read(recipe, read_settings(settings or ()), shape)
     outcome = train(parsed, data, run, device=device, start=start)
     if os.environ.get("RANK", "0") == "0":
-        talk.note(_ending(outcome, run))
+        console.note(_ending(outcome, run))
     return _STATUS_OF.get(outcome.reason, ExitStatus.SUCCESS)
 
 
@@ -78,7 +78,7 @@ def _value(text: str) -> Any:
         return text
 
 
-def _ending(outcome: Outcome, run: Path) -> str:
+def _ending(outcome: TrainingOutcome, run: Path) -> str:
     """The last line of a run."""
     step = f"{outcome.reason} at step {outcome.counters.step:,}"
     if outcome.reason in _STATUS_OF:

@@ -10,25 +10,26 @@ from typing import Annotated
 from typer import Argument, Option
 
 from tformer.cli import lines, loading, options
-from tformer.cli.decoding import takes_decoding_options
-from tformer.cli.evidence import Evidence
+from tformer.cli.decoding_options import takes_decoding_options
 from tformer.cli.exits import ExitStatus
 from tformer.cli.jobs import Manner
-from tformer.cli.setup import Setup
+from tformer.cli.settings import Setup
+from tformer.cli.side_outputs import Evidence
 from tformer.cli.terms import GlossaryFiles, MemoryFiles, Terms
 from tformer.cli.translation_calls import TranslationCall
 from tformer.documents.jobs.journal import Earlier
 from tformer.documents.registry import FORMATS
-from tformer.documents.segments import State
+from tformer.documents.segments import SegmentState
 from tformer.model.errors import UsageError
 from tformer.model.options import DecodingOptions
 from tformer.model.text.languages import code_of
 
 WHOLE = "Files and folders"
+SIDE = "Side outputs"
 
 
 class Retranslate(StrEnum):
-    """Which translations that a file has already are made again."""
+    """States of existing translations that are made again."""
 
     NONE = "none"
     REVIEW = "review"
@@ -36,9 +37,9 @@ class Retranslate(StrEnum):
 
 
 STATES = {
-    Retranslate.NONE: frozenset({State.NEW}),
-    Retranslate.REVIEW: frozenset({State.NEW, State.REVIEW}),
-    Retranslate.ALL: frozenset(State),
+    Retranslate.NONE: frozenset({SegmentState.NEW}),
+    Retranslate.REVIEW: frozenset({SegmentState.NEW, SegmentState.REVIEW}),
+    Retranslate.ALL: frozenset(SegmentState),
 }
 
 
@@ -46,7 +47,7 @@ STATES = {
 def translate(
     files: Annotated[
         list[Path] | None,
-        Argument(metavar="FILES", help="Text, documents, folders; none or - is stdin."),
+        Argument(metavar="FILES", help="Text files, documents, folders; none or - is stdin."),
     ] = None,
     source: options.Source = None,
     target: options.OneTarget = None,
@@ -56,7 +57,8 @@ def translate(
         Option("--pivot", help="By way of English, with two models, if none goes there directly."),
     ] = False,
     output: Annotated[
-        str | None, Option("--output", "-o", metavar="PATH", help="Write here, not to stdout.")
+        str | None,
+        Option("--output", "-o", metavar="PATH", help="Output file or folder instead of stdout."),
     ] = None,
     device: options.DeviceOption = options.Device.AUTO,
     dtype: options.DtypeOption = options.Dtype.AUTO,
@@ -72,11 +74,20 @@ def translate(
     memory: MemoryFiles = None,
     alignments: Annotated[
         Path | None,
-        Option(metavar="PATH", help="Write here, line by line, which word became which: 0-0 1-2."),
+        Option(
+            metavar="PATH",
+            help="Write word alignments in Pharaoh format, 0-0 1-2, a line for each line printed.",
+            rich_help_panel=SIDE,
+        ),
     ] = None,
     scores: Annotated[
         Path | None,
-        Option(metavar="PATH", help="Write here, line by line, the score and that of each piece."),
+        Option(
+            metavar="PATH",
+            help="Write scores, a line for each line printed: of the translation, a tab, and log P "
+            "of every piece and of the end of each sentence.",
+            rich_help_panel=SIDE,
+        ),
     ] = None,
     server: options.Server = None,
     server_ca: options.ServerCa = None,
@@ -86,7 +97,8 @@ def translate(
         Option(
             "--format",
             metavar="FORMAT",
-            help=f"What FILE is, whatever its name says: {', '.join(FORMATS)}.",
+            help=f"Format of the files, whatever their names: {', '.join(FORMATS)}.",
+            rich_help_panel=WHOLE,
         ),
     ] = None,
     in_place: Annotated[
@@ -99,12 +111,14 @@ def translate(
     ] = False,
     backup: Annotated[
         bool,
-        Option(help="With --in-place: keep what was there as FILE.bak.", rich_help_panel=WHOLE),
+        Option(
+            help="With --in-place: keep the previous version as FILE.bak.", rich_help_panel=WHOLE
+        ),
     ] = True,
     retranslate: Annotated[
         Retranslate,
         Option(
-            help="What is translated again: nothing, what is marked for review, or all.",
+            help="Existing translations to replace: none, those marked for review, or all.",
             rich_help_panel=WHOLE,
         ),
     ] = Retranslate.NONE,
@@ -112,19 +126,19 @@ def translate(
         bool,
         Option(
             "--copy-others",
-            help="Copy what is of no known format, instead of leaving it out.",
+            help="Copy files of unknown formats instead of skipping them.",
             rich_help_panel=WHOLE,
         ),
     ] = False,
     resume: Annotated[
         bool,
-        Option("--resume", help="Go on where an earlier run was stopped.", rich_help_panel=WHOLE),
+        Option("--resume", help="Continue an interrupted run.", rich_help_panel=WHOLE),
     ] = False,
     force: Annotated[
         bool,
         Option(
             "--force",
-            help="Begin anew, make what is up to date too, and overwrite other files.",
+            help="Start over: translate up-to-date files too, and overwrite other files.",
             rich_help_panel=WHOLE,
         ),
     ] = False,
@@ -135,30 +149,14 @@ def translate(
     *,
     decoding: DecodingOptions,
 ) -> ExitStatus:
-    """Translate text line by line: as many lines come out as go in, in the same order.
+    """Translate text, documents and folders.
 
-    A FILE that by its name is Markdown, HTML, subtitles, PO or the like is a document: it comes out
-    with all of its markup, code, placeholders and white space, byte for byte but for the text.
+    Text is translated line by line: as many lines come out as go in, in the same order. Documents
+    (Markdown, HTML, subtitles, PO, Word and others, by file name) keep markup, code, placeholders
+    and white space. Folders, and patterns such as 'docs/**/*.md', are mirrored in the folder that
+    --output names; what is up to date there is left alone.
 
-    Folders, and patterns such as 'docs/**/*.md', are mirrored in the folder that --output names;
-    what is up to date there is left alone. --in-place fills PO, XLIFF, TMX and TSV files. A run
-    that was stopped goes on with --resume. A summary is said at the end, of documents in JSON too
-    with --json.
-
-    With no language given, that of each file is detected; with one, the model's other language
-    completes it. What was detected is said on stderr.
-
-    --n-best prints up to N lines for each line of input: its number, counted from 0, the
-    hypothesis and its score, separated by " ||| ". --json prints one object for each line of input.
-
-    --target-prefix and --require say how the translation of every line begins and what it contains.
-
-    --glossary has terms translated as you say and warns where that fails. --memory reuses the
-    translation of a text that is in it; --json also shows near matches.
-
-    --alignments and --scores write a line for each line that is printed: the pairs of word numbers
-    of the Pharaoh format, source first, words being what white space separates; and the score, a
-    tab, and log P of every piece and of the end of each sentence.
+    A source language that is not given is detected and reported on stderr.
     """
     if len(target or ()) > 1:
         raise UsageError("--target is given more than once: a call translates to one language")
@@ -184,7 +182,7 @@ def translate(
             "--memory reuses translations as they are: leave it out with --target-prefix, --require"
         )
     terms = Terms.read(glossary, memory, remote=remote is not None)
-    place = loading.Place(device, dtype, threads)
+    place = loading.ComputeSettings(device, dtype, threads)
     into = target[0] if target else None
     source, into = (name and (code_of(name) or name) for name in (source, into))
     names = None

@@ -1,4 +1,4 @@
-"""What a call of `tformer translate` means: lines, one document, or many files."""
+"""Plan of a `tformer translate` call: lines, one document, or many files."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from tformer.cli import lines, talk
+from tformer.cli import console, lines
 from tformer.cli.documents import LINES, DocumentJob
-from tformer.cli.evidence import Evidence
 from tformer.cli.exits import ExitStatus
 from tformer.cli.jobs import Manner, translate_files
 from tformer.cli.line_jobs import can_go_on, translate_lines
 from tformer.cli.progress import progress_bar
-from tformer.cli.setup import Setup
-from tformer.cli.summary import Outcome, Report, Summary
-from tformer.cli.tally import Tally
+from tformer.cli.report import FileOutcome, JobSummary, Report
+from tformer.cli.settings import Setup
+from tformer.cli.side_outputs import Evidence
+from tformer.cli.stats import Tally
 from tformer.documents.jobs.journal import Earlier
-from tformer.documents.jobs.tree import Item, Plan, is_pattern, plan_in_place, plan_tree
+from tformer.documents.jobs.tree import JobFile, Plan, is_pattern, plan_in_place, plan_tree
 from tformer.documents.registry import PACKAGES, SUFFIXES, is_no_text, open_document
 from tformer.model.errors import InputError, UsageError
 
@@ -47,9 +47,9 @@ class TranslationCall:
     strict: bool
     n_best: int
     demands: bool
-    """Whether it is said how translations begin, or what they say."""
+    """True if a target prefix or required terms are given."""
     encoding: str | None = None
-    """Of lines; None is UTF-8."""
+    """Encoding of lines; None is UTF-8."""
 
     def check(self) -> None:
         """Find out before anything is loaded what cannot be done.
@@ -114,7 +114,7 @@ class TranslationCall:
         if self._path is None:
             return self._document(path, kind, setup)
         size = lines.size_of([path]) or 0
-        return self._files(Plan([Item(path, self._path, kind, size)]), setup)
+        return self._files(Plan([JobFile(path, self._path, kind, size)]), setup)
 
     @cached_property
     def folder(self) -> Path | None:
@@ -139,12 +139,12 @@ class TranslationCall:
 
     @property
     def _formats(self) -> list[str]:
-        """Of each file; what is of no known format is lines."""
+        """Format of each file; lines if it is no known format."""
         return [self.format or SUFFIXES.get(path.suffix.lower(), LINES) for path in self.files]
 
     @property
     def _is_utf_16(self) -> bool:
-        """Whether the only input is a file of lines that are no sequence of bytes."""
+        """True if the only input is a file of lines that are no sequence of bytes."""
         alone = len(self.files) == 1 and not (self._asks_for_lines or self.as_json)
         alone = alone and self.encoding is None
         return alone and lines.mark_of(self.files[0]) in lines.UTF_16
@@ -215,13 +215,13 @@ class TranslationCall:
 
     def _document(self, path: Path, format: str, setup: Setup) -> ExitStatus:
         """Translate one document to stdout."""
-        if format in PACKAGES and talk.is_terminal(sys.stdout):
+        if format in PACKAGES and console.is_terminal(sys.stdout):
             raise UsageError(f"{path}: a {format} file is not text: name a file with --output")
         name = lines.name_of(path)
         file = lines.read_all(path) if path == lines.STDIN else path
         document = open_document(file, format, name=name, target=setup.target)
         job = DocumentJob(name, document, self.manner.states)
-        tally, summary = Tally(), Summary()
+        tally, summary = Tally(), JobSummary()
         with (
             lines.open_output(None) as writer,
             progress_bar("translating", len(job.segments), data_on_stdout=False) as bar,
@@ -231,5 +231,5 @@ class TranslationCall:
                 job.translate(translator, choice, setup.decoding, tally, lambda: bar(1))
             )
         tally.warnings.report()
-        summary.add(Report(name, Outcome.TRANSLATED, None, tally))
+        summary.add(Report(name, FileOutcome.TRANSLATED, None, tally))
         return summary.status(strict=self.strict, whole=False)

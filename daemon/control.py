@@ -10,7 +10,6 @@ Importing this module costs neither torch nor gRPC: a command that finds no sock
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import socket
@@ -33,6 +32,7 @@ from tformer.daemon.files import (
 )
 from tformer.model.checkpoint.layout import find_model
 from tformer.model.errors import ServerError, TformerError
+from tformer.model.files import lock
 
 if TYPE_CHECKING:
     from tformer.protos.v1 import translation_pb2 as pb
@@ -62,7 +62,7 @@ def process_id() -> int | None:
 
 
 class Peer(NamedTuple):
-    """Who is at the other end of a unix socket, as the system knows."""
+    """Process at the other end of a unix socket, as the kernel reports it."""
 
     process: int
     user: int
@@ -70,7 +70,7 @@ class Peer(NamedTuple):
 
 
 def peer_of(connection: socket.socket) -> Peer:
-    """Who is at the other end."""
+    """Ask the kernel for the peer's credentials."""
     form = struct.Struct("3i")
     credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, form.size)
     return Peer(*form.unpack(credentials))
@@ -179,13 +179,13 @@ def _locked_folder() -> Iterator[None]:
         try:
             folder().mkdir(mode=0o700, parents=True, exist_ok=True)
             folder().chmod(0o700)  # refused by a folder of another user
-            lock = closing.enter_context((folder() / "daemon.lock").open("w"))
+            stream = closing.enter_context((folder() / "daemon.lock").open("w"))
         except OSError as error:
             raise ServerError(
                 f"{folder()}: cannot hold the daemon ({error.strerror}); XDG_RUNTIME_DIR may name "
                 "another folder"
             ) from error
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock(stream, wait=True)
         yield
 
 

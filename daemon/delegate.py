@@ -25,16 +25,16 @@ from tformer.daemon import files
 from tformer.model.errors import ServerError
 
 SIZE = struct.Struct("!I")
-"""What a call begins with: the bytes of its JSON."""
+"""Header of a call: the length of its JSON in bytes."""
 
 NEWS = struct.Struct("!ci")
-"""What the starter tells of a command."""
+"""Message of the pre-fork server about a command."""
 
 READY, ENDED = b"r", b"e"
 """Kinds of news: that it is about to begin, with the number of its process, and its exit status."""
 
 GO = b"g"
-"""What the caller answers to the first, with its files, if it has not given up."""
+"""Answer of the caller to the first, with its files, if it has not given up."""
 
 PATIENCE = 2.0
 """Seconds until a starter that says nothing is given up."""
@@ -45,17 +45,17 @@ ROOMS = ("cli", "daemon", "documents", "model", "protos", "server")
 _READ_EARLY = ("PYTHON", "LC_", "LANG", "GRPC_", "NUMBA_")
 
 
-class Call(NamedTuple):
-    """What a command is run with, besides its files."""
+class DelegatedCommand(NamedTuple):
+    """Arguments, environment and umask of a command; files are sent apart."""
 
     arguments: list[str]
     environment: dict[str, str]
     mask: int
-    """Of the permissions of new files."""
+    """Umask: permissions that new files do not get."""
     circumstances: str
 
     @classmethod
-    def here(cls, arguments: Sequence[str]) -> Call:
+    def here(cls, arguments: Sequence[str]) -> DelegatedCommand:
         """As this process would run it."""
         mask = os.umask(0)
         os.umask(mask)
@@ -67,8 +67,8 @@ class Call(NamedTuple):
         connection.sendall(SIZE.pack(len(body)) + body)
 
     @classmethod
-    def receive(cls, connection: socket.socket) -> Call:
-        """What was sent.
+    def receive(cls, connection: socket.socket) -> DelegatedCommand:
+        """Receive one.
 
         Raises:
             OSError: not all of it was.
@@ -81,7 +81,7 @@ class Call(NamedTuple):
 
 
 def circumstances() -> str:
-    """What a process that has been forked cannot take over from another.
+    """Fingerprint of process properties that a forked process cannot take over from another.
 
     That is the program itself, where it sees the files of the machine, what it may do and use, and
     the settings that are read once at the start. Commands are handed over among equals only.
@@ -146,7 +146,7 @@ def _agree(starter: socket.socket, path: Path, arguments: Sequence[str]) -> int 
     starter.settimeout(PATIENCE)
     try:
         starter.connect(str(path))
-        Call.here(arguments).send(starter)
+        DelegatedCommand.here(arguments).send(starter)
         process = _news(starter, READY)
         if process is not None:
             _send_files(starter)
@@ -186,7 +186,7 @@ def _accompany(process: int, starter: socket.socket) -> int:
 
 
 def _news(starter: socket.socket, kind: bytes) -> int | None:
-    """What the starter tells next, if it is of this kind."""
+    """Receive the next message, if it is of this kind."""
     received = _received(starter, NEWS.size)
     told, number = NEWS.unpack(received) if received else (b"", 0)
     return number if told == kind else None

@@ -1,4 +1,4 @@
-"""Where the files of the daemon are. Imports next to nothing: every command looks there."""
+"""Paths of the daemon's files. Imports next to nothing: every command looks there."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def folder() -> Path:
-    """Where all of them are, `$XDG_RUNTIME_DIR/tformer` or `~/.cache/tformer`.
+    """Folder of the daemon: `$XDG_RUNTIME_DIR/tformer` or `~/.cache/tformer`.
 
     Who has no home has one of his own among the temporary files.
     """
@@ -23,27 +23,27 @@ def folder() -> Path:
 
 
 def socket_path() -> Path:
-    """Where the daemon listens."""
+    """Socket of the daemon."""
     return folder() / "daemon.socket"
 
 
 def starter_path() -> Path:
-    """Where its starter listens, which runs commands."""
+    """Socket of the pre-fork server."""
     return folder() / "starter.socket"
 
 
 def log_path() -> Path:
-    """What both log."""
+    """Log of both."""
     return folder() / "daemon.log"
 
 
 def is_passed_by() -> bool:
-    """Whether commands are to do without it."""
+    """Return whether the environment tells commands to bypass the daemon."""
     return os.environ.get("TFORMER_DAEMON") == "0"
 
 
 def is_own_socket(path: Path) -> bool:
-    """Whether there is a socket, and nobody else has put it there."""
+    """Return whether there is a socket that belongs to this user."""
     try:
         found = path.stat()
     except OSError:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TextIO, cast
 
 from tformer.daemon import files
-from tformer.daemon.delegate import ENDED, GO, NEWS, READY, Call, circumstances
+from tformer.daemon.delegate import ENDED, GO, NEWS, READY, DelegatedCommand, circumstances
 
 PATIENCE = 10.0
 """Seconds in which a caller must have sent its call."""
@@ -103,7 +103,7 @@ def serve(daemon: int, program: Callable[[], object]) -> None:
     own = circumstances()
     if caller := _listen(daemon).serve():
         caller.settimeout(PATIENCE)
-        call = Call.receive(caller)
+        call = DelegatedCommand.receive(caller)
         if call.circumstances == own and (opened := _files_of(caller)):
             _become(call, opened)
             _go_with(caller)
@@ -111,7 +111,7 @@ def serve(daemon: int, program: Callable[[], object]) -> None:
 
 
 def _files_of(caller: socket.socket) -> list[int]:
-    """What the caller wants the command to have open; nothing if it has given up meanwhile."""
+    """Receive the descriptors of the command; nothing if the caller has given up meanwhile."""
     caller.sendall(NEWS.pack(READY, os.getpid()))
     go, opened, _, _ = socket.recv_fds(caller, len(GO), 4)
     return opened if go == GO else []
@@ -127,7 +127,7 @@ def _listen(daemon: int) -> Starter:
         return Starter(path, os.pidfd_open(daemon))
 
 
-def _become(call: Call, opened: list[int]) -> None:
+def _become(call: DelegatedCommand, opened: list[int]) -> None:
     """Take over what a command was called with: its standard streams, its folder, and the rest."""
     *streams, folder = opened
     for number, stream in enumerate(streams):

@@ -23,14 +23,14 @@ PUBLIC = {
     "tformer.model.errors": ["TformerError"],
     "tformer.model.terms.glossary": ["Entry", "Glossary"],
     "tformer.model.terms.translation_memory": ["Unit", "TranslationMemory"],
-    "tformer.model.pipeline.tm_translator": ["Remembering"],
+    "tformer.model.pipeline.tm_translator": ["MemoryTranslator"],
     "tformer.server.client.blocking": ["Client"],
     "tformer.server.client.asynchronous": ["AsyncClient"],
     "tformer.server.client.retries": ["Failure"],
     "tformer.documents.registry": ["open_document"],
     "tformer.documents.translation": ["translate_segments"],
 }
-"""What programs may use, and where it is defined."""
+"""Public names by the module that defines them."""
 
 HEAD = """# The library
 
@@ -88,14 +88,14 @@ def documented(node: ast.AST) -> str:
 
 
 def field_text(below: ast.stmt | None) -> str:
-    """What is said of a field by the string that follows it."""
+    """Docstring of a field: the string that follows it."""
     if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
         return ": " + " ".join(inspect.cleandoc(str(below.value.value)).split())
     return ""
 
 
 def is_private(name: str) -> bool:
-    """Whether a name is not for others."""
+    """Return whether a name is private."""
     return name.startswith("_")
 
 

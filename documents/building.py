@@ -13,16 +13,16 @@ from dataclasses import dataclass, replace
 from typing import TypeGuard
 
 from tformer.documents import protection
-from tformer.documents.inline.icu import Role, Span, variants
-from tformer.documents.segments import Inline, Mark, Part, Segment, State
+from tformer.documents.inline.icu import MessageRole, MessageSpan, variants
+from tformer.documents.segments import Inline, Mark, PlaceholderKind, Segment, SegmentState
 
 _Piece = str | Mark
 
 _BREAKS = re.compile(r"[ \t]*(?:\r\n|\r|\n)\s*|[ ]*\t\s*|(?<=\S) {3,}(?=\S)")
-"""What divides the text of string tables: line breaks, tabs, and blanks that make columns."""
+"""Separators in the text of string tables: line breaks, tabs, and blanks that make columns."""
 
 _ELSEWHERE = "\uffff"
-"""What stands for markup where the syntax of a message is looked for."""
+"""Placeholder for markup where the syntax of a message is looked for."""
 
 _FORMULA = re.compile(
     r"(?=.*\d)(?:(?<![^\W\d_])[^\W\d_]{1,3}(?![^\W\d_])|(?:[A-Z][a-z]?)+|[\d.,+=()/\u00b7\u00d7-]+)+"
@@ -31,15 +31,15 @@ _FORMULA = re.compile(
 
 
 @dataclass(frozen=True)
-class _Event:
+class _BuildEvent:
     """Something a format found."""
 
     kind: str
     """text, open, close or alone"""
     raw: str
-    """What stands in the file; of text, what a reader sees."""
+    """Source in the file; of text, what a reader sees."""
     name: str = ""
-    """Of markup that is opened or closed; of what stands alone, what is shown."""
+    """Name of markup that is opened or closed; the visible form of a standalone placeholder."""
     divides: bool | None = None
     """None where its surroundings tell."""
 
@@ -80,7 +80,7 @@ class Builder:
         self._breaks = _BREAKS if breaks else None
         self._separator = separator
         self._join = join or self._one_after_the_other
-        self._events: list[_Event] = []
+        self._events: list[_BuildEvent] = []
         self._parts: list[_Piece] = []
         self._inlines: dict[int, Inline] = {}
         self._undecided: set[int] = set()
@@ -92,15 +92,15 @@ class Builder:
         if self._events and self._events[-1].kind == "text":
             text = self._events.pop().raw + text
         if text:
-            self._events.append(_Event("text", text))
+            self._events.append(_BuildEvent("text", text))
 
     def open(self, name: str, raw: str) -> None:
         """Add the beginning of markup around words."""
-        self._events.append(_Event("open", raw, name))
+        self._events.append(_BuildEvent("open", raw, name))
 
     def close(self, name: str, raw: str) -> None:
         """Add the end of markup around words."""
-        self._events.append(_Event("close", raw, name))
+        self._events.append(_BuildEvent("close", raw, name))
 
     def alone(self, raw: str, shown: str = "", *, divides: bool | None = None) -> None:
         """Add something that is no text to translate.
@@ -110,10 +110,15 @@ class Builder:
             shown: what a model sees.
             divides: whether it divides the text; None if it does between two words.
         """
-        self._events.append(_Event("alone", raw, shown, divides))
+        self._events.append(_BuildEvent("alone", raw, shown, divides))
 
     def build(
-        self, id: str, *, target: str | None = None, state: State = State.NEW, context: str = ""
+        self,
+        id: str,
+        *,
+        target: str | None = None,
+        state: SegmentState = SegmentState.NEW,
+        context: str = "",
     ) -> Segment:
         """The segment of all that was added."""
         for event in self._without_syntax():
@@ -136,11 +141,11 @@ class Builder:
 
     # --- text
 
-    def _without_syntax(self) -> Iterator[_Event]:
+    def _without_syntax(self) -> Iterator[_BuildEvent]:
         """The events, with the syntax of a message with variants taken out of the text."""
         whole = "".join(e.raw if e.kind == "text" else _ELSEWHERE for e in self._events)
         spans = variants(whole) if "{" in whole else None
-        outside = [s for s in spans or [] if s.role is not Role.TEXT]
+        outside = [s for s in spans or [] if s.role is not MessageRole.TEXT]
         if not spans or any(_ELSEWHERE in whole[s.start : s.end] for s in outside):
             yield from self._events
             return
@@ -155,15 +160,15 @@ class Builder:
                     yield self._of_message(span, whole[start:end])
             position += size
 
-    def _of_message(self, span: Span, text: str) -> _Event:
-        if span.role is Role.SYNTAX:
-            return _Event("alone", self._plain_escape(text), "", True)
-        if span.role is Role.TEXT or (text == "''" and self._doubled):
-            return _Event("text", text)
+    def _of_message(self, span: MessageSpan, text: str) -> _BuildEvent:
+        if span.role is MessageRole.SYNTAX:
+            return _BuildEvent("alone", self._plain_escape(text), "", True)
+        if span.role is MessageRole.TEXT or (text == "''" and self._doubled):
+            return _BuildEvent("text", text)
         shown = text
-        if span.role is Role.QUOTED:
+        if span.role is MessageRole.QUOTED:
             shown = "'" if text == "''" else text[1:].removesuffix("'").replace("''", "'")
-        return _Event("alone", self._plain_escape(text), shown, False)
+        return _BuildEvent("alone", self._plain_escape(text), shown, False)
 
     def _add_text(self, text: str) -> None:
         position = 0
@@ -187,26 +192,26 @@ class Builder:
             text = text.replace("''", "'")
         for found in protection.scan(text, self._grammar):
             raw = self._escape(found.text)
-            if not self._tags and found.kind is not protection.Kind.TEXT:
+            if not self._tags and found.kind is not protection.RunKind.TEXT:
                 self._alone_now(raw, found.text, False)
                 continue
             match found.kind:
-                case protection.Kind.TEXT:
+                case protection.RunKind.TEXT:
                     self._parts.append(found.text)
-                case protection.Kind.OPENING:
+                case protection.RunKind.OPENING:
                     self._open_now("<" + found.name, raw)
-                case protection.Kind.CLOSING:
+                case protection.RunKind.CLOSING:
                     self._close_now("<" + found.name, raw)
-                case protection.Kind.LITERAL:
+                case protection.RunKind.LITERAL:
                     self._alone_now(raw, found.shown, False)
-                case protection.Kind.TAG:
+                case protection.RunKind.TAG:
                     breaks = found.name in protection.BREAKING
                     self._alone_now(raw, "\n" if breaks else "", breaks or None)
 
     # --- markup
 
     def _open_now(self, name: str, raw: str) -> None:
-        number = self._add(Inline(raw), Part.OPEN)
+        number = self._add(Inline(raw), PlaceholderKind.OPEN)
         self._opened_at[number] = len(self._parts) - 1
         self._open.append((name, number))
 
@@ -220,34 +225,34 @@ class Builder:
                 break
             self._stand_alone(number)
         self._inlines[number] = Inline(self._inlines[number].opening, raw)
-        self._parts.append(Mark(number, Part.CLOSE))
+        self._parts.append(Mark(number, PlaceholderKind.CLOSE))
 
     def _alone_now(self, raw: str, shown: str, divides: bool | None = None) -> None:
-        number = self._add(Inline(raw, shown=shown, divides=bool(divides)), Part.ALONE)
+        number = self._add(Inline(raw, shown=shown, divides=bool(divides)), PlaceholderKind.ALONE)
         if divides is None:
             self._undecided.add(number)
 
-    def _add(self, inline: Inline, part: Part) -> int:
+    def _add(self, inline: Inline, part: PlaceholderKind) -> int:
         number = len(self._inlines) + 1
         self._inlines[number] = inline
         self._parts.append(Mark(number, part))
         return number
 
     def _stand_alone(self, number: int) -> None:
-        self._parts[self._opened_at[number]] = Mark(number, Part.ALONE)
+        self._parts[self._opened_at[number]] = Mark(number, PlaceholderKind.ALONE)
 
     # --- afterwards
 
     def _collapse(self) -> None:
         """Make one placeholder of markup around no words, and of formulas with markup in them."""
-        if not any(isinstance(p, Mark) and p.part is Part.OPEN for p in self._parts):
+        if not any(isinstance(p, Mark) and p.part is PlaceholderKind.OPEN for p in self._parts):
             return
-        ends = {p.number: i for i, p in enumerate(self._parts) if _is(p, Part.CLOSE)}
+        ends = {p.number: i for i, p in enumerate(self._parts) if _is(p, PlaceholderKind.CLOSE)}
         kept: list[_Piece] = []
         position = 0
         while position < len(self._parts):
             part = self._parts[position]
-            if isinstance(part, Mark) and part.part is Part.OPEN:
+            if isinstance(part, Mark) and part.part is PlaceholderKind.OPEN:
                 end = ends[part.number] + 1
                 if all(isinstance(inner, Mark) for inner in self._parts[position:end]):
                     kept.append(self._one(self._parts[position:end]))
@@ -258,7 +263,11 @@ class Builder:
                     kept[-1:] = [before] if before else []
                     kept.append(self._one(inside))
                     self._parts[end : end + 1] = [after] if after else []
-                    ends = {p.number: i for i, p in enumerate(self._parts) if _is(p, Part.CLOSE)}
+                    ends = {
+                        p.number: i
+                        for i, p in enumerate(self._parts)
+                        if _is(p, PlaceholderKind.CLOSE)
+                    }
                     position = end
                     continue
                 if self._hangs(kept, self._parts[position:end]):
@@ -296,7 +305,7 @@ class Builder:
         return left[: stem.start()], pieces, right[rest.end() :]
 
     def _hangs(self, kept: Sequence[_Piece], inside: Sequence[_Piece]) -> bool:
-        """Whether markup without a letter hangs on a word: the number of a note."""
+        """Return whether markup without a letter hangs on a word: the number of a note."""
         content = "".join(part for part in inside if isinstance(part, str))
         left = kept[-1] if kept and isinstance(kept[-1], str) else ""
         return left[-1:].isalpha() and not re.search(r"[^\W\d_]|\s|\A[^\w*(\[]", content)
@@ -308,13 +317,15 @@ class Builder:
         raw = self._join(pieces, self._inlines)
         inner = [part.number for part in pieces if isinstance(part, Mark)]
         divides = any(self._inlines[n].divides for n in inner)
-        if any(n in self._undecided for n in inner) or not any(_is(p, Part.ALONE) for p in pieces):
+        if any(n in self._undecided for n in inner) or not any(
+            _is(p, PlaceholderKind.ALONE) for p in pieces
+        ):
             self._undecided.add(number)
         self._inlines[number] = Inline(raw, shown=shown, divides=divides)
-        return Mark(number, Part.ALONE)
+        return Mark(number, PlaceholderKind.ALONE)
 
     def _shown(self, mark: Mark) -> str:
-        return self._inlines[mark.number].shown if mark.part is Part.ALONE else ""
+        return self._inlines[mark.number].shown if mark.part is PlaceholderKind.ALONE else ""
 
     def _one_after_the_other(self, pieces: Sequence[_Piece], inlines: dict[int, Inline]) -> str:
         return "".join(
@@ -328,7 +339,7 @@ class Builder:
             if not isinstance(part, Mark) or part.number not in self._undecided:
                 continue
             inline = self._inlines[part.number]
-            if part.part is not Part.ALONE or inline.shown.strip():
+            if part.part is not PlaceholderKind.ALONE or inline.shown.strip():
                 continue
             before = _neighbour(self._parts[:place][::-1])[-1:]
             after = _neighbour(self._parts[place + 1 :])[:1]
@@ -336,7 +347,7 @@ class Builder:
                 self._inlines[part.number] = replace(inline, divides=True)
 
 
-def _is(piece: _Piece, part: Part) -> TypeGuard[Mark]:
+def _is(piece: _Piece, part: PlaceholderKind) -> TypeGuard[Mark]:
     return isinstance(piece, Mark) and piece.part is part
 
 
@@ -345,6 +356,6 @@ def _neighbour(pieces: Sequence[_Piece]) -> str:
     for piece in pieces:
         if isinstance(piece, str):
             return piece
-        if piece.part is Part.ALONE:
+        if piece.part is PlaceholderKind.ALONE:
             return ""
     return ""

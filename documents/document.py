@@ -18,11 +18,11 @@ class Document(Protocol):
 
     @property
     def segments(self) -> Sequence[Segment]:
-        """What can be translated, in the order of the file."""
+        """Segments to translate, in the order of the file."""
         ...
 
     @property
-    def languages(self) -> Languages:
+    def languages(self) -> DocumentLanguages:
         """The languages that the file names."""
         ...
 
@@ -51,7 +51,7 @@ class Document(Protocol):
 
 
 @dataclass(frozen=True)
-class Languages:
+class DocumentLanguages:
     """The languages that a file says it has; None where it says nothing."""
 
     source: str | None = None
@@ -76,7 +76,7 @@ class Slot:
     """From a translation with placeholders to what changes. Two segments may ask for the same
     edit, as two plural forms do of the flag of their entry; it is made once."""
     depth: int = 0
-    """How many segments this one may stand inside of: an attribute of a tag in a sentence has 1."""
+    """Number of segments that may contain this one: an attribute of a tag in a sentence has 1."""
 
 
 def replacing(segment: Segment, start: int, end: int, escape: Callable[[str], str] = str) -> Slot:
@@ -97,18 +97,18 @@ class TextDocument:
     read: Callable[[str], Iterable[Slot]]
     """Finds the slots in the text of a file; the same ids for the same structure."""
     escape: Callable[[str], str] | None = None
-    """How the format spells a character that the file's encoding lacks."""
-    declares: Callable[[str], Languages] = lambda _: Languages()
+    """Spelling of a character that the file's encoding lacks."""
+    declares: Callable[[str], DocumentLanguages] = lambda _: DocumentLanguages()
     """Finds the languages that the text of a file names."""
     skeleton: Callable[[str], object] | None = None
-    """What must be the same in the text of a file and of its translation, for formats in which the
+    """Structure that must be the same in a file and its translation, for formats in which the
     words tell where segments begin; None to compare segments."""
     labels: Callable[[str, str], Iterable[Edit]] = lambda _, __: ()
     """Edits that name a language, given the text of a file and the language of what was written."""
 
     @cached_property
     def slots(self) -> Sequence[Slot]:
-        """What can be translated and how it is written."""
+        """Segments to translate, and how each is written."""
         return with_unique_ids(self.read(self.source.text))
 
     @property
@@ -117,7 +117,7 @@ class TextDocument:
         return [slot.segment for slot in self.slots]
 
     @property
-    def languages(self) -> Languages:
+    def languages(self) -> DocumentLanguages:
         """See `Document`."""
         return self.declares(self.source.text)
 
@@ -145,7 +145,7 @@ class TextDocument:
         return text
 
     def spellings(self) -> dict[str, str]:
-        """What stands in the file for each segment that is written in one place, by its id."""
+        """Source in the file of each segment that is written in one place, by its id."""
         found = {}
         for slot in self.slots:
             edits = list(slot.edits(slot.segment.text))
@@ -172,7 +172,7 @@ class TextDocument:
         )
 
     def _problem(self, changed: Mapping[str, str]) -> str | None:
-        """What is wrong with the file with some translations, if it is read again."""
+        """Fault of the file with some translations, if it is read again."""
         text = self._written(changed)
         try:
             again = with_unique_ids(self.read(text))

@@ -1,4 +1,4 @@
-"""What must pass through a translation unchanged: found in plain text before it is translated.
+"""Protection of literals: finds text that must pass through a translation unchanged.
 
 Code, URLs, e-mail addresses, paths, variables of every usual template language, and tags. In doubt
 less is protected: a word taken for code stays foreign in every translation, while a literal that
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 
-class Kind(Enum):
-    """What a piece of text is."""
+class RunKind(Enum):
+    """Kind of a run of text."""
 
     TEXT = auto()
     LITERAL = auto()
@@ -25,19 +25,19 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True)
-class Found:
+class TextRun:
     """A piece of text."""
 
-    kind: Kind
+    kind: RunKind
     text: str
     name: str = ""
-    """Of a tag, in lower case."""
+    """Name of a tag, in lower case."""
     shows: str | None = None
-    """What a model sees of a literal, where it is not its text."""
+    """Text that a model sees for a literal, where it is not its own."""
 
     @property
     def shown(self) -> str:
-        """What a model sees of a literal."""
+        """Text that a model sees for a literal."""
         return self.text if self.shows is None else self.shows
 
 
@@ -134,7 +134,7 @@ _INTERESTING = re.compile(
 )
 
 
-def scan(text: str, grammar: str = "") -> Iterator[Found]:
+def scan(text: str, grammar: str = "") -> Iterator[TextRun]:
     """Cut a text into what is to be translated and what is not; the pieces are the text again.
 
     Args:
@@ -144,19 +144,19 @@ def scan(text: str, grammar: str = "") -> Iterator[Found]:
     position = 0
     if _INTERESTING.search(text):
         places = [_directives(text, grammar), _literals(text), _arguments(text), _tags(text)]
-        finders = [_Finder(place) for place in places]
+        finders = [_PatternFinder(place) for place in places]
         while found := _first(finders, position):
             start, piece = found
             if position < start:
-                yield Found(Kind.TEXT, text[position:start])
+                yield TextRun(RunKind.TEXT, text[position:start])
             yield piece
             position = start + len(piece.text)
     if position < len(text):
-        yield Found(Kind.TEXT, text[position:])
+        yield TextRun(RunKind.TEXT, text[position:])
 
 
 def closings(text: str) -> dict[int, int]:
-    """Where each brace that is opened is closed: the index behind the closing one.
+    """Index behind the closing brace of each brace that is opened.
 
     An apostrophe before a brace quotes, as ICU has it; any other is an apostrophe.
     """
@@ -175,23 +175,23 @@ def closings(text: str) -> dict[int, int]:
     return ends
 
 
-_Places = Iterator[tuple[int, Found]]
+_Places = Iterator[tuple[int, TextRun]]
 
 
-class _Finder:
+class _PatternFinder:
     """The places that one pattern finds, with a look at the next of them."""
 
     def __init__(self, places: _Places) -> None:
         self._places = places
         self._next = next(places, None)
 
-    def at_or_after(self, position: int) -> tuple[int, Found] | None:
+    def at_or_after(self, position: int) -> tuple[int, TextRun] | None:
         while self._next is not None and self._next[0] < position:
             self._next = next(self._places, None)
         return self._next
 
 
-def _first(finders: list[_Finder], position: int) -> tuple[int, Found] | None:
+def _first(finders: list[_PatternFinder], position: int) -> tuple[int, TextRun] | None:
     """The next place; where two begin together, that of the first finder."""
     places = [place for finder in finders if (place := finder.at_or_after(position))]
     return min(places, key=lambda place: place[0], default=None)
@@ -227,12 +227,12 @@ def _directives(text: str, grammar: str) -> _Places:
     if pattern := _GRAMMARS.get(grammar):
         for match in re.finditer(pattern, text):
             shows = "%" if match[0] == "%%" else None
-            yield match.start(), Found(Kind.LITERAL, match[0], shows=shows)
+            yield match.start(), TextRun(RunKind.LITERAL, match[0], shows=shows)
 
 
 def _literals(text: str) -> _Places:
     for match in _LITERALS.finditer(text):
-        yield match.start(), Found(Kind.LITERAL, match[0], shows=_SHOWS.get(match[0]))
+        yield match.start(), TextRun(RunKind.LITERAL, match[0], shows=_SHOWS.get(match[0]))
 
 
 _SHOWS = {"%%": "%", "\\N": "\n", "\\h": " "}
@@ -242,7 +242,7 @@ def _arguments(text: str) -> _Places:
     ends = closings(text)
     for match in _ARGUMENT.finditer(text):
         if end := ends.get(match.start()):
-            yield match.start(), Found(Kind.LITERAL, text[match.start() : end])
+            yield match.start(), TextRun(RunKind.LITERAL, text[match.start() : end])
 
 
 def _tags(text: str) -> _Places:
@@ -254,13 +254,13 @@ def _tags(text: str) -> _Places:
             if end:
                 shown = re.sub(r"<[^<>]*>", "", text[match.end() : end.start()])
                 raw = text[match.start() : end.end()]
-                yield match.start(), Found(Kind.LITERAL, raw, name, " ".join(shown.split()))
+                yield match.start(), TextRun(RunKind.LITERAL, raw, name, " ".join(shown.split()))
                 continue
         yield match.start(), _tag(match)
 
 
-def _tag(match: re.Match[str]) -> Found:
+def _tag(match: re.Match[str]) -> TextRun:
     name = (match["name"] or "").lower()
     if not name or name in _VOID | BREAKING or match["rest"].endswith("/"):
-        return Found(Kind.TAG, match[0], name)
-    return Found(Kind.CLOSING if match["closing"] else Kind.OPENING, match[0], name)
+        return TextRun(RunKind.TAG, match[0], name)
+    return TextRun(RunKind.CLOSING if match["closing"] else RunKind.OPENING, match[0], name)

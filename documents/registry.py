@@ -1,4 +1,4 @@
-"""Which format a file is of, and how files of it are read."""
+"""Detection of file formats, and their readers."""
 
 import re
 from collections.abc import Mapping
@@ -218,7 +218,8 @@ _TEXTS = re.compile(
 
 
 def may_be_settings(path: Path) -> bool:
-    """Whether a file is of a format that settings are written in too, and does not look like texts.
+    """Return whether a file is of a format that settings are written in too, and does not look
+    like texts.
 
     Such a file is translated if it is named, not because it is in a folder.
     """
@@ -227,7 +228,8 @@ def may_be_settings(path: Path) -> bool:
 
 
 def is_no_text(path: Path) -> bool:
-    """Whether a file of no known format is none of lines: by its name, or by what is in it."""
+    """Return whether a file of no known format is none of lines: by its name, or by what is in
+    it."""
     if path.suffix.lower() in SUFFIXES:
         return False
     if path.suffix.lower() in _NO_LINES:

@@ -16,8 +16,8 @@ from enum import Enum, StrEnum
 _PLACEHOLDER = re.compile(r"<(/?)([1-9][0-9]{0,8})(/?)>")
 
 
-class State(StrEnum):
-    """How far a segment's translation is; a file that holds no translations has only NEW ones."""
+class SegmentState(StrEnum):
+    """Translation state of a segment; a file that holds no translations has only NEW ones."""
 
     NEW = "new"
     """Not translated."""
@@ -27,8 +27,8 @@ class State(StrEnum):
     """Translated by a person; not to be touched unless asked for."""
 
 
-class Part(Enum):
-    """What a placeholder is."""
+class PlaceholderKind(Enum):
+    """Kind of a placeholder."""
 
     OPEN = "<{}>"
     CLOSE = "</{}>"
@@ -40,7 +40,7 @@ class Mark:
     """A placeholder in the text of a segment."""
 
     number: int
-    part: Part
+    part: PlaceholderKind
 
     def __str__(self) -> str:
         return self.part.value.format(self.number)
@@ -48,21 +48,21 @@ class Mark:
 
 @dataclass(frozen=True)
 class Inline:
-    """What a placeholder stands for."""
+    """Inline markup or literal behind a placeholder."""
 
     opening: str
-    """What stands in the file for `<n>` or `<n/>`."""
+    """Source in the file for `<n>` or `<n/>`."""
     closing: str | None = None
-    """What stands in the file for `</n>`; None for what stands alone."""
+    """Source in the file for `</n>`; None for a standalone placeholder."""
     shown: str = ""
-    """What a model sees in the place of `<n/>`; nothing for what is no part of a sentence."""
+    """Text that a model sees for `<n/>`; nothing for what is no part of a sentence."""
     divides: bool = False
-    """Whether what stands before and behind it is translated apart: a line break, a tab, the syntax
+    """True if what stands before and behind it is translated apart: a line break, a tab, the syntax
     between two variants of a message."""
 
-    def raw(self, part: Part) -> str:
-        """What stands in the file for one placeholder."""
-        return (self.closing or "") if part is Part.CLOSE else self.opening
+    def raw(self, part: PlaceholderKind) -> str:
+        """Source in the file for one placeholder."""
+        return (self.closing or "") if part is PlaceholderKind.CLOSE else self.opening
 
 
 @dataclass(frozen=True)
@@ -74,32 +74,32 @@ class Segment:
     text: str
     """The source, with placeholders."""
     inlines: Mapping[int, Inline] = field(default_factory=dict)
-    """What the placeholders stand for, by number."""
+    """Inline elements of the placeholders, by number."""
     target: str | None = None
     """The translation that the file holds; "" if it has room for one, None if it has none."""
-    state: State = State.NEW
+    state: SegmentState = SegmentState.NEW
     context: str = ""
-    """Where it stands, for people and for those who choose between meanings."""
+    """Context of the segment, for people and for those who choose between meanings."""
 
     @property
     def current(self) -> str:
-        """What stands in the file now, in the place where a translation goes."""
+        """Text in the file now, in the place where a translation goes."""
         return self.text if self.target is None else self.target
 
     @property
     def plain(self) -> str:
-        """What a model sees: no markup around words, and literals as they are."""
+        """Plain text for a model: no markup around words, and literals as they are."""
         return "".join(
             part if isinstance(part, str) else self._shown(part) for part in parts(self.text)
         )
 
     @property
     def has_words(self) -> bool:
-        """Whether there is anything to translate besides literals."""
+        """True if there is anything to translate besides literals."""
         return any(_has_letter(part) for part in parts(self.text) if isinstance(part, str))
 
     def _shown(self, mark: Mark) -> str:
-        return self.inlines[mark.number].shown if mark.part is Part.ALONE else ""
+        return self.inlines[mark.number].shown if mark.part is PlaceholderKind.ALONE else ""
 
 
 def parts(text: str) -> Iterator[str | Mark]:
@@ -110,7 +110,13 @@ def parts(text: str) -> Iterator[str | Mark]:
             continue
         if position < match.start():
             yield text[position : match.start()]
-        part = Part.CLOSE if match[1] else Part.ALONE if match[3] else Part.OPEN
+        part = (
+            PlaceholderKind.CLOSE
+            if match[1]
+            else PlaceholderKind.ALONE
+            if match[3]
+            else PlaceholderKind.OPEN
+        )
         yield Mark(int(match[2]), part)
         position = match.end()
     if position < len(text):
@@ -125,7 +131,7 @@ def without_marks(text: str) -> str:
 
 
 def problem_with(segment: Segment, text: str) -> str | None:
-    """Why a text cannot be the translation of a segment: None, or one clause.
+    """Reason why a text cannot be the translation of a segment: None, or one clause.
 
     Every placeholder of the segment must be there once, and pairs must be closed inside out.
     """
@@ -135,9 +141,9 @@ def problem_with(segment: Segment, text: str) -> str | None:
         if isinstance(part, str):
             continue
         seen.append(part)
-        if part.part is Part.OPEN:
+        if part.part is PlaceholderKind.OPEN:
             opened.append(part.number)
-        elif part.part is Part.CLOSE and (not opened or opened.pop() != part.number):
+        elif part.part is PlaceholderKind.CLOSE and (not opened or opened.pop() != part.number):
             return f"{part} closes what is not open"
     counts = Counter(seen)
     for part in parts(segment.text):

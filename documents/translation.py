@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from tformer.documents.inline.correspondence import Alignment
-from tformer.documents.inline.dividing import Unit, units
+from tformer.documents.inline.dividing import DividedUnit, units
 from tformer.documents.inline.restoring import fragments, joined, restore
 from tformer.documents.segments import Segment, problem_with
 
@@ -38,7 +38,7 @@ MOST_PLACEHOLDERS = 100
 """A segment with more is no sentence but a table or a program; it is translated in fragments."""
 
 UNREADABLE = "\ufffd"
-"""What stands for a character that was spelt wrong."""
+"""Replacement for a character that cannot be decoded."""
 
 _NUMBER = re.compile(r"\d+(?:[.,:\u2019'\u00a0\u202f]\d+)*")
 
@@ -51,9 +51,9 @@ class TranslatedSegment:
     text: str
     """The translation, with the placeholders of the segment."""
     warnings: tuple[str, ...] = ()
-    """What a reader should look at, a clause each."""
+    """Warnings for a reader, a clause each."""
     failed: bool = False
-    """Whether there is no translation, and the text is what stands in the file."""
+    """True if there is no translation, and the text is what stands in the file."""
 
 
 def translate_segments(
@@ -104,7 +104,7 @@ def translate_in_fragments(
 
 
 def _together(
-    segment: Segment, own: Sequence[Unit], done: Mapping[str, TranslatedSegment]
+    segment: Segment, own: Sequence[DividedUnit], done: Mapping[str, TranslatedSegment]
 ) -> TranslatedSegment:
     """A segment from its units; one that cannot be translated leaves all of them as they were."""
     results = [
@@ -156,7 +156,7 @@ def _with_dots_of(source: str, target: str) -> str:
 
 
 def _doubts(source: str, target: str) -> Iterator[str]:
-    """What a reader should look at in a translation that is taken."""
+    """Warnings about a translation that is taken."""
     if missing := _numbers(source) - _numbers(target):
         yield f"the number {' '.join(sorted(missing))} of the source is not in the translation"
     if target.count(UNREADABLE) > source.count(UNREADABLE):

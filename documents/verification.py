@@ -14,7 +14,7 @@ from typing import Protocol
 from tformer.documents.segments import Segment
 
 
-class _Span(Protocol):
+class _FilePart(Protocol):
     """A part of a file."""
 
     @property
@@ -23,16 +23,16 @@ class _Span(Protocol):
     def end(self) -> int: ...
 
 
-class Slot(Protocol):
+class VerifiedSlot(Protocol):
     """A segment and the parts of a file in which its translation is written."""
 
     @property
     def segment(self) -> Segment:
-        """What is translated."""
+        """Segment to translate."""
         ...
 
     @property
-    def edits(self) -> Callable[[str], Iterable[_Span]]:
+    def edits(self) -> Callable[[str], Iterable[_FilePart]]:
         """From a translation to what changes in the file."""
         ...
 
@@ -88,8 +88,10 @@ def _sift(
         _sift(items[middle:], good, problem, trials, damages)
 
 
-def difference(before: str, old: Sequence[Slot], after: str, new: Sequence[Slot]) -> str | None:
-    """How the structure of a file differs from that of its source; None if it does not."""
+def difference(
+    before: str, old: Sequence[VerifiedSlot], after: str, new: Sequence[VerifiedSlot]
+) -> str | None:
+    """Difference in structure between a file and its source; None if there is none."""
     if len(old) != len(new):
         return f"the file would have {len(new)} segments in the place of {len(old)}"
     for a, b in zip(old, new, strict=True):
@@ -105,7 +107,7 @@ def difference(before: str, old: Sequence[Slot], after: str, new: Sequence[Slot]
 
 
 def _marks(segment: Segment) -> Counter[tuple[str, str | None]]:
-    """What the placeholders of a segment stand for, without attributes that are translated."""
+    """Content of a segment's placeholders, without attributes that are translated."""
     inlines = segment.inlines.values()
     return Counter((_bare(i.opening), i.closing and _bare(i.closing)) for i in inlines)
 
@@ -117,7 +119,7 @@ def _bare(raw: str) -> str:
     return " ".join(raw.split())
 
 
-def _around(text: str, slots: Sequence[Slot]) -> list[str]:
+def _around(text: str, slots: Sequence[VerifiedSlot]) -> list[str]:
     """A file without its segments."""
     spans = sorted(
         {(edit.start, edit.end) for slot in slots for edit in slot.edits(slot.segment.text)},

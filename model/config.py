@@ -42,7 +42,7 @@ class TransformerConfig:
     """Longest sequence, in vocabulary pieces, for which positions are defined."""
     pad_id: int = 0
     bos_id: int = 1
-    """What the decoder reads first."""
+    """First token that the decoder reads."""
     eos_id: int = 2
     target_vocab_size: int | None = None
     """Entries in a target vocabulary with embeddings of its own; None: source and target share."""
@@ -51,7 +51,7 @@ class TransformerConfig:
     frequencies of tensor2tensor, tables that were learned, or none but a bias of self-attention
     that depends on the distance (T5)."""
     first_position: int = 0
-    """What computed positions count from."""
+    """First of the computed positions."""
     scale_embedding: bool = True
     """Embeddings times √d_model."""
     logits_bias: bool = False
@@ -114,7 +114,7 @@ class TransformerConfig:
 
     @property
     def is_common(self) -> bool:
-        """Whether the networks for CUDA graphs and int8 compute it, and not the eager one alone."""
+        """True if the networks for CUDA graphs and int8 compute it, and not the eager one alone."""
         return (
             self.biases
             and not self.gated
@@ -146,20 +146,20 @@ class TransformerConfig:
 
 @dataclass(frozen=True)
 class AlignmentHeads:
-    """Which heads of the decoder's cross-attention tell which words became which."""
+    """Cross-attention heads of the decoder that align words."""
 
     layer: int
     """From 0, the lowest."""
     heads: tuple[int, ...]
     """From 0; their weights are averaged."""
     reads: bool
-    """Whether a target piece is aligned by the position that reads it (Chen et al., 2020, "Accurate
+    """True if a target piece is aligned by the position that reads it (Chen et al., 2020, "Accurate
     Word Alignment Induction from Neural Machine Translation") rather than by the one before, which
     predicts it."""
 
     @classmethod
     def default(cls, config: TransformerConfig) -> AlignmentHeads:
-        """Of a model of which nothing was measured: all heads of a layer, where they predict.
+        """Heads for a model without measurements: all of a layer, where they predict.
 
         Of six layers it is the fifth, as in Garg et al. (2019), "Jointly Learning to Align and
         Translate with Transformer Models"; of two the second.

@@ -1,4 +1,4 @@
-"""What a caller may ask of decoding; needs no torch, so that a command can check it at once."""
+"""Decoding options; needs no torch, so that a command can check them at once."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MAX_PREFIX_CHARACTERS = 10_000
 
 @dataclass(frozen=True)
 class DecodingOptions:
-    """How one sentence is decoded. Wrong values are refused with a sentence that names the option.
+    """Decoding options of one sentence. Invalid values are refused with the name of the option.
 
     Raises:
         UsageError: when an option is of the wrong type or out of its range.
@@ -84,13 +84,13 @@ class DecodingOptions:
     hypothesis has said is multiplied by theta, as transformers does in beam search, that is without
     normalising again. 1 changes nothing, more discourages."""
     target_prefix: str = ""
-    """How the translation of a text begins; where it has several sentences, that of the first that
-    is translated. It is scored like what follows, and counts in ``max_length``. White space and the
+    """Forced prefix of the translation; in a text of several sentences, of the first that is
+    translated. It is scored like what follows, and counts in ``max_length``. White space and the
     composition of characters do not count, and what follows may go on with its last word."""
     required_terms: tuple[str, ...] = ()
-    """What the translation of a text says, each as whole words and as it is written, but that a
-    small first letter may become a capital. A text that would not say one is decoded again, as
-    `tformer.model.passes.required_terms` tells; where that fails too a warning says so."""
+    """Terms that the translation of a text must contain, as whole words and as written, but for the
+    case of the first letter. A text that lacks one is decoded again with constraints; where that
+    fails too, there is a warning."""
     prefix_bias: float = 0.0
     """beta of biased decoding (Arivazhagan et al., 2020, section 3.2), ``prefix_bias_beta`` of
     CTranslate2: the prefix of a request is not forced but recommended. As long as a hypothesis
@@ -100,26 +100,26 @@ class DecodingOptions:
     samples, and ``n_best`` of them are returned, the most probable first. Scores are those of the
     model, at a temperature of 1."""
     temperature: float = 1.0
-    """Of sampling: tokens are drawn with probabilities proportional to P^(1/temperature). Below 1
-    the probable become more so."""
+    """Sampling temperature: tokens are drawn with probabilities proportional to P^(1/temperature).
+    Below 1 the distribution is sharper."""
     top_k: int = 0
-    """Of sampling: draw among the k most probable tokens (Fan et al., 2018); 0 is all."""
+    """Number of most probable tokens to sample from (Fan et al., 2018); 0 is all."""
     top_p: float = 1.0
-    """Of sampling: draw among the fewest most probable tokens that together have this probability
-    (Holtzman et al., 2020, nucleus sampling), after temperature and ``top_k``."""
+    """Nucleus sampling (Holtzman et al., 2020): draw among the fewest most probable tokens that
+    together have this probability, after temperature and ``top_k``."""
     seed: int = 0
-    """Of sampling: the same request with the same seed gives the same translation, in any batch."""
+    """Seed of sampling: the same request and seed give the same translation, in any batch."""
     guard: bool = True
-    """Whether a translation that repeats itself, is far too long or short, or is its source again
-    is decoded once more; see `tformer.model.passes.guard`."""
+    """True to check for degenerate output: a translation that repeats itself, is far too long or
+    short, or is its source again is decoded once more; see `tformer.model.passes.guard`."""
     literals: bool = True
-    """Whether numbers, addresses, placeholders, emoji and the like are kept as they are, capitals
+    """True if numbers, addresses, placeholders, emoji and the like are kept as they are, capitals
     and characters that the vocabulary lacks are seen to, and no sentence with words becomes empty;
     see `tformer.model.passes.preparation`."""
     alignments: bool = False
-    """Whether to tell in `Hypothesis.alignment` which words became which."""
+    """True to compute word alignments, in `Hypothesis.alignment`."""
     token_scores: bool = False
-    """Whether to tell in `Hypothesis.piece_scores` how sure the model was of every piece."""
+    """True to return the log-probability of every piece, in `Hypothesis.piece_scores`."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be decoded."""

@@ -1,4 +1,5 @@
-"""What a translation is. Needs no torch, so that one may also come from elsewhere."""
+"""Translations and what belongs to them. Needs no torch, so that one may also come from
+elsewhere."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ class Link(NamedTuple):
 
 
 class PieceScore(NamedTuple):
-    """How sure the model was of one piece of a hypothesis."""
+    """Log-probability of one piece of a hypothesis."""
 
     span: Span
     """In the hypothesis; empty for the end of a sentence, and for a piece that cannot be seen."""
@@ -29,7 +30,7 @@ class PieceScore(NamedTuple):
 
 
 class WarningKind(StrEnum):
-    """What a warning is about, for programs."""
+    """Kind of a warning, for programs."""
 
     CUT = "cut"
     """A sentence was too long and was translated in parts."""
@@ -60,17 +61,17 @@ class Notice(str):
         return notice
 
     def __reduce__(self) -> tuple[type[Notice], tuple[WarningKind, str]]:
-        """What a copy is made of."""
+        """Constructor and arguments, for copies."""
         return type(self), (self.kind, str(self))
 
 
 def kind_of(warning: str) -> WarningKind:
-    """What a warning is about; OTHER if it does not know."""
+    """Kind of a warning; OTHER if it does not know."""
     return warning.kind if isinstance(warning, Notice) else WarningKind.OTHER
 
 
 class FinishReason(StrEnum):
-    """Why a translation ends where it does."""
+    """Reason why a translation ends."""
 
     END_OF_SENTENCE = "end of sentence"
     """Every sentence came to its end."""
@@ -89,37 +90,37 @@ class Hypothesis:
     """log P / lp as in `DecodingOptions.length_penalty`, summed over the sentences of the text;
     0 for what was not translated."""
     alignment: tuple[Link, ...] | None = None
-    """Which tokens became which, if it was asked for; see `tformer.model.passes.alignment`."""
+    """Word alignment, if it was asked for; see `tformer.model.passes.alignment`."""
     piece_scores: tuple[PieceScore, ...] | None = None
-    """Of every piece and the end of each sentence, if they were asked for. Their sum is log P."""
+    """Scores of every piece and the end of each sentence, if asked for. Their sum is log P."""
 
 
 @dataclass(frozen=True)
 class MemoryMatch:
-    """What a translation memory has for a text."""
+    """Match of a text in a translation memory."""
 
     source: str
     target: str
     score: float
-    """How much the sources are alike, 0 to 1; 1 is the same text."""
+    """Similarity of the sources, 0 to 1; 1 is the same text."""
     origin: str = ""
-    """Where it comes from, such as the name of a file."""
+    """Origin of the match, such as the name of a file."""
 
 
 @dataclass(frozen=True)
 class TermUse:
-    """What became of a glossary's term."""
+    """Use of a glossary's term in a translation."""
 
     source: str
     target: str
-    """What was asked for; where there are alternatives, the first."""
+    """Translation that was asked for; where there are alternatives, the first."""
     honoured: bool
-    """Whether the translation says it, or one of the alternatives."""
+    """True if the translation contains it, or one of the alternatives."""
 
 
 @dataclass(frozen=True)
 class Translation:
-    """What became of one text."""
+    """Translation of one text."""
 
     text: str
     """The best hypothesis. It has a line break only where the source has one."""
@@ -129,7 +130,7 @@ class Translation:
     """At most ``n_best``, the best first. Those of a text of many sentences are the best
     combinations of the sentences' own."""
     warnings: tuple[str, ...] = ()
-    """What the reader of this translation should know, a sentence each; see `Notice`."""
+    """Warnings for the reader of this translation, a sentence each; see `Notice`."""
     finish_reason: FinishReason = FinishReason.END_OF_SENTENCE
     source_tokens: int = 0
     """Tokens that the encoder read."""
@@ -138,9 +139,9 @@ class Translation:
     terms: tuple[TermUse, ...] = ()
     """The terms of the glossary that were found in the source."""
     matches: tuple[MemoryMatch, ...] = ()
-    """What the translation memory has, the most alike first."""
+    """Matches in the translation memory, the most similar first."""
 
     @property
     def reused(self) -> bool:
-        """Whether the text is that of a translation memory."""
+        """True if the text is that of a translation memory."""
         return any(match.score == 1 for match in self.matches)

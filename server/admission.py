@@ -1,4 +1,4 @@
-"""How much work is let in: a bound in tokens, a share for each client, and how long to wait.
+"""Admission control: a bound on queued tokens, and an estimate of the wait when it is reached.
 
 A client that holds something already gets more only while at least as much as it would then hold
 stays free (the dynamic threshold of Choudhury and Hahne, 1998). So one client alone takes half of
@@ -165,7 +165,7 @@ class Reservation:
     tokens: int
     client: str = ""
     besides: int = 0
-    """Of these, tokens of what came with the texts."""
+    """Tokens among these of what came with the texts."""
 
     def resize(self, tokens: int) -> None:
         """Hold room for texts of so many tokens instead, now that they have been counted."""

@@ -11,17 +11,13 @@ drains, and a second one stops at once. It heeds them from before the loading of
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import signal
-import sys
 import time
-from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -33,10 +29,9 @@ from tformer.server.access import address as addresses
 from tformer.server.access.address import Address
 from tformer.server.access.sockets import UnixSocket
 from tformer.server.access.tls import Certificates, TlsFiles
-from tformer.server.access.tokens import Gate
+from tformer.server.access.tokens import Authenticator
 from tformer.server.admission import Admission
 from tformer.server.glossaries.catalog import Glossaries, GlossarySource
-from tformer.server.handshakes import LONGEST, Handshakes, LookFirst
 from tformer.server.limits import DAY, Limits, check_range
 from tformer.server.models import Models, ModelSource, Settings
 from tformer.server.observability.metrics import Exporter, Metrics
@@ -44,7 +39,8 @@ from tformer.server.rpc.admin import AdminService
 from tformer.server.rpc.calls import Calls, TokenNeeded, only_administrators
 from tformer.server.rpc.health import HealthService
 from tformer.server.rpc.service import TranslationService
-from tformer.server.translation_cache import Cache
+from tformer.server.translation_cache import TranslationCache
+from tformer.server.tuning import keep_what_is_loaded, prepare_threads, run_loop
 
 logger = logging.getLogger(__name__)
 
@@ -53,15 +49,6 @@ ADMIN = admin_pb2.DESCRIPTOR.services_by_name["AdminService"]
 REFLECTION = reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"]
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
-
-SWITCH_SECONDS = 0.0005
-"""How long a thread may keep the interpreter from the others. Engines need it for some hundred
-microseconds between two steps of a few milliseconds; with Python's own 5 ms they would wait for the
-answering of calls as long as they compute."""
-
-NEW_OBJECTS = 20_000
-"""A search for garbage after so many new objects, a few megabytes; Python's own 700 are a handful
-of calls."""
 
 LEAST_QUEUE = 256
 """Tokens; a server that accepts fewer could not take the texts that it is for."""
@@ -92,7 +79,7 @@ class ServerOptions:
     grace: float = 30.0
     """Seconds that accepted work has after SIGTERM."""
     metrics: Address | None = None
-    """Where Prometheus may ask; None is nowhere."""
+    """Address of the Prometheus endpoint; None for none."""
     tokens: Path | None = None
     """File of bearer tokens; None lets everybody in."""
     tls: TlsFiles | None = None
@@ -137,7 +124,7 @@ class Server:
         self._metrics = Metrics(lambda: self._admission.tokens)
         self._models = Models(options.models, options.settings, self._metrics.watch)
         self._glossaries = Glossaries(options.glossaries)
-        self._gate = Gate(options.tokens)
+        self._gate = Authenticator(options.tokens)
         self._calls = Calls(self._gate, self._metrics, options.limits)
         self._service = TranslationService(
             self._models,
@@ -145,20 +132,16 @@ class Server:
             self._metrics,
             self._calls.draining,
             max_wait=options.settings.max_wait,
-            cache=Cache(options.cache_characters),
+            cache=TranslationCache(options.cache_characters),
             glossaries=self._glossaries,
             log_text=options.log_text,
         )
         self._health = HealthService()
-        self._handshakes = Handshakes(self._metrics) if options.tls else None
-        self._watching: asyncio.Task[None] | None = None
         self._grpc = self._build()
-        if self._handshakes:
-            self._handshakes.attach_to_latest_server()
         self._exporter: Exporter | None = None
         self._socket = UnixSocket(options.listen.path) if options.listen.path else None
         self.address = options.listen
-        """Where it listens, with the port that the system chose."""
+        """Listening address, with the port that the system chose."""
 
     @classmethod
     async def start(cls, options: ServerOptions) -> Server:
@@ -177,7 +160,7 @@ class Server:
 
     @property
     def metrics_port(self) -> int | None:
-        """Where Prometheus may ask."""
+        """Port of the Prometheus endpoint."""
         return self._exporter.port if self._exporter else None
 
     async def reload(self) -> list[str]:
@@ -203,8 +186,6 @@ class Server:
 
     async def _close(self, grace: float) -> None:
         await self._grpc.stop(grace)
-        if self._watching:
-            self._watching.cancel()
         await self._models.close(0)
         self._service.close()
         if self._exporter:
@@ -224,8 +205,6 @@ class Server:
         await self._glossaries.load()
         await self._models.load()
         await self._grpc.start()
-        if self._handshakes:
-            self._watching = asyncio.create_task(self._handshakes.watch())
         for name in ("", SERVICE.full_name):
             await self._health.set(name, SERVING)
         for model in self._models:
@@ -258,8 +237,6 @@ class Server:
 
     def _guards(self) -> list[grpc.aio.ServerInterceptor]:
         guards: list[grpc.aio.ServerInterceptor] = []
-        if self._handshakes:
-            guards.append(LookFirst(self._handshakes))
         if not (self._options.open_reflection or self._gate.is_open):
             guards.append(TokenNeeded(REFLECTION, self._gate, self._metrics))
         return guards
@@ -279,9 +256,7 @@ class Server:
             # Clients behind a NAT ask so that idle connections stay, without any call.
             ("grpc.keepalive_permit_without_calls", 1),
             *self._options.limits.channel_options,
-            # What counts handshakes looks at connections, and knows how long one may take.
-            ("grpc.enable_channelz", int(self._handshakes is not None)),
-            ("grpc.server_handshake_timeout_ms", round(LONGEST * 1000)),
+            ("grpc.server_handshake_timeout_ms", 10_000),
         ]
 
     def _bind(self) -> Address:
@@ -296,8 +271,8 @@ class Server:
             raise ServerError(f"cannot listen at {listen}: is it in use?") from error
 
     def _add_port(self, address: str) -> int:
-        if self._options.tls and self._handshakes:
-            certificates = Certificates(self._options.tls, self._handshakes.begun)
+        if self._options.tls:
+            certificates = Certificates(self._options.tls, self._metrics.handshakes.inc)
             return self._grpc.add_secure_port(address, certificates.credentials())
         return self._grpc.add_insecure_port(address)
 
@@ -312,43 +287,8 @@ def run(options: ServerOptions) -> None:
     run_loop(_run(options))
 
 
-def run_loop(work: Coroutine[Any, Any, None]) -> None:
-    """Do the asyncio side of a server, by uvloop, whose turns cost less, where that is."""
-    if sys.platform == "win32":
-        asyncio.run(work)
-    else:
-        import uvloop
-
-        uvloop.run(work)
-
-
-def prepare_threads() -> None:
-    """Let the threads of this process, which is a server's, disturb one another little.
-
-    At the interpreter they take turns often. At the cores they do not push in: on Linux the process
-    is of the kind that computes much (`SCHED_BATCH`), whose threads, when they wake, run at once on
-    a free core, but let an engine finish its turn of a few milliseconds, whose caches they would
-    empty. Meanwhile other calls come, and are answered in the same turn.
-    """
-    sys.setswitchinterval(SWITCH_SECONDS)
-    if hasattr(os, "SCHED_BATCH"):
-        with suppress(OSError):  # not everybody may
-            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-
-
-def keep_what_is_loaded() -> None:
-    """Spare the search for garbage all that was loaded, and search less often.
-
-    What was loaded stays, and a search stops every thread. Calls leave little that is not free as
-    soon as nobody refers to it.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(NEW_OBJECTS)
-
-
 class _Signals:
-    """What signals ask of a server, from before it has been started to its end."""
+    """Signals of a server, from before it has been started to its end."""
 
     def __init__(self) -> None:
         """Heed them from now on."""

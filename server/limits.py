@@ -1,4 +1,4 @@
-"""How much a server lets others use of it, besides the tokens of its queue."""
+"""Limits of calls, connections and messages, besides the tokens of the queue."""
 
 from __future__ import annotations
 

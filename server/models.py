@@ -1,4 +1,4 @@
-"""What is loaded: the models by name, each with a worker, and how one is replaced by another."""
+"""Models by name, each with its workers, and their hot replacement."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pathlib import Path
 from tformer.model.checkpoint.layout import find_model
 from tformer.model.engine.scheduler import Batch
 from tformer.model.errors import ModelError, UsageError
+from tformer.model.files import sha256_of
 from tformer.model.options import MAX_BEAM_SIZE, DecodingOptions
 from tformer.model.passes.draft import Route
 from tformer.model.pipeline.translator import Translator
@@ -27,7 +28,7 @@ from tformer.server.status import UnknownModel
 logger = logging.getLogger(__name__)
 
 GOLDEN = "The first train to Berlin leaves at 7:45."
-"""What a new model must be able to translate before it takes the place of another."""
+"""Sentence that a new model must be able to translate before it replaces another."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class ModelSource:
     """A model to serve."""
 
     name: str
-    """What clients call it."""
+    """Name for clients."""
     directory: Path
 
     @classmethod
@@ -52,7 +53,7 @@ class ModelSource:
 
 @dataclass(frozen=True)
 class Settings:
-    """How every model is loaded and worked with."""
+    """Settings for loading and running every model."""
 
     device: str = "auto"
     dtype: str = "auto"
@@ -122,7 +123,7 @@ class ServedModel:
         return Way(source, target, self.translator.route(source or None, target or None))
 
     def knows(self, source: str, target: str) -> bool:
-        """Whether it translates from one language to the other; "" is any."""
+        """Return whether it translates from one language to the other; "" is any."""
         sources, targets = self.translator.source_languages, self.translator.target_languages
         return all(
             not code or match_language(code, languages)
@@ -130,7 +131,7 @@ class ServedModel:
         )
 
     def describe(self) -> pb.Model:
-        """What clients are told about it."""
+        """Description for clients."""
         network = self.translator.network
         return pb.Model(
             name=self.name,
@@ -152,12 +153,12 @@ class ServedModel:
 
 @dataclass(frozen=True)
 class Reloaded:
-    """What became of one model, or one glossary, when the files were looked at again."""
+    """Result of reloading one model or glossary."""
 
     name: str
     replaced: bool = False
     error: Exception | None = None
-    """Why the old one stays although the files have changed."""
+    """Reason why the old one stays although the files have changed."""
 
 
 class Models:
@@ -279,7 +280,7 @@ class Models:
 
 
 def match_language(code: str, languages: tuple[str, ...]) -> str | None:
-    """Which of the languages a BCP-47 code means: itself, or else the one without its region."""
+    """Match a BCP-47 code to a language: itself, or else the one without its region."""
     lower = code.lower().replace("_", "-")
     known = _by_lower_case(languages)
     return known.get(lower) or known.get(lower.partition("-")[0])
@@ -300,9 +301,8 @@ def fingerprint(directory: Path) -> str:
     try:
         for path in sorted(directory.iterdir()):
             if path.is_file() and path.name != "README.md":
-                with path.open("rb") as file:
-                    found.update(path.name.encode())
-                    found.update(hashlib.file_digest(file, "sha256").digest())
+                found.update(path.name.encode())
+                found.update(bytes.fromhex(sha256_of(path)))
     except OSError as error:
         raise ModelError(f"{error.filename}: cannot be read ({error.strerror})") from error
     return found.hexdigest()

@@ -1,4 +1,4 @@
-"""How many calls are under way."""
+"""Limit on concurrent calls."""
 
 from __future__ import annotations
 

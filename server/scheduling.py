@@ -59,7 +59,7 @@ class AsyncScheduler:
             raise ShuttingDown("the server is shutting down")
         loop = asyncio.get_running_loop()
         texts = [Text(draft.waiting, together=draft.shares_state) for draft in drafts]
-        call = _Call(texts, self._listener(loop), client)
+        call = _PendingJob(texts, self._listener(loop), client)
         call.answered = loop.create_future()
         if not call.unfinished:
             return [text.timing for text in texts]
@@ -80,7 +80,7 @@ class AsyncScheduler:
             self._loop = _Loop(loop)
         return self._loop
 
-    def _expire(self, call: _Call) -> None:
+    def _expire(self, call: _PendingJob) -> None:
         error = Overloaded(f"waited {self._max_wait:g} seconds in vain", 1.0)
         self.scheduler.cancel(call, error, unless_started=True)
 
@@ -91,7 +91,7 @@ class AsyncScheduler:
         await asyncio.to_thread(self.scheduler.close, patience, error)
 
 
-class _Call(Job[Sentence]):
+class _PendingJob(Job[Sentence]):
     """A job, and the future that waits for it."""
 
     answered: asyncio.Future[None]
@@ -112,19 +112,19 @@ class _Loop:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
 
-    def deliver(self, calls: Sequence[_Call]) -> None:
+    def deliver(self, calls: Sequence[_PendingJob]) -> None:
         """Resolve the futures of closed calls, in the loop."""
         with suppress(RuntimeError):  # the loop is closed, so nobody waits
             self.loop.call_soon_threadsafe(_resolve, calls)
 
 
-def _resolve(calls: Sequence[_Call]) -> None:
+def _resolve(calls: Sequence[_PendingJob]) -> None:
     for call in calls:
         call.resolve()
 
 
-def _outcomes(call: _Call) -> list[Timing | Exception]:
-    """Of each text when it got where, or its error; options that are wrong are so for all."""
+def _outcomes(call: _PendingJob) -> list[Timing | Exception]:
+    """Timing of each text, or its error; invalid options fail all of them."""
     errors = [text.error for text in call.texts]
     for error in errors:
         if isinstance(error, UsageError):

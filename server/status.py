@@ -68,7 +68,7 @@ LONGEST = 500
 call, and this twice."""
 
 DETAILS_KEY = "grpc-status-details-bin"
-"""Where gRPC carries a google.rpc.Status beside code and message."""
+"""Metadata key under which gRPC carries a google.rpc.Status beside code and message."""
 
 
 def code_of(error: BaseException) -> grpc.StatusCode:

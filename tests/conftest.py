@@ -8,6 +8,15 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Two files run at a time: each has one core, and does not wait for the threads of the other.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Enough to find what a change breaks; `--hypothesis-profile=default` looks closer.
+settings.register_profile("suite", max_examples=25, deadline=None)
+settings.load_profile("suite")
 
 # The editable install maps each top-level folder, so a new folder is unknown to an older install.
 for _room in Path(__file__).parents[1].glob("*/__init__.py"):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import shutil
 import subprocess
+import tempfile
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -36,12 +39,17 @@ SENTENCES = [
 ]
 
 
+@cache
+def _trained(languages: tuple[str, ...]) -> Vocabulary:
+    """A vocabulary of these languages, trained once."""
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder)
+    return Vocabulary.train(SENTENCES, Path(folder) / "spm", languages=languages, size=330)
+
+
 def make_model(path: Path, *, seed: int = 3, languages: tuple[str, ...] = ("en", "de")) -> Path:
     """Write the directory of a tiny random model."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    vocabulary = Vocabulary.train(
-        SENTENCES, path.parent / f"{path.name}.spm", languages=languages, size=330
-    )
+    vocabulary = _trained(languages)
     transformer = tiny_transformer(
         seed, vocab_size=len(vocabulary), max_length=128, dtype=torch.float32
     )

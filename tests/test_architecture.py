@@ -158,11 +158,30 @@ def test_a_translation_in_int8_is_loaded_without_torch() -> None:
 
 
 def test_documents_need_of_the_model_only_errors_and_what_files_hold() -> None:
-    allowed = {"errors", "text", "terms"}
+    allowed = {"errors", "files", "text", "terms"}
     for path in SOURCES:
         if room_of(path) == "documents":
             used = {n.split(".")[2] for n in imports(path) if n.startswith("tformer.model.")}
             assert used <= allowed, path
+
+
+def test_no_module_needs_posix_to_be_imported() -> None:
+    """`tformer translate` starts on every system: functions import what only some have."""
+    posix = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "termios", "tty", "uvloop"}
+    for path in SOURCES:
+        assert not {n.split(".")[0] for n in imports_on_loading(path)} & posix, path
+
+
+def test_no_class_name_is_defined_twice() -> None:
+    """One name, one idea; a leading underscore does not make another."""
+    places: dict[str, list[Path]] = {}
+    for path in SOURCES:
+        if room_of(path) != "protos":
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if isinstance(node, ast.ClassDef):
+                    places.setdefault(node.name.lstrip("_"), []).append(path)
+    twice = {name: found for name, found in places.items() if len(found) > 1}
+    assert not twice.keys() - {"Attempt", "Case", "Sentence", "Work"}, twice
 
 
 def test_every_folder_with_code_is_in_the_wheel() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tiny import tiny_transformer
 
-from tformer.cli.attention_views.choice import Choice
+from tformer.cli.attention_views.choice import HeadChoice
 from tformer.cli.attention_views.page import page
 from tformer.model.config import AlignmentHeads
 from tformer.model.network.eager import Eager
@@ -79,7 +79,7 @@ def looked_at(translator: Translator, text: str) -> Inspection:
 
 def opened(browser: Any, inspection: Inspection, folder: Path) -> Any:
     file = folder / "page.html"
-    text = page(inspection, "tiny", Choice.of(inspection, "cross", None, None))
+    text = page(inspection, "tiny", HeadChoice.of(inspection, "cross", None, None))
     file.write_bytes(text.encode("utf-8", "replace"))
     browser.get(file.as_uri())
     assert browser.execute_script("return document.documentElement.dataset.ready") == "yes"

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from tformer.cli.exits import ExitStatus
 from tformer.model.benchmark import comparison, worker
-from tformer.model.benchmark.comparison import Comparison, Limits, Outcome
+from tformer.model.benchmark.comparison import BenchmarkLimits, BenchmarkResults, Comparison
 from tformer.model.benchmark.figures import (
     Cell,
     Measurement,
@@ -35,7 +35,7 @@ from tformer.model.benchmark.process import Process, SystemFailure
 from tformer.model.benchmark.random_model import save_random_model
 from tformer.model.benchmark.report import record, remarks, tables, write
 from tformer.model.benchmark.shape import parse_shape
-from tformer.model.benchmark.systems import Call, candidates, export, runner_of
+from tformer.model.benchmark.systems import SystemOptions, candidates, export, runner_of
 from tformer.model.benchmark.task import SAMPLE, ForcedTask, TextTask, sentences_of, spread
 from tformer.model.errors import OutputError, UsageError
 
@@ -155,13 +155,13 @@ class FakeRunner:
     def prepare(self, settings: dict[str, int]) -> None:
         self.prepared.append(settings)
 
-    def translate(self, lines: list[str], route: tuple[str, str], call: Call) -> list[str]:
+    def translate(self, lines: list[str], route: tuple[str, str], call: SystemOptions) -> list[str]:
         if lines == ["defect"]:
             raise RuntimeError("two\nlines")
         self.batches.append(lines)
         return [f"{line.upper()} {route[1]} {call.beam_size}" for line in lines]
 
-    def decode(self, sources: list[list[int]], length: int, call: Call) -> int:
+    def decode(self, sources: list[list[int]], length: int, call: SystemOptions) -> int:
         self.batches.append(sources)
         return len(sources) * length
 
@@ -176,9 +176,9 @@ def runner(monkeypatch: pytest.MonkeyPatch) -> FakeRunner:
     return fake
 
 
-def loaded_worker() -> worker.Worker:
+def loaded_worker() -> worker.WorkerState:
     ticks = iter(range(1000))
-    found = worker.Worker(clock=lambda: next(ticks))
+    found = worker.WorkerState(clock=lambda: next(ticks))
     place = {"system": "tformer:int8", "model": "m", "folder": "f", "device": "cpu"}
     answer = found.answer({"do": "load", **place, "settings": {"threads": 2}})
     assert answer == {"seconds": 1, "versions": {"fake": "1"}}
@@ -211,7 +211,7 @@ def test_a_failure_is_an_answer_of_one_line(runner: FakeRunner) -> None:
     message = {"do": "translate", "lines": ["defect"], "source": "en", "target": "de"}
     call = {"batch": 1, "beam_size": 1, "settings": {}}
     assert loaded_worker().answer({**message, **call}) == {"error": "RuntimeError: two lines"}
-    assert "nothing has been loaded" in worker.Worker().answer({**message, **call})["error"]
+    assert "nothing has been loaded" in worker.WorkerState().answer({**message, **call})["error"]
 
 
 ECHO = """
@@ -274,7 +274,7 @@ def test_all_systems_translate_alike_and_obey_a_forced_length(
         runner = runner_of(system, model, tmp_path / str(system), "cpu")
         settings = candidates(system, ALL, 1)[0]
         runner.prepare(settings)
-        call = Call(None, beam_size, settings)
+        call = SystemOptions(None, beam_size, settings)
         found.append(runner.translate(lines, ("en", "de"), call))
         assert runner.decode(sources, 6, call) == 30
         assert all(runner.versions().values())
@@ -351,9 +351,9 @@ def compared(
     monkeypatch: pytest.MonkeyPatch,
     machine: FakeMachine,
     cells: list[Cell],
-    limits: Limits,
+    limits: BenchmarkLimits,
     systems: tuple[System, ...] = (OURS, THEIRS),
-) -> list[Outcome]:
+) -> list[BenchmarkResults]:
     monkeypatch.setattr(comparison, "Process", machine.process)
     monkeypatch.setattr(comparison, "PAUSE", 0)
     lines = [f"line {number}" for number in range(200)]
@@ -367,7 +367,7 @@ def compared(
 
 def test_systems_take_turns_and_another_begins_each_round(monkeypatch: pytest.MonkeyPatch) -> None:
     machine = FakeMachine({str(OURS): lambda m: 1.0, str(THEIRS): lambda m: 2.0})
-    rounds = compared(monkeypatch, machine, [ONE, ALL], Limits(3, 1000))
+    rounds = compared(monkeypatch, machine, [ONE, ALL], BenchmarkLimits(3, 1000))
     assert len(rounds) == 3
     order = [(m.round, m.cell, m.system) for m in rounds[-1].measurements]
     first = [(1, ONE, OURS), (1, ONE, THEIRS), (1, ALL, OURS), (1, ALL, THEIRS)]
@@ -384,7 +384,7 @@ def test_the_fastest_settings_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
         return 1.0 if message["settings"]["max_tokens"] == 4096 else 1.1
 
     machine = FakeMachine({str(OURS): ours, str(THEIRS): lambda m: 1.0})
-    outcome = compared(monkeypatch, machine, [ALL], Limits(1, 1000))[-1]
+    outcome = compared(monkeypatch, machine, [ALL], BenchmarkLimits(1, 1000))[-1]
     assert outcome.settings[OURS, ALL] == {"threads": 2, "max_tokens": 4096}
     assert outcome.settings[THEIRS, ALL] == candidates(THEIRS, ALL, 2)[0]
     assert machine.log[-2][1]["settings"] == candidates(THEIRS, ALL, 2)[0]
@@ -392,7 +392,7 @@ def test_the_fastest_settings_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_round_begins_after_the_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
     machine = FakeMachine({str(OURS): lambda m: 1.0, str(THEIRS): lambda m: 1.0})
-    rounds = compared(monkeypatch, machine, [ONE, ALL], Limits(9, 0))
+    rounds = compared(monkeypatch, machine, [ONE, ALL], BenchmarkLimits(9, 0))
     assert len(rounds) == 1
     assert len(rounds[0].measurements) == 4
 
@@ -401,7 +401,7 @@ def test_a_slow_system_has_fewer_rounds(monkeypatch: pytest.MonkeyPatch) -> None
     quick = {str(OURS): lambda m: 1.0, str(THEIRS): lambda m: 1.0}
     machine = FakeMachine({**quick, str(HUGGING_FACE): lambda m: 20.0})
     systems = (OURS, THEIRS, HUGGING_FACE)
-    outcome = compared(monkeypatch, machine, [ALL], Limits(50, 340.0), systems)[-1]
+    outcome = compared(monkeypatch, machine, [ALL], BenchmarkLimits(50, 340.0), systems)[-1]
     counts = [sum(m.system == system for m in outcome.measurements) for system in systems]
     assert counts[2] == 12  # 240 s are more than twice its share, 220 are not
     assert min(counts[:2]) > 25
@@ -418,7 +418,7 @@ def test_a_system_that_fails_is_left_out(monkeypatch: pytest.MonkeyPatch, when: 
 
     machine = FakeMachine({str(OURS): lambda m: 1.0, str(THEIRS): lambda m: 1.0})
     machine.process = lambda: Failing(machine)  # type: ignore[method-assign]
-    outcome = compared(monkeypatch, machine, [ONE, ALL], Limits(2, 1000))[-1]
+    outcome = compared(monkeypatch, machine, [ONE, ALL], BenchmarkLimits(2, 1000))[-1]
     assert outcome.systems == [OURS]
     assert len(outcome.measurements) == 4
     assert outcome.failures == {THEIRS: "is not installed"}
@@ -426,7 +426,7 @@ def test_a_system_that_fails_is_left_out(monkeypatch: pytest.MonkeyPatch, when: 
 
 def test_quality_is_that_of_the_largest_cell(monkeypatch: pytest.MonkeyPatch) -> None:
     machine = FakeMachine({str(OURS): lambda m: 1.0, str(THEIRS): lambda m: 1.0})
-    outcome = compared(monkeypatch, machine, [ONE, ALL], Limits(2, 1000))[-1]
+    outcome = compared(monkeypatch, machine, [ONE, ALL], BenchmarkLimits(2, 1000))[-1]
     assert [(quality.system, quality.cell) for quality in outcome.quality] == [
         (OURS, ALL),
         (THEIRS, ALL),
@@ -441,7 +441,7 @@ def test_quality_is_that_of_the_largest_cell(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.fixture
 def found(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     machine = FakeMachine({str(OURS): lambda m: 1.0, str(THEIRS): lambda m: 2.0})
-    outcome = compared(monkeypatch, machine, [ONE, ALL], Limits(2, 1000))[-1]
+    outcome = compared(monkeypatch, machine, [ONE, ALL], BenchmarkLimits(2, 1000))[-1]
     outcome.failures[HUGGING_FACE] = "is not installed"
     return record(outcome, {"model": "m", "task": "t", "hardware": hardware()})
 

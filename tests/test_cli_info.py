@@ -17,7 +17,17 @@ CONFIG = {
     "languages": ["en", "de"],
     "licence": "Apache-2.0",
     "transformer": TransformerConfig(vocab_size=10, d_model=4, num_heads=2).to_dict(),
-    "training": {"steps": 7, "bleu": {"dev": 30.5}},
+    "training": {
+        "step": 5000,
+        "decaying": True,
+        "scores": {
+            "dev.en-de.BLEU": 30.52,
+            "dev.en-de.chrF": 61.0,
+            "dev.de-en.BLEU": 31,
+            "mean": 9,
+        },
+        "data": {"pairs": 1_300_000},
+    },
 }
 
 
@@ -30,14 +40,19 @@ def model(tmp_path: Path) -> Path:
 
 
 def test_text_is_for_people(tformer: Tformer, model: Path) -> None:
-    rows = dict(line.split(maxsplit=1) for line in tformer("info", model).out.splitlines())
+    shown = tformer("info", model).out.splitlines()
+    rows = dict(line.split(maxsplit=1) for line in shown)
     assert rows["model"] == "tiny"
     assert rows["directory"] == str(model)
     assert rows["languages"] == "en, de"
     assert rows["licence"] == "Apache-2.0"
     assert rows["parameters"] == "43, stored as F16"
     assert rows["network"].startswith("6 encoder and 6 decoder layers, d_model 4, 2 heads")
-    assert rows["training"] == "steps 7, bleu dev 30.5"
+    assert [line[12:] for line in shown[-4:-1]] == [
+        "step 5,000, data pairs 1,300,000",
+        "dev en-de: BLEU 30.5, chrF 61.0",
+        "dev de-en: BLEU 31",
+    ]
 
 
 def test_json_is_for_programs(tformer: Tformer, model: Path) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tformer.cli.languages import Choice, Direction
+from tformer.cli.languages import Direction, LanguageChoice
 from tformer.model.errors import UsageError
 
 PAIR = ("en", "de")
@@ -12,24 +12,24 @@ THREE = ("en", "de", "fr")
 @pytest.mark.parametrize(
     ("choice", "sources"),
     [
-        pytest.param(Choice(PAIR), ("en", "de"), id="nothing named"),
-        pytest.param(Choice(PAIR, target="de"), ("en",), id="the other is the source"),
-        pytest.param(Choice(PAIR, source="de"), ("de",), id="source named"),
-        pytest.param(Choice(THREE, target="de"), ("en", "fr"), id="two are left"),
+        pytest.param(LanguageChoice(PAIR), ("en", "de"), id="nothing named"),
+        pytest.param(LanguageChoice(PAIR, target="de"), ("en",), id="the other is the source"),
+        pytest.param(LanguageChoice(PAIR, source="de"), ("de",), id="source named"),
+        pytest.param(LanguageChoice(THREE, target="de"), ("en", "fr"), id="two are left"),
     ],
 )
-def test_possible_sources(choice: Choice, sources: tuple[str, ...]) -> None:
+def test_possible_sources(choice: LanguageChoice, sources: tuple[str, ...]) -> None:
     assert choice.possible_sources == sources
 
 
 def test_the_other_language_is_the_target() -> None:
-    assert Choice(PAIR).toward("de") == Direction("de", "en")
-    assert Choice(THREE, target="fr").toward("de") == Direction("de", "fr")
+    assert LanguageChoice(PAIR).toward("de") == Direction("de", "en")
+    assert LanguageChoice(THREE, target="fr").toward("de") == Direction("de", "fr")
 
 
 def test_a_target_must_be_named_where_several_are_left() -> None:
     with pytest.raises(UsageError, match=r"en, fr.*--target"):
-        Choice(THREE).toward("de")
+        LanguageChoice(THREE).toward("de")
 
 
 @pytest.mark.parametrize(
@@ -42,17 +42,17 @@ def test_a_target_must_be_named_where_several_are_left() -> None:
 )
 def test_wrong_languages_are_refused(source: str | None, target: str | None, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        Choice(PAIR, source, target)
+        LanguageChoice(PAIR, source, target)
 
 
 ONE_WAY = {"languages": ("en", "fr", "es"), "sources": ("en",), "targets": ("fr", "es")}
 
 
 def test_a_model_of_one_way_needs_no_detection() -> None:
-    assert Choice(**ONE_WAY).possible_sources == ("en",)
-    assert Choice(**ONE_WAY, target="es").toward("en") == Direction("en", "es")
+    assert LanguageChoice(**ONE_WAY).possible_sources == ("en",)
+    assert LanguageChoice(**ONE_WAY, target="es").toward("en") == Direction("en", "es")
     with pytest.raises(UsageError, match=r"fr, es.*--target"):
-        Choice(**ONE_WAY).toward("en")
+        LanguageChoice(**ONE_WAY).toward("en")
 
 
 @pytest.mark.parametrize(
@@ -64,4 +64,4 @@ def test_a_model_of_one_way_needs_no_detection() -> None:
 )
 def test_the_wrong_way_is_refused(named: dict[str, str], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        Choice(**ONE_WAY, **named)
+        LanguageChoice(**ONE_WAY, **named)

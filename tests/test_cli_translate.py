@@ -13,7 +13,7 @@ from fake_translator import FakeTranslator, Tformer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tformer.cli import talk
+from tformer.cli import console
 from tformer.cli.exits import ExitStatus
 
 FAKE = [sys.executable, str(Path(__file__).parent / "fake_translator.py")]
@@ -67,7 +67,7 @@ def test_nothing_in_nothing_out(tformer: Tformer) -> None:
 def test_at_a_terminal_it_says_what_it_waits_for(
     tformer: Tformer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(talk, "is_terminal", lambda stream: stream is sys.stdin)
+    monkeypatch.setattr(console, "is_terminal", lambda stream: stream is sys.stdin)
     result = tformer("translate", "-t", "de", stdin=b"one\n")
     assert result.out == "ONE\n"
     assert result.err == "note: reading from the terminal, line by line; Ctrl-D ends\n"

@@ -20,7 +20,7 @@ from tformer.cli import loading
 from tformer.cli.exits import ExitStatus
 from tformer.daemon import control, files
 from tformer.model.errors import ModelError
-from tformer.server.glossaries.wire import MOST_ENTRIES
+from tformer.server.glossaries.limits import MOST_ENTRIES
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tformer.documents.document import Document
 from tformer.documents.registry import FORMATS, PACKAGES, SUFFIXES, format_of, open_document
-from tformer.documents.segments import Inline, Segment, State, problem_with
+from tformer.documents.segments import Inline, Segment, SegmentState, problem_with
 from tformer.documents.translation import TranslatedSegment, translate_segments
 from tformer.model.errors import InputError, UsageError
 
@@ -236,7 +236,7 @@ def test_a_translation_keeps_the_structure(path: Path, model: object) -> None:
         assert [s.text for s in again.segments] == [s.text for s in document.segments]
         changed = {s.id for s in document.segments if texts[s.id] != s.current}
         assert changed or model is silent
-        made = State.TRANSLATED if format_in(path) == "tsv" else State.REVIEW
+        made = SegmentState.TRANSLATED if format_in(path) == "tsv" else SegmentState.REVIEW
         assert all(s.state is made for s in again.segments if s.id in changed)
         return
     assert [s.id for s in again.segments] == [s.id for s in document.segments]

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from tformer.documents.inline.icu import Role, variants
+from tformer.documents.inline.icu import MessageRole, variants
 from tformer.documents.inline.interface import Accelerator, is_identifier
 from tformer.documents.registry import open_document
 from tformer.documents.translation import translate_segments
@@ -256,7 +256,7 @@ def test_spans_of_a_message_are_the_message(text: str) -> None:
     spans = variants(text)
     if spans:
         assert "".join(text[s.start : s.end] for s in spans) == text
-        assert any(s.role is Role.SYNTAX for s in spans)
+        assert any(s.role is MessageRole.SYNTAX for s in spans)
 
 
 def test_names_of_programs_and_accelerators() -> None:

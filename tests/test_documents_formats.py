@@ -7,7 +7,7 @@ import polib
 import pytest
 
 from tformer.documents.registry import open_document
-from tformer.documents.segments import State
+from tformer.documents.segments import SegmentState
 
 DATA = Path(__file__).parent / "data" / "documents"
 
@@ -163,7 +163,7 @@ def test_po_is_read_as_polib_does(path: Path) -> None:
         forms = entry.msgstr_plural or {None: entry.msgstr}
         expected += [(entry.msgctxt or "", forms[key], entry.fuzzy) for key in sorted(forms)]
     segments = open_document(path).segments
-    assert [(s.context, s.target, s.state is State.REVIEW) for s in segments] == [
+    assert [(s.context, s.target, s.state is SegmentState.REVIEW) for s in segments] == [
         (context, target, fuzzy and target != "") for context, target, fuzzy in expected
     ]
 
@@ -171,7 +171,7 @@ def test_po_is_read_as_polib_does(path: Path) -> None:
 @pytest.mark.parametrize("path", sorted((DATA / "po").iterdir()), ids=lambda path: path.name)
 def test_polib_reads_what_is_written(path: Path) -> None:
     document = open_document(path)
-    new = {s.id: f"{s.text} «ü\\»" for s in document.segments if s.state is State.NEW}
+    new = {s.id: f"{s.text} «ü\\»" for s in document.segments if s.state is SegmentState.NEW}
     if path.name == "latin1.po":
         new = {id: text.replace("«ü\\»", "\xfc") for id, text in new.items()}
     before = polib.pofile(str(path))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tformer.documents.protection import Kind, scan
+from tformer.documents.protection import RunKind, scan
 
 
 @pytest.mark.parametrize(
@@ -53,16 +53,16 @@ from tformer.documents.protection import Kind, scan
     ],
 )
 def test_literals_are_found_and_words_are_not(text: str, literals: list[str]) -> None:
-    assert [found.text for found in scan(text) if found.kind is Kind.LITERAL][
+    assert [found.text for found in scan(text) if found.kind is RunKind.LITERAL][
         : len(literals) or None
     ] == literals
 
 
 def test_tags_are_told_apart() -> None:
     found = [piece for piece in scan('<b class="x">a</B> <br> <img/> {\\an8}<!-- c -->')]
-    kinds = [piece.kind for piece in found if piece.kind is not Kind.TEXT]
-    assert kinds == [Kind.OPENING, Kind.CLOSING, *[Kind.TAG] * 4]
-    assert [piece.name for piece in found if piece.kind in (Kind.OPENING, Kind.CLOSING)] == [
+    kinds = [piece.kind for piece in found if piece.kind is not RunKind.TEXT]
+    assert kinds == [RunKind.OPENING, RunKind.CLOSING, *[RunKind.TAG] * 4]
+    assert [piece.name for piece in found if piece.kind in (RunKind.OPENING, RunKind.CLOSING)] == [
         "b",
         "b",
     ]

@@ -139,7 +139,7 @@ def test_tokens_are_the_text_again(inner: str) -> None:
 @pytest.mark.parametrize("text", ["<r><a/></r>", "<r><b><a x='/'/></b><a/></r>", "<r>/></r>"])
 def test_an_empty_element_is_one_token_wherever_it_stands(text: str) -> None:
     tokens = xml.scan(text, "x")
-    assert {token.raw for token in tokens if token.kind is xml.Kind.EMPTY} == set(
+    assert {token.raw for token in tokens if token.kind is xml.TokenKind.EMPTY} == set(
         re.findall(r"<\w[^>]*/>", text)
     )
 

@@ -10,11 +10,11 @@ import pytest
 from test_documents import markup, timeline
 
 from tformer.cli.documents import DocumentJob
-from tformer.cli.languages import Choice
-from tformer.cli.tally import Tally
+from tformer.cli.languages import LanguageChoice
+from tformer.cli.stats import Tally
 from tformer.documents.document import Document
 from tformer.documents.registry import open_document
-from tformer.documents.segments import Inline, Segment, State, parts
+from tformer.documents.segments import Inline, Segment, SegmentState, parts
 from tformer.model.options import DecodingOptions
 from tformer.model.pipeline.translator import Translator
 
@@ -40,7 +40,7 @@ def name_of(path: Path) -> str:
 
 def translated(document: Document, translator: Translator) -> bytes:
     job = DocumentJob("file", document)
-    choice = Choice.among(translator, "en", "de")
+    choice = LanguageChoice.among(translator, "en", "de")
     options = DecodingOptions(beam_size=1)
     return job.translate(translator, choice, options, Tally(), lambda: None)
 
@@ -149,13 +149,13 @@ def test_sources_stay_and_every_target_has_the_same_literals(
     filled = [
         (old, new)
         for old, new in zip(before.segments, after.segments, strict=True)
-        if old.state is State.NEW and old.has_words
+        if old.state is SegmentState.NEW and old.has_words
     ]
     assert all(new.target for _, new in filled)
     kept = [
         (o.target, n.target)
         for o, n in zip(before.segments, after.segments, strict=True)
-        if o.state is not State.NEW
+        if o.state is not SegmentState.NEW
     ]
     assert all(old == new for old, new in kept)
     counts = Counter[bytes]()

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from tformer.model.engine.jobs import FEW, LONGEST_STAY, Outbox
-from tformer.server.scheduling import _Call, _Loop
+from tformer.server.scheduling import _Loop, _PendingJob
 
 MANY = FEW + 1
 
@@ -20,15 +20,15 @@ def run(test: Callable[[], Awaitable[None]]) -> None:
     asyncio.run(main())
 
 
-def job(error: Exception | None = None) -> _Call:
+def job(error: Exception | None = None) -> _PendingJob:
     loop = asyncio.get_running_loop()
-    made = _Call((), _Loop(loop), "client")
+    made = _PendingJob((), _Loop(loop), "client")
     made.answered = loop.create_future()
     made.closed, made.error = True, error
     return made
 
 
-async def answered(*jobs: _Call) -> list[bool]:
+async def answered(*jobs: _PendingJob) -> list[bool]:
     """Which have been answered once the event loop has had its turn."""
     await asyncio.sleep(0)
     return [job.answered.done() for job in jobs]
@@ -94,7 +94,7 @@ def test_a_failure_goes_at_once_and_takes_the_others_along() -> None:
 
 
 def test_a_job_whose_event_loop_has_ended_disturbs_nobody() -> None:
-    made: list[_Call] = []
+    made: list[_PendingJob] = []
 
     async def test() -> None:
         made.append(job())

@@ -90,7 +90,7 @@ def test_entries_of_one_source_are_alternatives() -> None:
         Entry(" engine ", "  "),
     ]
     (one,) = Glossary(entries).find("An engine.", "en", "de")
-    assert one.term == Term("engine", ("Motor", "Motors"), "technical")
+    assert one.term == Term("engine", ("Motor", "Motors"))
 
 
 def test_an_entry_serves_its_languages_only() -> None:

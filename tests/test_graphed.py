@@ -18,7 +18,7 @@ from tiny import tiny_transformer, wide_transformer
 
 from tformer.model.engine.engine import Engine, Finished
 from tformer.model.hardware import device
-from tformer.model.network.cuda_graphs import Buckets, Graphed, GraphedDecoding, Shape
+from tformer.model.network.cuda_graphs import Buckets, Graphed, GraphedDecoding, PoolShape
 from tformer.model.network.cuda_graphs.pool import Pool
 from tformer.model.network.eager import Eager
 from tformer.model.network.transformer import Transformer
@@ -137,7 +137,7 @@ def test_steps_are_recorded_and_the_python_code_is_not_run_again() -> None:
     steps = 0
     step = network.decoder.step
 
-    def counting(pool: Pool, shape: Shape, width: int, attentive: bool) -> Any:
+    def counting(pool: Pool, shape: PoolShape, width: int, attentive: bool) -> Any:
         nonlocal steps
         steps += 1
         return step(pool, shape, width, attentive)
@@ -181,9 +181,9 @@ def test_a_pool_grows_and_keeps_what_fits_its_memory() -> None:
     decoding = network.start(2)
     decoding.admit([[5] * 300])
     (workspace,) = network._workspaces
-    assert workspace.pool.shape == Shape(16, 128, 512)
+    assert workspace.pool.shape == PoolShape(16, 128, 512)
     decoding.admit([[5]] * 20)
-    assert workspace.pool.shape == Shape(32, 128, 512)
+    assert workspace.pool.shape == PoolShape(32, 128, 512)
 
     network = Graphed(transformer, pool_bytes=1 << 20)
     decoding = network.start(2)
@@ -191,7 +191,7 @@ def test_a_pool_grows_and_keeps_what_fits_its_memory() -> None:
     decoding.select(np.array([], np.int64), [])
     decoding.admit([[5]] * 100)
     (workspace,) = network._workspaces
-    assert workspace.pool.shape == Shape(128, 128, 64)
+    assert workspace.pool.shape == PoolShape(128, 128, 64)
 
 
 def test_two_batches_at_once_have_a_workspace_each_and_later_ones_take_over() -> None:
@@ -351,6 +351,6 @@ def test_infinities_of_a_sentence_that_left_do_not_stay(dtype: torch.dtype) -> N
 
 
 def test_buckets_beyond_the_last_rung_are_its_multiples() -> None:
-    assert FEW.covering(Shape(1, 1, 1)) == Shape(2, 16, 32)
-    assert FEW.covering(Shape(6, 17, 64)) == Shape(10, 48, 64)
-    assert FEW.covering(Shape(11, 97, 65)) == Shape(15, 144, 128)
+    assert FEW.covering(PoolShape(1, 1, 1)) == PoolShape(2, 16, 32)
+    assert FEW.covering(PoolShape(6, 17, 64)) == PoolShape(10, 48, 64)
+    assert FEW.covering(PoolShape(11, 97, 65)) == PoolShape(15, 144, 128)

@@ -13,7 +13,7 @@ from tformer.model.engine.engine import Engine
 from tformer.model.errors import UsageError
 from tformer.model.network.eager import Eager
 from tformer.model.options import DecodingOptions
-from tformer.model.pipeline.inspection import Candidate, Fate, Inspection, inspect
+from tformer.model.pipeline.inspection import Fate, InspectedCandidate, Inspection, inspect
 from tformer.model.pipeline.translator import Translator
 from tformer.model.search.request import Request
 from tformer.model.vocabulary.sentencepiece import Vocabulary
@@ -94,8 +94,8 @@ def test_the_best_hypothesis_can_be_followed_through_the_beam(translator: Transl
     inspection = inspect(
         translator, TEXT, source="en", options=DecodingOptions(beam_size=4, max_length=12)
     )
-    texts: dict[int | None, tuple[Candidate, ...]] = {0: ()}
-    finished: list[tuple[Candidate, ...]] = []
+    texts: dict[int | None, tuple[InspectedCandidate, ...]] = {0: ()}
+    finished: list[tuple[InspectedCandidate, ...]] = []
     for step in inspection.steps:
         paths = {c: (*texts[c.parent], c) for c in step.candidates}
         finished += [paths[c] for c in step.candidates if c.fate is Fate.FINISHED]

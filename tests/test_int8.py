@@ -29,7 +29,7 @@ from tformer.model.network.int8.gemm import (
     product_plain,
     quantised,
 )
-from tformer.model.network.int8.network import ENCODED_TOGETHER, Int8, positional_encodings
+from tformer.model.network.int8.network import ENCODED_TOGETHER, Int8
 from tformer.model.network.int8.scorer import Int8Reader
 from tformer.model.network.int8.simd.emitter import LOWEST
 from tformer.model.network.int8.simd.gemm import PANEL
@@ -235,14 +235,6 @@ def test_it_computes_what_the_plain_network_does_with_the_same_rounding(shape: d
         torch.testing.assert_close(
             ours.step(tokens).all().double(), theirs.step(tokens).all(), atol=0.05, rtol=0.02
         )
-
-
-@pytest.mark.parametrize("positions", ["interleaved", "concatenated", "tensor2tensor"])
-@pytest.mark.parametrize("d_model", [24, 256])
-def test_positions_are_those_of_the_plain_network_to_the_bit(positions: str, d_model: int) -> None:
-    transformer = shaped(positions=positions, d_model=d_model, max_length=700)
-    found = positional_encodings(transformer.config, {})[0]
-    assert found.dtype == np.float32 and (found == transformer.positions.numpy()).all()
 
 
 def test_the_best_tokens_are_those_of_all() -> None:

@@ -9,7 +9,7 @@ import pytest
 from tformer.model.errors import InputError, UsageError
 from tformer.server.access import tokens as access
 from tformer.server.access.address import Address
-from tformer.server.access.tokens import Gate, Quota, hash_token, new_token, read_tokens
+from tformer.server.access.tokens import Authenticator, Quota, hash_token, new_token, read_tokens
 from tformer.server.status import NoToken, Overloaded
 
 
@@ -31,12 +31,12 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_without_a_file_everybody_may_come_in() -> None:
-    assert Gate(None).admit("") is None
+    assert Authenticator(None).admit("") is None
 
 
 @pytest.mark.parametrize("header", ["Bearer secret-b", "bearer  secret-b "])
 def test_a_token_tells_who_it_is(file: Path, header: str) -> None:
-    caller = Gate(file).admit(header)
+    caller = Authenticator(file).admit(header)
     assert caller is not None and caller.name == "bob"
 
 
@@ -46,14 +46,14 @@ def test_a_token_tells_who_it_is(file: Path, header: str) -> None:
 )
 def test_all_others_are_refused(file: Path, header: str) -> None:
     with pytest.raises(NoToken):
-        Gate(file).admit(header)
+        Authenticator(file).admit(header)
 
 
 def test_tokens_are_rotated_without_a_restart(
     file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(access, "READ_AGAIN", 0.0)
-    gate = Gate(file)
+    gate = Authenticator(file)
     write(file, table("carol", "secret-c"))
     assert gate.admit("Bearer secret-c")
     with pytest.raises(NoToken):
@@ -67,7 +67,7 @@ def test_tokens_are_rotated_without_a_restart(
 def test_a_changed_file_refills_no_quota(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(access, "READ_AGAIN", 0.0)
     write(file, table("alice", "secret-a", "calls_per_minute = 1"))
-    gate = Gate(file)
+    gate = Authenticator(file)
     caller = gate.admit("Bearer secret-a")
     assert caller and caller.calls
     caller.calls.take(1, "calls")
@@ -100,12 +100,12 @@ def test_a_file_that_is_wrong_says_where(tmp_path: Path, text: str, message: str
 
 def test_a_server_does_not_start_without_tokens(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="has no tokens"):
-        Gate(write(tmp_path / "tokens.toml", ""))
+        Authenticator(write(tmp_path / "tokens.toml", ""))
 
 
 def test_a_file_that_is_missing_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="none"):
-        Gate(tmp_path / "none.toml")
+        Authenticator(tmp_path / "none.toml")
 
 
 def test_tokens_are_long_and_never_the_same() -> None:

@@ -11,7 +11,7 @@ from serving import SENTENCES, RunningServer, make_model, serving
 from tformer.model.translation import Hypothesis, Translation
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.protos.v1.translation_pb2_grpc import TranslationServiceStub
-from tformer.server.translation_cache import OVERHEAD, Cache
+from tformer.server.translation_cache import OVERHEAD, TranslationCache
 
 
 def translation(text: str) -> Translation:
@@ -19,7 +19,7 @@ def translation(text: str) -> Translation:
 
 
 def test_what_was_not_asked_for_longest_is_thrown_out() -> None:
-    cache = Cache(2 * (OVERHEAD + 2))
+    cache = TranslationCache(2 * (OVERHEAD + 2))
     for name in "ab":
         cache.put(name, translation(name), name)
     assert cache.get("a") == translation("a")
@@ -32,7 +32,7 @@ def test_what_was_not_asked_for_longest_is_thrown_out() -> None:
 
 
 def test_size_is_that_of_the_texts() -> None:
-    cache = Cache(10 * OVERHEAD)
+    cache = TranslationCache(10 * OVERHEAD)
     for number in range(100):
         cache.put(number, translation("x" * OVERHEAD), "y" * OVERHEAD)
         cache.put(number, translation("x" * OVERHEAD), "y" * OVERHEAD)
@@ -42,7 +42,7 @@ def test_size_is_that_of_the_texts() -> None:
 
 
 def test_a_cache_for_nothing_keeps_nothing() -> None:
-    cache = Cache(0)
+    cache = TranslationCache(0)
     cache.put("a", translation("a"), "a")
     assert len(cache) == 0
 

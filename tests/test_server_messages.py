@@ -14,8 +14,8 @@ from tformer.protos.v1 import translation_pb2 as pb
 from tformer.server.rpc.messages import (
     OPTIONS,
     REQUIRED_TERMS,
+    CallOptions,
     Content,
-    Order,
     options_from,
     options_message,
 )
@@ -46,7 +46,7 @@ def test_what_is_not_set_is_the_default() -> None:
         length_offset=INT32,
         min_length=st.just(0),
         coverage_penalty=st.floats(0, 1),
-        no_repeat_ngram_size=INT32,
+        no_repeat_ngram_size=st.integers(0, 4096),
         repetition_penalty=st.floats(0.5, 2),
         prefix_bias=st.floats(0, 0.9),
         sampling=st.just(True),
@@ -85,7 +85,7 @@ def test_what_is_no_unicode_is_sent_as_a_local_translator_takes_it() -> None:
 
 def test_every_text_has_its_own_prefix() -> None:
     request = pb.TranslateTextRequest(contents=["a", "b"], target_prefixes=["", "x"])
-    order = Order.of(request)
+    order = CallOptions.of(request)
     first, second = map(order.options_for, Content.all_of(request))
     assert (first.target_prefix, second.target_prefix) == ("", "x")
 
@@ -97,9 +97,9 @@ def test_prefixes_are_none_or_as_many_as_texts() -> None:
 
 
 def test_a_page_has_neither_a_prefix_nor_required_terms() -> None:
-    order = Order.of(pb.TranslateTextRequest(mime_type="text/html"))
+    order = CallOptions.of(pb.TranslateTextRequest(mime_type="text/html"))
     with pytest.raises(UsageError, match="takes no target prefix"):
         order.options_for(Content("a", "x"))
     options = pb.DecodingOptions(required_terms=["x"])
     with pytest.raises(UsageError, match="takes no required terms"):
-        Order.of(pb.TranslateTextRequest(mime_type="text/html", options=options))
+        CallOptions.of(pb.TranslateTextRequest(mime_type="text/html", options=options))

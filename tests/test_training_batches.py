@@ -10,7 +10,13 @@ import numpy as np
 import pytest
 from tiny_training import make_store, sample_pairs, write_recipe, write_tsv
 
-from tformer.model.training.batches import Batch, BatchBuilder, Examples, bucket_bounds, plan_epoch
+from tformer.model.training.batches import (
+    BatchBuilder,
+    Examples,
+    PaddedBatch,
+    bucket_bounds,
+    plan_epoch,
+)
 from tformer.model.training.recipe import Recipe
 from tformer.model.training.store import TokenStore
 
@@ -99,7 +105,7 @@ def test_batches_of_all_lengths_are_mixed(store: TokenStore) -> None:
     assert abs(correlation) < 4 / len(ranks) ** 0.5
 
 
-def rows(batch: Batch, index: int) -> tuple[list[int], list[int], list[int]]:
+def rows(batch: PaddedBatch, index: int) -> tuple[list[int], list[int], list[int]]:
     """Source, target and labels of one example without their padding."""
     return tuple(  # type: ignore[return-value]
         [token for token in tensor[index].tolist() if token]

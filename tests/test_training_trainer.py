@@ -27,7 +27,7 @@ from tformer.model.training.recipe import Recipe
 from tformer.model.training.run import Run
 from tformer.model.training.start import Start
 from tformer.model.training.store import TokenStore
-from tformer.model.training.trainer import Outcome, Trainer
+from tformer.model.training.trainer import Trainer, TrainingOutcome
 
 STEPS = 16
 SETTINGS = {
@@ -184,7 +184,7 @@ def new_trainer(
     )
 
 
-def interrupt_after(trainer: Trainer, step: int, number: signal.Signals) -> Outcome:
+def interrupt_after(trainer: Trainer, step: int, number: signal.Signals) -> TrainingOutcome:
     """Train, and get a signal just before that step is computed, which is the last then."""
     original = trainer.masters.step
 

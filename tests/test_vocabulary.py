@@ -14,7 +14,7 @@ from tiny_training import SENTENCES, VOCABULARY_SIZE
 
 from tformer.model.errors import InputError, ModelError, TrainingError
 from tformer.model.text.normalization import normalise
-from tformer.model.vocabulary.sentencepiece import Vocabulary
+from tformer.model.vocabulary.sentencepiece import UNKNOWN_ID, Vocabulary
 
 any_text = st.text(st.characters(codec=None), max_size=40)  # surrogates too
 
@@ -26,7 +26,7 @@ any_text = st.text(st.characters(codec=None), max_size=40)  # surrogates too
 @example("</s><unk><0x41>")
 def test_every_text_has_ids_and_comes_back(vocabulary: Vocabulary, text: str) -> None:
     ids = vocabulary.pieces(text)
-    assert not {vocabulary.pad_id, vocabulary.bos_id, vocabulary.eos_id, vocabulary.unk_id} & {*ids}
+    assert not {vocabulary.pad_id, vocabulary.bos_id, vocabulary.eos_id, UNKNOWN_ID} & {*ids}
     assert all(vocabulary.tag_id(language) not in ids for language in vocabulary.languages)
     assert vocabulary.decode(ids) == normalise(text)
 

@@ -1,4 +1,4 @@
-"""Which of the attention patterns is shown."""
+"""Selection of the attention pattern to show: kind, layer and head."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tformer.model.pipeline.inspection import Inspection
 
 
 @dataclass(frozen=True)
-class Choice:
+class HeadChoice:
     """A layer and a head of one kind of attention."""
 
     kind: str
@@ -20,12 +20,14 @@ class Choice:
     head: int | None
     """None is the mean of all."""
     reads: bool
-    """Whether a row of the decoder is named by the piece that is read there; else by the one that
+    """True if a row of the decoder is named by the piece that is read there; else by the one that
     is predicted."""
 
     @classmethod
-    def of(cls, inspection: Inspection, kind: str, layer: int | None, head: int | None) -> Choice:
-        """What was asked for; where nothing was, the heads that align, or a mean.
+    def of(
+        cls, inspection: Inspection, kind: str, layer: int | None, head: int | None
+    ) -> HeadChoice:
+        """Select what was asked for; by default the heads that align, or a mean.
 
         Raises:
             UsageError: the network has no such layer or head.
@@ -59,7 +61,7 @@ class Choice:
 
     @property
     def title(self) -> str:
-        """What is shown, in words."""
+        """Title of the view."""
         kinds = {
             "cross": "decoder to encoder",
             "encoder": "encoder to itself",

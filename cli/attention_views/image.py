@@ -6,7 +6,7 @@ import io
 import warnings
 from typing import Any
 
-from tformer.cli.attention_views.choice import Choice
+from tformer.cli.attention_views.choice import HeadChoice
 from tformer.model.errors import UsageError
 from tformer.model.pipeline.inspection import Inspection
 
@@ -17,7 +17,7 @@ INCHES = 0.3
 FONTS = ["DejaVu Sans", "Noto Sans CJK JP", "Noto Sans", "WenQuanYi Zen Hei", "Arial Unicode MS"]
 
 
-def image(inspection: Inspection, choice: Choice) -> bytes:
+def image(inspection: Inspection, choice: HeadChoice) -> bytes:
     """The pattern of one layer and head as a PNG.
 
     Raises:

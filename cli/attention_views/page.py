@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from tformer.cli.attention_views.choice import Choice
+from tformer.cli.attention_views.choice import HeadChoice
 from tformer.cli.attention_views.record import record_of
 from tformer.model.pipeline.inspection import KINDS, Inspection
 
 
-def page(inspection: Inspection, model: str, choice: Choice) -> str:
+def page(inspection: Inspection, model: str, choice: HeadChoice) -> str:
     """The page; it opens at ``choice``."""
     style, script = _part("page.css"), _part("page.js")
     policy = (
@@ -54,7 +54,7 @@ def _escaped(data: dict[str, Any]) -> str:
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
-def _data(inspection: Inspection, model: str, choice: Choice) -> dict[str, Any]:
+def _data(inspection: Inspection, model: str, choice: HeadChoice) -> dict[str, Any]:
     record = record_of(inspection, model)
     record["attention"] = {kind: _packed(inspection.attention[kind]) for kind in KINDS}
     record["chosen"] = {

@@ -8,7 +8,7 @@ from typing import Any
 from tformer.model.pipeline.inspection import Inspection
 
 DIGITS = 6
-"""Of a number; float32 has seven."""
+"""Significant digits of a number; float32 has seven."""
 
 
 def record_of(inspection: Inspection, model: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
-from tformer.cli.attention_views.choice import Choice
+from tformer.cli.attention_views.choice import HeadChoice
 from tformer.model.pipeline.inspection import Inspection
 
 CELL = 3
@@ -38,7 +38,7 @@ _FEWEST = 0.05
 """A weight below is left to the ground of the terminal."""
 
 
-def show(inspection: Inspection, choice: Choice, console: Console) -> None:
+def show(inspection: Inspection, choice: HeadChoice, console: Console) -> None:
     """Print the translation, the grid and the n-best list."""
     best = inspection.hypotheses[0]
     console.print(Text(_printable(inspection.source)), soft_wrap=True)
@@ -55,7 +55,7 @@ def show(inspection: Inspection, choice: Choice, console: Console) -> None:
         )
 
 
-def grid(inspection: Inspection, choice: Choice, console: Console) -> Iterator[Text]:
+def grid(inspection: Inspection, choice: HeadChoice, console: Console) -> Iterator[Text]:
     """The lines of the grid; where the terminal is too narrow, several grids below each other."""
     weights = choice.weights(inspection)
     rows = [_shortened(name) for name in choice.rows(inspection)]
@@ -73,8 +73,8 @@ def grid(inspection: Inspection, choice: Choice, console: Console) -> Iterator[T
             yield Text.assemble(_right(name, left - 1), " ", *cells, (chance, "dim"))
 
 
-def _chances(inspection: Inspection, choice: Choice) -> list[str]:
-    """How sure the model was of the piece that a row is named after."""
+def _chances(inspection: Inspection, choice: HeadChoice) -> list[str]:
+    """Probability that the model gave the piece a row is named after."""
     known = [f" {100 * float(np.exp(p)):3.0f} %" for p in inspection.log_probs]
     if choice.kind == "encoder":
         return [""] * len(inspection.source_pieces)

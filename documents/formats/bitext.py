@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterator
 
 from tformer.documents.building import Builder
-from tformer.documents.document import Edit, Languages, Slot, TextDocument
-from tformer.documents.io.cells import Cell, rows
+from tformer.documents.document import DocumentLanguages, Edit, Slot, TextDocument
+from tformer.documents.io.cells import TableCell, rows
 from tformer.documents.io.encoding import decode
-from tformer.documents.segments import State, render
+from tformer.documents.segments import SegmentState, render
 
 _CODE = re.compile(r"[a-z]{2}([-_][A-Za-z]{2,4})?")
 _HEADERS = {
@@ -46,11 +46,11 @@ def _header(text: str) -> list[str] | None:
     return names if both or known else None
 
 
-def _declares(text: str) -> Languages:
+def _declares(text: str) -> DocumentLanguages:
     names = _header(text)
     if not names or not all(map(_CODE.fullmatch, names[:2])):
-        return Languages()
-    return Languages(names[0], names[1])
+        return DocumentLanguages()
+    return DocumentLanguages(names[0], names[1])
 
 
 def _slots(text: str) -> Iterator[Slot]:
@@ -60,11 +60,11 @@ def _slots(text: str) -> Iterator[Slot]:
             yield _slot(str(number), row)
 
 
-def _slot(id: str, row: list[Cell]) -> Slot:
+def _slot(id: str, row: list[TableCell]) -> Slot:
     builder = Builder(breaks=True)
     builder.text(row[0].text)
     target = row[1].text if len(row) > 1 else ""
-    state = State.TRANSLATED if target.strip() else State.NEW
+    state = SegmentState.TRANSLATED if target.strip() else SegmentState.NEW
     segment = builder.build(id, target=target, state=state)
 
     def edits(text: str) -> list[Edit]:

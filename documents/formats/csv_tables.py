@@ -10,11 +10,11 @@ import re
 from collections.abc import Iterator, Sequence
 
 from tformer.documents.building import Builder
-from tformer.documents.document import Edit, Languages, Slot, TextDocument
+from tformer.documents.document import DocumentLanguages, Edit, Slot, TextDocument
 from tformer.documents.inline.interface import is_identifier
-from tformer.documents.io.cells import Cell, rows
+from tformer.documents.io.cells import TableCell, rows
 from tformer.documents.io.encoding import decode
-from tformer.documents.segments import State, render
+from tformer.documents.segments import SegmentState, render
 from tformer.model.errors import InputError
 
 _KEYS = re.compile(
@@ -53,14 +53,14 @@ def _delimiter(text: str) -> str:
     return max(",;\t", key=first.count)
 
 
-def _declares(header: Sequence[Cell]) -> Languages:
+def _declares(header: Sequence[TableCell]) -> DocumentLanguages:
     pair = _pair(header)
     if not pair or not _LANGUAGE.fullmatch(header[pair[0]].text.strip()):
-        return Languages()
-    return Languages(header[pair[0]].text.strip(), header[pair[1]].text.strip())
+        return DocumentLanguages()
+    return DocumentLanguages(header[pair[0]].text.strip(), header[pair[1]].text.strip())
 
 
-def _pair(header: Sequence[Cell]) -> tuple[int, int] | None:
+def _pair(header: Sequence[TableCell]) -> tuple[int, int] | None:
     """The columns of a source and a target, if the first row names such."""
     names = [cell.text.strip() for cell in header]
     for source, target in _PAIRS:
@@ -71,7 +71,7 @@ def _pair(header: Sequence[Cell]) -> tuple[int, int] | None:
     return (codes[0], codes[1]) if len(codes) == 2 else None
 
 
-def _slots(table: list[list[Cell]], delimiter: str) -> Iterator[Slot]:
+def _slots(table: list[list[TableCell]], delimiter: str) -> Iterator[Slot]:
     if not table:
         return
     header, body = table[0], list(enumerate(table[1:], start=2))
@@ -87,7 +87,7 @@ def _slots(table: list[list[Cell]], delimiter: str) -> Iterator[Slot]:
                 yield from _translated(f"{number}/{column + 1}", row[column], delimiter)
 
 
-def _of_words(body: list[list[Cell]], header: Sequence[Cell]) -> Iterator[int]:
+def _of_words(body: list[list[TableCell]], header: Sequence[TableCell]) -> Iterator[int]:
     for column, named in enumerate(header):
         cells = [row[column].text.strip() for row in body if column < len(row)]
         filled = [text for text in cells if text]
@@ -98,10 +98,10 @@ def _of_words(body: list[list[Cell]], header: Sequence[Cell]) -> Iterator[int]:
             yield column
 
 
-def _filled(id: str, source: Cell, target: Cell, delimiter: str) -> Slot:
+def _filled(id: str, source: TableCell, target: TableCell, delimiter: str) -> Slot:
     builder = Builder(breaks=True)
     builder.text(source.text)
-    state = State.TRANSLATED if target.text.strip() else State.NEW
+    state = SegmentState.TRANSLATED if target.text.strip() else SegmentState.NEW
     segment = builder.build(id, target=target.text, state=state)
     return Slot(
         segment,
@@ -111,7 +111,7 @@ def _filled(id: str, source: Cell, target: Cell, delimiter: str) -> Slot:
     )
 
 
-def _translated(id: str, cell: Cell, delimiter: str) -> Iterator[Slot]:
+def _translated(id: str, cell: TableCell, delimiter: str) -> Iterator[Slot]:
     builder = Builder(breaks=True)
     builder.text(cell.text)
     segment = builder.build(id)

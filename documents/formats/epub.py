@@ -11,7 +11,7 @@ from tformer.documents.formats.html import html_slots
 from tformer.documents.formats.packages import PackageDocument, open_package
 from tformer.documents.io import xml
 from tformer.documents.io.encoding import decode
-from tformer.documents.io.xml import Kind
+from tformer.documents.io.xml import TokenKind
 from tformer.model.errors import InputError
 from tformer.model.text.normalization import same_language
 
@@ -75,7 +75,11 @@ def _texts(text: str, name: str, wanted: set[str]) -> Iterator[Slot]:
     tokens = xml.scan(text, name)
     for position, token in enumerate(tokens):
         following = tokens[position + 1] if position + 1 < len(tokens) else token
-        if token.name in wanted and token.kind is Kind.OPEN and following.kind is Kind.TEXT:
+        if (
+            token.name in wanted
+            and token.kind is TokenKind.OPEN
+            and following.kind is TokenKind.TEXT
+        ):
             builder = Builder(xml.escape)
             builder.text(following.text.strip())
             segment = builder.build(str(position))

@@ -23,7 +23,7 @@ _SCALAR = re.compile(
 _OTHER_TYPE = re.compile(
     r"(?:y|yes|n|no|true|false|on|off|null|~|[-+.\d][\d_.:eE+-]*|\d{4}-.*)", re.IGNORECASE
 )
-"""What YAML takes for a value that is no text."""
+"""Pattern of YAML values that are no text."""
 
 _TOML = re.compile(r"\+\+\+[ \t]*\r?\n(?:.*\r?\n)*?\+\+\+[ \t]*(?:\r?\n|\Z)")
 _STRING = re.compile(
@@ -36,7 +36,7 @@ _PLAIN_SCALAR = re.compile(r"[^\W\d_](?:(?!: | #|:\Z)[^\n])*")
 
 @dataclass(frozen=True)
 class FrontMatter:
-    """What stands before the text."""
+    """Front matter of a document."""
 
     end: int
     slots: Sequence[Slot]

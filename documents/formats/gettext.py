@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tformer.documents.building import Builder
-from tformer.documents.document import Edit, Languages, Slot, TextDocument, checked
+from tformer.documents.document import DocumentLanguages, Edit, Slot, TextDocument, checked
 from tformer.documents.inline.interface import Accelerator, is_identifier
 from tformer.documents.io.encoding import decode
-from tformer.documents.segments import State, render
+from tformer.documents.segments import SegmentState, render
 from tformer.model.errors import InputError
 
 WIDTH = 77
-"""Where gettext's own tools break a string."""
+"""Line width of gettext's own tools."""
 
 _CHARSET = re.compile(rb"Content-Type:[^\"\n]*charset=([A-Za-z0-9_.:-]+)")
 _NPLURALS = re.compile(r"nplurals\s*=\s*(\d+)")
@@ -35,7 +35,7 @@ class _String:
 
     keyword: str
     start: int
-    """Where the first quotation mark stands."""
+    """Offset of the first quotation mark."""
     end: int
     """Behind the last quotation mark."""
     value: str = ""
@@ -43,15 +43,15 @@ class _String:
 
 
 @dataclass
-class _Entry:
+class _Message:
     """A message."""
 
     line: int
     ending: str = "\n"
     start: int | None = None
-    """Of the line on which the first keyword stands, or a comment on what it was before."""
+    """Offset of the line with the first keyword, or of a comment on the previous message."""
     flags: tuple[int, str] | None = None
-    """Where the text of the first comment of flags begins, and that text."""
+    """Offset of the first flags comment, and its text."""
     is_fuzzy: bool = False
     grammar: str = ""
     """The flag that says which format strings the message has."""
@@ -80,14 +80,14 @@ _HEADER = re.compile(r'(?:\A|(?<=\n))msgid ""\s*\nmsgstr ""')
 
 
 def _language(text: str) -> re.Match[str] | None:
-    """Where the header names a language."""
+    """Range of the language in the header."""
     header = _HEADER.search(text)
     return _LANGUAGE.search(text, header.end()) if header else None
 
 
-def _declares(text: str) -> Languages:
+def _declares(text: str) -> DocumentLanguages:
     match = _language(text)
-    return Languages(None, match[1] or None) if match else Languages()
+    return DocumentLanguages(None, match[1] or None) if match else DocumentLanguages()
 
 
 def _labels(text: str, language: str) -> Iterator[Edit]:
@@ -105,7 +105,7 @@ def _declared(head: bytes) -> str | None:
     return None if not match or match[1] == b"CHARSET" else match[1].decode("ascii")
 
 
-def _number_of_forms(entries: list[_Entry]) -> int:
+def _number_of_forms(entries: list[_Message]) -> int:
     header = next((entry.value("msgstr") for entry in entries if entry.value("msgid") == ""), None)
     match = _NPLURALS.search(header or "")
     return int(match[1]) if match else 2
@@ -114,15 +114,15 @@ def _number_of_forms(entries: list[_Entry]) -> int:
 # --- reading -------------------------------------------------------------------------------------
 
 
-def _entries(text: str, name: str) -> Iterator[_Entry]:
+def _entries(text: str, name: str) -> Iterator[_Message]:
     """Cut a file into its messages; a message ends where another begins or at a blank line."""
-    entry = _Entry(1)
+    entry = _Message(1)
     for number, match in enumerate(_LINE.finditer(text), start=1):
         line, ending = match[1], match[2]
         stripped = line.strip()
         if entry.strings and (not stripped or stripped[0] == "#"):
             yield _checked(entry, name)
-            entry = _Entry(number)
+            entry = _Message(number)
         if ending:
             entry.ending = ending
         if stripped[:1] == "#":
@@ -130,7 +130,7 @@ def _entries(text: str, name: str) -> Iterator[_Entry]:
         elif keyword := _KEYWORD.fullmatch(line):
             if entry.strings and keyword[1] in ("msgctxt", "msgid") and _is_complete(entry):
                 yield _checked(entry, name)
-                entry = _Entry(number, entry.ending)
+                entry = _Message(number, entry.ending)
             if entry.start is None:
                 entry.start = match.start()
             entry.strings.append(_String(keyword[1], 0, 0))
@@ -147,7 +147,7 @@ def _entries(text: str, name: str) -> Iterator[_Entry]:
         yield _checked(entry, name)
 
 
-def _read_comment(entry: _Entry, line: str, start: int) -> None:
+def _read_comment(entry: _Message, line: str, start: int) -> None:
     text = line.lstrip()
     if text.startswith("#,"):
         at = start + line.index("#,") + 2
@@ -160,7 +160,7 @@ def _read_comment(entry: _Entry, line: str, start: int) -> None:
         entry.start = start
 
 
-def _read_string(entry: _Entry, text: str, start: int, name: str, number: int) -> None:
+def _read_string(entry: _Message, text: str, start: int, name: str, number: int) -> None:
     match = _STRING.fullmatch(text)
     if not match:
         raise InputError(f"{name}:{number}: not PO: a string that is not closed, or text behind it")
@@ -183,11 +183,11 @@ def _unescape(text: str) -> str:
     return _ESCAPE.sub(character, text)
 
 
-def _is_complete(entry: _Entry) -> bool:
+def _is_complete(entry: _Message) -> bool:
     return any(string.keyword.startswith("msgstr") for string in entry.strings)
 
 
-def _checked(entry: _Entry, name: str) -> _Entry:
+def _checked(entry: _Message, name: str) -> _Message:
     keywords = [string.keyword for string in entry.strings]
     for needed in ("msgid", "msgstr"):
         if not any(keyword.startswith(needed) for keyword in keywords):
@@ -207,7 +207,7 @@ def _all_slots(text: str, name: str) -> Iterator[Slot]:
         yield from _slots(entry, forms)
 
 
-def _slots(entry: _Entry, forms: int) -> Iterator[Slot]:
+def _slots(entry: _Message, forms: int) -> Iterator[Slot]:
     source = entry.value("msgid")
     if not source:
         return
@@ -221,7 +221,7 @@ def _slots(entry: _Entry, forms: int) -> Iterator[Slot]:
         yield _slot(entry, string, text)
 
 
-def _slot(entry: _Entry, string: _String, source: str) -> Slot:
+def _slot(entry: _Message, string: _String, source: str) -> Slot:
     is_list = bool(_LIST.fullmatch(source))
     builder = Builder(breaks=True, grammar=entry.grammar, separator=_ITEM if is_list else None)
     context = entry.value("msgctxt")
@@ -260,18 +260,18 @@ def _doubled(text: str) -> str:
 
 
 def _is_name(source: str, context: str) -> bool:
-    """Whether a message is a name that programs know, not words."""
+    """Return whether a message is a name that programs know, not words."""
     is_one = is_identifier(source) and ("-" not in source or source.count("-") > 1)
     return source in _NAMES or is_one or ("icon" in context.lower() and " " not in source)
 
 
-def _state(entry: _Entry, string: _String) -> State:
+def _state(entry: _Message, string: _String) -> SegmentState:
     if not string.value:
-        return State.NEW
-    return State.REVIEW if entry.is_fuzzy else State.TRANSLATED
+        return SegmentState.NEW
+    return SegmentState.REVIEW if entry.is_fuzzy else SegmentState.TRANSLATED
 
 
-def _fuzzy(entry: _Entry) -> Edit:
+def _fuzzy(entry: _Message) -> Edit:
     if entry.flags:
         at, _ = entry.flags
         return Edit(at, at, " fuzzy,")

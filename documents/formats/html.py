@@ -58,7 +58,7 @@ _CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]
 
 
 @dataclass(frozen=True)
-class _Token:
+class _HtmlToken:
     """A piece of the file; all tokens together are the file."""
 
     kind: str
@@ -72,7 +72,7 @@ class _Token:
         return self.start + len(self.raw)
 
 
-_END = _Token("other", "", "", 0)
+_END = _HtmlToken("other", "", "", 0)
 
 
 def open_html(data: bytes, name: str) -> TextDocument:
@@ -103,7 +103,7 @@ def html_slots(text: str, offset: int = 0, prefix: str = "") -> Iterator[Slot]:
     numbers = count(1)
     escape = _escape_xml if _XHTML.search(text) else _escape
     text, codes = _without_templates(text)
-    run: list[_Token] = []
+    run: list[_HtmlToken] = []
     for token in [*_with_templates(_without_opaque(tokens(text)), codes), _END]:
         if not _is_inline(token):
             yield from _run_slot(run, offset, f"{prefix}{next(numbers)}", escape)
@@ -134,7 +134,7 @@ def _without_templates(text: str) -> tuple[str, dict[int, str]]:
     return _TEMPLATE.sub(lambda m: _STANDS_FOR * len(m[0]), text) if codes else text, codes
 
 
-def _with_templates(tokens: Iterable[_Token], codes: Mapping[int, str]) -> Iterator[_Token]:
+def _with_templates(tokens: Iterable[_HtmlToken], codes: Mapping[int, str]) -> Iterator[_HtmlToken]:
     """Tokens with the code put back: in text as tokens of its own, in tags as it was."""
     if not codes:
         yield from tokens
@@ -148,7 +148,7 @@ def _with_templates(tokens: Iterable[_Token], codes: Mapping[int, str]) -> Itera
             yield replace(token, raw=_restored(token, codes))
 
 
-def _restored(token: _Token, codes: Mapping[int, str]) -> str:
+def _restored(token: _HtmlToken, codes: Mapping[int, str]) -> str:
     return re.sub(
         f"{_STANDS_FOR}+", lambda m: _code_at(token.start + m.start(), len(m[0]), codes), token.raw
     )
@@ -162,17 +162,17 @@ def _code_at(start: int, size: int, codes: Mapping[int, str]) -> str:
     return raw
 
 
-def _cut_at_codes(token: _Token, codes: Mapping[int, str]) -> Iterator[_Token]:
+def _cut_at_codes(token: _HtmlToken, codes: Mapping[int, str]) -> Iterator[_HtmlToken]:
     position = token.start
     for start in sorted(place for place in codes if token.start <= place < token.end):
         if position < start:
             raw = token.raw[position - token.start : start - token.start]
-            yield _Token("text", "", raw, position)
+            yield _HtmlToken("text", "", raw, position)
         kind = "other" if _STATEMENT.match(codes[start]) else "literal"
-        yield _Token(kind, "template", codes[start], start)
+        yield _HtmlToken(kind, "template", codes[start], start)
         position = start + len(codes[start])
     if position < token.end:
-        yield _Token("text", "", token.raw[position - token.start :], position)
+        yield _HtmlToken("text", "", token.raw[position - token.start :], position)
 
 
 # --- tokens --------------------------------------------------------------------------------------
@@ -225,7 +225,7 @@ class _Tokenizer(HTMLParser):
         self._note("other")
 
 
-def tokens(text: str) -> list[_Token]:
+def tokens(text: str) -> list[_HtmlToken]:
     """Cut HTML into tokens."""
     found = [place for place in _Tokenizer(text).found if place[0] < len(text)]
     ends = [*(start for start, _, _ in found), len(text)][1:]
@@ -236,14 +236,14 @@ def tokens(text: str) -> list[_Token]:
     ]
 
 
-def _token(kind: str, name: str, raw: str, start: int) -> _Token:
+def _token(kind: str, name: str, raw: str, start: int) -> _HtmlToken:
     if kind == "text" and _UNFINISHED.search(raw):
         # A tag or comment that the file ends in: no text, though the parser takes it for one.
         kind, name = "other", "comment"
-    return _Token(kind, name, raw, start)
+    return _HtmlToken(kind, name, raw, start)
 
 
-def _without_opaque(tokens: list[_Token]) -> Iterator[_Token]:
+def _without_opaque(tokens: list[_HtmlToken]) -> Iterator[_HtmlToken]:
     """Put elements that stay as they are into one token each, which is a literal or a block."""
     position = 0
     while position < len(tokens):
@@ -255,11 +255,11 @@ def _without_opaque(tokens: list[_Token]) -> Iterator[_Token]:
         end = _end_of(tokens, position, token.name)
         raw = "".join(inner.raw for inner in tokens[position - 1 : end])
         kind = "literal" if token.name in _INLINE and "<p" not in raw else "other"
-        yield _Token(kind, token.name, raw, token.start)
+        yield _HtmlToken(kind, token.name, raw, token.start)
         position = end
 
 
-def _stays(token: _Token) -> bool:
+def _stays(token: _HtmlToken) -> bool:
     if token.kind != "open" or token.name in VOID or token.raw.endswith("/>"):
         return False
     attributes = {match["name"].lower(): match for match in _ATTRIBUTE.finditer(token.raw)}
@@ -269,7 +269,7 @@ def _stays(token: _Token) -> bool:
     return token.name in _OPAQUE | _LITERAL or "notranslate" in classes
 
 
-def _end_of(tokens: list[_Token], position: int, name: str) -> int:
+def _end_of(tokens: list[_HtmlToken], position: int, name: str) -> int:
     """The index behind the tag that closes an element; an unclosed one ends where it begins."""
     depth = 1
     for index in range(position, len(tokens)):
@@ -280,7 +280,7 @@ def _end_of(tokens: list[_Token], position: int, name: str) -> int:
     return position
 
 
-def _is_inline(token: _Token) -> bool:
+def _is_inline(token: _HtmlToken) -> bool:
     if token.name == "template":
         return token.kind == "literal"
     return token.kind in ("text", "literal") or token.name in _INLINE or token.name == "comment"
@@ -290,7 +290,7 @@ def _is_inline(token: _Token) -> bool:
 
 
 def _run_slot(
-    run: list[_Token], offset: int, id: str, escape: Callable[[str], str]
+    run: list[_HtmlToken], offset: int, id: str, escape: Callable[[str], str]
 ) -> Iterator[Slot]:
     """A segment of what stands between two block tags."""
     run = _trimmed(run)
@@ -305,7 +305,7 @@ def _run_slot(
         yield replacing(segment, offset + start, offset + end, escape)
 
 
-def _trimmed(run: list[_Token]) -> list[_Token]:
+def _trimmed(run: list[_HtmlToken]) -> list[_HtmlToken]:
     """Leave out at both ends blank text, comments, breaks, and tags around all or nothing of it."""
     partners = _partners(run)
     start, end = 0, len(run)
@@ -321,7 +321,7 @@ def _trimmed(run: list[_Token]) -> list[_Token]:
     return run[start:end]
 
 
-def _partners(run: list[_Token]) -> dict[int, int]:
+def _partners(run: list[_HtmlToken]) -> dict[int, int]:
     """The tags that belong together, by their places in the run."""
     partners: dict[int, int] = {}
     opened: dict[str, list[int]] = {}
@@ -334,20 +334,20 @@ def _partners(run: list[_Token]) -> dict[int, int]:
     return partners
 
 
-def _is_single(token: _Token, partner: int | None) -> bool:
-    """Whether a tag is left open, or closes nothing."""
+def _is_single(token: _HtmlToken, partner: int | None) -> bool:
+    """Return whether a tag is left open, or closes nothing."""
     return partner is None and token.kind in ("open", "close") and not _is_void(token)
 
 
-def _is_void(token: _Token) -> bool:
+def _is_void(token: _HtmlToken) -> bool:
     return token.name in VOID or token.raw.endswith("/>")
 
 
-def _is_blank(token: _Token) -> bool:
+def _is_blank(token: _HtmlToken) -> bool:
     return token.name in ("comment", "br") or (token.kind == "text" and not token.raw.strip())
 
 
-def _segment(id: str, run: list[_Token], escape: Callable[[str], str]) -> Segment:
+def _segment(id: str, run: list[_HtmlToken], escape: Callable[[str], str]) -> Segment:
     builder = Builder(escape)
     space = True
     for place, token in enumerate(run):
@@ -388,8 +388,8 @@ def _leading_space(text: str) -> str:
     return text[: len(text) - len(text.lstrip())]
 
 
-def _shown(token: _Token) -> str:
-    """What a reader sees of an element that stays as it is."""
+def _shown(token: _HtmlToken) -> str:
+    """Visible text of an element that stays as it is."""
     if token.name in ("math", "svg"):
         return ""
     if token.name == "template":
@@ -397,7 +397,7 @@ def _shown(token: _Token) -> str:
     return " ".join(html.unescape(re.sub(r"<[^>]*>", "", token.raw)).split())
 
 
-def _attribute_slots(token: _Token, offset: int) -> Iterator[Slot]:
+def _attribute_slots(token: _HtmlToken, offset: int) -> Iterator[Slot]:
     attributes = list(_ATTRIBUTE.finditer(token.raw))
     names = {match["name"].lower(): _value(match) for match in attributes}
     for match in attributes:
@@ -412,7 +412,7 @@ def _attribute_slots(token: _Token, offset: int) -> Iterator[Slot]:
             yield from _attribute_slot(token, match, offset)
 
 
-def _attribute_slot(token: _Token, match: re.Match[str], offset: int) -> Iterator[Slot]:
+def _attribute_slot(token: _HtmlToken, match: re.Match[str], offset: int) -> Iterator[Slot]:
     group = "single" if match["single"] is not None else "double"
     quote = "'" if group == "single" else '"'
 

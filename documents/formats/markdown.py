@@ -140,7 +140,8 @@ def _build(id: str, content: str, tokens: Sequence[Token], context: str) -> Segm
 
 
 def _has_plain_label(image: Token) -> bool:
-    """Whether the text of an image is text, without markup, and stands in the file as such."""
+    """Return whether the text of an image is text, without markup, and stands in the file as
+    such."""
     return all(child.type == "text" for child in image.children or ())
 
 
@@ -188,13 +189,14 @@ def _add_tag(builder: Builder, raw: str) -> None:
 
 
 def _is_label(content: str, raw: str, token: Token) -> bool:
-    """Whether a link by its text alone stands behind brackets, of which it may be the label."""
+    """Return whether a link by its text alone stands behind brackets, of which it may be the
+    label."""
     start = token.meta.get("place", (0, 0))[0]
     return "](" not in raw and "][" not in raw and content[:start].rstrip().endswith("]")
 
 
 def _link_end(content: str, raw: str, token: Token) -> str:
-    """What closes a link. Its label must be said if it was the text, which is translated."""
+    """Closing of a link. Its label must be given if it was the text, which is translated."""
     if raw not in ("]", "][]"):
         return raw
     end = token.meta["place"][0]
@@ -202,7 +204,7 @@ def _link_end(content: str, raw: str, token: Token) -> str:
 
 
 def _label_start(content: str, end: int) -> int:
-    """Where the label begins that ends at `end`: labels hold no brackets but escaped ones."""
+    """Offset of the label that ends at `end`: labels hold no brackets but escaped ones."""
     start = end
     while start > 0 and not (content[start - 1] == "[" and content[start - 2 : start - 1] != "\\"):
         start -= 1
@@ -213,22 +215,22 @@ def _label_start(content: str, end: int) -> int:
 
 
 @dataclass(frozen=True)
-class _Place:
-    """Where the text of a block stands: what a translation replaces, and how."""
+class _BlockText:
+    """Place and form of a block's text in the file."""
 
     start: int
     end: int
     prefix: str
-    """What stands before each of its lines but the first: indentation, quotation marks."""
+    """Prefix of each of its lines but the first: indentation, quotation marks."""
     ending: str
     width: int | None
-    """Of its longest line; None if it is one line."""
+    """Width of its longest line; None if it is one line."""
     is_cell: bool
     is_paragraph: bool
 
 
 _MARKUP = re.compile(r"\]\(|\]\[|\]:|\*\*|`|^\s*(?:[-*+]|\d+[.)]|:)\s", re.MULTILINE)
-"""What makes Markdown of text in HTML, where a site reads it so."""
+"""Pattern of Markdown in text of HTML, where a site reads it so."""
 
 
 class _Body:
@@ -265,7 +267,7 @@ class _Body:
         if place and segment.has_words:
             yield Slot(segment, self._edits(segment, place))
 
-    def _place(self, token: Token, tag: str) -> _Place | None:
+    def _place(self, token: Token, tag: str) -> _BlockText | None:
         """Find the text of a block in its lines; None if it does not stand there as such."""
         contents = [line.strip() for line in token.content.split("\n")]
         first = token.map[0] if token.map else 0
@@ -282,7 +284,7 @@ class _Body:
         end = starts[-1] + len(_in_cell(contents[-1]) if is_cell else contents[-1])
         self._cell_end = end
         wrapped = len(contents) > 1
-        return _Place(
+        return _BlockText(
             starts[0],
             end,
             prefix=self._text[lines[1].start() : starts[1]] if wrapped else "",
@@ -308,13 +310,13 @@ class _Body:
 
     # --- writing
 
-    def _edits(self, segment: Segment, place: _Place) -> Callable[[str], list[Edit]]:
+    def _edits(self, segment: Segment, place: _BlockText) -> Callable[[str], list[Edit]]:
         def edits(text: str) -> list[Edit]:
             return [Edit(place.start, place.end, self._written(segment, place, text))]
 
         return edits
 
-    def _written(self, segment: Segment, place: _Place, text: str) -> str:
+    def _written(self, segment: Segment, place: _BlockText, text: str) -> str:
         """A translation as Markdown; where nothing can say it, the source stays."""
         meaning = _meaning(segment, text)
         for escape in (str, _escape):
@@ -327,12 +329,13 @@ class _Body:
         return self._text[place.start : place.end]
 
     def _is_paragraph(self, content: str) -> bool:
-        """Whether text is one paragraph; HTML at its beginning can make it something else."""
+        """Return whether text is one paragraph; HTML at its beginning can make it something
+        else."""
         lines = "\n".join(map(_guarded, content.split("\n")))
         tokens = self._markdown.parse(lines, self._references)
         return [token.type for token in tokens] == ["paragraph_open", "inline", "paragraph_close"]
 
-    def _in_lines(self, content: str, place: _Place) -> str:
+    def _in_lines(self, content: str, place: _BlockText) -> str:
         if place.is_cell:
             return _in_cell(content).replace("\n", " ")
         lines = content.split("\n")
@@ -347,7 +350,7 @@ def _in_cell(content: str) -> str:
     return content.replace("|", "\\|")
 
 
-def _content(segment: Segment, place: _Place, text: str, escape: Callable[[str], str]) -> str:
+def _content(segment: Segment, place: _BlockText, text: str, escape: Callable[[str], str]) -> str:
     """Markdown that is to say a translation, before it goes into its lines."""
     written = replace(
         segment,
@@ -365,7 +368,7 @@ def _content(segment: Segment, place: _Place, text: str, escape: Callable[[str],
 
 
 def _is_text(inline: Inline) -> bool:
-    """Whether a placeholder is a literal in plain text, which no markup protects."""
+    """Return whether a placeholder is a literal in plain text, which no markup protects."""
     return inline.closing is None and inline.opening == inline.shown
 
 
@@ -382,7 +385,7 @@ def _at_breaks(segment: Segment, text: str) -> Iterator[tuple[str, str]]:
 
 
 _BEGINS_BLOCK = ("<", "#", ":", "{%", "$$", "!!!", "???", "[^", "*[")
-"""What begins something else than text at the beginning of a line, for some site."""
+"""Pattern of what begins a block other than text, for some site."""
 
 
 def _filled(words: Sequence[str], width: int) -> list[str]:

@@ -94,7 +94,7 @@ def site_rules(markdown: MarkdownIt) -> MarkdownIt:
 
 
 def references_of(text: str) -> dict[str, object]:
-    """What the links of a text may refer to, also where CommonMark sees no definition."""
+    """Targets of a text's links, also where CommonMark sees no definition."""
     return {
         normalizeReference(match["label"]): {"title": "", "href": match["address"], "map": [0, 0]}
         for match in _REFERENCE.finditer(text)
@@ -283,7 +283,7 @@ def _is_plain(state: StateBlock, line: int) -> bool:
 
 
 def _follows_term(state: StateBlock, line: int, silent: bool) -> bool:
-    """Whether a line with a term, or another definition, stands before a definition."""
+    """Return whether a line with a term, or another definition, stands before a definition."""
     before = line - 1
     if before >= 0 and state.isEmpty(before):
         before -= 1
@@ -294,7 +294,7 @@ def _follows_term(state: StateBlock, line: int, silent: bool) -> bool:
 
 
 def _inline(state: StateInline, silent: bool) -> bool:
-    """What stands in a sentence and is not for translation, or marks a part of it."""
+    """Inline syntax that is not for translation, or marks a part of a sentence."""
     if state.src[state.pos] not in _STARTS:
         return False
     match = _INLINE.match(state.src, state.pos, state.posMax)

@@ -13,7 +13,7 @@ from tformer.documents.document import Slot, TextDocument, checked, replacing
 from tformer.documents.formats.packages import PackageDocument, open_package
 from tformer.documents.io import xml
 from tformer.documents.io.encoding import decode
-from tformer.documents.io.xml import Kind, Token
+from tformer.documents.io.xml import Token, TokenKind
 from tformer.documents.segments import Segment
 
 _PARTS = ("content.xml", "styles.xml")
@@ -57,11 +57,11 @@ def _segment(id: str, tokens: Sequence[Token]) -> Segment:
     while position < len(tokens):
         token = tokens[position]
         behind = position + 1
-        if token.kind is Kind.TEXT:
+        if token.kind is TokenKind.TEXT:
             builder.text(re.sub(r"[ \t\r\n]+", " ", token.text))
-        elif token.kind is Kind.OPEN and token.name in _AROUND:
+        elif token.kind is TokenKind.OPEN and token.name in _AROUND:
             builder.open(token.name, token.raw)
-        elif token.kind is Kind.CLOSE:
+        elif token.kind is TokenKind.CLOSE:
             builder.close(token.name, token.raw)
         else:
             behind = xml.end_of(tokens, position)
@@ -80,7 +80,7 @@ def _segment(id: str, tokens: Sequence[Token]) -> Segment:
 
 
 def _pair(kind: str, token: Token) -> str:
-    """What the start and the end of a marked range have in common."""
+    """Key that the start and the end of a marked range have in common."""
     names = (v for k, v in sorted(token.attributes.items()) if k.endswith(("name", "id")))
     return f"{kind} {next(names, '')}"
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
-from tformer.documents.document import Languages, TextDocument, changes
+from tformer.documents.document import DocumentLanguages, TextDocument, changes
 from tformer.documents.io.encoding import Encoded
 from tformer.documents.segments import Segment
 from tformer.model.errors import InputError
@@ -24,7 +24,7 @@ LARGEST = 1 << 28
 MOST_PARTS = 10_000
 
 HIGHEST_RATIO = 200
-"""How many times its packed size a part of more than a megabyte may have: text reaches 20."""
+"""Highest compression ratio of a part of more than a megabyte: text reaches 20."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,12 @@ class PackageDocument:
     """An archive of which some parts are translated."""
 
     parts: Mapping[str, TextDocument]
-    """Those that are translated, by name, in the order of reading."""
+    """Parts that are translated, by name, in the order of reading."""
     contents: Sequence[tuple[zipfile.ZipInfo, bytes]]
     """All parts, in the order of the archive."""
     comment: bytes = b""
     labels: Mapping[str, Callable[[bytes, str], bytes]] = field(default_factory=dict)
-    """What writes the language into a part, by its name."""
+    """Functions that write the language into a part, by its name."""
 
     @property
     def segments(self) -> Sequence[Segment]:
@@ -49,9 +49,9 @@ class PackageDocument:
         ]
 
     @property
-    def languages(self) -> Languages:
+    def languages(self) -> DocumentLanguages:
         """See `tformer.documents.document.Document`."""
-        return Languages()
+        return DocumentLanguages()
 
     def damages(self, translations: Mapping[str, str]) -> dict[str, str]:
         """See `tformer.documents.document.Document`."""
@@ -182,7 +182,7 @@ def _archive(contents: Iterable[tuple[zipfile.ZipInfo, bytes]], comment: bytes) 
 
 
 def _like(info: zipfile.ZipInfo) -> zipfile.ZipInfo:
-    """What to call a part when it is written: sizes and places are found anew."""
+    """Header of a part that is written: sizes and offsets are found anew."""
     new = zipfile.ZipInfo(info.filename, info.date_time)
     new.compress_type = info.compress_type
     new.comment = info.comment

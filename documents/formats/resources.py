@@ -10,7 +10,7 @@ from tformer.documents.document import Edit, Slot, TextDocument, checked
 from tformer.documents.formats.strings import is_technical
 from tformer.documents.io import xml
 from tformer.documents.io.encoding import decode
-from tformer.documents.io.xml import Kind, Token
+from tformer.documents.io.xml import Token, TokenKind
 from tformer.documents.segments import Segment, render
 from tformer.model.errors import InputError
 
@@ -41,7 +41,7 @@ def _open(
 ) -> TextDocument:
     def read(text: str) -> Iterator[Slot]:
         tokens = xml.scan(text, name)
-        first = next(token for token in tokens if token.kind in (Kind.OPEN, Kind.EMPTY))
+        first = next(token for token in tokens if token.kind in (TokenKind.OPEN, TokenKind.EMPTY))
         if first.name != root:
             raise InputError(f"{name}: the first element is <{first.name[:40]}>, not <{root}>")
         return slots(tokens)
@@ -57,10 +57,10 @@ def _android(tokens: Sequence[Token]) -> Iterator[Slot]:
     counts: list[int] = []
     says = [True]
     for position, token in enumerate(tokens):
-        if token.kind is Kind.CLOSE:
+        if token.kind is TokenKind.CLOSE:
             path, counts = path[:-1], counts[:-1]
             says.pop()
-        if token.kind is not Kind.OPEN:
+        if token.kind is not TokenKind.OPEN:
             continue
         if counts:
             counts[-1] += 1
@@ -74,12 +74,12 @@ def _android(tokens: Sequence[Token]) -> Iterator[Slot]:
 
 
 def _is_text(tokens: Sequence[Token], position: int) -> bool:
-    """Whether an item is of a plural or an array of strings."""
+    """Return whether an item is of a plural or an array of strings."""
     opened = []
     for token in tokens[:position]:
-        if token.kind is Kind.OPEN:
+        if token.kind is TokenKind.OPEN:
             opened.append(token.name)
-        elif token.kind is Kind.CLOSE:
+        elif token.kind is TokenKind.CLOSE:
             opened.pop()
     return bool(opened) and opened[-1] in ("plurals", "string-array")
 
@@ -87,23 +87,23 @@ def _is_text(tokens: Sequence[Token], position: int) -> bool:
 def _android_slot(id: str, tokens: Sequence[Token], position: int) -> Iterator[Slot]:
     end = xml.end_of(tokens, position) - 1
     inner = tokens[position + 1 : end]
-    text = "".join(token.text for token in inner if token.kind is Kind.TEXT)
+    text = "".join(token.text for token in inner if token.kind is TokenKind.TEXT)
     if text.startswith(("@string/", "?")) or is_technical(id, text):
         return
     builder = Builder(_android_escape)
     place = 0
     while place < len(inner):
         token, behind = inner[place], place + 1
-        if token.kind is Kind.TEXT:
+        if token.kind is TokenKind.TEXT:
             _add_android(builder, re.sub(r"\s+", " ", token.text))
-        elif token.name == "g" or token.kind is Kind.EMPTY:
+        elif token.name == "g" or token.kind is TokenKind.EMPTY:
             behind = xml.end_of(inner, place)
             own = inner[place:behind]
-            shown = "".join(t.text for t in own if t.kind is Kind.TEXT)
+            shown = "".join(t.text for t in own if t.kind is TokenKind.TEXT)
             builder.alone("".join(t.raw for t in own), shown, divides=False)
-        elif token.kind is Kind.OPEN:
+        elif token.kind is TokenKind.OPEN:
             builder.open(token.name, token.raw)
-        elif token.kind is Kind.CLOSE:
+        elif token.kind is TokenKind.CLOSE:
             builder.close(token.name, token.raw)
         place = behind
     segment = builder.build(id, context=id)
@@ -140,20 +140,20 @@ def _replaced(segment: Segment, start: int, end: int, escape: Callable[[str], st
 
 def _resx(tokens: Sequence[Token]) -> Iterator[Slot]:
     for position, token in enumerate(tokens):
-        if token.name != "data" or token.kind is not Kind.OPEN:
+        if token.name != "data" or token.kind is not TokenKind.OPEN:
             continue
         own = token.attributes
         name = own.get("name", "")
         if "type" in own or "mimetype" in own or name.startswith(">>"):
             continue
         for inner in xml.children(tokens, position):
-            if tokens[inner].name == "value" and tokens[inner].kind is Kind.OPEN:
+            if tokens[inner].name == "value" and tokens[inner].kind is TokenKind.OPEN:
                 yield from _resx_slot(name, tokens, inner)
 
 
 def _resx_slot(name: str, tokens: Sequence[Token], position: int) -> Iterator[Slot]:
     end = xml.end_of(tokens, position) - 1
-    text = "".join(t.text for t in tokens[position + 1 : end] if t.kind is Kind.TEXT)
+    text = "".join(t.text for t in tokens[position + 1 : end] if t.kind is TokenKind.TEXT)
     if is_technical(name, text):
         return
     builder = Builder(xml.escape, breaks=True)

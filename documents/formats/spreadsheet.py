@@ -16,7 +16,7 @@ from tformer.documents.formats.packages import PackageDocument, open_package, te
 from tformer.documents.inline.interface import is_identifier
 from tformer.documents.io import xml
 from tformer.documents.io.encoding import decode
-from tformer.documents.io.xml import Kind, Token
+from tformer.documents.io.xml import Token, TokenKind
 
 _PARTS = re.compile(r"xl/(?:sharedStrings|worksheets/sheet\d+|comments\d*)\.xml")
 _NAMING = re.compile(r"xl/(?:tables/.*|pivotCache/pivotCacheDefinition\d*)\.xml")
@@ -51,7 +51,7 @@ def _slots(text: str, name: str, named: set[str]) -> Iterator[Slot]:
     tokens = xml.scan(text, name)
     number = 0
     for position, token in enumerate(tokens):
-        if token.name not in ("si", "is", "text") or token.kind is not Kind.OPEN:
+        if token.name not in ("si", "is", "text") or token.kind is not TokenKind.OPEN:
             continue
         number += 1
         inner = tokens[position : xml.end_of(tokens, position)]
@@ -60,7 +60,7 @@ def _slots(text: str, name: str, named: set[str]) -> Iterator[Slot]:
 
 
 def _whole(tokens: Sequence[Token]) -> str:
-    return "".join(token.text for token in tokens if token.kind is Kind.TEXT)
+    return "".join(token.text for token in tokens if token.kind is TokenKind.TEXT)
 
 
 def _item_slots(id: str, tokens: Sequence[Token]) -> Iterator[Slot]:
@@ -68,8 +68,8 @@ def _item_slots(id: str, tokens: Sequence[Token]) -> Iterator[Slot]:
     depth = 0
     for position, token in enumerate(tokens):
         if token.name == "rPh":
-            depth += {Kind.OPEN: 1, Kind.CLOSE: -1}.get(token.kind, 0)
-        if depth or token.name != "t" or token.kind is not Kind.OPEN:
+            depth += {TokenKind.OPEN: 1, TokenKind.CLOSE: -1}.get(token.kind, 0)
+        if depth or token.name != "t" or token.kind is not TokenKind.OPEN:
             continue
         texts = tokens[position + 1 : xml.end_of(tokens, position) - 1]
         text = _whole(texts)

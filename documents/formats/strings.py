@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from tformer.documents.building import Builder
-from tformer.documents.document import Edit, Languages, Slot, TextDocument, checked
+from tformer.documents.document import DocumentLanguages, Edit, Slot, TextDocument, checked
 from tformer.documents.inline.interface import Accelerator, is_identifier
 from tformer.documents.io.encoding import Encoded, decode
 from tformer.documents.segments import render
@@ -28,7 +28,7 @@ class _Value:
     key: str
     text: str
     places: Sequence[int]
-    """Where in the file each character stands, and where the last one ends."""
+    """Offset of each character in the file, and of the end of the last."""
 
 
 def _value(key: str, raw: str, start: int, piece: re.Pattern[str], read: _Read) -> _Value:
@@ -103,10 +103,10 @@ def _open_json(data: bytes, name: str, values: Callable[[str], Iterator[_Value]]
 _LOCALE = re.compile(r'"@@locale"\s*:\s*"([^"\\]*)"')
 
 
-def _declares(text: str) -> Languages:
+def _declares(text: str) -> DocumentLanguages:
     """The language of an ARB: that of its texts, which are the source."""
     match = _LOCALE.search(text)
-    return Languages(match[1] or None) if match else Languages()
+    return DocumentLanguages(match[1] or None) if match else DocumentLanguages()
 
 
 def _labels(text: str, language: str) -> Iterator[Edit]:
@@ -242,7 +242,7 @@ def _units(character: str) -> str:
 # --- segments ------------------------------------------------------------------------------------
 
 _FORMS = re.compile(r"\s+\|\s+")
-"""What divides the plural forms of a string of vue-i18n."""
+"""Separator of the plural forms of a string of vue-i18n."""
 
 _TECHNICAL = re.compile(
     r"(?:.*[/_.-])?(?:class|code|color|colour|cron|encoding|format|href|icon|id|key|lang|language|locale|"
@@ -261,7 +261,7 @@ def _table_slots(
 
 
 def is_technical(key: str, text: str) -> bool:
-    """Whether a value is for programs: an identifier, or a word under a key that says so."""
+    """Return whether a value is for programs: an identifier, or a word under a key that says so."""
     text = text.strip()
     is_word = bool(re.fullmatch(r"[a-z0-9.-]+", text))
     return is_identifier(text) or (is_word and bool(_TECHNICAL.fullmatch(key)))

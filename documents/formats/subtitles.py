@@ -35,13 +35,13 @@ _TAG = re.compile(
     r"|\{[a-zA-Z]:[^{}\n]*\}|<\d[\d:.]*>|\{\\[^{}]*\}|<(?P<closing>/?)(?P<name>[A-Za-z]+)(?P<rest>[^<>]*)>|(?P<break>\n)|(?P<blank>&nbsp;)"
 )
 _NEXT = "\n\n"
-"""What stands in a segment for the border of two cues."""
+"""Mark in a segment for the border of two cues."""
 
 _MOST_CUES = 4
 """Cues of a sentence, at most: what goes on and on has no full stops at all."""
 
 _ENDS = re.compile(r"[\w,;\u2013\u2014-][\"'\u201d\u2019)]*\Z")
-"""How a cue ends whose sentence may go on."""
+"""Ends of a cue whose sentence may go on."""
 
 _DASH = re.compile(
     r"\s*(?:<[^>]*>)*\s*(?:[-\u2010\u2013\u2014\u266a\[(]|>>|(?:&gt;){2}|[A-Z][A-Z .]+:)"
@@ -49,7 +49,7 @@ _DASH = re.compile(
 
 
 @dataclass(frozen=True)
-class _Line:
+class _CueLine:
     number: int
     start: int
     text: str
@@ -63,7 +63,7 @@ class _Line:
 @dataclass(frozen=True)
 class _Cue:
     times: str
-    lines: list[_Line]
+    lines: list[_CueLine]
 
 
 def open_subrip(data: bytes, name: str) -> TextDocument:
@@ -126,14 +126,14 @@ def _escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _lines(text: str) -> Iterator[_Line]:
+def _lines(text: str) -> Iterator[_CueLine]:
     for number, match in enumerate(_LINE.finditer(text), start=1):
-        yield _Line(number, match.start(), match[1], match[2])
+        yield _CueLine(number, match.start(), match[1], match[2])
         if not match[2]:
             return
 
 
-def _body(text: str) -> list[_Line]:
+def _body(text: str) -> list[_CueLine]:
     """The lines without blocks of notes, styles and regions, which may speak of arrows."""
     kept = []
     inside = False
@@ -148,7 +148,7 @@ def _body(text: str) -> list[_Line]:
     return kept
 
 
-def _cues(lines: list[_Line], name: str, *, loose: bool = False) -> Iterator[_Cue]:
+def _cues(lines: list[_CueLine], name: str, *, loose: bool = False) -> Iterator[_Cue]:
     position = 0
     while position < len(lines):
         line = lines[position]
@@ -170,14 +170,14 @@ def _cues(lines: list[_Line], name: str, *, loose: bool = False) -> Iterator[_Cu
         yield from cues or [_Cue(times, [])]
 
 
-def _blocks(lines: list[_Line]) -> Iterator[list[_Line]]:
+def _blocks(lines: list[_CueLine]) -> Iterator[list[_CueLine]]:
     """The lines of a cue between blank lines, which some programs leave in it."""
     for is_blank, own in groupby(lines, key=lambda line: not line.text.strip()):
         if not is_blank:
             yield list(own)
 
 
-def _without_number(lines: list[_Line], first: int, end: int) -> list[_Line]:
+def _without_number(lines: list[_CueLine], first: int, end: int) -> list[_CueLine]:
     """The lines of a cue; the number of the next one may follow without a blank line."""
     follows = end < len(lines) and "-->" in lines[end].text
     while end > first and not lines[end - 1].text.strip():
@@ -205,7 +205,7 @@ def _slots(
 
 
 def _is_metadata(cue: _Cue) -> bool:
-    """Whether a cue is for programs: JSON, or the address of a picture."""
+    """Return whether a cue is for programs: JSON, or the address of a picture."""
     text = " ".join(line.text.strip() for line in cue.lines)
     if text[:1] in ("{", "["):
         try:
@@ -231,7 +231,7 @@ def _sentences(cues: list[tuple[int, _Cue]]) -> Iterator[list[tuple[int, _Cue]]]
 
 
 def _goes_on(cue: _Cue, following: _Cue) -> bool:
-    """Whether a sentence goes on in the next cue; with tags in them, cues stay apart."""
+    """Return whether a sentence goes on in the next cue; with tags in them, cues stay apart."""
     if any(_TAG.search(line.text) for line in [*cue.lines, *following.lines]):
         return False
     if _is_of_speakers(cue) or _is_of_speakers(following):
@@ -242,7 +242,7 @@ def _goes_on(cue: _Cue, following: _Cue) -> bool:
 
 
 def _is_of_speakers(cue: _Cue) -> bool:
-    """Whether two say its lines."""
+    """Return whether two say its lines."""
     return len(cue.lines) > 1 and any(_DASH.match(line.text) for line in cue.lines[1:])
 
 
@@ -299,7 +299,8 @@ _TIMED_WORDS = re.compile(r"(<\d[\d:.]*>)(<c[^<>]*>)?([^<]*)(</c>)?")
 
 
 def _is_timed(cue: _Cue) -> bool:
-    """Whether words of a cue have times of their own, as captions of speech recognition have."""
+    """Return whether words of a cue have times of their own, as captions of speech recognition
+    have."""
     return any(_WORD_TIME.search(line.text) for line in cue.lines)
 
 
@@ -344,7 +345,7 @@ def _edit(segment: Segment, cue: _Cue, text: str, escape: Callable[[str], str]) 
 
 
 def _shares(pieces: list[str], cues: list[_Cue]) -> list[str]:
-    """What each cue says: the pieces, unless one says nothing or too much."""
+    """Text of each cue: the pieces, unless one is empty or too long."""
     if len(cues) == 1 or all(piece.strip() and len(piece) <= 2 * LINE_LENGTH for piece in pieces):
         return pieces
     words = " ".join(pieces).split()

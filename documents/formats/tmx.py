@@ -13,16 +13,16 @@ from tformer.documents.building import Builder
 from tformer.documents.document import Edit, Slot, TextDocument, checked
 from tformer.documents.io import xml
 from tformer.documents.io.encoding import decode
-from tformer.documents.io.xml import Kind, Token
-from tformer.documents.segments import Segment, State, render
+from tformer.documents.io.xml import Token, TokenKind
+from tformer.documents.segments import Segment, SegmentState, render
 from tformer.model.errors import InputError
 from tformer.model.text.normalization import same_language
 
 MACHINE = "tformer"
-"""Who made a variant that no person has seen."""
+"""Author of a variant that no person has seen."""
 
 ANY_LANGUAGE = "*all*"
-"""What a header says of its source language when every unit has its own."""
+"""Source language in a header when every unit has its own."""
 
 
 def open_tmx(data: bytes, name: str, target: str | None = None) -> TextDocument:
@@ -41,7 +41,7 @@ def open_tmx(data: bytes, name: str, target: str | None = None) -> TextDocument:
 
 
 def _slots(text: str, name: str, target: str | None) -> Iterator[Slot]:
-    reader = _Reader(xml.scan(text, name), name)
+    reader = _TmxReader(xml.scan(text, name), name)
     units = [unit for unit in reader.units() if unit]
     written = _target_language(reader.source_language, units, target, name)
     for number, variants in enumerate(units, start=1):
@@ -80,7 +80,7 @@ def _target_language(
 
 
 @dataclass(frozen=True)
-class _Unit:
+class _TmxUnit:
     """A source and its target."""
 
     tokens: Sequence[Token]
@@ -88,18 +88,18 @@ class _Unit:
     source: _Variant
     target: _Variant | None
     language: str
-    """Of the target."""
+    """Target language."""
 
     def segment(self) -> Segment:
         builder = Builder(xml.escape)
         for token in _contents(self.tokens, self.source.seg):
-            if token.kind is Kind.TEXT:
+            if token.kind is TokenKind.TEXT:
                 builder.text(token.text)
-            elif token.name in ("hi", "bpt") and token.kind is Kind.OPEN:
+            elif token.name in ("hi", "bpt") and token.kind is TokenKind.OPEN:
                 builder.open(_pair(token), token.raw)
-            elif token.name in ("hi", "ept") and token.kind is Kind.CLOSE:
+            elif token.name in ("hi", "ept") and token.kind is TokenKind.CLOSE:
                 builder.close(_pair(token), token.raw)
-            elif token.kind is not Kind.OTHER:
+            elif token.kind is not TokenKind.OTHER:
                 builder.alone(token.raw)
         target = "" if self.target is None else text_of(self.tokens, self.target.seg)
         return builder.build(self.id, target=target, state=self._state())
@@ -117,12 +117,12 @@ class _Unit:
         opening = f"{first.raw.removesuffix('/>').rstrip()}>" if first is last else first.raw
         yield Edit(first.start, last.end, f"{opening}{inner}</{_written_name(first)}>")
 
-    def _state(self) -> State:
+    def _state(self) -> SegmentState:
         if self.target is None or _is_blank(self.tokens, self.target.seg):
-            return State.NEW
+            return SegmentState.NEW
         says = self.tokens[self.target.start].attributes
         by = says.get("changeid") or says.get("creationid")
-        return State.REVIEW if by == MACHINE else State.TRANSLATED
+        return SegmentState.REVIEW if by == MACHINE else SegmentState.TRANSLATED
 
     def _new_target(self, inner: str) -> Edit:
         """A variant behind that of the source, written as that one is."""
@@ -130,7 +130,7 @@ class _Unit:
         tuv, seg = _written_name(first), _written_name(self.tokens[self.source.seg])
         attribute = "xml:lang" if "xml:lang" in first.attributes else "lang"
         before = self.tokens[self.source.start - 1]
-        indent = before.raw if before.kind is Kind.TEXT and not before.raw.strip() else ""
+        indent = before.raw if before.kind is TokenKind.TEXT and not before.raw.strip() else ""
         at = self.tokens[xml.end_of(self.tokens, self.source.start) - 1].end
         language = xml.escape(self.language).replace('"', "&quot;")
         opening = f'<{tuv} {attribute}="{language}" creationid="{MACHINE}">'
@@ -138,35 +138,35 @@ class _Unit:
 
 
 def _contents(tokens: Sequence[Token], seg: int) -> Iterator[Token]:
-    """What stands in a segment; an element of native code is one token, its tags included."""
+    """Tokens of a segment; an element of native code is one token, its tags included."""
     end = xml.end_of(tokens, seg) - 1
     position = seg + 1
     while position < end:
         token, behind = tokens[position], position + 1
-        if token.kind is Kind.OPEN and token.name != "hi":
+        if token.kind is TokenKind.OPEN and token.name != "hi":
             behind = xml.end_of(tokens, position)
             raw = "".join(t.raw for t in tokens[position:behind])
-            kind = {"bpt": Kind.OPEN, "ept": Kind.CLOSE}.get(token.name, Kind.EMPTY)
+            kind = {"bpt": TokenKind.OPEN, "ept": TokenKind.CLOSE}.get(token.name, TokenKind.EMPTY)
             token = Token(kind, token.name, raw, token.start, token.attributes)
-        elif token.kind is Kind.EMPTY and token.name in ("bpt", "ept"):
-            kind = Kind.OPEN if token.name == "bpt" else Kind.CLOSE
+        elif token.kind is TokenKind.EMPTY and token.name in ("bpt", "ept"):
+            kind = TokenKind.OPEN if token.name == "bpt" else TokenKind.CLOSE
             token = Token(kind, token.name, token.raw, token.start, token.attributes)
         yield token
         position = behind
 
 
 def text_of(tokens: Sequence[Token], seg: int) -> str:
-    """What a segment says, without native code."""
-    return "".join(t.text for t in _contents(tokens, seg) if t.kind is Kind.TEXT)
+    """Text of a segment, without native code."""
+    return "".join(t.text for t in _contents(tokens, seg) if t.kind is TokenKind.TEXT)
 
 
 def _is_blank(tokens: Sequence[Token], seg: int) -> bool:
-    """Whether a segment has neither text nor code in it."""
-    return all(t.kind is Kind.OTHER or not t.raw.strip() for t in _contents(tokens, seg))
+    """Return whether a segment has neither text nor code in it."""
+    return all(t.kind is TokenKind.OTHER or not t.raw.strip() for t in _contents(tokens, seg))
 
 
 def _pair(token: Token) -> str:
-    """What an opening and its closing have in common."""
+    """Key that an opening and its closing have in common."""
     return "hi" if token.name == "hi" else f"pt {token.attributes.get('i', '')}"
 
 
@@ -176,8 +176,8 @@ def _written_name(token: Token) -> str:
 
 
 def _unit(
-    reader: "_Reader", variants: Sequence[_Variant], target: str, number: int
-) -> _Unit | None:
+    reader: "_TmxReader", variants: Sequence[_Variant], target: str, number: int
+) -> _TmxUnit | None:
     """A unit with its source and target told apart; None if it has no source."""
     stated = variants[0].unit_source or reader.source_language
     others = [v for v in variants if not same_language(v.language, target)]
@@ -188,16 +188,16 @@ def _unit(
     if source is None:
         return None
     made = next((v for v in variants if same_language(v.language, target)), None)
-    return _Unit(reader.tokens, source.unit_id or str(number), source, made, target)
+    return _TmxUnit(reader.tokens, source.unit_id or str(number), source, made, target)
 
 
-class _Reader:
+class _TmxReader:
     """Finds the units of a file."""
 
     def __init__(self, tokens: Sequence[Token], name: str) -> None:
         self.tokens = tokens
         self._name = name
-        root = next(token for token in tokens if token.kind in (Kind.OPEN, Kind.EMPTY))
+        root = next(token for token in tokens if token.kind in (TokenKind.OPEN, TokenKind.EMPTY))
         if root.name != "tmx":
             raise InputError(f"{name}: not TMX: the first element is {root.raw[:60]!r}")
         header = next((token for token in tokens if token.name == "header"), None)
@@ -208,7 +208,7 @@ class _Reader:
     def units(self) -> Iterator[list[_Variant]]:
         """The variants of every unit."""
         for position, token in enumerate(self.tokens):
-            if token.name != "tu" or token.kind not in (Kind.OPEN, Kind.EMPTY):
+            if token.name != "tu" or token.kind not in (TokenKind.OPEN, TokenKind.EMPTY):
                 continue
             variants = list(self._variants(position))
             if not variants:

@@ -16,8 +16,8 @@ from tformer.documents.document import Edit, Slot, TextDocument, checked
 from tformer.documents.formats.packages import PackageDocument, open_package
 from tformer.documents.io import xml
 from tformer.documents.io.encoding import decode
-from tformer.documents.io.xml import Kind, Token
-from tformer.documents.segments import Inline, Mark, Part, Segment, parts
+from tformer.documents.io.xml import Token, TokenKind
+from tformer.documents.segments import Inline, Mark, PlaceholderKind, Segment, parts
 from tformer.model.text.normalization import same_language
 
 _PARTS = re.compile(r"word/(?:document\d*|(?:header|footer)\d*|footnotes|endnotes|comments)\.xml")
@@ -116,8 +116,8 @@ def paragraph_slots(text: str, name: str, prefix: str | None = None) -> Iterator
 
 
 def _prefix(tokens: Sequence[Token]) -> str:
-    """What Word's own elements begin with: w: as a rule, nothing in a few files."""
-    root = next(token for token in tokens if token.kind is Kind.OPEN)
+    """Prefix of Word's own elements: w: as a rule, nothing in a few files."""
+    root = next(token for token in tokens if token.kind is TokenKind.OPEN)
     names = (key for key, value in root.attributes.items() if value in _NAMESPACES)
     name = next((name for name in names if name.startswith("xmlns")), "xmlns:w")
     return name.removeprefix("xmlns").removeprefix(":") + ":" * (name != "xmlns")
@@ -127,15 +127,15 @@ def _prefix(tokens: Sequence[Token]) -> str:
 
 
 @dataclass(frozen=True)
-class _Item:
+class _ParagraphItem:
     """Something in a paragraph, one after the other."""
 
     kind: str
     """text, alone, open or close"""
     raw: str
-    """What stands in the file; of text, the format of its run."""
+    """Source in the file; of text, the format of its run."""
     text: str = ""
-    """Of text; what is shown of what stands alone; the name of what opens or closes."""
+    """Text; the visible form of what stands alone; the name of what opens or closes."""
 
 
 class _Paragraph:
@@ -161,7 +161,7 @@ class _Paragraph:
             xml.escape, breaks=True, join=lambda pieces, inlines: _runs(usual, pieces, inlines)
         )
         opened: str | None = None
-        for item, following in pairwise([*self._items, _Item("close", "")]):
+        for item, following in pairwise([*self._items, _ParagraphItem("close", "")]):
             if item.kind == "text":
                 wanted = None if _seen(item.raw) == _seen(self.format) else item.raw
                 if wanted is not None and opened is None:
@@ -191,31 +191,33 @@ class _Paragraph:
                 examples.setdefault(_seen(item.raw), item.raw)
         return examples[sizes.most_common(1)[0][0]] if sizes else "<w:rPr/>"
 
-    def _read(self, position: int, end: int) -> Iterator[_Item]:
+    def _read(self, position: int, end: int) -> Iterator[_ParagraphItem]:
         while position < end:
             token = self._tokens[position]
             behind = self._fields.get(position, xml.end_of(self._tokens, position))
             if position in self._fields:
-                yield _Item("alone", self._raw(position, behind), self._result(position, behind))
-            elif token.name == "r" and token.kind is Kind.OPEN:
+                yield _ParagraphItem(
+                    "alone", self._raw(position, behind), self._result(position, behind)
+                )
+            elif token.name == "r" and token.kind is TokenKind.OPEN:
                 yield from self._run(position)
             elif mark := _RANGE.fullmatch(token.name):
                 names = token.attributes.items()
                 id = next((value for key, value in names if key.rpartition(":")[2] == "id"), "")
                 kind = "open" if mark[2] == "Start" else "close"
-                yield _Item(kind, self._raw(position, behind), f"{mark[1]} {id}")
-            elif token.kind is Kind.OPEN and token.name in _AROUND:
+                yield _ParagraphItem(kind, self._raw(position, behind), f"{mark[1]} {id}")
+            elif token.kind is TokenKind.OPEN and token.name in _AROUND:
                 behind = position + 1
-                yield _Item("open", token.raw, token.name)
-            elif token.kind is Kind.CLOSE:
+                yield _ParagraphItem("open", token.raw, token.name)
+            elif token.kind is TokenKind.CLOSE:
                 behind = position + 1
-                yield _Item("close", token.raw, token.name)
+                yield _ParagraphItem("close", token.raw, token.name)
             elif token.name not in _NOISE:
                 shown = _SHOWN.get(token.name, "")
-                yield _Item("alone", self._raw(position, behind), shown)
+                yield _ParagraphItem("alone", self._raw(position, behind), shown)
             position = behind
 
-    def _run(self, position: int) -> Iterator[_Item]:
+    def _run(self, position: int) -> Iterator[_ParagraphItem]:
         format = "<w:rPr/>"
         for inner in xml.children(self._tokens, position):
             token = self._tokens[inner]
@@ -225,27 +227,27 @@ class _Paragraph:
                 format = raw
             elif token.name == "t":
                 texts = self._tokens[inner + 1 : behind - 1]
-                yield _Item("text", format, "".join(text.text for text in texts))
+                yield _ParagraphItem("text", format, "".join(text.text for text in texts))
             elif token.name not in _NOISE and raw.strip():
-                yield _Item("alone", _run(format, raw), _SHOWN.get(token.name, ""))
+                yield _ParagraphItem("alone", _run(format, raw), _SHOWN.get(token.name, ""))
 
     def _raw(self, start: int, end: int) -> str:
         return "".join(token.raw for token in self._tokens[start:end])
 
     def _result(self, start: int, end: int) -> str:
-        """What a reader sees of a field."""
+        """Visible result of a field."""
         shown = []
         for position in range(start, end):
             token = self._tokens[position]
-            if token.kind is Kind.OPEN and token.name == "t":
+            if token.kind is TokenKind.OPEN and token.name == "t":
                 shown.append(self._tokens[position + 1].text)
         return "".join(shown)
 
 
-def _with_whole_templates(items: list[_Item]) -> Iterator[_Item]:
+def _with_whole_templates(items: list[_ParagraphItem]) -> Iterator[_ParagraphItem]:
     """Items in which the code of a template has one format, that of its beginning."""
-    texts: list[_Item] = []
-    for item in [*items, _Item("end", "")]:
+    texts: list[_ParagraphItem] = []
+    for item in [*items, _ParagraphItem("end", "")]:
         if item.kind == "text":
             texts.append(item)
             continue
@@ -255,7 +257,7 @@ def _with_whole_templates(items: list[_Item]) -> Iterator[_Item]:
             yield item
 
 
-def _unified(texts: list[_Item]) -> Iterator[_Item]:
+def _unified(texts: list[_ParagraphItem]) -> Iterator[_ParagraphItem]:
     whole = "".join(item.text for item in texts)
     formats = [item.raw for item in texts for _ in item.text]
     for match in _TEMPLATE.finditer(whole) if len(texts) > 1 else ():
@@ -263,12 +265,12 @@ def _unified(texts: list[_Item]) -> Iterator[_Item]:
     start = 0
     for at in range(1, len(whole) + 1):
         if at == len(whole) or formats[at] != formats[start]:
-            yield _Item("text", formats[start], whole[start:at])
+            yield _ParagraphItem("text", formats[start], whole[start:at])
             start = at
 
 
 def _size_of_last(tokens: Sequence[Token], first: int, end: int) -> int:
-    """Of how many tokens the last element is."""
+    """Number of tokens of the last element."""
     position = first
     while (behind := xml.end_of(tokens, position)) < end:
         position = behind
@@ -276,17 +278,17 @@ def _size_of_last(tokens: Sequence[Token], first: int, end: int) -> int:
 
 
 def _fields(tokens: Sequence[Token], first: int, end: int) -> dict[int, int]:
-    """Where fields begin that end in the same paragraph, by run: a date, a page number."""
+    """Ranges of fields that end in the same paragraph, by run: a date, a page number."""
     found: dict[int, int] = {}
     run = first
     opened: list[int] = []
     for position in range(first, end):
         token = tokens[position]
-        if token.name == "r" and token.kind is Kind.OPEN:
+        if token.name == "r" and token.kind is TokenKind.OPEN:
             run = position
         says = token.attributes if token.name == "fldChar" else {}
         kind = next((says[key] for key in says if key.endswith("fldCharType")), None)
-        if kind == "begin" and token.kind is not Kind.CLOSE:
+        if kind == "begin" and token.kind is not TokenKind.CLOSE:
             opened.append(run)
         elif kind == "end" and opened:
             begin = opened.pop()
@@ -328,9 +330,9 @@ def _runs(usual: str, text: Iterable[str | Mark], inlines: Mapping[int, Inline])
         inline = inlines[part.number]
         raw = inline.raw(part.part)
         is_format = bool(_FORMAT.match(inline.opening))
-        if is_format and part.part is Part.OPEN:
+        if is_format and part.part is PlaceholderKind.OPEN:
             formats.append(raw)
-        elif is_format and part.part is Part.CLOSE:
+        elif is_format and part.part is PlaceholderKind.CLOSE:
             formats.pop()
         elif raw.startswith("<"):
             pieces.append(raw)

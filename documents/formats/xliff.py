@@ -12,11 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tformer.documents.building import Builder
-from tformer.documents.document import Edit, Languages, Slot, TextDocument, checked
+from tformer.documents.document import DocumentLanguages, Edit, Slot, TextDocument, checked
 from tformer.documents.io import xml
 from tformer.documents.io.encoding import decode
-from tformer.documents.io.xml import Kind, Token
-from tformer.documents.segments import Segment, State, render
+from tformer.documents.io.xml import Token, TokenKind
+from tformer.documents.segments import Segment, SegmentState, render
 from tformer.model.errors import InputError
 
 # Inline elements around words. All others stand alone, with what is in them: native code.
@@ -51,28 +51,32 @@ def open_xliff(data: bytes, name: str) -> TextDocument:
     )
 
 
-def _declares(tokens: Sequence[Token]) -> Languages:
+def _declares(tokens: Sequence[Token]) -> DocumentLanguages:
     says: dict[str, str] = {}
     for token in tokens:
-        if token.name in ("xliff", "file") and token.kind is Kind.OPEN:
+        if token.name in ("xliff", "file") and token.kind is TokenKind.OPEN:
             says = {**token.attributes, **says}
     source = says.get("source-language") or says.get("srcLang")
-    return Languages(source, says.get("target-language") or says.get("trgLang"))
+    return DocumentLanguages(source, says.get("target-language") or says.get("trgLang"))
 
 
 def _labels(tokens: Sequence[Token], language: str) -> Iterator[Edit]:
     """The target language of every file, or in XLIFF 2 of all, where it is not said."""
-    root = next(token for token in tokens if token.kind is Kind.OPEN)
+    root = next(token for token in tokens if token.kind is TokenKind.OPEN)
     is_2 = root.attributes.get("version", "").startswith("2")
     name, element = ("trgLang", "xliff") if is_2 else ("target-language", "file")
     for token in tokens:
-        if token.kind is Kind.OPEN and token.name == element and not token.attributes.get(name):
+        if (
+            token.kind is TokenKind.OPEN
+            and token.name == element
+            and not token.attributes.get(name)
+        ):
             yield Edit(token.start, token.end, xml.with_attribute(token.raw, name, language))
 
 
 def _slots(text: str, name: str) -> Iterator[Slot]:
     tokens = xml.scan(text, name)
-    root = next(token for token in tokens if token.kind in (Kind.OPEN, Kind.EMPTY))
+    root = next(token for token in tokens if token.kind in (TokenKind.OPEN, TokenKind.EMPTY))
     version = root.attributes.get("version", "")
     if root.name != "xliff" or not version.startswith(("1.", "2.")):
         raise InputError(f"{name}: not XLIFF 1 or 2: the first element is {root.raw[:60]!r}")
@@ -82,7 +86,7 @@ def _slots(text: str, name: str) -> Iterator[Slot]:
 
 
 @dataclass(frozen=True)
-class _Unit:
+class _XliffUnit:
     """A source and its target, as places in the tokens."""
 
     tokens: Sequence[Token]
@@ -91,7 +95,7 @@ class _Unit:
     target: int | None
     after: int
     """Behind what a missing target goes."""
-    state: State
+    state: SegmentState
     mark: tuple[str, str]
     """The attribute that says what a machine made, and its value."""
     marked: int | None
@@ -106,11 +110,11 @@ class _Unit:
         while position < end:
             token = self.tokens[position]
             behind = position + 1
-            if token.kind is Kind.TEXT:
+            if token.kind is TokenKind.TEXT:
                 builder.text(_WRAPPED.sub(" ", token.text))
-            elif token.kind is Kind.CLOSE:
+            elif token.kind is TokenKind.CLOSE:
                 builder.close(token.name, token.raw)
-            elif token.kind is not Kind.OTHER:
+            elif token.kind is not TokenKind.OTHER:
                 behind = self._add(builder, position)
             position = behind
         return builder.build(self.id, target=self._target_text(), state=self.state)
@@ -121,10 +125,12 @@ class _Unit:
         behind = self._end_of_protected(position)
         says = token.attributes
         if behind:
-            shown = "".join(t.text for t in self.tokens[position:behind] if t.kind is Kind.TEXT)
+            shown = "".join(
+                t.text for t in self.tokens[position:behind] if t.kind is TokenKind.TEXT
+            )
             builder.alone(self._raw(position, behind), shown)
             return behind
-        if token.kind is Kind.OPEN and token.name in _AROUND:
+        if token.kind is TokenKind.OPEN and token.name in _AROUND:
             if says.get("mtype") == "seg":
                 builder.alone(token.raw, divides=True)
             else:
@@ -151,12 +157,12 @@ class _Unit:
         return "".join(token.raw for token in self.tokens[start:end])
 
     def _end_of_protected(self, position: int) -> int | None:
-        """Where what is not for translation ends, if that begins here."""
+        """End of a range that is not for translation, if one begins here."""
         token = self.tokens[position]
         says = token.attributes
         if says.get("translate") != "no" and says.get("mtype") != "protected":
             return None
-        if token.kind is Kind.OPEN:
+        if token.kind is TokenKind.OPEN:
             return xml.end_of(self.tokens, position)
         for place in range(position, len(self.tokens)):
             if self.tokens[place].name == "em" and (
@@ -187,7 +193,7 @@ class _Unit:
         if self.target is None:
             return ""
         end = xml.end_of(self.tokens, self.target)
-        return "".join(t.text for t in self.tokens[self.target : end] if t.kind is Kind.TEXT)
+        return "".join(t.text for t in self.tokens[self.target : end] if t.kind is TokenKind.TEXT)
 
     def _name(self) -> str:
         """That of a target, with the prefix that the source has."""
@@ -203,7 +209,7 @@ class _Unit:
         if self.marked is None:
             opening = xml.with_attribute(opening, *self.mark)
         before = self.tokens[self.source - 1]
-        indent = before.raw if before.kind is Kind.TEXT and not before.raw.strip() else ""
+        indent = before.raw if before.kind is TokenKind.TEXT and not before.raw.strip() else ""
         at = self.tokens[self.after - 1].end
         return Edit(at, at, f"{indent}{opening}{inner}</{self._name()}>")
 
@@ -213,7 +219,7 @@ _WRAPPED = re.compile(r"[ \t]*\r?\n[ \t]{2,}")
 
 
 def _partner(attributes: Mapping[str, str], names: Sequence[str]) -> str:
-    """What the beginning and the end of markup have in common."""
+    """Key that the beginning and the end of markup have in common."""
     return next((attributes[name] for name in names if name in attributes), "")
 
 
@@ -224,7 +230,7 @@ class _Units:
         self._tokens = tokens
         self._name = name
 
-    def of_version_1(self) -> Iterator[_Unit]:
+    def of_version_1(self) -> Iterator[_XliffUnit]:
         for position in self._translatable("trans-unit"):
             found = self._by_name(position)
             source, target = found.get("source"), found.get("target")
@@ -233,7 +239,7 @@ class _Units:
             unit = self._tokens[position]
             stated = self._tokens[target].attributes.get("state", "") if target else ""
             done = unit.attributes.get("approved") == "yes" or stated in _DONE | {"translated"}
-            yield _Unit(
+            yield _XliffUnit(
                 self._tokens,
                 unit.attributes.get("id", ""),
                 found.get("seg-source", source),
@@ -245,7 +251,7 @@ class _Units:
                 position if unit.attributes.get("approved") == "yes" else None,
             )
 
-    def of_version_2(self) -> Iterator[_Unit]:
+    def of_version_2(self) -> Iterator[_XliffUnit]:
         for position in self._translatable("unit"):
             unit = self._tokens[position].attributes.get("id", "")
             for number, inner in enumerate(xml.children(self._tokens, position), start=1):
@@ -257,7 +263,7 @@ class _Units:
                 if source is None:
                     raise self._without_source(inner)
                 stated = segment.attributes.get("state", "initial")
-                yield _Unit(
+                yield _XliffUnit(
                     self._tokens,
                     f"{unit}/{segment.attributes.get('id', number)}",
                     source,
@@ -269,15 +275,15 @@ class _Units:
                 )
 
     def _translatable(self, name: str) -> Iterator[int]:
-        """Where elements of a name begin that are to be translated, as they or those around say."""
+        """Offsets of the elements of a name that are to be translated."""
         says = [True]
         for position, token in enumerate(self._tokens):
-            if token.kind is Kind.OPEN:
+            if token.kind is TokenKind.OPEN:
                 said = token.attributes.get("translate")
                 says.append(says[-1] if said is None else said == "yes")
                 if token.name == name and says[-1]:
                     yield position
-            elif token.kind is Kind.CLOSE:
+            elif token.kind is TokenKind.CLOSE:
                 says.pop()
 
     def _by_name(self, position: int) -> dict[str, int]:
@@ -286,14 +292,14 @@ class _Units:
             found.setdefault(self._tokens[inner].name, inner)
         return found
 
-    def _state(self, target: int | None, stated: str, done: bool) -> State:
+    def _state(self, target: int | None, stated: str, done: bool) -> SegmentState:
         has_text = target is not None and any(
-            token.kind is Kind.TEXT and token.raw.strip()
+            token.kind is TokenKind.TEXT and token.raw.strip()
             for token in self._tokens[target : xml.end_of(self._tokens, target)]
         )
         if not has_text or (stated in _NOT_YET - {"", "initial"}):
-            return State.NEW
-        return State.TRANSLATED if done else State.REVIEW
+            return SegmentState.NEW
+        return SegmentState.TRANSLATED if done else SegmentState.REVIEW
 
     def _without_source(self, position: int) -> InputError:
         token = self._tokens[position]

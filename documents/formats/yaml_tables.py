@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import yaml
 
 from tformer.documents.building import Builder
-from tformer.documents.document import Edit, Languages, Slot, TextDocument, checked
+from tformer.documents.document import DocumentLanguages, Edit, Slot, TextDocument, checked
 from tformer.documents.formats.strings import is_technical
 from tformer.documents.io.encoding import decode
 from tformer.documents.segments import Segment, render
@@ -33,7 +33,7 @@ def open_yaml(data: bytes, name: str) -> TextDocument:
         TextDocument(
             decode(data, name),
             lambda text: _slots(text, name),
-            declares=lambda text: Languages(_root(_documents(text, name))),
+            declares=lambda text: DocumentLanguages(_root(_documents(text, name))),
             labels=lambda text, language: _labels(text, name, language),
         )
     )
@@ -128,7 +128,7 @@ def _written(segment: Segment, translation: str, raw: str, style: str | None) ->
 
 
 def _is_plain(text: str) -> bool:
-    """Whether a text needs no quotation marks to be that text."""
+    """Return whether a text needs no quotation marks to be that text."""
     if not _PLAIN.fullmatch(text) or text != text.strip():
         return False
     try:

@@ -1,4 +1,4 @@
-"""Which words of a translation say what which words of its source say."""
+"""Word alignment between a segment and its translation."""
 
 import re
 from bisect import bisect_left, bisect_right
@@ -17,7 +17,7 @@ Alignment = Iterable[tuple[int, int]]
 
 
 class Correspondence:
-    """Which words of the target translate which words of the source."""
+    """Word alignment of a segment: source words to target words."""
 
     def __init__(
         self,

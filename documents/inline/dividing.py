@@ -9,19 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from tformer.documents.segments import Mark, Part, Segment, parts
+from tformer.documents.segments import Mark, PlaceholderKind, Segment, parts
 
 
 @dataclass(frozen=True)
-class Unit:
-    """What is translated as a whole."""
+class DividedUnit:
+    """Unit of translation."""
 
     segment: Segment
     """With the markup that begins or ends in it, closed and opened as far as it must be."""
     added: frozenset[str] = frozenset()
     """The marks that were added for that."""
     behind: str = ""
-    """What divides it from the next, as a mark."""
+    """Mark that separates it from the next."""
 
     def within(self, text: str) -> str:
         """A translation of this unit as it stands in that of the whole."""
@@ -32,14 +32,14 @@ class Unit:
         return text + self.behind
 
 
-def units(segment: Segment) -> list[Unit]:
-    """The units of a segment, in order; joined by `Unit.within` they are the segment."""
+def units(segment: Segment) -> list[DividedUnit]:
+    """The units of a segment, in order; joined by `DividedUnit.within` they are the segment."""
     if not any(inline.divides for inline in segment.inlines.values()):
-        return [Unit(segment)]
+        return [DividedUnit(segment)]
     return list(_units(segment))
 
 
-def _units(segment: Segment) -> Iterator[Unit]:
+def _units(segment: Segment) -> Iterator[DividedUnit]:
     opened: list[int] = []
     pieces: list[str | Mark] = []
     before: list[int] = []
@@ -47,15 +47,15 @@ def _units(segment: Segment) -> Iterator[Unit]:
     for part in [*parts(segment.text), None]:
         ends = part is None or (
             isinstance(part, Mark)
-            and part.part is Part.ALONE
+            and part.part is PlaceholderKind.ALONE
             and segment.inlines[part.number].divides
         )
         if not ends:
             assert part is not None
             pieces.append(part)
-            if isinstance(part, Mark) and part.part is Part.OPEN:
+            if isinstance(part, Mark) and part.part is PlaceholderKind.OPEN:
                 opened.append(part.number)
-            elif isinstance(part, Mark) and part.part is Part.CLOSE:
+            elif isinstance(part, Mark) and part.part is PlaceholderKind.CLOSE:
                 opened.pop()
             continue
         number += 1
@@ -70,12 +70,12 @@ def _unit(
     before: Sequence[int],
     behind: Sequence[int],
     divider: str,
-) -> Unit:
+) -> DividedUnit:
     """A unit between two cuts, from the markup that is open at each."""
-    first = [Mark(n, Part.OPEN) for n in before if n not in behind]
-    last = [Mark(n, Part.CLOSE) for n in reversed(behind) if n not in before]
+    first = [Mark(n, PlaceholderKind.OPEN) for n in before if n not in behind]
+    last = [Mark(n, PlaceholderKind.CLOSE) for n in reversed(behind) if n not in before]
     text = "".join(map(str, [*first, *pieces, *last]))
     marks = {p.number for p in parts(text) if isinstance(p, Mark)}
     inlines = {n: inline for n, inline in segment.inlines.items() if n in marks}
     own = replace(segment, id=f"{segment.id}/{number}", text=text, inlines=inlines, target=None)
-    return Unit(own, frozenset(map(str, [*first, *last])), divider)
+    return DividedUnit(own, frozenset(map(str, [*first, *last])), divider)

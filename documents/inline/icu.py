@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 
-class Role(Enum):
-    """What a part of a message is."""
+class MessageRole(Enum):
+    """Role of a part of a message."""
 
     TEXT = auto()
     QUOTED = auto()
@@ -26,10 +26,10 @@ class Role(Enum):
 
 
 @dataclass(frozen=True)
-class Span:
+class MessageSpan:
     """A part of a message; all together are the message."""
 
-    role: Role
+    role: MessageRole
     start: int
     end: int
 
@@ -44,7 +44,7 @@ class _NotAMessage(Exception):
     """The text does not follow the grammar."""
 
 
-def variants(text: str) -> list[Span] | None:
+def variants(text: str) -> list[MessageSpan] | None:
     """The parts of a message that has variants; None if it has none, or is no message."""
     if not any(f"{kind}" in text for kind in _WITH_VARIANTS):
         return None
@@ -53,7 +53,7 @@ def variants(text: str) -> list[Span] | None:
         end = parser.message(0, 0, plural=False)
     except _NotAMessage:
         return None
-    if end != len(text) or all(span.role is not Role.SYNTAX for span in parser.spans):
+    if end != len(text) or all(span.role is not MessageRole.SYNTAX for span in parser.spans):
         return None
     return _merged(parser.spans)
 
@@ -62,12 +62,12 @@ class _Parser:
     """Recursive descent."""
 
     def __init__(self, text: str) -> None:
-        self.spans: list[Span] = []
+        self.spans: list[MessageSpan] = []
         self._text = text
 
-    def _add(self, role: Role, start: int, end: int) -> int:
+    def _add(self, role: MessageRole, start: int, end: int) -> int:
         if start < end:
-            self.spans.append(Span(role, start, end))
+            self.spans.append(MessageSpan(role, start, end))
         return end
 
     def message(self, at: int, depth: int, *, plural: bool) -> int:
@@ -84,11 +84,11 @@ class _Parser:
                     raise _NotAMessage
                 return at
             elif character == "#" and plural:
-                at = self._add(Role.NUMBER, at, at + 1)
+                at = self._add(MessageRole.NUMBER, at, at + 1)
             elif character == "'" and self._quotes(at, plural):
-                at = self._add(Role.QUOTED, at, self._end_of_quoted(at))
+                at = self._add(MessageRole.QUOTED, at, self._end_of_quoted(at))
             else:
-                at = self._add(Role.TEXT, at, at + 1)
+                at = self._add(MessageRole.TEXT, at, at + 1)
         if depth:
             raise _NotAMessage
         return at
@@ -117,7 +117,7 @@ class _Parser:
             return self._variants(at, end + 1, depth, plural=head[2] != "select")
         if following not in ("}", ",") or not following:
             raise _NotAMessage
-        return self._add(Role.ARGUMENT, at, self._end_of_style(end))
+        return self._add(MessageRole.ARGUMENT, at, self._end_of_style(end))
 
     def _end_of_style(self, at: int) -> int:
         """Behind the brace that closes an argument; a style may have braces and quotes."""
@@ -137,22 +137,22 @@ class _Parser:
         number = 0
         while selector := _SELECTOR.match(self._text, at):
             number += 1
-            self._add(Role.SYNTAX, begin, selector.end())
+            self._add(MessageRole.SYNTAX, begin, selector.end())
             begin = self.message(selector.end(), depth + 1, plural=plural)
             at = begin + 1
         end = at + len(self._text[at:]) - len(self._text[at:].lstrip())
         if not number or self._text[end : end + 1] != "}":
             raise _NotAMessage
-        return self._add(Role.SYNTAX, begin, end + 1)
+        return self._add(MessageRole.SYNTAX, begin, end + 1)
 
 
-def _merged(spans: list[Span]) -> list[Span]:
+def _merged(spans: list[MessageSpan]) -> list[MessageSpan]:
     """Spans, those of one role side by side as one; syntax too, where a variant is empty."""
-    merged: list[Span] = []
+    merged: list[MessageSpan] = []
     for span in spans:
-        joins = span.role in (Role.TEXT, Role.SYNTAX)
+        joins = span.role in (MessageRole.TEXT, MessageRole.SYNTAX)
         if merged and merged[-1].role is span.role and joins:
-            merged[-1] = Span(span.role, merged[-1].start, span.end)
+            merged[-1] = MessageSpan(span.role, merged[-1].start, span.end)
         else:
             merged.append(span)
     return merged

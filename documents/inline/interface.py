@@ -1,4 +1,4 @@
-"""What the texts of interfaces have besides words: names that programs know, and accelerators."""
+"""Names and accelerators in the texts of user interfaces."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ACCELERATOR = re.compile(r"(?<![_&\w])_(?=[^\W\d_])|(?<=[^\W\d_])_(?=[a-z])|&(?
 
 
 def is_identifier(text: str) -> bool:
-    """Whether a text is a name, a code or a value of a program, and no words."""
+    """Return whether a text is a name, a code or a value of a program, and no words."""
     return len(text) <= 200 and bool(_IDENTIFIER.fullmatch(text.strip()))
 
 

@@ -3,20 +3,20 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from tformer.documents.segments import Part, Segment, parts
+from tformer.documents.segments import PlaceholderKind, Segment, parts
 
 Ranges = Mapping[int, tuple[int, int]]
-"""Where something is, (start, end), by the number of its placeholder."""
+"""Ranges (start, end) by the number of the placeholder."""
 
 
 @dataclass
-class Pair:
+class MarkupPair:
     """Markup around words: its place in the source, or in the target."""
 
     number: int
     start: int = 0
     end: int = 0
-    children: list["Pair"] = field(default_factory=list)
+    children: list["MarkupPair"] = field(default_factory=list)
     squeezed: bool = False
     """No word of the target was left for it."""
 
@@ -38,30 +38,30 @@ class Spot:
 
 @dataclass(frozen=True)
 class Source:
-    """What was translated."""
+    """Source segment with its layout."""
 
     plain: str
-    """What the model saw of it."""
-    roots: list[Pair]
+    """Plain text that the model saw."""
+    roots: list[MarkupPair]
     """Markup that is in no other."""
     alone: list[Spot]
-    """What stands alone, in order."""
+    """Standalone placeholders, in order."""
 
 
 def lay_out(segment: Segment) -> Source:
     """The plain text, and where in it the placeholders are."""
     pieces: list[str] = []
     position = 0
-    opened = [Pair(0)]
+    opened = [MarkupPair(0)]
     alone: list[Spot] = []
     for part in parts(segment.text):
         if isinstance(part, str):
             pieces.append(part)
             position += len(part)
-        elif part.part is Part.OPEN:
-            opened.append(Pair(part.number, position))
+        elif part.part is PlaceholderKind.OPEN:
+            opened.append(MarkupPair(part.number, position))
             opened[-2].children.append(opened[-1])
-        elif part.part is Part.CLOSE:
+        elif part.part is PlaceholderKind.CLOSE:
             opened.pop().end = position
         else:
             shown = segment.inlines[part.number].shown
@@ -72,7 +72,7 @@ def lay_out(segment: Segment) -> Source:
     return Source("".join(pieces), opened[0].children, alone)
 
 
-def all_of(pairs: Iterable[Pair]) -> Iterable[Pair]:
+def all_of(pairs: Iterable[MarkupPair]) -> Iterable[MarkupPair]:
     """Pairs and all that are in them."""
     for pair in pairs:
         yield pair

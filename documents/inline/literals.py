@@ -7,7 +7,8 @@ from tformer.documents.inline.layout import Source, Spot
 
 
 def _is_findable(shown: str) -> bool:
-    """Whether a literal can be recognised in a translation: a blank is nothing special there."""
+    """Return whether a literal can be recognised in a translation: a blank is nothing special
+    there."""
     return bool(shown.strip()) or shown in ("\n", "\t")
 
 
@@ -50,7 +51,7 @@ def cut_surplus(source: Source, target: str) -> tuple[str, bool]:
 
 
 def find_literals(source: Source, target: str) -> dict[int, tuple[int, int]]:
-    """Where each literal is in the target, by number; lost ones are not there."""
+    """Range of each literal in the target, by number; lost ones are missing."""
     found: dict[int, tuple[int, int]] = {}
     for shown, spots in _by_literal(source):
         places = _occurrences(shown, target, list(found.values()))

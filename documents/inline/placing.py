@@ -3,16 +3,18 @@
 from collections.abc import Sequence
 
 from tformer.documents.inline.correspondence import Correspondence
-from tformer.documents.inline.layout import Pair
+from tformer.documents.inline.layout import MarkupPair
 
 
-def place_pairs(pairs: Sequence[Pair], words: Correspondence, low: int, high: int) -> list[Pair]:
+def place_pairs(
+    pairs: Sequence[MarkupPair], words: Correspondence, low: int, high: int
+) -> list[MarkupPair]:
     """Find target words for pairs side by side, within those of the pair around them.
 
     In what is returned `start` and `end` are numbers of words.
     """
     wishes = sorted((_wish(pair, words, low, high) for pair in pairs), key=lambda wish: wish[:2])
-    placed: list[Pair] = []
+    placed: list[MarkupPair] = []
     for number, (start, end, wants_words, pair) in enumerate(wishes):
         first = max(start, placed[-1].end if placed else low)
         last = max(first, end)
@@ -22,11 +24,13 @@ def place_pairs(pairs: Sequence[Pair], words: Correspondence, low: int, high: in
             last = min(first + 1, max(limit, first), high)
         children = place_pairs(pair.children, words, first, last)
         squeezed = wants_words and first == last
-        placed.append(Pair(pair.number, first, last, children, squeezed))
+        placed.append(MarkupPair(pair.number, first, last, children, squeezed))
     return placed
 
 
-def _wish(pair: Pair, words: Correspondence, low: int, high: int) -> tuple[int, int, bool, Pair]:
+def _wish(
+    pair: MarkupPair, words: Correspondence, low: int, high: int
+) -> tuple[int, int, bool, MarkupPair]:
     sources = words.source_words(pair.start, pair.end)
     if not sources:
         following = words.source_words(pair.end, 1 << 60)

@@ -19,7 +19,7 @@ from tformer.documents.inline.layout import all_of, lay_out
 from tformer.documents.inline.literals import cut_surplus, find_literals
 from tformer.documents.inline.placing import place_pairs
 from tformer.documents.inline.spacing import with_space_of
-from tformer.documents.inline.writing import Writer
+from tformer.documents.inline.writing import TargetWriter
 from tformer.documents.segments import Segment, parts, without_marks
 
 # What stands before the first word, words, what stands behind the last; without a letter, no match.
@@ -27,16 +27,18 @@ _FRAGMENT = re.compile(r"(?=[\W\d_]*[^\W\d_])(\W*)(.*\w)(\W*)\Z", re.DOTALL)
 
 
 @dataclass(frozen=True)
-class Restored:
+class RestoredSegment:
     """A translation with the placeholders of its segment, each of them once."""
 
     text: str
     lost: tuple[str, ...] = ()
-    """What the translation did not have and what was put where it probably belongs: literals, and
+    """Items that the translation lacked and that were put where they probably belong: literals, and
     marks of markup for which no word was left."""
 
 
-def restore(segment: Segment, translation: str, alignment: Alignment | None = None) -> Restored:
+def restore(
+    segment: Segment, translation: str, alignment: Alignment | None = None
+) -> RestoredSegment:
     """Put the placeholders of a segment into a translation of its `plain` text.
 
     White space at both ends becomes that of the source.
@@ -47,12 +49,12 @@ def restore(segment: Segment, translation: str, alignment: Alignment | None = No
         alignment: which word became which; None to guess.
     """
     if translation == segment.plain or not segment.plain.strip():
-        return Restored(segment.text)
+        return RestoredSegment(segment.text)
     source = lay_out(segment)
     unmarked = without_marks(translation)
     target, cut = cut_surplus(source, unmarked.strip())
     if not source.alone and not source.roots:
-        return Restored(_with_outer_space(source.plain, target))
+        return RestoredSegment(_with_outer_space(source.plain, target))
     found = find_literals(source, target)
     # What was taken out of the translation leaves its words with other numbers.
     renumbered = cut or unmarked != translation
@@ -60,8 +62,8 @@ def restore(segment: Segment, translation: str, alignment: Alignment | None = No
     placed = place_pairs(source.roots, words, 0, len(words.target))
     lost = [f"<{pair.number}>" for pair in all_of(placed) if pair.squeezed]
     lost += [spot.shown for spot in source.alone if spot.number not in found and spot.shown.strip()]
-    text = with_space_of(segment, Writer(target, source, words, found).write(placed))
-    return Restored(_with_outer_space(segment.text, text), tuple(lost))
+    text = with_space_of(segment, TargetWriter(target, source, words, found).write(placed))
+    return RestoredSegment(_with_outer_space(segment.text, text), tuple(lost))
 
 
 def fragments(segment: Segment) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeGuard
 
-from tformer.documents.segments import Mark, Part, Segment, parts
+from tformer.documents.segments import Mark, PlaceholderKind, Segment, parts
 
 _OPENING = "([{\u201e\u201c\u00ab\u2018\u201a\u00bf\u00a1/-\u2010"
 _CLOSING = ".,;:!?)]}\u201d\u201c\u00bb\u2019%/-\u2010\u2026"
@@ -15,7 +15,7 @@ _CLOSING = ".,;:!?)]}\u201d\u201c\u00bb\u2019%/-\u2010\u2026"
 
 @dataclass(frozen=True)
 class _Sides:
-    """What is beside something that stands alone, behind the ends of markup around words."""
+    """Neighbours of a standalone placeholder, behind the ends of markup around words."""
 
     before: str
     """The character or mark before it and before white space; "" at the beginning."""
@@ -44,7 +44,7 @@ def with_space_of(segment: Segment, text: str) -> str:
 
 
 def _places(pieces: Sequence[str | Mark]) -> dict[int, int]:
-    """Where what stands alone is, by its number."""
+    """Places of standalone placeholders, by number."""
     return {p.number: i for i, p in enumerate(pieces) if _is_alone(p)}
 
 
@@ -53,7 +53,7 @@ def _at(pieces: Sequence[str | Mark], number: int) -> _Sides:
 
 
 def _is_alone(piece: str | Mark) -> TypeGuard[Mark]:
-    return isinstance(piece, Mark) and piece.part is Part.ALONE
+    return isinstance(piece, Mark) and piece.part is PlaceholderKind.ALONE
 
 
 def _sides(pieces: Sequence[str | Mark], place: int) -> _Sides:
@@ -87,7 +87,7 @@ def _glued_behind(now: _Sides) -> bool:
 
 def _insert(pieces: list[str | Mark], place: int, step: int) -> None:
     """Put a blank beside a piece, outside of markup that it is first or last in."""
-    outer = Part.OPEN if step < 0 else Part.CLOSE
+    outer = PlaceholderKind.OPEN if step < 0 else PlaceholderKind.CLOSE
     place += step
     while 0 <= place < len(pieces):
         piece = pieces[place]
@@ -98,7 +98,7 @@ def _insert(pieces: list[str | Mark], place: int, step: int) -> None:
 
 
 def _without_surplus(pieces: list[str | Mark], place: int, own: _Sides) -> None:
-    """Of several blanks leave one, and of blanks on both sides too where the source has one."""
+    """Reduce several blanks to one, and blanks on both sides too where the source has one."""
     for step, several in ((-1, r" {2,}\Z"), (1, r"\A {2,}")):
         neighbour = pieces[place + step] if 0 <= place + step < len(pieces) else None
         if isinstance(neighbour, str):

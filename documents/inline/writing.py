@@ -4,23 +4,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tformer.documents.inline.correspondence import Correspondence
-from tformer.documents.inline.layout import Pair, Ranges, Source, Spot, all_of
-from tformer.documents.segments import Mark, Part
+from tformer.documents.inline.layout import MarkupPair, Ranges, Source, Spot, all_of
+from tformer.documents.segments import Mark, PlaceholderKind
 
 
 @dataclass(frozen=True)
-class _Item:
+class _Insertion:
     """Something to write in the place of target[start:end]."""
 
     start: int
     end: int
     number: int
-    children: tuple["_Item", ...] = ()
+    children: tuple["_Insertion", ...] = ()
     text: str = ""
-    """What a placeholder that stands alone is written as; "" for a pair."""
+    """Text of a standalone placeholder; "" for a pair."""
 
 
-class Writer:
+class TargetWriter:
     """Writes a target with placeholders, from where these were placed."""
 
     def __init__(self, target: str, source: Source, words: Correspondence, found: Ranges) -> None:
@@ -29,7 +29,7 @@ class Writer:
         self._words = words
         self._found = found
 
-    def write(self, placed: Sequence[Pair]) -> str:
+    def write(self, placed: Sequence[MarkupPair]) -> str:
         """The translation with all placeholders; of pairs, start and end are numbers of words."""
         whole = (0, len(self._target))
         pairs = self._in_characters(placed, *whole)
@@ -37,18 +37,18 @@ class Writer:
         items = [self._alone(spot, spans) for spot in self._source.alone]
         return self._text(self._nested(pairs, items, None), *whole)
 
-    def _in_characters(self, placed: Sequence[Pair], low: int, high: int) -> list[Pair]:
+    def _in_characters(self, placed: Sequence[MarkupPair], low: int, high: int) -> list[MarkupPair]:
         pairs = []
         for pair in placed:
             start, end = self._characters(pair)
             start = min(max(start, low), high)
             end = min(max(end, start), high)
             children = self._in_characters(pair.children, start, end)
-            pairs.append(Pair(pair.number, start, end, children))
+            pairs.append(MarkupPair(pair.number, start, end, children))
             low = end
         return pairs
 
-    def _characters(self, pair: Pair) -> tuple[int, int]:
+    def _characters(self, pair: MarkupPair) -> tuple[int, int]:
         """Whole words, less the punctuation that the source leaves outside too."""
         spans = self._words.target
         if pair.start >= pair.end:
@@ -78,10 +78,10 @@ class Writer:
                 end = last
         return start, end
 
-    def _alone(self, spot: Spot, pairs: Ranges) -> _Item:
-        mark = str(Mark(spot.number, Part.ALONE))
+    def _alone(self, spot: Spot, pairs: Ranges) -> _Insertion:
+        mark = str(Mark(spot.number, PlaceholderKind.ALONE))
         if spot.number in self._found:
-            return _Item(*self._found[spot.number], spot.number, text=mark)
+            return _Insertion(*self._found[spot.number], spot.number, text=mark)
         at = self._near(spot)
         for parent in spot.parents:
             low, high = pairs[parent]
@@ -91,7 +91,7 @@ class Writer:
             mark = f"{' ' * bool(before.strip())}{mark}{' ' * bool(after.strip())}"
         elif self._has_space_around(spot):
             mark += " "
-        return _Item(at, at, spot.number, text=mark)
+        return _Insertion(at, at, spot.number, text=mark)
 
     def _has_space_around(self, spot: Spot) -> bool:
         plain = self._source.plain
@@ -113,20 +113,20 @@ class Writer:
         return next((end for start, end in self._found.values() if start < at < end), at)
 
     def _nested(
-        self, pairs: Sequence[Pair], items: list[_Item], parent: int | None
-    ) -> tuple[_Item, ...]:
-        """What stands side by side, each with what is in it; takes what it uses out of `items`."""
+        self, pairs: Sequence[MarkupPair], items: list[_Insertion], parent: int | None
+    ) -> tuple[_Insertion, ...]:
+        """Insertions side by side, each with its children; takes what it uses out of `items`."""
         result = []
         for pair in pairs:
             inside = [item for item in items if self._is_inside(item, pair)]
             for item in inside:
                 items.remove(item)
             children = self._nested(pair.children, inside, pair.number)
-            result.append(_Item(pair.start, pair.end, pair.number, children))
+            result.append(_Insertion(pair.start, pair.end, pair.number, children))
         beside = [*result, *items]
         return tuple(sorted(beside, key=lambda item: (item.start, item.end, item.number)))
 
-    def _is_inside(self, item: _Item, pair: Pair) -> bool:
+    def _is_inside(self, item: _Insertion, pair: MarkupPair) -> bool:
         if not pair.start <= item.start <= item.end <= pair.end:
             return False
         if item.start < item.end or pair.start < item.start < pair.end:
@@ -134,7 +134,7 @@ class Writer:
         spot = next(spot for spot in self._source.alone if spot.number == item.number)
         return pair.number in spot.parents
 
-    def _text(self, items: Sequence[_Item], start: int, end: int) -> str:
+    def _text(self, items: Sequence[_Insertion], start: int, end: int) -> str:
         pieces = []
         for item in items:
             pieces.append(self._target[start : item.start])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Cell:
+class TableCell:
     """A cell, with the quotation marks around it."""
 
     raw: str
@@ -21,12 +21,12 @@ class Cell:
 
     @property
     def is_quoted(self) -> bool:
-        """Whether quotation marks are around it."""
+        """True if quotation marks are around it."""
         return len(self.raw) > 1 and self.raw.startswith('"') and self.raw.endswith('"')
 
     @property
     def text(self) -> str:
-        """What it says."""
+        """Content of the cell."""
         return self.raw[1:-1].replace('""', '"') if self.is_quoted else self.raw
 
     def with_text(self, text: str, delimiter: str) -> str:
@@ -37,17 +37,17 @@ class Cell:
         return re.sub(r"[\t\r\n]+", " ", text)
 
 
-def rows(text: str, delimiter: str) -> Iterator[list[Cell]]:
+def rows(text: str, delimiter: str) -> Iterator[list[TableCell]]:
     """The rows; a quoted cell may take several lines."""
     sign = re.escape(delimiter)
     cell_at = re.compile(rf'"(?:[^"]|"")*"(?=[{sign}\r\n]|\Z)|[^{sign}\r\n]*')
     ending_at = re.compile(rf"{sign}|\r\n|\n|\r|\Z")
     position = 0
-    row: list[Cell] = []
+    row: list[TableCell] = []
     while True:
         cell = cell_at.match(text, position)
         assert cell
-        row.append(Cell(cell[0], position))
+        row.append(TableCell(cell[0], position))
         ending = ending_at.match(text, cell.end())
         assert ending, "a cell ends at a delimiter or a line break"
         position = ending.end()

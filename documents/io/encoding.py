@@ -25,7 +25,7 @@ class Encoded:
     """The byte order mark, if there is one."""
 
     def can_encode(self, text: str) -> bool:
-        """Whether a text can be written in this encoding."""
+        """Return whether a text can be written in this encoding."""
         return all(_has(self.encoding, character) for character in simplified(text, self.encoding))
 
     def encode(self, text: str, escape: Callable[[str], str] | None = None) -> bytes:

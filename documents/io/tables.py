@@ -28,7 +28,7 @@ _SEPARATOR = re.compile(r"\s*\"?sep=(.)\"?\s*(?:\r\n|\n|\r|\Z)", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Columns:
-    """What stands where, and in which languages."""
+    """Columns and languages of a table."""
 
     source: int = 0
     target: int = 1
@@ -87,7 +87,7 @@ def _text(data: bytes, name: str) -> str:
 
 
 def _delimiter(line: str) -> str:
-    """What divides the columns of a row, looked for outside of quotes."""
+    """Separator of the columns of a row, looked for outside of quotes."""
     bare = re.sub(r'"(?:[^"]|"")*"', "", line)
     return max(",;\t", key=bare.count)
 
@@ -126,7 +126,7 @@ def _with_first(
 
 
 def _header(cells: Sequence[str]) -> Columns | None:
-    """What the first row says of the columns, if it does."""
+    """Columns of a header row, if there is one."""
     names = [cell.strip().lower().strip("\ufeff") for cell in cells]
     notes = next((names.index(name) for name in _NOTES if name in names), 2)
     source = next((names.index(name) for name in _SOURCES if name in names), None)
@@ -137,7 +137,7 @@ def _header(cells: Sequence[str]) -> Columns | None:
 
 
 def _header_of_languages(cells: Sequence[str], names: Sequence[str], notes: int) -> Columns | None:
-    """What a row of languages says of the columns; None if a cell is something else."""
+    """Columns of a row of languages; None if a cell is something else."""
     found = [(at, code) for at, cell in enumerate(cells) if (code := _language(cell.strip()))]
     if len(found) > 2 and names[found[0][0]] in _KEYS:
         found = found[1:]

@@ -5,7 +5,6 @@ text begins. Entities cannot be declared, so that none can name a file, an addre
 laughs; a document type that is only named is not fetched.
 """
 
-import html
 import re
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
@@ -15,11 +14,13 @@ from xml.parsers import expat
 
 from tformer.model.errors import InputError
 
+_REFERENCE = re.compile(r"&(?:#x(?P<hex>[0-9A-Fa-f]+)|#(?P<decimal>[0-9]+)|(?P<name>\w+));")
+_ENTITIES = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
 _DECLARED = re.compile(rb"<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9_.:-]+)[\"']")
 
 
-class Kind(Enum):
-    """What a token is."""
+class TokenKind(Enum):
+    """Kind of a token."""
 
     OPEN = auto()
     CLOSE = auto()
@@ -34,28 +35,42 @@ class Kind(Enum):
 class Token:
     """A piece of an XML text."""
 
-    kind: Kind
+    kind: TokenKind
     name: str
-    """Of an element, without the prefix of its namespace."""
+    """Name of an element, without the prefix of its namespace."""
     raw: str
     start: int
     attributes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def end(self) -> int:
-        """Where the next token begins."""
+        """Offset of the next token."""
         return self.start + len(self.raw)
 
     @property
     def text(self) -> str:
-        """What a text says."""
+        """Text with its references resolved."""
         if self.raw.startswith("<![CDATA["):
             return self.raw[len("<![CDATA[") : -len("]]>")]
-        return html.unescape(self.raw)
+        return unescape(self.raw)
+
+
+def unescape(text: str) -> str:
+    """Resolve character references and the five entities of XML.
+
+    `html.unescape` reads `&#150;` as browsers do, as an en dash; in XML it is U+0096.
+    """
+    return _REFERENCE.sub(_character, text)
+
+
+def _character(reference: re.Match[str]) -> str:
+    if name := reference["name"]:
+        return _ENTITIES.get(name, reference[0])
+    return chr(int(reference["hex"], 16) if reference["hex"] else int(reference["decimal"]))
 
 
 def declared_encoding(head: bytes) -> str | None:
-    """What the declaration of an XML file says of its encoding."""
+    """Encoding in the declaration of an XML file."""
     match = _DECLARED.match(head.lstrip())
     name = match[1].decode("ascii") if match else None
     return None if name and name.lower().startswith("utf-16") else name
@@ -86,13 +101,13 @@ def scan(text: str, name: str) -> list[Token]:
 @dataclass(frozen=True)
 class _Event:
     start: int
-    kind: Kind
+    kind: TokenKind
     name: str = ""
     attributes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 class _Events:
-    """What Expat reports, with the byte at which it begins."""
+    """Events of Expat, with the byte at which each begins."""
 
     def __init__(self, data: bytes, name: str) -> None:
         self.found: list[_Event] = []
@@ -119,32 +134,32 @@ class _Events:
             raise InputError(f"{name}:{error.lineno}: not well-formed XML: {what}") from error
 
     def _note(
-        self, kind: Kind, name: str = "", attributes: Mapping[str, str] | None = None
+        self, kind: TokenKind, name: str = "", attributes: Mapping[str, str] | None = None
     ) -> None:
         start = self._parser.CurrentByteIndex if self.found else 0
         self.found.append(_Event(start, kind, name, MappingProxyType(attributes or {})))
 
     def _open(self, name: str, attributes: dict[str, str]) -> None:
-        self._note(Kind.OPEN, _local(name), attributes)
+        self._note(TokenKind.OPEN, _local(name), attributes)
 
     def _close(self, name: str) -> None:
         # For `<x/>` Expat reports the end behind the tag, where that of another may begin.
         start = self._parser.CurrentByteIndex
-        if self.found[-1].kind is Kind.OPEN and self._data[start - 2 : start] == b"/>":
-            self.found[-1] = replace(self.found[-1], kind=Kind.EMPTY)
+        if self.found[-1].kind is TokenKind.OPEN and self._data[start - 2 : start] == b"/>":
+            self.found[-1] = replace(self.found[-1], kind=TokenKind.EMPTY)
         else:
-            self._note(Kind.CLOSE, _local(name))
+            self._note(TokenKind.CLOSE, _local(name))
 
     def _text(self, text: str) -> None:
         # Expat reports a text line by line and reference by reference.
         if self._in_cdata:
             return
-        if self._after_cdata or self.found[-1].kind is not Kind.TEXT:
-            self._note(Kind.TEXT)
+        if self._after_cdata or self.found[-1].kind is not TokenKind.TEXT:
+            self._note(TokenKind.TEXT)
         self._after_cdata = False
 
     def _start_cdata(self) -> None:
-        self._note(Kind.TEXT)
+        self._note(TokenKind.TEXT)
         self._in_cdata = True
 
     def _end_cdata(self) -> None:
@@ -152,7 +167,7 @@ class _Events:
         self._after_cdata = True
 
     def _other(self, *_: object) -> None:
-        self._note(Kind.OTHER)
+        self._note(TokenKind.OTHER)
 
     def _refuse(self, entity: str, *_: object) -> None:
         raise declares_entity(self._name, self._parser.CurrentLineNumber, entity)
@@ -177,7 +192,7 @@ def escape(text: str) -> str:
 
 
 def reference(character: str) -> str:
-    """How XML spells a character that the encoding lacks."""
+    """Character reference for a character that the encoding lacks."""
     return f"&#{ord(character)};"
 
 
@@ -192,33 +207,33 @@ def with_attribute(raw: str, name: str, value: str) -> str:
 
 def end_of(tokens: Sequence[Token], position: int) -> int:
     """The index behind the element whose first tag is at `position`."""
-    if tokens[position].kind is not Kind.OPEN:
+    if tokens[position].kind is not TokenKind.OPEN:
         return position + 1
     depth = 0
     for index in range(position, len(tokens)):
-        depth += {Kind.OPEN: 1, Kind.CLOSE: -1}.get(tokens[index].kind, 0)
+        depth += {TokenKind.OPEN: 1, TokenKind.CLOSE: -1}.get(tokens[index].kind, 0)
         if depth == 0:
             return index + 1
     raise AssertionError("Expat has seen to it that every element is closed")
 
 
 def children(tokens: Sequence[Token], position: int) -> Iterator[int]:
-    """Where each tag or text begins that is directly in the element at `position`."""
-    if tokens[position].kind is not Kind.OPEN:
+    """Offsets of the tags and texts directly in the element at `position`."""
+    if tokens[position].kind is not TokenKind.OPEN:
         return
     position += 1
-    while tokens[position].kind is not Kind.CLOSE:
+    while tokens[position].kind is not TokenKind.CLOSE:
         yield position
         position = end_of(tokens, position)
 
 
 def nested(tokens: Sequence[Token], names: Set[str]) -> Iterator[tuple[int, int]]:
-    """Where elements of some names begin, and in how many such elements each stands."""
+    """Offsets of elements of some names, and the depth of each among such elements."""
     opened: list[str] = []
     for position, token in enumerate(tokens):
-        if token.kind is Kind.OPEN:
+        if token.kind is TokenKind.OPEN:
             if token.name in names:
                 yield position, sum(name in names for name in opened)
             opened.append(token.name)
-        elif token.kind is Kind.CLOSE:
+        elif token.kind is TokenKind.CLOSE:
             opened.pop()

@@ -16,7 +16,7 @@ DEEPEST = 100
 
 
 @dataclass(frozen=True)
-class Found:
+class LocatedElement:
     """An element and the line on which it begins."""
 
     line: int
@@ -24,7 +24,9 @@ class Found:
     """Names without the prefixes of namespaces; those of attributes as they are written."""
 
 
-def elements(data: bytes, name: str, *, roots: Set[str], wanted: Set[str]) -> Iterator[Found]:
+def elements(
+    data: bytes, name: str, *, roots: Set[str], wanted: Set[str]
+) -> Iterator[LocatedElement]:
     """The elements of some names, with all that is in them; none within another.
 
     Args:
@@ -37,20 +39,20 @@ def elements(data: bytes, name: str, *, roots: Set[str], wanted: Set[str]) -> It
         InputError: it is not well-formed, declares entities, or begins with another element.
     """
     encoded = decode(data, name, xml.declared_encoding).text.encode("utf-8", "surrogatepass")
-    finder = _Finder(name, roots, wanted)
+    finder = _ElementBuilder(name, roots, wanted)
     for start in range(0, max(1, len(encoded)), _CHUNK):
         chunk = encoded[start : start + _CHUNK]
         yield from finder.feed(chunk, last=start + _CHUNK >= len(encoded))
 
 
-class _Finder:
+class _ElementBuilder:
     """Listens to Expat and builds what is wanted."""
 
     def __init__(self, name: str, roots: Set[str], wanted: Set[str]) -> None:
         self._name = name
         self._roots = roots
         self._wanted = wanted
-        self._found: list[Found] = []
+        self._found: list[LocatedElement] = []
         self._builder: TreeBuilder | None = None
         self._depth = 0
         self._line = 0
@@ -61,7 +63,7 @@ class _Finder:
         parser.CharacterDataHandler = self._text
         parser.EntityDeclHandler = self._refuse
 
-    def feed(self, chunk: bytes, *, last: bool) -> list[Found]:
+    def feed(self, chunk: bytes, *, last: bool) -> list[LocatedElement]:
         """The elements that end in a chunk."""
         self._found = []
         try:
@@ -95,7 +97,7 @@ class _Finder:
         self._builder.end(tag.rpartition(":")[2])
         self._depth -= 1
         if self._depth == 0:
-            self._found.append(Found(self._line, self._builder.close()))
+            self._found.append(LocatedElement(self._line, self._builder.close()))
             self._builder = None
 
     def _text(self, text: str) -> None:

@@ -7,7 +7,6 @@ system at once, which a killed process cannot take back, and to the disk every s
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import time
@@ -17,9 +16,10 @@ from typing import IO, Any, BinaryIO
 from zlib import crc32
 
 from tformer.model.errors import OutputError
+from tformer.model.files import lock
 
 SYNC_SECONDS = 1.0
-"""What a power cut may take back."""
+"""Seconds between synchronisations: what a power cut may take back."""
 
 
 class RecordFile:
@@ -142,12 +142,10 @@ class RecordFile:
         except OSError as error:
             raise self._cannot_write(error) from error
         try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(stream, wait=False)
         except BlockingIOError as error:
             stream.close()
             raise self._taken() from error
-        except OSError:  # of a file system that has no locks
-            pass
         if not _is_at(stream, self.path):  # whoever had it locked has deleted it in the meantime
             stream.close()
             raise self._taken()
@@ -167,7 +165,7 @@ class RecordFile:
 
 
 def _is_at(stream: IO[bytes], path: Path) -> bool:
-    """Whether an open file still has its name."""
+    """Return whether an open file still has its name."""
     try:
         return os.path.samestat(os.fstat(stream.fileno()), path.stat())
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What a model answered so far, so that a job that was killed goes on where it was.
+"""Journal of a model's answers, with which a killed job goes on where it was.
 
 All that happens to a document besides the model's answers follows from the document. So the journal
 holds these answers, in order, each with a digest of the text that was asked; whoever goes on asks
@@ -19,14 +19,14 @@ from tformer.documents.jobs.append_log import RecordFile
 from tformer.model.errors import TformerError, UsageError
 
 FORMAT = 1
-"""Of the records; a journal of another is not gone on with."""
+"""Version of the format; a journal of another is not gone on with."""
 
 _LONGEST_NAME = 255
 """Bytes of a file's name."""
 
 
 class Earlier(Enum):
-    """What to do with the journal of an earlier run."""
+    """Treatment of the journal of an earlier run."""
 
     REFUSE = "refuse"
     """Do nothing: somebody may want to go on with it."""
@@ -52,7 +52,7 @@ class Journal:
             OutputError: it cannot be opened, or another process writes it.
         """
         self.is_stale = False
-        """Whether there was one of another input, with which nobody can go on."""
+        """True if there was one of another input, with which nobody can go on."""
         self.num_kept = 0
         """Answers of the earlier run that were used."""
         self.num_asked = 0
@@ -148,12 +148,12 @@ def _another(output: Path, differences: Sequence[str]) -> UsageError:
 
 
 def journal_path(output: Path) -> Path:
-    """Where the journal of an output is: beside it, hidden."""
+    """Path of an output's journal: beside it, hidden."""
     return _beside(output, "journal")
 
 
 def part_path(output: Path) -> Path:
-    """Where an output is written before it is whole, by whoever has its journal open."""
+    """Path of an output that is not whole yet, for whoever has its journal open."""
     return _beside(output, "part")
 
 

@@ -1,8 +1,7 @@
-"""Which files of a folder were made here, from what, and how: what need not be made again."""
+"""Build manifest: inputs and settings of the outputs in a folder, to skip those up to date."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import asdict, dataclass
 from enum import Enum
@@ -10,13 +9,14 @@ from pathlib import Path
 
 from tformer.documents.jobs.append_log import RecordFile
 from tformer.model.errors import OutputError
+from tformer.model.files import sha256_of
 
 NAME = ".tformer-manifest"
-"""Of the file in the folder."""
+"""File name of the manifest."""
 
 
 class Standing(Enum):
-    """What is in the place of an output."""
+    """State of an existing output."""
 
     MISSING = "missing"
     UP_TO_DATE = "up to date"
@@ -29,7 +29,7 @@ class Standing(Enum):
 
 @dataclass(frozen=True)
 class Making:
-    """How an output is made: digests."""
+    """Digests of the inputs and settings of an output."""
 
     input: str
     settings: str
@@ -65,7 +65,7 @@ class Manifest:
         self._file.claim()
 
     def standing(self, output: Path, making: Making) -> Standing:
-        """What is in the place of an output that is to be made.
+        """State of an output that is to be made.
 
         Raises:
             OutputError: what is there cannot be read.
@@ -106,13 +106,12 @@ class Manifest:
 
 
 def digest_of_file(path: Path) -> str:
-    """Of the content of an output.
+    """Hash the content of an output.
 
     Raises:
         OutputError: it cannot be read.
     """
     try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError as error:
         raise OutputError(f"{path}: cannot be read: {error.strerror}") from error

@@ -1,4 +1,4 @@
-"""Which files of folders and patterns are translated, and where each of them goes.
+"""Selection of the files of folders and patterns, and the output path of each.
 
 What is found in a folder stays in it: links to folders are not followed, links to files only where
 they lead to a file of the same folder. Names that begin with a dot are passed over.
@@ -19,7 +19,7 @@ _MAGIC = frozenset("*?[")
 
 
 @dataclass(frozen=True)
-class Item:
+class JobFile:
     """A file to be translated, or copied."""
 
     source: Path
@@ -32,7 +32,7 @@ class Item:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """What was found and is not dealt with."""
+    """File that is skipped."""
 
     path: Path
     reason: str
@@ -42,26 +42,26 @@ class LeftOut:
 class Plan:
     """All that is to be done."""
 
-    items: list[Item] = field(default_factory=list)
+    items: list[JobFile] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
     unreadable: list[InputError] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
-class _Found:
+class _FoundFile:
     """A file, and its place below what the user named."""
 
     path: Path
     place: Path
     named: bool
-    """Whether the user named it, not the folder that it is in."""
+    """True if the user named it, not the folder that it is in."""
 
 
-_Finding = _Found | LeftOut | InputError
+_Finding = _FoundFile | LeftOut | InputError
 
 
 def is_pattern(path: Path) -> bool:
-    """Whether a path is one that a shell would have expanded."""
+    """Return whether a path is one that a shell would have expanded."""
     return not os.path.lexists(path) and bool(_MAGIC & set(str(path)))
 
 
@@ -82,7 +82,7 @@ def plan_tree(
         UsageError: a file would be overwritten by its own translation or that of another.
     """
 
-    def item(found: _Found) -> Item | LeftOut:
+    def item(found: _FoundFile) -> JobFile | LeftOut:
         name = format or SUFFIXES.get(found.path.suffix.lower())
         if name and not found.named and format is None and may_be_settings(found.path):
             if others:
@@ -116,7 +116,7 @@ def plan_in_place(
         UsageError: a file that was named is of another format.
     """
 
-    def item(found: _Found) -> Item | None:
+    def item(found: _FoundFile) -> JobFile | None:
         name = format or SUFFIXES.get(found.path.suffix.lower())
         if name is not None and takes(name):
             return _item(found.path, Path(os.path.realpath(found.path)), name)
@@ -133,15 +133,17 @@ def plan_in_place(
 
 
 def escapes(output: Path, folder: Path) -> bool:
-    """Whether links lead from an output's place in a folder out of that folder."""
+    """Return whether links lead from an output's place in a folder out of that folder."""
     return not Path(os.path.realpath(output)).is_relative_to(os.path.realpath(folder))
 
 
-def _planned(findings: Iterable[_Finding], item: Callable[[_Found], Item | LeftOut | None]) -> Plan:
+def _planned(
+    findings: Iterable[_Finding], item: Callable[[_FoundFile], JobFile | LeftOut | None]
+) -> Plan:
     plan = Plan()
     for finding in findings:
-        match item(finding) if isinstance(finding, _Found) else finding:
-            case Item() as wanted:
+        match item(finding) if isinstance(finding, _FoundFile) else finding:
+            case JobFile() as wanted:
                 plan.items.append(wanted)
             case LeftOut() as unwanted:
                 plan.left_out.append(unwanted)
@@ -150,15 +152,15 @@ def _planned(findings: Iterable[_Finding], item: Callable[[_Found], Item | LeftO
     return plan
 
 
-def _item(source: Path, output: Path, format: str | None) -> Item:
+def _item(source: Path, output: Path, format: str | None) -> JobFile:
     try:
         size = source.stat().st_size
     except OSError:  # gone already; whoever reads it will say so
         size = 0
-    return Item(source, output, format, size)
+    return JobFile(source, output, format, size)
 
 
-def _refuse_collisions(items: Iterable[Item]) -> None:
+def _refuse_collisions(items: Iterable[JobFile]) -> None:
     by_output: dict[Path, Path] = {}
     sources = {Path(os.path.realpath(item.source)): item.source for item in items}
     for item in items:
@@ -189,7 +191,7 @@ def _find(inputs: Sequence[Path], format: str | None, inside: Path | None) -> It
         elif not os.path.exists(path):
             raise InputError(f"{path}: no such file")
         else:
-            yield _Found(path, Path(path.name), named=True)
+            yield _FoundFile(path, Path(path.name), named=True)
 
 
 def _matches(pattern: Path, inside: Path | None) -> Iterator[_Finding]:
@@ -208,7 +210,7 @@ def _matches(pattern: Path, inside: Path | None) -> Iterator[_Finding]:
 
 
 def _is_plain(path: Path, base: Path) -> bool:
-    """Whether a match is a file that is not hidden; ".." hides where it leads to."""
+    """Return whether a match is a file that is not hidden; ".." hides where it leads to."""
     hidden = any(part.startswith(".") for part in path.relative_to(base).parts)
     return not hidden and not os.path.isdir(path)
 
@@ -249,4 +251,4 @@ def _looked_at(path: Path, root: Path, *, named: bool) -> _Finding:
         return LeftOut(path, "is no file")
     if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root)):
         return LeftOut(path, "is a link out of the folder")
-    return _Found(path, path.relative_to(root), named)
+    return _FoundFile(path, path.relative_to(root), named)

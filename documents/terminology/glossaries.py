@@ -12,7 +12,7 @@ from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
 from tformer.documents.io.tables import Columns, Row, read_csv, read_tsv
-from tformer.documents.io.xml_elements import Found, elements
+from tformer.documents.io.xml_elements import LocatedElement, elements
 from tformer.documents.registry import read_bytes
 from tformer.model.errors import InputError
 from tformer.model.terms.glossary import Entry
@@ -24,7 +24,7 @@ MOST_TERMS = 200
 
 
 def is_file_name(text: str) -> bool:
-    """Whether this means a file of terms, and not a glossary that a server has."""
+    """Return whether a name is that of a file of terms, not of a glossary that a server has."""
     return "/" in text or text.lower().endswith(SUFFIXES)
 
 
@@ -103,7 +103,7 @@ def _of_tbx(data: bytes, name: str) -> Iterator[Entry]:
                 yield Entry(one.text, other.text, one.language, other.language, note)
 
 
-def _names(concept: Found, name: str) -> Iterator[_Name]:
+def _names(concept: LocatedElement, name: str) -> Iterator[_Name]:
     for section in concept.element:
         if section.tag not in ("langSet", "langSec"):
             continue

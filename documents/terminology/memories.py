@@ -6,7 +6,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from tformer.documents.io.tables import read_tsv
-from tformer.documents.io.xml_elements import Found, elements
+from tformer.documents.io.xml_elements import LocatedElement, elements
 from tformer.documents.registry import read_bytes
 from tformer.model.errors import InputError
 from tformer.model.terms.translation_memory import Unit
@@ -52,7 +52,7 @@ def _of_tmx(data: bytes, name: str) -> Iterator[Unit]:
                 yield Unit(text, other_text, language, other_language, name)
 
 
-def _variants(unit: Found, name: str) -> Iterator[tuple[str, str]]:
+def _variants(unit: LocatedElement, name: str) -> Iterator[tuple[str, str]]:
     """Language and text of what a unit has, without native code."""
     for variant in unit.element.iterfind("tuv"):
         language = variant.get("xml:lang") or variant.get("lang")

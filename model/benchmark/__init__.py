@@ -1,4 +1,4 @@
-"""How fast and how good models translate here, and with other systems on the same weights.
+"""Speed and quality of models here, and of other systems on the same weights.
 
     for outcome in Comparison(model, task, systems, cells, limits).run():
         ...  # a round more

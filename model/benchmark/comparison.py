@@ -21,7 +21,7 @@ from tformer.model.benchmark.figures import Cell, Measurement, System
 from tformer.model.benchmark.process import Process, SystemFailure
 from tformer.model.benchmark.systems import Settings, candidates
 from tformer.model.benchmark.task import Task, sentences_of
-from tformer.model.evaluation.metrics import Scores
+from tformer.model.evaluation.metrics import QualityScores
 from tformer.model.hardware.cpu import num_cores
 
 CALIBRATION = 96
@@ -35,7 +35,7 @@ PAUSE = 0.25
 
 
 @dataclass(frozen=True)
-class Limits:
+class BenchmarkLimits:
     """When to stop."""
 
     rounds: int = 3
@@ -47,17 +47,17 @@ class Limits:
 
 @dataclass(frozen=True)
 class Quality:
-    """How good a system's translations of one cell are."""
+    """Quality of a system's translations of one cell."""
 
     system: System
     cell: Cell
-    scores: Scores | None
+    scores: QualityScores | None
     same: float | None
     """Share of translations that are those of the first system, character for character."""
 
 
 @dataclass
-class Outcome:
+class BenchmarkResults:
     """All that was found so far."""
 
     measurements: list[Measurement] = field(default_factory=list)
@@ -68,11 +68,11 @@ class Outcome:
     versions: dict[str, str] = field(default_factory=dict)
     quality: list[Quality] = field(default_factory=list)
     failures: dict[System, str] = field(default_factory=dict)
-    """Why a system was not, or not always, measured."""
+    """Reason why a system was not, or not always, measured."""
 
     @property
     def systems(self) -> list[System]:
-        """Those with a measurement, in the order in which they were named."""
+        """Systems with a measurement, in the order in which they were named."""
         measured = {measurement.system for measurement in self.measurements}
         return [system for system in self.load_seconds if system in measured]
 
@@ -86,7 +86,7 @@ class Comparison:
         task: Task,
         systems: Sequence[System],
         cells: Sequence[Cell],
-        limits: Limits,
+        limits: BenchmarkLimits,
         *,
         device: str = "cpu",
         cores: int | None = None,
@@ -106,7 +106,7 @@ class Comparison:
             note: gets a line whenever something is done.
             clock: seconds.
         """
-        self.outcome = Outcome()
+        self.outcome = BenchmarkResults()
         self._model, self._task, self._cells = model, task, cells
         self._limits, self._device = limits, device
         self._cores = cores or num_cores()
@@ -116,7 +116,7 @@ class Comparison:
         self._spent = dict.fromkeys(systems, 0.0)
         self._first_translations: dict[Cell, list[str]] = {}
 
-    def run(self) -> Iterator[Outcome]:
+    def run(self) -> Iterator[BenchmarkResults]:
         """Measure; the outcome so far, after every round."""
         with tempfile.TemporaryDirectory(prefix="tformer-bench-") as folder, ExitStack() as stack:
             deadline = self._clock() + self._limits.seconds
@@ -165,7 +165,7 @@ class Comparison:
                 yield cell, best
 
     def _seconds(self, process: Process, cell: Cell, settings: Settings, sentences: int) -> float:
-        """Of a trial; the shorter of two if they are quick."""
+        """Time a trial; the shorter of two if they are quick."""
         first = float(self._ask(process, cell, settings, sentences)["seconds"])
         if first > QUICK:
             return first
@@ -224,7 +224,7 @@ class Comparison:
             self._judge(system, cell, answer, sentences)
 
     def _judge(self, system: System, cell: Cell, answer: dict[str, Any], sentences: int) -> None:
-        """Of the cells of a beam, only that with the most sentences tells of quality."""
+        """Score the cell of each beam size with the most sentences."""
         alike = [each for each in reversed(self._cells) if each.beam_size == cell.beam_size]
         largest = max(alike, key=partial(sentences_of, self._task))
         if cell != largest or "translations" not in answer:

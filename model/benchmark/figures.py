@@ -1,4 +1,4 @@
-"""What is measured, and what many noisy measurements say together."""
+"""Measurements, and robust statistics of them."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Measurement:
     """Target tokens, the ends of sentences included."""
     seconds: float
     cpu_seconds: float
-    """Of all threads together."""
+    """CPU seconds of all threads together."""
     latencies: tuple[float, ...]
     """Seconds of every batch."""
 
@@ -104,7 +104,7 @@ def percentile(values: Sequence[float], percent: float) -> float:
 def ratios(
     measurements: Sequence[Measurement], cell: Cell, one: System, other: System
 ) -> Spread | None:
-    """How many times the tokens a second of ``other`` system ``one`` makes, round by round.
+    """Ratios of the tokens per second of system ``one`` to those of ``other``, round by round.
 
     Two figures of one round were taken within seconds of each other, so that what slows the machine
     for a while cancels out. None when the two have no round in common.
@@ -121,7 +121,7 @@ def ratios(
 def latency_ratios(
     measurements: Sequence[Measurement], cell: Cell, one: System, other: System
 ) -> Spread | None:
-    """How many times the median latency of ``one`` that of ``other`` is, round by round."""
+    """Ratios of the median latency of ``one`` to that of ``other``, round by round."""
     medians = {
         (m.system, m.round): percentile(m.latencies, 50) for m in measurements if m.cell == cell
     }

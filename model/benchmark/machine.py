@@ -1,4 +1,4 @@
-"""What a benchmark ran on."""
+"""Description of the machine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FLAGS = (
     "i8mm",
     "sve",
 )
-"""Of the instruction sets that Linux lists, those that the speed of a translation depends on."""
+"""Instruction sets, as Linux lists them, on which the speed of a translation depends."""
 
 
 def hardware() -> dict[str, Any]:

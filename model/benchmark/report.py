@@ -1,4 +1,4 @@
-"""What a comparison found, as a record for programs and as tables for people.
+"""Report of a comparison, as a record for programs and as tables for people.
 
 The record is JSON: ``format``, ``task``, ``model``, ``hardware``, ``versions``, ``seconds``, then
 
@@ -15,14 +15,12 @@ A spread is {median, low, high, count} over rounds; a ratio is that of two figur
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tformer.model.benchmark.comparison import Outcome, Quality
+from tformer.model.benchmark.comparison import BenchmarkResults, Quality
 from tformer.model.benchmark.figures import (
     Cell,
     Measurement,
@@ -33,13 +31,14 @@ from tformer.model.benchmark.figures import (
     ratios,
 )
 from tformer.model.errors import OutputError
+from tformer.model.files import replacing
 
 FORMAT = 1
 """Version of the record."""
 
 
 @dataclass(frozen=True)
-class Table:
+class ReportTable:
     """Text in rows and columns, the first of which names the row."""
 
     title: str
@@ -56,7 +55,7 @@ class Table:
 # -- the record -------------------------------------------------------------------------------
 
 
-def record(outcome: Outcome, facts: dict[str, Any]) -> dict[str, Any]:
+def record(outcome: BenchmarkResults, facts: dict[str, Any]) -> dict[str, Any]:
     """All figures under their names; ``facts`` are those about the model, task and machine."""
     cells = _cells(outcome)
     return {
@@ -76,11 +75,11 @@ def record(outcome: Outcome, facts: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _cells(outcome: Outcome) -> list[Cell]:
+def _cells(outcome: BenchmarkResults) -> list[Cell]:
     return list(dict.fromkeys(measurement.cell for measurement in outcome.measurements))
 
 
-def _pairs(outcome: Outcome) -> list[tuple[System, System]]:
+def _pairs(outcome: BenchmarkResults) -> list[tuple[System, System]]:
     """Ours and theirs, our fastest first."""
     ours = [system for system in outcome.systems if system.program == "tformer"]
     theirs = [system for system in outcome.systems if system.program != "tformer"]
@@ -88,15 +87,15 @@ def _pairs(outcome: Outcome) -> list[tuple[System, System]]:
     return [(one, other) for one in ours for other in theirs]
 
 
-def _total_speed(outcome: Outcome, system: System) -> float:
+def _total_speed(outcome: BenchmarkResults, system: System) -> float:
     return sum(m.tokens_per_second for m in outcome.measurements if m.system == system)
 
 
-def _of(outcome: Outcome, cell: Cell, system: System) -> list[Measurement]:
+def _of(outcome: BenchmarkResults, cell: Cell, system: System) -> list[Measurement]:
     return [m for m in outcome.measurements if (m.cell, m.system) == (cell, system)]
 
 
-def _system(outcome: Outcome, system: System) -> dict[str, Any]:
+def _system(outcome: BenchmarkResults, system: System) -> dict[str, Any]:
     peak = outcome.peak_memory.get(system)
     return {
         "name": str(system),
@@ -105,7 +104,7 @@ def _system(outcome: Outcome, system: System) -> dict[str, Any]:
     }
 
 
-def _cell(outcome: Outcome, cell: Cell) -> dict[str, Any]:
+def _cell(outcome: BenchmarkResults, cell: Cell) -> dict[str, Any]:
     systems = {
         str(system): _figures(measurements, outcome.settings[system, cell])
         for system in outcome.systems
@@ -135,7 +134,9 @@ def _rounded(spread: Spread) -> dict[str, float]:
     return {name: round(value, 3) for name, value in asdict(spread).items()}
 
 
-def _ratio(outcome: Outcome, cell: Cell, one: System, other: System) -> dict[str, Any] | None:
+def _ratio(
+    outcome: BenchmarkResults, cell: Cell, one: System, other: System
+) -> dict[str, Any] | None:
     speed = ratios(outcome.measurements, cell, one, other)
     latency = latency_ratios(outcome.measurements, cell, one, other)
     if speed is None or latency is None:
@@ -162,9 +163,9 @@ def _quality(quality: Quality) -> dict[str, Any]:
 # -- the tables -------------------------------------------------------------------------------
 
 
-def tables(found: dict[str, Any]) -> list[Table]:
+def tables(found: dict[str, Any]) -> list[ReportTable]:
     """A record for people, ratios first; tables without a row are left out."""
-    makers: tuple[Callable[[dict[str, Any]], Table], ...] = (
+    makers: tuple[Callable[[dict[str, Any]], ReportTable], ...] = (
         _ratio_table,
         _speed_table,
         _quality_table,
@@ -174,7 +175,7 @@ def tables(found: dict[str, Any]) -> list[Table]:
 
 
 def remarks(found: dict[str, Any]) -> list[str]:
-    """What was measured, on what, with what; a line each."""
+    """Conditions of the measurement, a line each."""
     hardware = found["hardware"]
     versions = ", ".join(f"{name} {number}" for name, number in found["versions"].items())
     signatures = {
@@ -192,7 +193,7 @@ def remarks(found: dict[str, Any]) -> list[str]:
     ]
 
 
-def _ratio_table(found: dict[str, Any]) -> Table:
+def _ratio_table(found: dict[str, Any]) -> ReportTable:
     others = list(dict.fromkeys(entry["to"] for entry in found["ratios"]))
     entries = {(e["of"], e["batch"], e["beam_size"], e["to"]): e for e in found["ratios"]}
     rows = []
@@ -203,10 +204,10 @@ def _ratio_table(found: dict[str, Any]) -> Table:
             cells = [entries.get((of, batch, beam_size, other)) for other in others]
             rows.append([label, *(_times(cell[kind]) if cell else "" for cell in cells)])
     header = ["How many times as fast as", *others]
-    return Table("tformer against the others: median (lowest to highest)", header, rows)
+    return ReportTable("tformer against the others: median (lowest to highest)", header, rows)
 
 
-def _speed_table(found: dict[str, Any]) -> Table:
+def _speed_table(found: dict[str, Any]) -> ReportTable:
     rows = [
         [
             f"{_name(cell['batch'], cell['beam_size'])}, {system}",
@@ -218,10 +219,10 @@ def _speed_table(found: dict[str, Any]) -> Table:
         for system, figures in cell["systems"].items()
     ]
     header = ["Each", "target tokens/s", "ms a batch, p50", "p95", "rounds"]
-    return Table("Figures: median (lowest to highest)", header, rows)
+    return ReportTable("Figures: median (lowest to highest)", header, rows)
 
 
-def _quality_table(found: dict[str, Any]) -> Table:
+def _quality_table(found: dict[str, Any]) -> ReportTable:
     rows = [
         [
             f"beam {entry['beam_size']}, {entry['system']}",
@@ -230,10 +231,10 @@ def _quality_table(found: dict[str, Any]) -> Table:
         ]
         for entry in found["quality"]
     ]
-    return Table("Translations", ["Each", "BLEU", "chrF", "same as the first"], rows)
+    return ReportTable("Translations", ["Each", "BLEU", "chrF", "same as the first"], rows)
 
 
-def _system_table(found: dict[str, Any]) -> Table:
+def _system_table(found: dict[str, Any]) -> ReportTable:
     rows = [
         [
             system["name"],
@@ -242,7 +243,7 @@ def _system_table(found: dict[str, Any]) -> Table:
         ]
         for system in found["systems"]
     ]
-    return Table("Systems", ["Each", "seconds to load", "peak memory, MiB"], rows)
+    return ReportTable("Systems", ["Each", "seconds to load", "peak memory, MiB"], rows)
 
 
 def _name(batch: int | None, beam_size: int) -> str:
@@ -276,14 +277,7 @@ def _replace(file: Path, text: str) -> None:
     """Write a whole file or none."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-                stream.write(text)
-            os.chmod(name, 0o644)
-            os.replace(name, file)
-        except BaseException:
-            os.unlink(name)
-            raise
+        with replacing(file) as stream:
+            stream.write(text.encode())
     except OSError as error:
         raise OutputError(f"{file}: cannot be written ({error.strerror or error})") from error

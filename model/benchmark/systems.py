@@ -34,16 +34,16 @@ Route = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Call:
-    """How to translate."""
+class SystemOptions:
+    """Decoding options that every system understands."""
 
     batch: int | None
     beam_size: int
     settings: Settings
 
     @classmethod
-    def of(cls, message: dict[str, Any]) -> Call:
-        """What a message to a worker says of it."""
+    def of(cls, message: dict[str, Any]) -> SystemOptions:
+        """Read a message to a worker."""
         return cls(message["batch"], message["beam_size"], message["settings"])
 
 
@@ -53,14 +53,14 @@ class Runner(Protocol):
     def prepare(self, settings: Settings) -> None:
         """Load the model, unless it is loaded with these very settings."""
 
-    def translate(self, lines: Sequence[str], route: Route, call: Call) -> list[str]:
+    def translate(self, lines: Sequence[str], route: Route, call: SystemOptions) -> list[str]:
         """As many translations as lines, in their order."""
 
-    def decode(self, sources: Sequence[list[int]], length: int, call: Call) -> int:
+    def decode(self, sources: Sequence[list[int]], length: int, call: SystemOptions) -> int:
         """Translate token ids; ``length`` tokens a sentence, counting its end. Tokens of all."""
 
     def versions(self) -> dict[str, str]:
-        """Of the packages that matter."""
+        """Versions of the packages that matter."""
 
 
 # -- which there are, and how to tune them ----------------------------------------------------
@@ -78,7 +78,7 @@ _DEFAULT = (
 
 
 def installed_systems() -> list[System]:
-    """What is compared unless somebody chooses, as far as it is installed."""
+    """Default systems of a comparison, as far as they are installed."""
     systems = [System.parse(name) for name in _DEFAULT]
     return [system for system in systems if importlib.util.find_spec(_PACKAGES[system.program])]
 
@@ -201,14 +201,14 @@ class Tformer:
             )
         self._translator.max_tokens = settings["max_tokens"]
 
-    def translate(self, lines: Sequence[str], route: Route, call: Call) -> list[str]:
+    def translate(self, lines: Sequence[str], route: Route, call: SystemOptions) -> list[str]:
         """See `Runner.translate`."""
         source, target = route
         options = _options(call.beam_size, max_length=MAX_LENGTH)
         found = self._translator.translate(lines, source=source, target=target, options=options)
         return [translation.text for translation in found]
 
-    def decode(self, sources: Sequence[list[int]], length: int, call: Call) -> int:
+    def decode(self, sources: Sequence[list[int]], length: int, call: SystemOptions) -> int:
         """See `Runner.decode`."""
         from tformer.model.passes.draft import Sentence
         from tformer.model.text.segmentation import Piece
@@ -262,12 +262,12 @@ class CTranslate2:
                 intra_threads=threads[1],
             )
 
-    def translate(self, lines: Sequence[str], route: Route, call: Call) -> list[str]:
+    def translate(self, lines: Sequence[str], route: Route, call: SystemOptions) -> list[str]:
         """See `Runner.translate`."""
         sources = [self._vocabulary.encode(line, route) for line in lines]
         return [self._text(tokens) for tokens in self._decode(sources, call, 1, MAX_LENGTH)]
 
-    def decode(self, sources: Sequence[list[int]], length: int, call: Call) -> int:
+    def decode(self, sources: Sequence[list[int]], length: int, call: SystemOptions) -> int:
         """See `Runner.decode`."""
         return sum(len(tokens) for tokens in self._decode(sources, call, length, length))
 
@@ -276,7 +276,7 @@ class CTranslate2:
         return _versions("ctranslate2")
 
     def _decode(
-        self, sources: Sequence[list[int]], call: Call, shortest: int, longest: int
+        self, sources: Sequence[list[int]], call: SystemOptions, shortest: int, longest: int
     ) -> list[list[str]]:
         """The best hypothesis of each, as tokens."""
         names = self._vocabulary.source
@@ -316,13 +316,13 @@ class Transformers:
             dtype = choose_dtype(self._dtype, self._place)
             self._model = load_transformers(self._folder, dtype, self._place)
 
-    def translate(self, lines: Sequence[str], route: Route, call: Call) -> list[str]:
+    def translate(self, lines: Sequence[str], route: Route, call: SystemOptions) -> list[str]:
         """See `Runner.translate`."""
         sources = [self._vocabulary.encode(line, route) for line in lines]
         found = self._decode(sources, call, max_new_tokens=MAX_LENGTH)
         return [self._vocabulary.decode(ids) for ids in found]
 
-    def decode(self, sources: Sequence[list[int]], length: int, call: Call) -> int:
+    def decode(self, sources: Sequence[list[int]], length: int, call: SystemOptions) -> int:
         """See `Runner.decode`."""
         found = self._decode(sources, call, min_new_tokens=length, max_new_tokens=length)
         return sum(len(ids) - 1 for ids in found)  # the first is what the decoder begins with
@@ -331,7 +331,9 @@ class Transformers:
         """See `Runner.versions`."""
         return _versions("transformers", "torch")
 
-    def _decode(self, sources: Sequence[list[int]], call: Call, **lengths: int) -> list[list[int]]:
+    def _decode(
+        self, sources: Sequence[list[int]], call: SystemOptions, **lengths: int
+    ) -> list[list[int]]:
         """The best hypothesis of each, sorted into batches and back."""
         size = call.settings["max_batch_size"]
         waiting = iter(sorted(range(len(sources)), key=lambda i: -len(sources[i])))

@@ -1,4 +1,4 @@
-"""What the systems are given to do: a text, or sentences of random tokens of a forced length."""
+"""Tasks of a benchmark: a text, or sentences of random tokens of a forced length."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from tformer.model.benchmark.figures import Cell
 from tformer.model.config import TransformerConfig
 from tformer.model.errors import UsageError
-from tformer.model.evaluation.metrics import Scores, score
+from tformer.model.evaluation.metrics import QualityScores, score
 from tformer.model.vocabulary.sentencepiece import AnyVocabulary
 
 SAMPLE = Path(__file__).parent / "sample.en.txt"
@@ -35,13 +35,13 @@ class Task(Protocol):
         """Sentences there are."""
 
     def message(self, sentences: int) -> dict[str, Any]:
-        """What to tell a worker to do with so many sentences; see `worker`."""
+        """Message to a worker for so many sentences; see `worker`."""
 
     def tokens(self, answer: dict[str, Any]) -> int:
         """Target tokens of a worker's answer, the ends of sentences included."""
 
-    def scores(self, answer: dict[str, Any], sentences: int) -> Scores | None:
-        """How good the answer is; None where there is nothing to compare it with."""
+    def scores(self, answer: dict[str, Any], sentences: int) -> QualityScores | None:
+        """Quality of the answer; None without references."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class TextTask:
         """Pieces that the translations are cut into, so that every system is counted alike."""
         return sum(len(self.vocabulary.encode_target(line)) for line in answer["translations"])
 
-    def scores(self, answer: dict[str, Any], sentences: int) -> Scores | None:
+    def scores(self, answer: dict[str, Any], sentences: int) -> QualityScores | None:
         """BLEU and chrF, if there are references."""
         if self.references is None:
             return None
@@ -108,7 +108,7 @@ class ForcedTask:
         return {"do": "decode", "sources": list(self.sources[:sentences]), "length": self.length}
 
     def tokens(self, answer: dict[str, Any]) -> int:
-        """What the system counted."""
+        """Number of tokens by the system's own count."""
         return int(answer["tokens"])
 
     def scores(self, answer: dict[str, Any], sentences: int) -> None:
@@ -116,7 +116,7 @@ class ForcedTask:
 
 
 def sentences_of(task: Task, cell: Cell) -> int:
-    """How many sentences one measurement of a cell takes."""
+    """Number of sentences that one measurement of a cell takes."""
     if cell.batch is None:
         return task.size
     several = min(GROUPS * cell.batch, max(2 * cell.batch, ENOUGH))

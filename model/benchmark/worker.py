@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tformer.model.benchmark.figures import System
-from tformer.model.benchmark.systems import Call, Runner, export, runner_of
+from tformer.model.benchmark.systems import Runner, SystemOptions, export, runner_of
 from tformer.model.errors import TformerError
 
 Answer = dict[str, Any]
@@ -35,8 +35,8 @@ Answer = dict[str, Any]
 T = TypeVar("T")
 
 
-class Worker:
-    """What the process remembers between two messages."""
+class WorkerState:
+    """State of a worker process between two messages."""
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         """A process that has loaded nothing."""
@@ -75,7 +75,7 @@ class Worker:
         return {"seconds": self._clock() - started, "versions": runner.versions()}
 
     def _translate(self, message: dict[str, Any]) -> Answer:
-        call = Call.of(message)
+        call = SystemOptions.of(message)
         runner = self._prepared(call)
         route = (message["source"], message["target"])
         timed = self._timed(
@@ -85,7 +85,7 @@ class Worker:
         return {**timed, "translations": translations}
 
     def _decode(self, message: dict[str, Any]) -> Answer:
-        call = Call.of(message)
+        call = SystemOptions.of(message)
         runner, length = self._prepared(call), message["length"]
         timed = self._timed(
             lambda sources: runner.decode(sources, length, call), message["sources"], call.batch
@@ -93,7 +93,7 @@ class Worker:
         tokens = sum(timed.pop("answers"))
         return {**timed, "tokens": tokens}
 
-    def _prepared(self, call: Call) -> Runner:
+    def _prepared(self, call: SystemOptions) -> Runner:
         if self._runner is None:
             raise TformerError("nothing has been loaded")
         self._runner.prepare(call.settings)
@@ -123,7 +123,7 @@ def main() -> None:
     # Libraries print to stdout, which belongs to the answers: it becomes stderr for all others.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    worker = Worker()
+    worker = WorkerState()
     for line in sys.stdin:
         print(json.dumps(worker.answer(json.loads(line))), file=answers, flush=True)
 

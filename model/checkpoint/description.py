@@ -1,4 +1,4 @@
-"""What is in a model directory besides parameters, put together. Needs no torch."""
+"""Configuration, vocabulary and facts of a model directory."""
 
 from __future__ import annotations
 

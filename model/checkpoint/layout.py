@@ -31,7 +31,7 @@ SHIPPED = Path(__file__).parents[1] / "pretrained"
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What ``config.json`` says besides the hyper-parameters."""
+    """Content of ``config.json`` besides the hyper-parameters."""
 
     name: str
     languages: tuple[str, ...]
@@ -39,9 +39,9 @@ class ModelFacts:
     training: dict[str, Any] = field(default_factory=dict)
     vocabulary: str = "sentencepiece"
     source_languages: tuple[str, ...] | None = None
-    """Those that can be translated from; None is all."""
+    """Languages that can be translated from; None is all."""
     target_languages: tuple[str, ...] | None = None
-    """Those that can be translated into; None is all."""
+    """Languages that can be translated into; None is all."""
     alignment: AlignmentHeads | None = None
     """The heads that align words, if they were measured."""
 
@@ -52,7 +52,7 @@ def shipped_models() -> list[str]:
 
 
 def models_folder() -> Path:
-    """Where models are installed; ``TFORMER_MODELS`` says otherwise."""
+    """Folder of installed models; ``TFORMER_MODELS`` names another."""
     if named := os.environ.get("TFORMER_MODELS"):
         return Path(named)
     data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"

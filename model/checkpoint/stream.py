@@ -89,11 +89,11 @@ class StoredParts:
 
     @property
     def names(self) -> list[str]:
-        """Of all arrays."""
+        """Names of all arrays."""
         return list(self._entries)
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """Of one; KeyError if there is none."""
+        """Shape of an array; KeyError if there is none."""
         return self._entries[name][1]
 
     def rows(self, name: str, skip: int = 0) -> Iterator[NDArray[np.float32]]:

@@ -26,7 +26,7 @@ FILE = "model.safetensors"
 """The parameters' name in a model directory."""
 
 SCALE = "_scale"
-"""What the name of the scales of an int8 matrix ends with."""
+"""Suffix of the name of an int8 matrix's scales."""
 
 Arrays = Mapping[str, NDArray[Any]]
 """Parameters by name, in whatever floating dtype, or in int8 with scales."""
@@ -49,7 +49,7 @@ class StoredWeights:
     """The parameters in a model directory."""
 
     def __init__(self, config: TransformerConfig, path: Path) -> None:
-        """Those of the directory ``path``, whose network has the shape ``config``."""
+        """Open the weights of the directory ``path``, whose network has the shape ``config``."""
         self.config = config
         self._path = path
 
@@ -89,7 +89,7 @@ class _Stored(Mapping[str, NDArray[Any]]):
         return len(self._names)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Of all of them, without reading them."""
+        """Shapes of all parameters, without reading them."""
         return {name: tuple(self._parts.get_slice(name).get_shape()) for name in self._names}
 
 

@@ -48,7 +48,7 @@ class BinaryFile:
         return struct.unpack(f"<{code}", self.take(struct.calcsize(f"<{code}")).tobytes())[0]
 
     def count(self, code: str, smallest: int, most: int = MOST_PARTS) -> int:
-        """How many things follow, of at least ``smallest`` bytes each."""
+        """Read a number of items, of at least ``smallest`` bytes each."""
         count = int(self.number(code))
         if not 0 <= count <= min(most, self.remaining // smallest):
             raise self.damaged(f"announces {count} parts")

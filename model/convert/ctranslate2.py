@@ -8,8 +8,6 @@ are tags, the pieces of the sentence, the end of the sentence.
 from __future__ import annotations
 
 import importlib
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -20,6 +18,7 @@ from torch import Tensor, nn
 
 from tformer.model.config import TransformerConfig
 from tformer.model.errors import OutputError, UsageError
+from tformer.model.files import replacing_directory
 from tformer.model.network.torch_checkpoint import load_model
 from tformer.model.network.transformer import (
     DecoderLayer,
@@ -80,16 +79,9 @@ def check_plain(config: TransformerConfig) -> None:
 def _write(spec: Any, vocabulary: AnyVocabulary, out: Path) -> None:
     """All of the directory or nothing."""
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-        try:
+        with replacing_directory(out) as folder:
             spec.save(str(folder))
             vocabulary.save(folder)
-            folder.chmod(0o755)
-            folder.rename(out)
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
     except OSError as error:
         raise OutputError(f"{out}: cannot be written ({error})") from error
 
@@ -133,7 +125,7 @@ def _fill_ends(spec: Any, network: Transformer) -> None:
 
 
 def _fill_layer(part: Any, layer: EncoderLayer | DecoderLayer) -> None:
-    """What layers of the encoder and of the decoder have in common."""
+    """Fill what layers of the encoder and of the decoder have in common."""
     _fill_self_attention(part.self_attention, layer.self_attention)
     _fill_norm(part.self_attention.layer_norm, layer.around_self_attention.norm)
     _fill_linear(part.ffn.linear_0, layer.feed_forward.inner)

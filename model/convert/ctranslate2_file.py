@@ -26,7 +26,7 @@ NEWEST = 6
 _TYPES = ("f4", "i1", "i2", "i4", "f2", "bf16")
 _TYPES_BY_SIZE = {4: "f4", 2: "i2", 1: "i1"}
 _INT16_SCALE = np.float32(1000)
-"""Of int16 matrices without a scale, in old models."""
+"""Scale of int16 matrices without one, in old models."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Matrix:
 
 @dataclass(frozen=True)
 class Variables:
-    """What is in the file, by name."""
+    """Variables of the file, by name."""
 
     specification: str
     revision: int
@@ -133,7 +133,7 @@ _FIRST_NAMES = (
     ("conv1d_", "linear_"),
     ("conv1d/", "linear_0/"),
 )
-"""Of OpenNMT-tf, in models of version 1."""
+"""Names of OpenNMT-tf, in models of version 1."""
 
 
 def _newer_name(name: str) -> str:

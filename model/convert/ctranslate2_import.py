@@ -101,7 +101,7 @@ def _table(directory: Path, name: str) -> list[str] | None:
 
 
 def _words(directory: Path, target: list[str], cutters: Cutters) -> Words:
-    """What config.json says; before there was one, and where it is silent, it is as here."""
+    """Settings of config.json; defaults where it is silent or missing."""
     file = directory / "config.json"
     config = read_json(file) if file.is_file() else {}
     if not isinstance(config, dict):
@@ -122,7 +122,7 @@ def _cutters(directory: Path) -> Cutters:
 
 
 def read_json(file: Path) -> Any:
-    """What a file of JSON says.
+    """Read a JSON file.
 
     Raises:
         ModelError: when it cannot be read, or is too large to be read.

@@ -15,7 +15,7 @@ from tformer.model.checkpoint.weights import SCALE, parameter_shapes
 from tformer.model.config import Activation, PositionLayout, TransformerConfig
 from tformer.model.convert.ctranslate2_file import Matrix, Variables
 from tformer.model.errors import ModelError
-from tformer.model.network.transformer import sinusoidal_positions
+from tformer.model.network.positions import sinusoidal_positions
 
 _ACTIVATIONS: dict[int, Activation] = {0: "relu", 1: "gelu_tanh", 2: "silu", 3: "gelu"}
 _SPECIFICATIONS = ("", "TransformerBase", "TransformerBig", "TransformerSpec")
@@ -176,7 +176,7 @@ class Described:
         length = min(len(source), len(target))
         for layout in _LAYOUTS:
             for start in range(3):
-                wanted = sinusoidal_positions(length, source.shape[1], layout, start).numpy()
+                wanted = sinusoidal_positions(length, source.shape[1], layout, start)
                 if all(np.allclose(t[:length], wanted, atol=1e-5) for t in (source, target)):
                     return layout, start, length
         return "learned", 0, length
@@ -284,7 +284,7 @@ class Described:
         yield from self._split(theirs, (ours,), self._shape(theirs)[0], scale)
 
     def _query_factor(self, attention: str | None) -> float:
-        """What makes our scaled attention theirs: T5 does not scale."""
+        """Factor that turns our scaled attention into theirs: T5 does not scale."""
         if attention is None or f"{attention}/queries_scale" not in self._arrays:
             return 1.0
         heads = int(self._setting("encoder/num_heads", "num_heads") or self._default_heads)

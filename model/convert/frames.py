@@ -1,4 +1,4 @@
-"""How the sequences of an imported model begin and end: told by the tokens that it has.
+"""Frames of an imported model's sequences, found by the tokens that it has.
 
 eng_Latn … __en__ … en_XX    NLLB, M2M100, mBART-50: both sides begin with their language
 >>fr<< … <2fr>               Marian, MADLAD, ours: the source begins with that of the target
@@ -21,7 +21,7 @@ _CODES = ((re.compile(r"[a-z]{3}_[A-Z][a-z]{3}"), 100), (re.compile(r"[a-z]{2}_[
 
 @dataclass(frozen=True)
 class Languages:
-    """What a person, or a file beside the model, says that it reads and writes."""
+    """Languages of a model, as a person or a file beside it states them."""
 
     sources: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
@@ -36,11 +36,11 @@ class Words:
     """Tokens with a task."""
 
     start: str
-    """What the decoder reads first."""
+    """First token that the decoder reads."""
     end: str = "</s>"
     unknown: str = "<unk>"
     ends_source: bool = True
-    """Whether ``end`` ends the source, too, where no tags tell."""
+    """True if ``end`` ends the source, too, where no tags tell."""
 
 
 def frame_of(

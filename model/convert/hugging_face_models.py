@@ -246,7 +246,7 @@ def _renamed(theirs: Parameters, rules: tuple[tuple[str, str], ...]) -> Paramete
 
 
 def our_name(name: str, rules: tuple[tuple[str, str], ...]) -> str:
-    """What a parameter is called here."""
+    """Our name of a parameter."""
     for pattern, replacement in rules:
         name = re.sub(pattern, replacement, name)
     return name

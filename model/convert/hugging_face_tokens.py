@@ -104,7 +104,7 @@ def _additional(directory: Path) -> list[str]:
 def _prompts(
     table: Mapping[str, Any], pieces: sentencepiece.SentencePieceProcessor
 ) -> dict[str, tuple[str, ...]]:
-    """What a T5 is asked with: "translate English to German: "."""
+    """Prompts of a T5: "translate English to German: "."""
     tasks = table.get("task_specific_params") or {}
     return {
         name.removeprefix("translation_en_to_"): tuple(

@@ -26,8 +26,6 @@ from tformer.model.network.transformer import Transformer
 POSITIONS = "positions.safetensors"
 """Our positional encodings, (max_length, d_model) float32, in a file of their own."""
 
-_ACTIVATIONS = {"relu": "relu", "gelu": "gelu", "silu": "silu"}
-
 _RENAMED = (
     (r"^(encoder|decoder)\.(\d+)\.", r"model.\1.layers.\2."),
     (r"^(encoder|decoder)_norm\.", r"model.\1.layer_norm."),
@@ -66,7 +64,8 @@ def export_transformers(model: Path, out: Path) -> None:
 
 
 def load_transformers(folder: Path, dtype: torch.dtype, device: torch.device) -> Any:
-    """What :func:`export_transformers` wrote: a model with `generate`, in evaluation mode."""
+    """Load the output of :func:`export_transformers`: a model with `generate`, in evaluation
+    mode."""
     transformers = _transformers()
     theirs = transformers.AutoModelForSeq2SeqLM.from_pretrained(folder, dtype=dtype)
     _set_positions(theirs, load_file(folder / POSITIONS)["positions"])
@@ -131,7 +130,7 @@ def _settings(network: Transformer) -> dict[str, Any]:
         "decoder_attention_heads": config.num_heads,
         "encoder_ffn_dim": config.d_ff,
         "decoder_ffn_dim": config.d_ff,
-        "activation_function": _ACTIVATIONS[config.activation],
+        "activation_function": config.activation,
         "scale_embedding": config.scale_embedding,
         "max_position_embeddings": config.max_length,
         "pad_token_id": config.pad_id,

@@ -258,7 +258,7 @@ def _check_vocabulary(
 
 
 def read_licence(card: Path) -> str | None:
-    """What the front matter of a model card says."""
+    """Licence in the front matter of a model card."""
     try:
         found = re.search(r"(?m)^license: *(\S+)", card.read_text(encoding="utf-8"))
     except (OSError, ValueError):

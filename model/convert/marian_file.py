@@ -33,7 +33,7 @@ _LARGEST = 8 << 30
 
 @dataclass(frozen=True)
 class MarianFile:
-    """What is in the file."""
+    """Content of the file."""
 
     path: Path
     settings: Settings

@@ -35,7 +35,7 @@ from tformer.model.network.torch_checkpoint import save_model
 from tformer.model.vocabulary.pieces import Cutters, PieceVocabulary
 
 START = "<start>"
-"""What the decoder reads first."""
+"""First token that the decoder reads."""
 
 _ACTIVATIONS: dict[str, Activation] = {
     "relu": "relu",
@@ -64,7 +64,7 @@ _WANTED = {
 
 @dataclass(frozen=True)
 class Files:
-    """Where the parts of a model are."""
+    """Paths of a model's parts."""
 
     model: Path
     vocabularies: tuple[Path, Path]
@@ -96,7 +96,7 @@ def find_files(directory: Path) -> Files:
 
 
 def _named(directory: Path) -> dict[str, list[Path]]:
-    """What the settings of a decoder name; only what lies in the directory is read."""
+    """Files that the settings of a decoder name; only what lies in the directory is read."""
     for file in sorted(directory.glob("*.yml")):
         if file.name == "decoder.yml" or file.name.startswith("config"):
             settings = read_settings(file.read_text(encoding="utf-8", errors="replace"))

@@ -1,4 +1,4 @@
-"""Which program's model a folder or file is, and its importer."""
+"""Detection of the program whose model a folder or file is, and its importer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tformer.model.errors import ModelError
 
 
 class Layout(StrEnum):
-    """What a model looks like."""
+    """Layout of a model's files."""
 
     OURS = "tformer"
     HUGGING_FACE = "Hugging Face"

@@ -79,7 +79,7 @@ class Batch:
 
 
 @dataclass(frozen=True, eq=False)
-class _Entry(Generic[Item]):
+class _Queued(Generic[Item]):
     """Sentences that wait together."""
 
     sentences: Sequence[Item]
@@ -103,7 +103,7 @@ class Scheduler(Generic[Item]):
         engines: int,
         beam_size: int,
         max_tokens: int,
-        queue: Queue[_Entry[Item]] | None = None,
+        queue: Queue[_Queued[Item]] | None = None,
         watch: Callable[[Batch], None] = lambda batch: None,
         name: str = "model",
     ) -> None:
@@ -123,7 +123,7 @@ class Scheduler(Generic[Item]):
         self._beam_size = beam_size
         self.name = name
         self.lock = threading.Condition()
-        self.queue: Queue[_Entry[Item]] = FifoQueue() if queue is None else queue
+        self.queue: Queue[_Queued[Item]] = FifoQueue() if queue is None else queue
         self.queued_tokens = 0
         self.closing = False
         self._watch = watch
@@ -215,7 +215,7 @@ class Scheduler(Generic[Item]):
         running = sum(thread.tokens for thread in self.threads)
         return (self.queued_tokens + running) / len(self.threads)
 
-    def next_entry(self) -> _Entry[Item] | None:
+    def next_entry(self) -> _Queued[Item] | None:
         """Return the next entry that somebody wants; the lock must be held."""
         while self.queue:
             entry = self.queue.peek()
@@ -224,7 +224,7 @@ class Scheduler(Generic[Item]):
             self.pop()
         return None
 
-    def pop(self) -> _Entry[Item]:
+    def pop(self) -> _Queued[Item]:
         """Take the next entry; the lock must be held."""
         entry = self.queue.pop()
         self.queued_tokens -= entry.tokens
@@ -236,7 +236,7 @@ class Scheduler(Generic[Item]):
         self._watch(Batch(running, running * self._beam_size, target_tokens))
 
 
-def _entries(job: Job[Item]) -> list[_Entry[Item]]:
+def _entries(job: Job[Item]) -> list[_Queued[Item]]:
     """The sentences of a job, each by itself unless its text keeps them together."""
     groups: list[tuple[Text[Item], Sequence[Item]]] = []
     for text in job.texts:
@@ -245,7 +245,7 @@ def _entries(job: Job[Item]) -> list[_Entry[Item]]:
         else:
             groups += [(text, [sentence]) for sentence in text.sentences]
     return [
-        _Entry(sentences, text, job, sum(len(sentence.tokens) for sentence in sentences))
+        _Queued(sentences, text, job, sum(len(sentence.tokens) for sentence in sentences))
         for text, sentences in groups
     ]
 
@@ -256,7 +256,7 @@ class EngineThread(threading.Thread, Generic[Item]):
     def __init__(self, scheduler: Scheduler[Item], start_work: Callable[[], Work[Item]]) -> None:
         """Not started."""
         super().__init__(name=f"tformer {scheduler.name}", daemon=True)
-        self.places: dict[Item, _Entry[Item]] = {}
+        self.places: dict[Item, _Queued[Item]] = {}
         """What it has, by sentence; guarded by the scheduler's lock, as `tokens` is."""
         self.tokens = 0
         self.num_running = 0
@@ -277,14 +277,14 @@ class EngineThread(threading.Thread, Generic[Item]):
             pass
         self._outbox.send_all()
 
-    def drop(self, is_unwanted: Callable[[_Entry[Item]], bool]) -> None:
+    def drop(self, is_unwanted: Callable[[_Queued[Item]], bool]) -> None:
         """Forget sentences before the next step; the lock must be held."""
         unwanted = [sentence for sentence, place in self.places.items() if is_unwanted(place)]
         for sentence in unwanted:
             self._forget(sentence)
         self._unwanted += unwanted
 
-    def _forget(self, sentence: Item) -> _Entry[Item] | None:
+    def _forget(self, sentence: Item) -> _Queued[Item] | None:
         place = self.places.pop(sentence, None)
         if place:
             self.tokens -= len(sentence.tokens)
@@ -348,7 +348,7 @@ class EngineThread(threading.Thread, Generic[Item]):
             lot += self._enter(scheduler.pop())
         return lot
 
-    def _enter(self, entry: _Entry[Item]) -> Sequence[Item]:
+    def _enter(self, entry: _Queued[Item]) -> Sequence[Item]:
         now = time.monotonic()
         entry.job.started = True
         entry.text.timing.entered = max(entry.text.timing.entered, now)

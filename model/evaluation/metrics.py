@@ -24,14 +24,14 @@ class Metric:
 
 
 @dataclass(frozen=True)
-class Scores:
-    """How near translations come to their references, over a whole test set."""
+class QualityScores:
+    """BLEU and chrF of a whole test set."""
 
     bleu: Metric
     chrf: Metric
 
 
-def score(translations: Sequence[str], references: Sequence[str]) -> Scores:
+def score(translations: Sequence[str], references: Sequence[str]) -> QualityScores:
     """Compare translations with one reference each, both detokenised and cased.
 
     BLEU uses the 13a tokenization and chrF characters only, as sacreBLEU does by default.
@@ -46,7 +46,7 @@ def score(translations: Sequence[str], references: Sequence[str]) -> Scores:
         )
     if not references:
         raise InputError("nothing to score: there are no translations")
-    return Scores(
+    return QualityScores(
         bleu=_measure("BLEU", BLEU(), translations, references),
         chrf=_measure("chrF", CHRF(), translations, references),
     )

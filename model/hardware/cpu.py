@@ -30,11 +30,11 @@ class Level:
     target: str | None
     """LLVM's processor that has the level; None compiles for the one at hand."""
     features: str
-    """What is added to that processor, or taken from it, as LLVM writes it."""
+    """Features added to that processor, or taken from it, as LLVM writes them."""
     lanes: int
     """Numbers of 32 bits in a register."""
     registers: int
-    """Of vectors."""
+    """Number of vector registers."""
     products: str
     """The instructions that multiply bytes: see `network.int8.simd.dot`."""
 
@@ -79,7 +79,7 @@ def level() -> Level:
 
 
 def has_fast_int8() -> bool:
-    """Whether int8 is the fastest arithmetic of the processor: every level with vectors.
+    """Return whether int8 is the fastest arithmetic of the processor: every level with vectors.
 
     Measured by ``tformer bench`` at each level of x86; of Arm it is assumed.
     """
@@ -87,7 +87,7 @@ def has_fast_int8() -> bool:
 
 
 def has_bfloat16() -> bool:
-    """Whether the processor multiplies bfloat16 without going through float32."""
+    """Return whether the processor multiplies bfloat16 without going through float32."""
     return not _features().isdisjoint({"avx512bf16", "amx-bf16", "bf16"})
 
 
@@ -104,7 +104,7 @@ def _machine() -> str:
 
 @cache
 def _features() -> frozenset[str]:
-    """What LLVM finds; Apple's processors all have what is named for them here."""
+    """Features that LLVM finds; Apple's processors all have what is named for them here."""
     import llvmlite.binding as llvm
 
     found = {name for name, has in llvm.get_host_cpu_features().items() if has}

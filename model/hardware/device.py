@@ -1,4 +1,4 @@
-"""Where a model runs and in which arithmetic.
+"""Device and arithmetic of a model.
 
 A note on threads: between two parallel loops torch's OpenMP threads spin, so another busy process
 on the same cores slows them many times over. On a shared machine give torch fewer threads than
@@ -24,7 +24,7 @@ INT8 = "int8"
 """Not a dtype of torch: a network of its own, `tformer.model.network.int8`, on the CPU."""
 
 DTYPES = ("float64", "float32", "bfloat16", "float16")
-"""Those of torch, by its names for them."""
+"""Torch dtypes by name."""
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -66,7 +66,7 @@ def _check_cuda(device: torch.device) -> None:
 
 
 def wants_int8(dtype: str, device: str) -> bool:
-    """Whether the dtype called ``dtype`` is int8; "auto" is, on a CPU that is quick with it.
+    """Return whether the dtype called ``dtype`` is int8; "auto" is, on a CPU that is quick with it.
 
     Raises:
         UsageError: when there is no device of that name, or int8 is asked for on a GPU.
@@ -80,7 +80,7 @@ def wants_int8(dtype: str, device: str) -> bool:
 
 
 def _is_cpu(device: str) -> bool:
-    """Whether the device called so is the CPU; torch is only asked if that is not plain."""
+    """Return whether the device called so is the CPU; torch is only asked if that is not plain."""
     if device == "cpu" or (device == "auto" and not may_have_gpu()):
         return True
     return choose_device(device).type == "cpu"

@@ -1,4 +1,4 @@
-"""Whether there can be a GPU, found out without torch, whose import takes longer than a short text.
+"""GPU detection without torch, whose import takes longer than a short text.
 
 Only torch knows. What is found here is that there can be none; in doubt there may be one, and torch
 is asked.
@@ -20,17 +20,17 @@ DEVICES = (
     "dev/kfd",  # AMD
     "proc/driver/nvidia",
 )
-"""What the drivers of GPUs put there, as patterns below the root of the file system."""
+"""Device files of GPU drivers, as patterns below the root of the file system."""
 
 VENDORS = ("0x10de", "0x1002")
 """NVIDIA and AMD, on the PCI bus: of NVIDIA's the driver may be loaded when it is first asked."""
 
 DISPLAY = "0x03"
-"""How the class of a PCI device begins that is for graphics or for computing."""
+"""Prefix of PCI device classes for graphics or computing."""
 
 
 def may_have_gpu() -> bool:
-    """Whether torch, as it is installed here, may find a GPU.
+    """Return whether torch, as it is installed here, may find a GPU.
 
     On Linux a GPU leaves traces. Of other systems nothing is known but what torch was built for.
     """
@@ -43,7 +43,7 @@ def may_have_gpu() -> bool:
 
 
 def has_traces_of_gpu(root: Path) -> bool:
-    """Whether a Linux system, whose files are below ``root``, knows of a GPU."""
+    """Return whether a Linux system, whose files are below ``root``, knows of a GPU."""
     if any(next(root.glob(pattern), None) for pattern in DEVICES):
         return True
     devices = root.glob("sys/bus/pci/devices/*")
@@ -54,13 +54,13 @@ def has_traces_of_gpu(root: Path) -> bool:
 
 
 def is_built_for_gpus(torch: Path) -> bool:
-    """Whether the build of torch in a folder has CUDA or ROCm, as far as it tells."""
+    """Return whether the build of torch in a folder has CUDA or ROCm, as far as it tells."""
     stated = dict(re.findall(r"^(cuda|hip)\b[^=\n]*=(.*)$", _said_by(torch / "version.py"), re.M))
     return not {"cuda", "hip"} <= stated.keys() or any(v.strip() != "None" for v in stated.values())
 
 
 def _said_by(file: Path) -> str:
-    """What a file holds; nothing if it cannot be read."""
+    """Content of a file; nothing if it cannot be read."""
     try:
         return file.read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError):

@@ -33,6 +33,7 @@ from typing import Any
 import llvmlite.binding as llvm
 import numba
 
+from tformer.model.files import lock
 from tformer.model.hardware.cpu import level
 
 logger = logging.getLogger(__name__)
@@ -100,7 +101,7 @@ def _folder_of_numba(folder: Path) -> Iterator[None]:
 
 @cache
 def code_folder() -> Path | None:
-    """Where compiled code is kept; None if nothing can be written anywhere."""
+    """Folder of compiled code; None if nothing can be written anywhere."""
     name = f"tformer-{_digest()}"
     return next((p / name for p in _places() if _is_writable(p / name)), None)
 
@@ -127,7 +128,7 @@ def _is_writable(folder: Path) -> bool:
 
 
 def _digest() -> str:
-    """Of all that compiled code depends on."""
+    """Hash everything that compiled code depends on."""
     digest = hashlib.sha256()
     for part in (numba.__version__, sys.implementation.cache_tag, *_target()):
         digest.update(f"{part}\n".encode())
@@ -138,7 +139,7 @@ def _digest() -> str:
 
 
 def _target() -> tuple[str, str]:
-    """What code is compiled for, as LLVM names it."""
+    """Target of compilation, as LLVM names it."""
     if target := level().target:
         return target, level().features
     return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
@@ -183,14 +184,8 @@ def _told_why_it_takes_so_long() -> Iterator[None]:
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Keep other processes from doing the same, where files can be locked."""
-    try:
-        import fcntl
-    except ImportError:  # on Windows both work, and the last one's code stays
-        yield
-        return
-    with (folder / "lock").open("w") as lock:
-        with suppress(OSError):  # a file system that knows no locks
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    with (folder / "lock").open("w") as stream:
+        lock(stream, wait=True)
         yield
 
 

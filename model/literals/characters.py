@@ -25,7 +25,7 @@ _BASES = str.maketrans(
 
 
 class Characters:
-    """What a vocabulary makes of characters."""
+    """Spelling of characters in a vocabulary."""
 
     def __init__(self, pieces: Callable[[str], Sequence[int]], names: Sequence[str]) -> None:
         """Characters of a vocabulary.
@@ -40,14 +40,15 @@ class Characters:
         self.shown = lru_cache(4096)(self._shown)
 
     def are_plain(self, text: str) -> bool:
-        """Whether every character of a text can be shown as it is."""
+        """Return whether every character of a text can be shown as it is."""
         if self._plain.issuperset(text):
             return True
         self._plain.update(filter(self._is_known, set(text) - self._plain))
         return self._plain.issuperset(text)
 
     def _is_known(self, character: str) -> bool:
-        """Whether the vocabulary has a piece for a character, or one has met its bytes often."""
+        """Return whether the vocabulary has a piece for a character, or one has met its bytes
+        often."""
         if character in UNITS:
             return True
         if _INVISIBLE.match(character) or character in _JOINERS or character == "\u3000":
@@ -62,7 +63,7 @@ class Characters:
         return not any(name.startswith("<0x") or name == "<unk>" for name in names)
 
     def _shown(self, character: str) -> str | None:
-        """What stands for a character; None for a sign that must be taken out."""
+        """Stand-in for a character; None for a sign that must be taken out."""
         if self.are_plain(character):
             return character
         if _INVISIBLE.match(character) or character in _JOINERS:

@@ -33,7 +33,7 @@ class Literal:
 
     @property
     def role(self) -> Role:
-        """How it gets through decoding."""
+        """Way through decoding."""
         return self.kind.role
 
 
@@ -61,7 +61,7 @@ def find(text: str) -> list[Literal]:
 
 
 def is_literal(text: str, literals: Sequence[Literal]) -> bool:
-    """Whether a text has no letter outside its literals."""
+    """Return whether a text has no letter outside its literals."""
     at = 0
     for one in literals:
         if _has_letter(text[at : one.start]):

@@ -11,7 +11,7 @@ from enum import Enum, auto
 
 
 class Role(Enum):
-    """How a kind gets through decoding."""
+    """Way of a kind through decoding."""
 
     CARRIED = auto()
     """A short name takes its place while the sentence is decoded."""

@@ -1,4 +1,4 @@
-"""How a literal may be written in another language: numbers, dates, times. No torch here.
+"""Renderings of a literal in another language: numbers, dates, times.
 
 "1,000.5" may stay or become "1.000,5", "1 000,5" or "1000,5", but never "10,005"; "27.12.1986" may
 become "27 December 1986"; "3 p.m." may become "15 Uhr"; and small numbers may become words. What

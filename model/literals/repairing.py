@@ -16,7 +16,7 @@ ALIKE = 0.5
 
 
 @dataclass(frozen=True)
-class Edit:
+class LiteralEdit:
     """A place of a text, and what it is to say."""
 
     start: int
@@ -24,8 +24,10 @@ class Edit:
     text: str
 
 
-def edits_for(verdict: Verdict, target: str, languages: tuple[str, str]) -> list[Edit] | None:
-    """What to change so that a translation says its literals; None where that is not certain.
+def edits_for(
+    verdict: Verdict, target: str, languages: tuple[str, str]
+) -> list[LiteralEdit] | None:
+    """Edits that make a translation contain its literals; None where that is not certain.
 
     A wrong number is one that is no literal's and has most of its digits; each is the only one for
     its literal, and they are in the same order.
@@ -35,7 +37,7 @@ def edits_for(verdict: Verdict, target: str, languages: tuple[str, str]) -> list
     if surplus is None or not _in_order(verdict, missing, surplus):
         return None
     return [
-        Edit(*span, localised(literal, *languages))
+        LiteralEdit(*span, localised(literal, *languages))
         for literal, span in zip(missing, surplus, strict=True)
     ]
 
@@ -52,7 +54,7 @@ def _likely(missing: Sequence[Literal], surplus: Sequence[Span], target: str) ->
 
 
 def _in_order(verdict: Verdict, missing: Sequence[Literal], spans: Sequence[Span]) -> bool:
-    """Whether all literals would be in the order of the source."""
+    """Return whether all literals would be in the order of the source."""
     everything = [*verdict.places, *zip(missing, spans, strict=True)]
     everything.sort(key=lambda pair: pair[0].start)
     places = [span for _, span in everything]
@@ -60,14 +62,14 @@ def _in_order(verdict: Verdict, missing: Sequence[Literal], spans: Sequence[Span
 
 
 def likeness(one: str, other: str) -> float:
-    """How much of their digits two numbers share, 0 to 1."""
+    """Share of digits that two numbers have in common, 0 to 1."""
     first, second = (tuple(filter(str.isdigit, text)) for text in (one, other))
     if not first or not second:
         return 0.0
     return SequenceMatcher(None, first, second, autojunk=False).ratio()
 
 
-def apply(edits: Sequence[Edit], text: str) -> str:
+def apply(edits: Sequence[LiteralEdit], text: str) -> str:
     """A text with edits made, which do not overlap."""
     for edit in sorted(edits, key=lambda one: one.start, reverse=True):
         text = text[: edit.start] + edit.text + text[edit.end :]

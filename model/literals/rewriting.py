@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tformer.model.literals.repairing import Edit
+from tformer.model.literals.repairing import LiteralEdit
 from tformer.model.translation import Span
 
 
@@ -18,15 +18,17 @@ class Rewritten:
     """Spans before and after; none where nothing was changed."""
 
     def after(self, span: Span) -> Span:
-        """Where a span of the text before is now."""
+        """Position now of a span of the text before."""
         return _moved(span, self.blocks)
 
     def before(self, span: Span) -> Span:
-        """Where a span of the text was before."""
+        """Position before of a span of the text."""
         return _moved(span, [(new, old) for old, new in self.blocks])
 
 
-def rewrite(text: str, edits: Sequence[Edit], change: Callable[[str], str] = str) -> Rewritten:
+def rewrite(
+    text: str, edits: Sequence[LiteralEdit], change: Callable[[str], str] = str
+) -> Rewritten:
     """Make edits that do not overlap; ``change`` is made to what is between them."""
     parts: list[str] = []
     blocks: list[tuple[Span, Span]] = []

@@ -1,4 +1,4 @@
-"""Whether a translation says the numbers, dates and amounts of its source. No torch here."""
+"""Return whether a translation says the numbers, dates and amounts of its source. No torch here."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NUMBER = re.compile(r"\d+(?:[-.,:/'\u2019]\d+)*")
 
 @dataclass(frozen=True)
 class Verdict:
-    """What verifying a translation found."""
+    """Result of verifying a translation."""
 
     places: tuple[tuple[Literal, Span], ...]
     """Literals, and where the translation writes them."""
@@ -24,7 +24,7 @@ class Verdict:
     surplus: tuple[Span, ...]
     """Numbers of the translation that stand for no literal."""
     repeated: bool = False
-    """Whether it says a literal more often than the source does."""
+    """True if it says a literal more often than the source does."""
 
 
 def verify(literals: Sequence[Literal], source: str, target: str, language: str) -> Verdict:

@@ -32,7 +32,7 @@ class Plain:
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """Device of the weights."""
         return self._parameter.device
 
     @property

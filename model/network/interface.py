@@ -1,4 +1,4 @@
-"""What the engine asks of a network. Needs no torch.
+"""Interface of a network to the engine. Needs no torch.
 
     decoding = network.start(beam_size=4)
     decoding.admit([source, ...])           # encode sentences and put them behind those here
@@ -94,7 +94,7 @@ class ResumingDecoding(Decoding, Protocol):
         ...
 
     def memory(self, sentence: int) -> Any:
-        """What a request for the same source may have as its ``memory``."""
+        """Encoder states that a request for the same source may bring as its ``memory``."""
         ...
 
 
@@ -129,7 +129,7 @@ class Network(Protocol):
 
     @property
     def device(self) -> object:
-        """Where it computes, and where ``Decoding.step`` leaves its scores; ``str`` names it."""
+        """Device to compute on, where ``Decoding.step`` leaves its scores; ``str`` names it."""
         ...
 
     @property
@@ -139,7 +139,7 @@ class Network(Protocol):
 
     @property
     def out_of_memory(self) -> type[Exception]:
-        """What is raised when the memory for a batch does not suffice."""
+        """Exception for a batch that does not fit into memory."""
         ...
 
     def computing(self) -> AbstractContextManager[None]:

@@ -1,4 +1,4 @@
-"""Which target tokens a sentence may be translated with, as Bergamot's models have it. No torch.
+"""Shortlist: target tokens that a sentence may be translated with, as in Bergamot's models.
 
     uint64 magic, checksum, first, best, number of offsets and of tokens
     uint64 offsets; uint32 tokens, of which source token s asks for offsets[s] … offsets[s + 1]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -21,6 +19,7 @@ from tformer.model.checkpoint.layout import FORMAT, ModelFacts
 from tformer.model.checkpoint.weights import FILE, SCALE, check_scales
 from tformer.model.config import TransformerConfig
 from tformer.model.errors import ModelError, OutputError
+from tformer.model.files import replacing_directory
 from tformer.model.network.transformer import Transformer
 from tformer.model.network.variants import build
 from tformer.model.vocabulary.sentencepiece import AnyVocabulary
@@ -51,7 +50,7 @@ def assemble(
         ModelError: when they do not fit; ``path`` is where both come from.
     """
     # Nothing is initialised that is overwritten at once.
-    with torch.device("meta"), _NothingDrawn():
+    with torch.device("meta"), _NoInitialisation():
         network = build(config)
     network.positions = network.positions.to(device)  # which were computed
     try:
@@ -62,7 +61,7 @@ def assemble(
     return network.eval().requires_grad_(False)
 
 
-class _NothingDrawn(TorchFunctionMode):
+class _NoInitialisation(TorchFunctionMode):
     """Leaves alone what would be drawn from a normal distribution.
 
     Where there is no memory nothing would be drawn, but to find that out torch imports its
@@ -127,17 +126,10 @@ def save_model(
     """
     stored = {name: _stored(name, tensor, dtype) for name, tensor in parameters.items()}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-        try:
+        with replacing_directory(path) as folder:
             save_file(stored, folder / FILE)
             write_description(folder, config, vocabulary, facts)
             (folder / FILE).chmod(0o644)  # safetensors keeps it to its owner
-            folder.chmod(0o755)
-            _replace_directory(folder, path)
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
     except (OSError, SafetensorError) as error:
         raise OutputError(f"{path}: cannot be written ({error})") from error
 
@@ -170,19 +162,3 @@ def write_description(
 def _stored(name: str, parameter: Tensor, dtype: torch.dtype) -> Tensor:
     kept = parameter.dtype == torch.int8 or name.endswith(SCALE)
     return parameter.detach().to("cpu", None if kept else dtype).contiguous()
-
-
-def _replace_directory(new: Path, path: Path) -> None:
-    """Move ``new`` to ``path``; what was there comes back if that fails."""
-    if not path.exists():
-        new.rename(path)
-        return
-    aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
-    old = path.rename(aside / path.name)
-    try:
-        new.rename(path)
-    except OSError:
-        old.rename(path)
-        raise
-    finally:
-        shutil.rmtree(aside)

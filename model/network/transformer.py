@@ -26,9 +26,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tformer.model.config import PositionLayout, TransformerConfig
+from tformer.model.config import TransformerConfig
 from tformer.model.network.kv_cache import DecoderCache
 from tformer.model.network.linear import Linear, linear, whole_rows
+from tformer.model.network.positions import sinusoidal_positions
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": F.relu,
@@ -40,7 +41,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 @dataclass(frozen=True)
 class Memory:
-    """What the encoder made of G sentences."""
+    """Encoder states of G sentences."""
 
     states: Tensor
     """(G, S, d_model)"""
@@ -58,35 +59,6 @@ class AttentionWeights:
     """Masked decoder self-attention, (G, H, T, T)."""
     cross: list[Tensor] = field(default_factory=list)
     """Encoder-decoder attention, (G, H, T, S)."""
-
-
-def sinusoidal_positions(
-    length: int, d_model: int, layout: PositionLayout = "interleaved", first: int = 0
-) -> Tensor:
-    """Positional encodings of section 3.5, (length, d_model) float32.
-
-    PE(pos, 2i) = sin(pos / 10000^(2i/d_model)), PE(pos, 2i+1) = cos(the same). Concatenated, the
-    cosines follow all the sines: PE(pos, i + d_model/2). In tensor2tensor the exponent is
-    i/(d_model/2 - 1).
-
-    Args:
-        length: how many positions.
-        d_model: their width.
-        layout: one of those.
-        first: the position that is counted from.
-    """
-    # On the CPU also where a network is built without memory: what torch would otherwise import to
-    # pretend this takes it a second.
-    position = torch.arange(first, first + length, dtype=torch.float64, device="cpu")[:, None]
-    width = d_model - 2 if layout == "tensor2tensor" else d_model
-    frequency = torch.exp(
-        torch.arange(0, d_model, 2, dtype=torch.float64, device="cpu")
-        * (-math.log(10_000.0) / max(width, 1))
-    )  # (d_model / 2)
-    angle = position * frequency  # (length, d_model / 2)
-    if layout == "interleaved":
-        return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1).float()
-    return torch.cat([angle.sin(), angle.cos()], dim=-1).float()
 
 
 def attention(
@@ -219,11 +191,11 @@ class Residual(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def enter(self, states: Tensor) -> Tensor:
-        """What the sub-layer reads."""
+        """Input of the sub-layer."""
         return self.norm(states) if self.pre else states
 
     def leave(self, states: Tensor, update: Tensor) -> Tensor:
-        """What the next sub-layer gets, from ``states`` and the sub-layer's output ``update``."""
+        """Input of the next sub-layer, from ``states`` and the sub-layer's output ``update``."""
         states = states + self.dropout(update)
         return states if self.pre else self.norm(states)
 
@@ -373,8 +345,10 @@ class Transformer(nn.Module):
             nn.Embedding(config.output_size, config.d_model) if config.own_output else None
         )
         self.dropout = nn.Dropout(config.dropout)
-        positions = sinusoidal_positions(
-            config.max_length, config.d_model, config.positions, config.first_position
+        positions = torch.from_numpy(
+            sinusoidal_positions(
+                config.max_length, config.d_model, config.positions, config.first_position
+            )
         )
         self.register_buffer("positions", positions, persistent=False)
         self.reset_parameters()
@@ -410,12 +384,12 @@ class Transformer(nn.Module):
 
     @property
     def source_positions(self) -> Tensor:
-        """What is added to the embeddings of the source, (max_length, d_model)."""
+        """Positional encodings of the source, (max_length, d_model)."""
         return self.positions
 
     @property
     def target_positions(self) -> Tensor:
-        """What is added to the embeddings of the target, (max_length, d_model)."""
+        """Positional encodings of the target, (max_length, d_model)."""
         return self.positions
 
     # -- whole sequences ------------------------------------------------------------------

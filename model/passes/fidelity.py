@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tformer.model.errors import UsageError
 from tformer.model.literals.finding import Literal
 from tformer.model.literals.kinds import Role
-from tformer.model.literals.repairing import Edit
+from tformer.model.literals.repairing import LiteralEdit
 from tformer.model.literals.rewriting import rewrite
 from tformer.model.passes.draft import Sentence
 from tformer.model.passes.preparation import CARRIERS, Prepared, Preparer, Restored
@@ -226,7 +226,7 @@ def _readable(said: str, source: str) -> tuple[str, Restored | None]:
     if "\ufffd" not in said or "\ufffd" in source:
         return said, None
     places = [match.span() for match in re.finditer("\ufffd+", said)]
-    rewritten = rewrite(said, [Edit(*place, "") for place in places])
+    rewritten = rewrite(said, [LiteralEdit(*place, "") for place in places])
     return rewritten.text, Restored(rewritten.text, rewritten)
 
 

@@ -20,7 +20,7 @@ from tformer.model.literals.characters import Characters
 from tformer.model.literals.finding import FOREIGN, Literal, find
 from tformer.model.literals.kinds import Role
 from tformer.model.literals.renderings import localised
-from tformer.model.literals.repairing import Edit, edits_for
+from tformer.model.literals.repairing import LiteralEdit, edits_for
 from tformer.model.literals.rewriting import Rewritten, rewrite
 from tformer.model.literals.verifying import missing_units, verify
 from tformer.model.text.casing import Casing, Truecaser
@@ -104,7 +104,9 @@ class Prepared:
     @property
     def has_words(self) -> bool:
         """Whether there is anything to translate."""
-        rest = rewrite(self.source, [Edit(one.start, one.end, " ") for one in self.literals]).text
+        rest = rewrite(
+            self.source, [LiteralEdit(one.start, one.end, " ") for one in self.literals]
+        ).text
         words = _WORD.findall(rest)
         if len(words) == 1 and len(words[0]) == 1 and words[0] != "I":
             return False
@@ -138,8 +140,8 @@ class Prepared:
         rewritten = rewrite(said, _cleaned(said, edits, self.source), str.upper if upper else str)
         return Restored(rewritten.text, rewritten, tuple(lost), tuple(faults))
 
-    def _put_back(self, said: str) -> tuple[list[Edit], list[Literal], list[str]]:
-        edits: list[Edit] = []
+    def _put_back(self, said: str) -> tuple[list[LiteralEdit], list[Literal], list[str]]:
+        edits: list[LiteralEdit] = []
         lost: list[Literal] = []
         faults: list[str] = []
         for one in self.carried:
@@ -147,13 +149,13 @@ class Prepared:
             if not places:
                 lost.append(one.literal)
             else:
-                edits.append(Edit(*places[0], one.literal.text))
+                edits.append(LiteralEdit(*places[0], one.literal.text))
             if len(places) > 1:
                 faults.append(f"says {one.literal.text!r} more than once")
-                edits += [Edit(*place, "") for place in places[1:]]
+                edits += [LiteralEdit(*place, "") for place in places[1:]]
         return edits, lost, faults
 
-    def _verified(self, said: str) -> tuple[list[Edit], list[Literal], bool]:
+    def _verified(self, said: str) -> tuple[list[LiteralEdit], list[Literal], bool]:
         if not self.checked:
             return [], [], False
         verdict = verify(self.checked, self.source, said, self.languages[1])
@@ -162,7 +164,7 @@ class Prepared:
         edits = edits_for(verdict, said, self.languages)
         return (edits, [], False) if edits is not None else ([], list(verdict.missing), False)
 
-    def _units(self, said: str, faults: list[str]) -> list[Edit]:
+    def _units(self, said: str, faults: list[str]) -> list[LiteralEdit]:
         """Signs of amounts, put beside the number that they belong to."""
         edits = []
         for sign in missing_units(self.source, said) if self.checked else ():
@@ -174,7 +176,7 @@ class Prepared:
             before = sign in "$\u00a3\u00a5" and (compound or self.languages[1].startswith("en"))
             at = place[0] if before else place[1]
             gap = "" if before or self.languages[1].startswith("en") or sign == "\u00b0" else " "
-            edits.append(Edit(at, at, gap + sign))
+            edits.append(LiteralEdit(at, at, gap + sign))
         return edits
 
     def _number_of(self, sign: str, said: str) -> Span | None:
@@ -185,18 +187,18 @@ class Prepared:
                 return place
         return None
 
-    def _unfolded(self, said: str) -> Iterator[Edit]:
+    def _unfolded(self, said: str) -> Iterator[LiteralEdit]:
         for shown, original in self.folded:
             for match in _as_word(shown).finditer(said):
-                yield Edit(*match.span(), original)
+                yield LiteralEdit(*match.span(), original)
 
-    def _floated(self, said: str, links: Callable[[], Sequence[Link]]) -> Iterator[Edit]:
+    def _floated(self, said: str, links: Callable[[], Sequence[Link]]) -> Iterator[LiteralEdit]:
         for one in self.floating:
             at = self._place_of(one, said, links)
             before = " " if one.space_before and at > 0 and not said[at - 1].isspace() else ""
             follows = said[at : at + 1]
             behind = " " if one.space_behind and follows and follows.isalnum() else ""
-            yield Edit(at, at, before + one.text + behind)
+            yield LiteralEdit(at, at, before + one.text + behind)
 
     def _place_of(self, one: Floating, said: str, links: Callable[[], Sequence[Link]]) -> int:
         before, behind = self.shown[: one.at], self.shown[one.at :]
@@ -274,7 +276,7 @@ class Preparer:
         attempt: int,
     ) -> Prepared:
         names = iter(name for name in CARRIERS[attempt % len(CARRIERS)] if name not in text)
-        edits: list[Edit] = []
+        edits: list[LiteralEdit] = []
         carried: list[Carried] = []
         taken_out: list[Literal] = []
         checked: list[Literal] = []
@@ -282,13 +284,13 @@ class Preparer:
             name = next(names, None) if one.role is Role.CARRIED or one in carry else None
             if name is not None:
                 carried.append(Carried(name, one))
-                edits.append(Edit(one.start, one.end, name))
+                edits.append(LiteralEdit(one.start, one.end, name))
             elif one.role is Role.FLOATING:
                 taken_out.append(one)
                 edits.append(self._gap(text, one))
             else:
                 checked.append(one)
-                edits.append(Edit(one.start, one.end, one.text))
+                edits.append(LiteralEdit(one.start, one.end, one.text))
         usual = self._truecaser.usual(text, casing)
         folded: list[tuple[str, str]] = []
         rewritten = rewrite(usual, edits, lambda part: self._folded(part, folded))
@@ -308,12 +310,12 @@ class Preparer:
         )  # fmt: skip
 
     @staticmethod
-    def _gap(text: str, one: Literal) -> Edit:
+    def _gap(text: str, one: Literal) -> LiteralEdit:
         """The place of what is taken out, with one of the two spaces around it."""
         behind = text[one.end : one.end + 1]
         spaced = one.start > 0 and text[one.start - 1].isspace()
         swallows = spaced and (not behind or behind.isspace() or behind in ".,;:!?")
-        return Edit(one.start - swallows, one.end, "")
+        return LiteralEdit(one.start - swallows, one.end, "")
 
     def _folded(self, part: str, folded: list[tuple[str, str]]) -> str:
         if self._characters.are_plain(part):
@@ -350,22 +352,22 @@ def _as_word(name: str) -> re.Pattern[str]:
     return re.compile(before + re.escape(name) + behind)
 
 
-def _blanked(text: str, edits: Sequence[Edit]) -> str:
+def _blanked(text: str, edits: Sequence[LiteralEdit]) -> str:
     """A text in which places say nothing."""
     for edit in edits:
         text = text[: edit.start] + "\ue000" * (edit.end - edit.start) + text[edit.end :]
     return text
 
 
-def _overlaps(edit: Edit, others: Sequence[Edit]) -> bool:
+def _overlaps(edit: LiteralEdit, others: Sequence[LiteralEdit]) -> bool:
     return any(edit.start < other.end and other.start < edit.end for other in others)
 
 
-def _cleaned(said: str, edits: list[Edit], source: str) -> list[Edit]:
+def _cleaned(said: str, edits: list[LiteralEdit], source: str) -> list[LiteralEdit]:
     """The edits, and further ones that remove what could not be decoded."""
     if "\ufffd" not in said or "\ufffd" in source:
         return edits
-    further = [Edit(m.start(), m.end(), "") for m in re.finditer("\ufffd+", said)]
+    further = [LiteralEdit(m.start(), m.end(), "") for m in re.finditer("\ufffd+", said)]
     return [*edits, *(edit for edit in further if not _overlaps(edit, edits))]
 
 

@@ -1,4 +1,4 @@
-"""What happens inside when a sentence is translated: attention, the beam, the score of each piece.
+"""Inside view of a translation: attention, the beam, the score of each piece.
 
     inspection = inspect(translator, "The house is old.", target="de")
     inspection.attention["cross"][0, 2]         # layer 0, head 2: (T + 1, S)
@@ -37,7 +37,7 @@ KINDS = ("cross", "encoder", "decoder")
 
 
 class Fate(StrEnum):
-    """What became of a candidate."""
+    """Fate of a candidate."""
 
     KEPT = "kept"
     """It is a hypothesis of the next step."""
@@ -48,14 +48,14 @@ class Fate(StrEnum):
 
 
 @dataclass(frozen=True)
-class Candidate:
+class InspectedCandidate:
     """A hypothesis of a step and one piece more."""
 
     parent: int
     """The hypothesis that it continues: its place in the beam."""
     piece: str
     log_prob: float
-    """Of the piece."""
+    """Log-probability of the piece."""
     total: float
     """log P of the whole: that of the hypothesis and of the piece together."""
     fate: Fate
@@ -67,12 +67,12 @@ class Candidate:
 class Step:
     """One step of the search."""
 
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[InspectedCandidate, ...]
     """The 2K best continuations, the best first."""
 
 
 @dataclass(frozen=True)
-class Ranked:
+class RankedTranslation:
     """A finished translation."""
 
     text: str
@@ -87,7 +87,7 @@ class Inspection:
     source: str
     source_language: str
     target_language: str
-    hypotheses: tuple[Ranked, ...]
+    hypotheses: tuple[RankedTranslation, ...]
     """The n-best list; what follows is of the first."""
     source_pieces: tuple[str, ...]
     """S: what the encoder read, with the tag of the language and the end."""
@@ -101,7 +101,7 @@ class Inspection:
     """By kind, (layers, H, queries, keys): cross (…, T + 1, S), encoder (…, S, S), decoder
     (…, T + 1, T + 1). A row belongs to the position that looks; rows sum to one."""
     heads: AlignmentHeads
-    """Those that align words."""
+    """Alignment heads."""
     steps: tuple[Step, ...]
 
 
@@ -139,7 +139,9 @@ def inspect(
     with torch.inference_mode():
         attention, log_probs = _forced(aligner.transformer, tokens, ids)
     pieces = [names[token] for token in ids]
-    ranked = (Ranked(" ".join(vocabulary.decode(each).split()), score) for each, score in found)
+    ranked = (
+        RankedTranslation(" ".join(vocabulary.decode(each).split()), score) for each, score in found
+    )
     return Inspection(
         source=text,
         source_language=source_language,
@@ -230,7 +232,7 @@ def _forced(
 
 @dataclass
 class Record:
-    """What a network was asked in a search for one sentence, a list entry a step."""
+    """Calls of a network in the search for one sentence, a list entry a step."""
 
     tokens: list[list[int]] = field(default_factory=list)
     """(K,): the newest token of every hypothesis."""
@@ -327,7 +329,7 @@ class _Considered:
 def _continuations(
     record: Record, number: int, totals: Sequence[float | None], forbidden: int | None
 ) -> list[_Considered]:
-    """What may follow the live hypotheses at a step, the best first."""
+    """Continuations of the live hypotheses at a step, the best first."""
     log_probs, tokens = record.best[number]
     found = [
         _Considered(parent, token, log_prob, total + log_prob)
@@ -354,7 +356,7 @@ def _endings(
 def _survivors(
     record: Record, number: int, considered: Sequence[_Considered], eos_id: int, beam_size: int
 ) -> dict[int, tuple[int, int]]:
-    """Of each place in the beam after a step, what came there: the parent and the piece."""
+    """Parent and piece that each beam slot has after a step."""
     choices = {(each.parent, each.token) for each in considered if each.token != eos_id}
     if number + 1 < len(record.tokens):
         arrived = zip(record.rows[number], record.tokens[number + 1], strict=True)
@@ -371,12 +373,12 @@ def _candidate(
     names: Sequence[str],
     eos_id: int,
     beam_size: int,
-) -> Candidate:
+) -> InspectedCandidate:
     places = [place for place, choice in survivors.items() if choice == (each.parent, each.token)]
     fate = Fate.KEPT if places else Fate.PRUNED
     if each.token == eos_id and rank < beam_size:
         fate = Fate.FINISHED
-    return Candidate(
+    return InspectedCandidate(
         parent=each.parent,
         piece=names[each.token],
         log_prob=each.log_prob,

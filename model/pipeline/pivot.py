@@ -34,12 +34,12 @@ class Pivot:
 
     @property
     def source_languages(self) -> tuple[str, ...]:
-        """Those of the first, without the middle."""
+        """Source languages of the first model, without the middle."""
         return tuple(code for code in self._first.source_languages if code != self._middle)
 
     @property
     def target_languages(self) -> tuple[str, ...]:
-        """Those of the second, without the middle."""
+        """Target languages of the second model, without the middle."""
         return tuple(code for code in self._second.target_languages if code != self._middle)
 
     @property
@@ -117,7 +117,7 @@ def _kept(glossary: Glossary | None, middle: str, target: str | None) -> dict[st
 
 
 def _whole(first: Translation, second: Translation) -> Translation:
-    """What became of a text on the whole way."""
+    """Translation of a text over both steps."""
     (before, *_) = first.hypotheses
     terms = tuple(_use(use, second.terms) for use in first.terms)
     warnings = (*first.warnings, *second.warnings)
@@ -135,7 +135,7 @@ def _whole(first: Translation, second: Translation) -> Translation:
 
 
 def _use(first: TermUse, second: Sequence[TermUse]) -> TermUse:
-    """What became of a term, which the middle is to say as the translation does."""
+    """Use of a term over both steps."""
     kept = any(use.honoured for use in second if use.target == first.target)
     return replace(first, honoured=first.honoured and kept)
 

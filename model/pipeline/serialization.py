@@ -1,4 +1,4 @@
-"""A translation as JSON knows it, and back, with nothing lost. Needs no torch."""
+"""A translation as JSON knows it, and back, with nothing lost."""
 
 from __future__ import annotations
 

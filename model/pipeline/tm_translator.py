@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tformer.model.pipeline.wrapper import Around, Translating
+from tformer.model.pipeline.wrapper import Translating, TranslatorWrapper
 from tformer.model.terms.glossary import Glossary, uses_of, warnings_about
 from tformer.model.terms.translation_memory import TranslationMemory, Unit, matched
 from tformer.model.translation import Hypothesis, MemoryMatch, Translation
@@ -29,7 +29,7 @@ class _Recalled:
     near: tuple[MemoryMatch, ...] = ()
 
 
-class Remembering(Around):
+class MemoryTranslator(TranslatorWrapper):
     """A translator with a memory; it translates as the translator does."""
 
     def __init__(

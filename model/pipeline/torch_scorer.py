@@ -33,12 +33,12 @@ class PlainReader:
 
     @torch.inference_mode()
     def attend(self, pairs: Sequence[Pair]) -> list[Floats]:
-        """Where each target token looks, (T, S) of each pair."""
+        """Cross-attention of each target token, (T, S) of each pair."""
         return _in_batches(pairs, self._attention)
 
     @torch.inference_mode()
     def log_probs(self, pairs: Sequence[Pair]) -> list[Floats]:
-        """Of every target token and of the end, (T + 1,) of each pair."""
+        """Log-probabilities of every target token and of the end, (T + 1,) of each pair."""
         return _in_batches(pairs, self._scores)
 
     def _attention(self, pairs: Sequence[Pair]) -> Iterator[Tensor]:

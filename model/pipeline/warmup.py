@@ -31,7 +31,7 @@ CONFIG = TransformerConfig(
 )
 
 
-class Nothing:
+class ZeroWeights:
     """Weights of a network that has nothing to say."""
 
     config = CONFIG
@@ -49,8 +49,8 @@ def prepare() -> None:
 
 def _compile() -> None:
     with _another_compiles_the_encoder():
-        decode(Int8(Nothing()))
-    translate(Int8(Nothing()))
+        decode(Int8(ZeroWeights()))
+    translate(Int8(ZeroWeights()))
 
 
 def translate(network: Int8) -> None:
@@ -62,7 +62,7 @@ def translate(network: Int8) -> None:
 
 
 def encode(network: Int8) -> None:
-    """What comes before the first step of a sentence."""
+    """Encode a sentence, without a step of the decoder."""
     network.start(BEAM_SIZE).admit([[3, CONFIG.eos_id]])
 
 
@@ -97,4 +97,4 @@ def _another_compiles_the_encoder() -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    encode(Int8(Nothing()))
+    encode(Int8(ZeroWeights()))

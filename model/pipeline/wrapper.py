@@ -1,4 +1,4 @@
-"""What stands before a translator and translates as it does, but for what it does besides.
+"""Base class of translator wrappers (decorator pattern).
 
 No torch here: the translator may be a model's or the client of a server.
 """
@@ -35,7 +35,7 @@ class Translating(Protocol):
         ...
 
 
-class Around:
+class TranslatorWrapper:
     """The languages of a translator, for a class that gives ``translate`` something of its own."""
 
     def __init__(self, translator: Translating) -> None:
@@ -44,15 +44,15 @@ class Around:
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """Those of the translator."""
+        """Languages of the translator."""
         return self._translator.languages
 
     @property
     def source_languages(self) -> tuple[str, ...]:
-        """Those of the translator."""
+        """Source languages of the translator."""
         return self._translator.source_languages
 
     @property
     def target_languages(self) -> tuple[str, ...]:
-        """Those of the translator."""
+        """Target languages of the translator."""
         return self._translator.target_languages

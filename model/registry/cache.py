@@ -14,7 +14,7 @@ from tformer.model.errors import OutputError
 
 
 def cache_folder() -> Path:
-    """Where what can be made or fetched again is kept."""
+    """Folder of files that can be made or fetched again."""
     root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(root) / "tformer"
 

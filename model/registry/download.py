@@ -148,7 +148,7 @@ class _Reply:
 
     @property
     def continues(self) -> bool:
-        """Whether it begins where it was asked to."""
+        """True if it begins where it was asked to."""
         where = str(self._reply.headers.get("Content-Range", ""))
         return self._reply.status == 206 and where.startswith(f"bytes {self._start}-")
 

@@ -17,11 +17,11 @@ from tformer.model.errors import ModelError
 from tformer.model.vocabulary.languages import closest
 
 RECORD = "installed.json"
-"""What is known of an installed model, beside its files."""
+"""Record of an installed model, beside its files."""
 
 
 @dataclass(frozen=True)
-class Model:
+class InstalledModel:
     """A model that is here."""
 
     name: str
@@ -34,8 +34,8 @@ class Model:
     shipped: bool
 
 
-def models() -> list[Model]:
-    """Those that ship, and then those that are installed; damaged ones are left out."""
+def models() -> list[InstalledModel]:
+    """Models that ship, and then those that are installed; damaged ones are left out."""
     paths = [SHIPPED / name for name in shipped_models()]
     return [
         found
@@ -44,7 +44,7 @@ def models() -> list[Model]:
     ]
 
 
-def for_languages(source: str | None, target: str | None) -> list[Model]:
+def for_languages(source: str | None, target: str | None) -> list[InstalledModel]:
     """The models that translate between two languages; None is any."""
     return [
         model
@@ -54,7 +54,7 @@ def for_languages(source: str | None, target: str | None) -> list[Model]:
     ]
 
 
-def _model(path: Path) -> Model | None:
+def _model(path: Path) -> InstalledModel | None:
     try:
         _, facts = read_config(path)
         licence = facts.licence
@@ -64,7 +64,7 @@ def _model(path: Path) -> Model | None:
     except (ModelError, OSError, ValueError, AttributeError):
         return None
     languages = facts.languages
-    return Model(
+    return InstalledModel(
         path.name,
         path,
         facts.source_languages or languages,

@@ -1,4 +1,4 @@
-"""Where models can be had: an index is a file of JSON, here or on a server (``TFORMER_INDEX``).
+"""Index of downloadable models: a file of JSON, here or on a server (``TFORMER_INDEX``).
 
     {"format": 1, "models": [{"name": "en-pt", "source": ["en"], "target": ["pt"],
       "licence": "MPL-2.0", "description": "...",
@@ -28,7 +28,7 @@ _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,99}")
 
 
 @dataclass(frozen=True)
-class Entry:
+class IndexEntry:
     """A model that can be had."""
 
     name: str
@@ -51,7 +51,7 @@ def index_place() -> str | None:
     return os.environ.get(VARIABLE) or None
 
 
-def read_index(place: str) -> tuple[Entry, ...]:
+def read_index(place: str) -> tuple[IndexEntry, ...]:
     """The models of an index.
 
     Raises:
@@ -73,7 +73,7 @@ def read_index(place: str) -> tuple[Entry, ...]:
         raise ModelError(f"{place}: not an index of models ({error!r})") from error
 
 
-def find_entry(wanted: str, entries: Sequence[Entry]) -> Entry:
+def find_entry(wanted: str, entries: Sequence[IndexEntry]) -> IndexEntry:
     """The model of a name, or the first of a pair of languages such as en-fr.
 
     Raises:
@@ -89,14 +89,14 @@ def find_entry(wanted: str, entries: Sequence[Entry]) -> Entry:
     raise ModelError(f"{wanted}: no such model in the index; `tformer models list` shows them")
 
 
-def _entry(table: Mapping[str, Any], base: str) -> Entry:
+def _entry(table: Mapping[str, Any], base: str) -> IndexEntry:
     files = {
         _safe(file["path"]): RemoteFile(
             urljoin(base, str(file["url"])), int(file["size"]), str(file["sha256"])
         )
         for file in table["files"]
     }
-    return Entry(
+    return IndexEntry(
         _safe(table["name"]),
         tuple(map(str, table["source"])),
         tuple(map(str, table["target"])),
@@ -106,12 +106,12 @@ def _entry(table: Mapping[str, Any], base: str) -> Entry:
     )
 
 
-def _argos(table: Mapping[str, Any]) -> Entry:
+def _argos(table: Mapping[str, Any]) -> IndexEntry:
     source, target = str(table["from_code"]), str(table["to_code"])
     name = _safe(f"{source}-{target}")
     file = RemoteFile(next(link for link in table["links"] if str(link).startswith("http")))
     description = f"Argos Translate {table.get('package_version', '')}".strip()
-    return Entry(name, (source,), (target,), {f"{name}.argosmodel": file}, None, description)
+    return IndexEntry(name, (source,), (target,), {f"{name}.argosmodel": file}, None, description)
 
 
 def _safe(name: Any) -> str:

@@ -22,7 +22,7 @@ from tformer.model.convert.recognise import Layout, import_model, recognise
 from tformer.model.errors import ModelError, OutputError
 from tformer.model.registry.download import Progress, RemoteFile, digest, download
 from tformer.model.registry.here import RECORD
-from tformer.model.registry.index import Entry
+from tformer.model.registry.index import IndexEntry
 
 SUFFIX = ".tfm"
 _NAME = re.compile(r"[A-Za-z0-9][\w.+-]{0,99}")
@@ -78,7 +78,7 @@ def install(
     return target
 
 
-def get(entry: Entry, cache: Path, progress: Progress | None = None) -> Path:
+def get(entry: IndexEntry, cache: Path, progress: Progress | None = None) -> Path:
     """Install a model of an index; what has been downloaded is kept in ``cache`` until then.
 
     Raises:
@@ -131,7 +131,7 @@ def remove(name: str) -> None:
 
 
 def verify(name: str) -> list[str]:
-    """What is wrong with the files of an installed model; nothing is right.
+    """Faults in the files of an installed model; none if it is intact.
 
     Raises:
         ModelError: when none is installed by this name, or nothing was recorded of it.

@@ -53,7 +53,7 @@ from tformer.model.search.hypotheses import (
     new_sentence,
 )
 from tformer.model.search.request import Request
-from tformer.model.search.special_state import Wishes, changes, num_first, wishes_of
+from tformer.model.search.special_state import SpecialState, changes, num_first, wishes_of
 
 if TYPE_CHECKING:  # a network that computes on the host needs no torch
     from torch import Tensor
@@ -81,7 +81,7 @@ class Beam:
         self._finished: Records = np.empty(shape, FINISHED)
         self._log_probs: Floats = np.empty(shape)
         self._tokens: Integers = np.empty(shape, np.int64)
-        self._wishes: list[Wishes | None] = []
+        self._wishes: list[SpecialState | None] = []
         self._num_done = 0
         # Whether a sentence may be at its limit, and one so short that it must not end.
         self._limited = self._too_short = False
@@ -146,7 +146,7 @@ class Beam:
 
     @property
     def wants_attention(self) -> bool:
-        """Whether the next step needs to know what the network attends to."""
+        """True if the next step needs attention weights."""
         return bool(self._covering)
 
     def advance(self, scores: Scores, attention: Tensor | None = None) -> Integers:
@@ -185,7 +185,7 @@ class Beam:
 
     @property
     def is_plain(self) -> bool:
-        """Whether no sentence asks for anything but the best continuations."""
+        """True if no sentence asks for more than the best continuations."""
         return not self._special
 
     def take(self) -> tuple[list[list[FinishedHypothesis]], Sequence[int]]:
@@ -286,7 +286,7 @@ class Beam:
         return draw_all(scores, rows, [self._special[i] for i in self._sampling], self.eos_id)
 
     def _rows(self, sentences: Iterable[int]) -> list[int]:
-        """Of the running hypotheses of some sentences."""
+        """Rows of the running hypotheses of some sentences."""
         return [
             index * self.beam_size + place
             for index in sentences

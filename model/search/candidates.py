@@ -1,4 +1,4 @@
-"""What may follow the hypotheses of a batch: the scores of a step, read to the host, in NumPy.
+"""Candidates for continuing the hypotheses of a batch, chosen from the scores of a step in NumPy.
 
 G sentences have K hypotheses each; row r = g * K + k is hypothesis k of sentence g. The few hundred
 numbers of a step are gone through by one function that Numba compiles.
@@ -26,10 +26,10 @@ Integers = NDArray[np.int64]
 Records = NDArray[np.void]
 
 CANDIDATE = np.dtype([("log_prob", np.float64), ("parent", np.int64), ("token", np.int64)])
-"""A :class:`Candidate` in an array. Where there is none, log P is -inf, and the others 0."""
+"""A :class:`NextCandidate` in an array. Where there is none, log P is -inf, and the others 0."""
 
 
-class Candidate(NamedTuple):
+class NextCandidate(NamedTuple):
     """One hypothesis with one more token."""
 
     log_prob: float
@@ -165,7 +165,7 @@ def _put(candidate, log_prob, parent, token):
     candidate.log_prob, candidate.parent, candidate.token = log_prob, parent, token
 
 
-def replace(chosen: Records, candidates: Sequence[Candidate]) -> None:
+def replace(chosen: Records, candidates: Sequence[NextCandidate]) -> None:
     """Let the candidates (2K,) of one sentence be these, of which there may be fewer."""
     chosen[:] = (-math.inf, 0, 0)
     for place, candidate in enumerate(candidates[: len(chosen)]):
@@ -174,40 +174,40 @@ def replace(chosen: Records, candidates: Sequence[Candidate]) -> None:
 
 @dataclass(frozen=True)
 class Outlook:
-    """What may follow the hypotheses of one sentence."""
+    """Candidates for continuing the hypotheses of one sentence."""
 
     following: Continuations
     first_row: int
-    """Of the sentence."""
+    """First row of the sentence."""
     log_probs: Sequence[float]
     """log P of every hypothesis that runs, at most K."""
     eos_id: int
     may_end: bool
-    """Whether the hypotheses are long enough."""
+    """True if the hypotheses are long enough."""
 
-    def candidate(self, place: int, token: int) -> Candidate:
+    def candidate(self, place: int, token: int) -> NextCandidate:
         """One hypothesis with one token."""
         log_prob = self.log_probs[place] + float(self.following.of(token)[self.first_row + place])
-        return Candidate(log_prob, place, token)
+        return NextCandidate(log_prob, place, token)
 
-    def only(self, token: int) -> list[Candidate]:
+    def only(self, token: int) -> list[NextCandidate]:
         """All hypotheses with the same token, the best first."""
         candidates = [self.candidate(place, token) for place in range(len(self.log_probs))]
         return sorted(candidates, key=lambda candidate: -candidate.log_prob)
 
-    def drawn(self) -> list[Candidate]:
+    def drawn(self) -> list[NextCandidate]:
         """All hypotheses, each with the token that was drawn for it, the best first."""
         candidates = []
         for place, before in enumerate(self.log_probs):
             log_prob, token = self.following.drawn[self.first_row + place]
-            candidates.append(Candidate(before + log_prob, place, token))
+            candidates.append(NextCandidate(before + log_prob, place, token))
         return sorted(candidates, key=lambda candidate: -candidate.log_prob)
 
-    def best(self, place: int) -> list[Candidate]:
+    def best(self, place: int) -> list[NextCandidate]:
         """The best candidates of one hypothesis, the best first: 2K, and the end if among them."""
         row = self.first_row + place
         pairs = zip(
             self.following.best[row].tolist(), self.following.tokens[row].tolist(), strict=True
         )
         before = self.log_probs[place]
-        return [Candidate(before + log_prob, place, token) for log_prob, token in pairs]
+        return [NextCandidate(before + log_prob, place, token) for log_prob, token in pairs]

@@ -26,7 +26,7 @@ from functools import cached_property
 from itertools import chain, zip_longest
 from typing import NamedTuple
 
-from tformer.model.search.candidates import Candidate, Outlook
+from tformer.model.search.candidates import NextCandidate, Outlook
 from tformer.model.search.request import Term
 
 
@@ -40,7 +40,7 @@ class Begun(NamedTuple):
 
 @dataclass(frozen=True)
 class Progress:
-    """What a hypothesis has of the required terms."""
+    """Progress of a hypothesis toward the required terms."""
 
     terms: tuple[Term, ...]
     met: frozenset[int] = frozenset()
@@ -49,7 +49,7 @@ class Progress:
     """Alternatives of missing terms with which it may go on."""
 
     def after(self, tokens: Sequence[int]) -> Progress:
-        """What it has when it goes on with ``tokens``."""
+        """Progress after ``tokens``."""
         progress = self
         for token in tokens:
             progress = progress._after(token)
@@ -101,7 +101,7 @@ class Progress:
 
 def constrained(
     outlook: Outlook, progress: Sequence[Progress], beam_size: int, remaining: int
-) -> list[Candidate]:
+) -> list[NextCandidate]:
     """The candidates of a sentence that requires terms, in the order in which they get places.
 
     Args:
@@ -138,7 +138,7 @@ def constrained(
     return allocate({c: needed for c, needed in lacking.items() if needed <= remaining})
 
 
-def allocate(lacking: Mapping[Candidate, int]) -> list[Candidate]:
+def allocate(lacking: Mapping[NextCandidate, int]) -> list[NextCandidate]:
     """Candidates in the order in which they deserve a place.
 
     Args:
@@ -155,5 +155,5 @@ def allocate(lacking: Mapping[Candidate, int]) -> list[Candidate]:
     return [candidate for candidate in turns if candidate is not None]
 
 
-def _falling(candidate: Candidate) -> float:
+def _falling(candidate: NextCandidate) -> float:
     return -candidate.log_prob

@@ -21,7 +21,7 @@ from tformer.model.search.candidates import Floats, Integers, Records
 from tformer.model.search.request import Request
 
 _OFFSETS: dict[LengthNormalisation, int] = {"paper": 5, "average": 0}
-"""Of the length penalty; see :func:`length_penalty`."""
+"""Offsets of the length penalty; see :func:`length_penalty`."""
 
 SENTENCE = np.dtype(
     [
@@ -53,7 +53,7 @@ FINISHED = np.dtype(
 """A finished hypothesis, whose tokens are in the history."""
 
 STEP = np.dtype([("log_prob", np.float64), ("parent", np.int32), ("token", np.int32)])
-"""What a place held after a step: log P, the place that was continued, and with which token."""
+"""Content of a beam slot after a step: log P, the parent's slot, and the token."""
 
 
 class State(NamedTuple):
@@ -91,7 +91,7 @@ class FinishedHypothesis:
 
 
 class History:
-    """What hypotheses have said, step by step; every sentence has a slot of its own."""
+    """Tokens of hypotheses, step by step; every sentence has a slot of its own."""
 
     def __init__(self, beam_size: int) -> None:
         """Without sentences."""
@@ -175,7 +175,7 @@ def length_penalty(length, exponent, offset):
 
 @njit(cache=True)
 def stopped(sentence, finished, running):
-    """Whether a sentence needs no further step.
+    """Return whether a sentence needs no further step.
 
     A sentence stops as soon as one of these holds:
 
@@ -281,7 +281,7 @@ def _finish(sentence, finished, log_prob, place, bonus):
 
 @njit(cache=True)
 def trace(steps, length, place, log_prob):
-    """What a finished hypothesis has said.
+    """Tokens of a finished hypothesis.
 
     Args:
         steps: of its sentence, (T, K), of :data:`STEP`.

@@ -15,7 +15,7 @@ from torch import Tensor
 from tformer.model.hardware.device import on_device
 from tformer.model.search.request import Request
 from tformer.model.search.scores import Array, Scores, largest, rows_of
-from tformer.model.search.special_state import Wishes
+from tformer.model.search.special_state import SpecialState
 
 Tokens = tuple[int, ...]
 
@@ -49,11 +49,11 @@ class Changed:
         return self._merged(self._scores.all(), self._log_probs)
 
     def _merged(self, old: Array, new: Tensor) -> Tensor:
-        """What was there, tensor or array, with other values in the rows that have changed."""
+        """Replace the rows that have changed, of a tensor or an array."""
         return torch.as_tensor(old).index_copy(0, self._rows, new)
 
 
-def changed(scores: Scores, rows: Sequence[int], sentences: Sequence[Wishes]) -> Changed:
+def changed(scores: Scores, rows: Sequence[int], sentences: Sequence[SpecialState]) -> Changed:
     """Scores with what some sentences want, whose running hypotheses have these rows."""
     log_probs = rows_of(scores, rows)
     index = on_device(torch.tensor(rows, dtype=torch.int64), log_probs.device)
@@ -63,7 +63,7 @@ def changed(scores: Scores, rows: Sequence[int], sentences: Sequence[Wishes]) ->
     return Changed(scores, index, log_probs)
 
 
-def change(log_probs: Tensor, sentence: Wishes) -> None:
+def change(log_probs: Tensor, sentence: SpecialState) -> None:
     """Change the log-probabilities (K, V) of what follows in one sentence, in place.
 
     The tokens of a forced prefix are as probable as the model finds them.

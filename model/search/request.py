@@ -1,4 +1,4 @@
-"""What a network is asked, in token ids. Needs no torch."""
+"""Requests to an engine, in token ids."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Request:
     order, with none in between. Terms may overlap, and the prefix may contain them; a term that is
     named twice need only be said once. See `tformer.model.search.constraints`."""
     memory: Any = field(default=None, compare=False, repr=False)
-    """What the network made of the source before, `Finished.memory` of an earlier answer for the
+    """Encoder states of the source, `Finished.memory` of an earlier answer for the
     same source; it changes no result and saves reading the source again."""
 
     def __post_init__(self) -> None:
@@ -47,7 +47,7 @@ class Request:
 
     @property
     def begins_alike(self) -> bool:
-        """Whether all hypotheses begin as one, with the prefix, so that it can be read at once."""
+        """True if all hypotheses have the same prefix, so that it can be read at once."""
         options = self.options
         uncertain = options.prefix_bias or options.sampling or options.coverage_penalty
         return bool(self.prefix) and not uncertain
@@ -55,11 +55,11 @@ class Request:
 
 @dataclass(frozen=True)
 class Pair:
-    """What the encoder read and what the decoder wrote, to be read again."""
+    """Source and target of teacher forcing."""
 
     source: Sequence[int]
     """As `Vocabulary.encode` makes it."""
     target: Sequence[int]
     """Without the beginning and the end."""
     memory: Any = None
-    """What the network made of the source, as in a request."""
+    """Encoder states of the source, `Finished.memory` of an earlier answer for the"""

@@ -20,7 +20,7 @@ from tformer.model.options import DecodingOptions
 from tformer.model.search.candidates import Drawn
 from tformer.model.search.request import Request
 from tformer.model.search.scores import Scores, rows_of
-from tformer.model.search.special_state import Wishes
+from tformer.model.search.special_state import SpecialState
 
 
 def uniform(request: Request, step: int) -> list[float]:
@@ -33,7 +33,7 @@ def uniform(request: Request, step: int) -> list[float]:
 
 
 def draw_all(
-    scores: Scores, rows: Sequence[int], sentences: Sequence[Wishes], eos_id: int
+    scores: Scores, rows: Sequence[int], sentences: Sequence[SpecialState], eos_id: int
 ) -> Drawn:
     """Draw a token for every running hypothesis of some sentences, which have these rows."""
     options: list[DecodingOptions] = []

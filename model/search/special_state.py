@@ -1,6 +1,6 @@
-"""What a sentence asks of its search besides the best continuations, and what that has to know.
+"""Per-sentence state for prefixes, constraints, penalties and sampling.
 
-Most sentences ask for nothing of this and have no :class:`Wishes`; their hypotheses are rows of
+Most sentences need none of it and have no :class:`SpecialState`; their hypotheses are rows of
 arrays (`tformer.model.search.hypotheses`) and nothing else.
 """
 
@@ -12,22 +12,22 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tformer.model.options import DecodingOptions
-from tformer.model.search.candidates import Candidate, Floats, Outlook
+from tformer.model.search.candidates import Floats, NextCandidate, Outlook
 from tformer.model.search.constraints import Progress, constrained
 from tformer.model.search.request import Request
 
 Tokens = tuple[int, ...]
 
 
-def wishes_of(request: Request, max_length: int) -> Wishes | None:
-    """Those of a request; None if it has none."""
+def wishes_of(request: Request, max_length: int) -> SpecialState | None:
+    """State of a request; None if it needs none."""
     options = request.options
     special = request.prefix or request.required or options.sampling or options.coverage_penalty
-    return Wishes(request, max_length) if special or changes(request) else None
+    return SpecialState(request, max_length) if special or changes(request) else None
 
 
 def changes(request: Request) -> bool:
-    """Whether a request asks for changed probabilities, see `search.logits_processors`."""
+    """Return whether a request changes probabilities, see `search.logits_processors`."""
     options = request.options
     return bool(
         options.repetition_penalty != 1
@@ -42,8 +42,8 @@ def num_first(options: DecodingOptions) -> int:
 
 
 @dataclass
-class Wishes:
-    """What one sentence wants, and what its hypotheses have said."""
+class SpecialState:
+    """Special state of one sentence and its hypotheses."""
 
     request: Request
     max_length: int
@@ -51,12 +51,12 @@ class Wishes:
     step: int = 0
     """Tokens of every running hypothesis."""
     said: list[Tokens] = field(default_factory=list)
-    """Of the running hypotheses, which have the first places."""
+    """Tokens of the running hypotheses, which have the first places."""
     progress: list[Progress] = field(default_factory=list)
-    """Of every running hypothesis toward the required terms; empty when there are none."""
+    """Progress of every running hypothesis toward the required terms; empty without any."""
 
     _coverage: Floats | None = None
-    """How much attention every source token has had from every hypothesis, (K, S)."""
+    """Attention that every source token has had from every hypothesis, (K, S)."""
 
     def __post_init__(self) -> None:
         self.said = [()] * num_first(self.request.options)
@@ -70,12 +70,12 @@ class Wishes:
 
     @property
     def chooses(self) -> bool:
-        """Whether not simply the best continuations are its candidates."""
+        """True if the candidates are not simply the best continuations."""
         return bool(self.forces_prefix or self.request.required or self.request.options.sampling)
 
     @property
     def forces_prefix(self) -> bool:
-        """Whether the next token is one of the prefix."""
+        """True if the next token is one of the prefix."""
         return not self.request.options.prefix_bias and self.step < len(self.request.prefix)
 
     @property
@@ -85,8 +85,8 @@ class Wishes:
             return {self.request.prefix[self.step]}
         return {token for progress in self.progress for token in progress.next_tokens}
 
-    def candidates(self, outlook: Outlook) -> list[Candidate] | None:
-        """What may follow, if not simply the best continuations, or the end at the limit."""
+    def candidates(self, outlook: Outlook) -> list[NextCandidate] | None:
+        """Candidates other than the best continuations, or the end at the limit."""
         request = self.request
         if self.forces_prefix:
             return outlook.only(request.prefix[self.step])

@@ -28,6 +28,7 @@ from dataclasses import dataclass, replace
 from ahocorasick_rs import AhoCorasick
 
 from tformer.model.text.normalization import normalise, same_language
+from tformer.model.text.scripts import UNSPACED
 from tformer.model.translation import Notice, TermUse, WarningKind
 
 AT_ONCE = 4096
@@ -49,7 +50,7 @@ class Entry:
     """For people."""
 
     def serves(self, source: str, target: str) -> bool:
-        """Whether it is of use from one language to another."""
+        """Return whether it applies to a language pair."""
         ours = (self.source_language, self.target_language)
         return all(
             own is None or same_language(own, other)
@@ -59,12 +60,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class Term:
-    """What stands for one thing in two languages."""
+    """Source phrase and its possible translations."""
 
     source: str
     targets: tuple[str, ...]
-    """Ways to say it, at least one; the first is the one to name."""
-    note: str = ""
+    """Translations, at least one; the first is the one to name."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Found:
     end: int
     """Behind the last of its characters."""
     touches: bool = False
-    """Whether something other than a space stands directly before it, such as a bracket."""
+    """True if something other than a space stands directly before it, such as a bracket."""
 
 
 class Glossary:
@@ -93,7 +93,7 @@ class Glossary:
 
     @property
     def entries(self) -> tuple[Entry, ...]:
-        """What it was made of, each once."""
+        """Entries of the glossary, each once."""
         return self._entries
 
     def find(self, text: str, source: str, target: str) -> list[Found]:
@@ -111,7 +111,7 @@ class Glossary:
         return list(self._matcher(source, target).find_all(text))
 
     def covers(self, source: str, target: str) -> bool:
-        """Whether it has terms from one language to another."""
+        """Return whether it has terms for a language pair."""
         return bool(self._matcher(source, target))
 
     def _matcher(self, source: str, target: str) -> _Matcher:
@@ -133,7 +133,7 @@ class JoinedGlossary(Glossary):
 
     @property
     def entries(self) -> tuple[Entry, ...]:
-        """What both were made of, each once."""
+        """Entries of the glossary, each once."""
         return tuple(dict.fromkeys(entry for part in self._parts for entry in part.entries))
 
     def find_all(self, text: str, source: str, target: str) -> list[Found]:
@@ -146,7 +146,7 @@ class JoinedGlossary(Glossary):
         return list(places.values())
 
     def covers(self, source: str, target: str) -> bool:
-        """Whether it has terms from one language to another."""
+        """Return whether it has terms for a language pair."""
         return any(part.covers(source, target) for part in self._parts)
 
 
@@ -160,13 +160,13 @@ def _both(one: Found, other: Found) -> Found:
 
 
 def is_said(term: Term, text: str) -> bool:
-    """Whether a translation says a term in one of its ways."""
+    """Return whether a translation contains one of a term's translations."""
     text = normalise(text)
     return any(_has_phrase(text, way) for target in term.targets for way in capitalisations(target))
 
 
 def num_said(terms: Iterable[Term], text: str) -> int:
-    """How many of some terms a translation says; one that is there twice counts twice."""
+    """Number of terms that a translation contains; one that is there twice counts twice."""
     text = normalise(text)
     return sum(min(times, _times_said(term, text)) for term, times in Counter(terms).items())
 
@@ -188,7 +188,7 @@ def capitalisations(target: str) -> tuple[str, ...]:
 
 
 def uses_of(terms: Iterable[Term], text: str) -> tuple[TermUse, ...]:
-    """What became of terms in a translation, each once; honoured is one that is said each time."""
+    """Use of terms in a translation, each once."""
     text = normalise(text)
     return tuple(
         TermUse(term.source, term.targets[0], _times_said(term, text) >= times)
@@ -209,7 +209,7 @@ def warnings_about(uses: Iterable[TermUse]) -> list[Notice]:
 
 
 def _without_overlaps(terms: Iterable[Found]) -> list[Found]:
-    """Of terms of one text those that count, in its order: the longest, of equals the first."""
+    """Select terms of one text, in its order: the longest, of equals the first."""
     found = sorted(terms, key=lambda f: (f.start - f.end, f.start))
     taken = bytearray(max((one.end for one in found), default=0))
     chosen = []
@@ -258,7 +258,7 @@ def _terms(entries: Iterable[Entry]) -> Iterator[Term]:
     for source, same in by_source.items():
         targets = dict.fromkeys(filter(None, (normalise(entry.target) for entry in same)))
         if source and targets:
-            yield Term(source, tuple(targets), next((e.note for e in same if e.note), ""))
+            yield Term(source, tuple(targets))
 
 
 def _fold(text: str) -> str:
@@ -269,16 +269,11 @@ def _fold(text: str) -> str:
     return "".join(c if len(c.lower()) != 1 else c.lower() for c in text)
 
 
-# Scripts that put no spaces between words, in which any place may be the end of one: Thai, Lao,
-# Myanmar, Khmer, and those of Chinese and Japanese.
-_WITHOUT_SPACES = re.compile(
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u30ff\u3400-\u9fff\uf900-\ufaff"
-    "\U0001b000-\U0001b16f\U00020000-\U0003ffff]"
-)
+_WITHOUT_SPACES = re.compile(f"[{UNSPACED}]")
 
 
 def _is_whole(text: str, start: int, end: int) -> bool:
-    """Whether neither end of text[start:end] is within a word."""
+    """Return whether neither end of text[start:end] is within a word."""
     return not (_within_word(text, start) or _within_word(text, end))
 
 
@@ -298,7 +293,7 @@ def _has_phrase(text: str, phrase: str) -> bool:
 
 
 def _places(text: str, phrase: str) -> Iterator[int]:
-    """Where a phrase begins in a text, as whole words."""
+    """Offsets of a phrase in a text, as whole words."""
     start = text.find(phrase)
     while start >= 0:
         if _is_whole(text, start, start + len(phrase)):

@@ -28,6 +28,7 @@ import numpy as np
 from rapidfuzz import fuzz, process
 
 from tformer.model.text.normalization import normalise, same_language
+from tformer.model.text.scripts import UNSPACED
 from tformer.model.translation import MemoryMatch
 
 ALIKE = 0.7
@@ -51,7 +52,7 @@ class Unit:
     target_language: str | None = None
     """BCP-47; None for whatever is translated into."""
     origin: str = ""
-    """Where it comes from, such as the name of a file."""
+    """Origin of the unit, such as the name of a file."""
 
 
 class TranslationMemory:
@@ -91,7 +92,7 @@ class TranslationMemory:
         return tuple(matched(units[near], score) for near, score in alike)
 
     def covers(self, source: str | None, target: str | None) -> bool:
-        """Whether it has units from one language to another."""
+        """Return whether it has units for a language pair."""
         return bool(self._of_pair(source, target))
 
     def _of_pair(self, source: str | None, target: str | None) -> dict[str, Unit]:
@@ -184,7 +185,7 @@ class _Neighbours:
         return rarest
 
     def _owners_between(self, word: int, first: int, last: int) -> tuple[int, int]:
-        """Where in the list of owners those of a word are that have numbers in a range."""
+        """Range of a word's owners whose numbers lie in a range."""
         start, end = self._starts[word], self._starts[word + 1]
         start = bisect_left(self._owners, first, start, end)
         return start, bisect_left(self._owners, last, start, end)
@@ -201,8 +202,7 @@ def _extent(place: tuple[int, int]) -> int:
 
 
 # Words; and of scripts without spaces between words, pairs of characters.
-_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u30ff\u3400-\u9fff\uf900-\ufaff"
-_WORD = re.compile(rf"[^\W{_UNSPACED}]+|(?=([{_UNSPACED}]{{2}}))[{_UNSPACED}]|[{_UNSPACED}]")
+_WORD = re.compile(rf"[^\W{UNSPACED}]+|(?=([{UNSPACED}]{{2}}))[{UNSPACED}]|[{UNSPACED}]")
 
 
 def _words(text: str) -> set[str]:

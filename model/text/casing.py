@@ -24,7 +24,7 @@ MOSTLY = 0.75
 
 
 class Casing(Enum):
-    """How a text is capitalised."""
+    """Capitalisation of a text."""
 
     USUAL = auto()
     CAPITALS = auto()
@@ -42,7 +42,7 @@ class Truecaser:
         self._usual = lru_cache(8192)(self._find_usual)
 
     def casing_of(self, text: str) -> Casing:
-        """How a text is capitalised; in doubt as usual."""
+        """Capitalisation of a text; in doubt as usual."""
         if text.islower():
             return Casing.USUAL
         if text.isupper():

@@ -1,4 +1,4 @@
-"""Whether a sentence is in the language that it is taken for. No torch here."""
+"""Return whether a sentence is in the language that it is taken for. No torch here."""
 
 from __future__ import annotations
 
@@ -57,7 +57,8 @@ def found_language(text: str, source: str, target: str, ours: Sequence[str]) -> 
 
 
 def _speaks(words: Sequence[str], language: str) -> bool:
-    """Whether frequent words of a language are among some, and more of them than of any other."""
+    """Return whether frequent words of a language are among some, and more of them than of any
+    other."""
     ours = _FREQUENT.get(language)
     if ours is None:
         return False

@@ -65,7 +65,7 @@ def code_of(name: str) -> str | None:
 
 
 def nearest(name: str, languages: Sequence[str]) -> str:
-    """Which of some languages a person means; the name itself if it is none of them."""
+    """Closest match of a language among some; the name itself if it is none of them."""
     if name in languages:
         return name
     code = code_of(name)

@@ -1,4 +1,4 @@
-"""Which texts are the same text, and which codes the same language. No torch here."""
+"""Normalisation of texts and of language codes."""
 
 import re
 import unicodedata
@@ -10,7 +10,7 @@ _SPACE_MARK = "\u2581"
 
 
 def normalise(text: str) -> str:
-    """What of ``text`` a model, a glossary and a translation memory see.
+    """Normalise ``text`` as a model, a glossary and a translation memory see it.
 
     Canonical composition (NFC) only: compatibility forms such as ½, ² or ﬁ keep their meaning.
     Control characters and runs of white space become one space, lone surrogates U+FFFD. U+2581,
@@ -24,6 +24,7 @@ def normalise(text: str) -> str:
 
 @lru_cache(1024)
 def same_language(code: str, other: str) -> bool:
-    """Whether two BCP-47 codes agree as far as both go: de and de-AT do, de-DE and de-AT do not."""
+    """Return whether two BCP-47 codes agree as far as both go: de and de-AT do, de-DE and de-AT do
+    not."""
     ours, theirs = (c.lower().replace("_", "-").split("-") for c in (code, other))
     return all(a == b for a, b in zip(ours, theirs, strict=False))

@@ -1,4 +1,4 @@
-"""Where things are in a text: tokens, words, the pieces of a vocabulary. No torch here.
+"""Character offsets of tokens, words and the pieces of a vocabulary. No torch here.
 
 A span is (start, end) in characters of a text, the end not included.
 """
@@ -14,27 +14,25 @@ from functools import lru_cache
 from itertools import accumulate
 from unicodedata import is_normalized
 
+from tformer.model.text.scripts import UNSPACED
 from tformer.model.translation import Link, Span
 
 _WORD = re.compile(r"\S+")
 
-# Scripts that put no space between words: there every character is a token.
-_UNSPACED = (
-    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u9fff\uf900-\ufaff"
-)
-_TOKEN = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+(?:['\u2019][^\W{_UNSPACED}]+)*|[^\w\s]")
+# In scripts without spaces every character is a token. CJK punctuation and space are in UNSPACED.
+_TOKEN = re.compile(rf"(?=\w)[{UNSPACED}]|[^\W{UNSPACED}]+(?:['\u2019][^\W{UNSPACED}]+)*|[^\w\s]")
 
 _BYTE = re.compile(r"<0x([0-9A-F]{2})>")
 _SPACE_MARK = "\u2581"
 
 
 def words(text: str) -> list[Span]:
-    """What white space separates, as the Pharaoh format counts words."""
+    """Spans between white space, as the Pharaoh format counts words."""
     return [match.span() for match in _WORD.finditer(text)]
 
 
 def tokens(text: str) -> list[Span]:
-    """What is aligned: words without the punctuation that hangs on them, and each such mark.
+    """Spans of alignable tokens: words without attached punctuation, and each such mark.
 
     Every character is a token in scripts that put no space between words.
     """
@@ -83,7 +81,7 @@ def _has_letter(text: str, span: Span) -> bool:
 
 
 def piece_spans(pieces: Sequence[str], text: str) -> list[Span]:
-    """Where the pieces of a text are in it.
+    """Spans of the pieces of a text.
 
     Text and pieces are compared letter by letter without white space, both in compatibility form:
     what a vocabulary normalises is found again, where it cannot be followed its neighbourhood.
@@ -161,7 +159,7 @@ def _is_control(piece: str) -> bool:
 
 
 def _is_simple(text: str) -> bool:
-    """Whether every letter of a text is one character, as is true of most."""
+    """Return whether every letter of a text is one character, as is true of most."""
     return text.isprintable() and max(text, default="") < "\u0300" and is_normalized("NFKC", text)
 
 
@@ -174,7 +172,7 @@ def _plain_letters(piece: str) -> str | None:
 
 
 def _simple_spans(lengths: Sequence[int], text: str) -> list[Span]:
-    """Where pieces of so many letters each are in a text of one character a letter."""
+    """Spans of pieces of so many letters each, in a text of one character a letter."""
     places = [at for at, character in enumerate(text) if character != " "]
     found: list[Span] = []
     first, end = 0, 0
@@ -198,7 +196,8 @@ def _letters_of_text(text: str) -> Iterator[tuple[str, Span]]:
 
 
 def _continues(character: str) -> bool:
-    """Whether it may be composed with what stands before it: combining marks, Hangul vowels."""
+    """Return whether it may be composed with the character before it: combining marks, Hangul
+    vowels."""
     return bool(unicodedata.combining(character)) or "\u1160" <= character <= "\u11ff"
 
 

@@ -1,9 +1,21 @@
-"""Scripts: of characters, and of the languages that are written in them. No torch here."""
+"""Scripts of characters and of languages, and scripts without spaces between words."""
 
 from __future__ import annotations
 
 import unicodedata
 from functools import lru_cache
+
+UNSPACED = (
+    "\u0e00-\u0eff"  # Thai, Lao
+    "\u1000-\u109f"  # Myanmar
+    "\u1780-\u17ff"  # Khmer
+    "\u2e80-\u30ff"  # radicals, ideographic marks, Hiragana, Katakana
+    "\u31f0-\u31ff"  # Katakana, phonetic extensions
+    "\u3400-\u9fff\uf900-\ufaff"  # Han
+    "\U0001b000-\U0001b16f"  # Kana, supplements
+    "\U00020000-\U0003ffff"  # Han, supplementary planes
+)
+"""Ranges for a regular expression's character class: any place in such text may end a word."""
 
 _LATIN = frozenset({"LATIN"})
 
@@ -45,7 +57,7 @@ def script_of(character: str) -> str | None:
 
 
 def share_in(text: str, scripts: frozenset[str]) -> float:
-    """How many of the letters of a text are of some scripts, 0 to 1; 1 where there are none."""
+    """Share of a text's letters that are of some scripts, 0 to 1; 1 where there are none."""
     if text.isascii() and "LATIN" in scripts:
         return 1.0
     found = [script for script in map(script_of, text) if script]

@@ -28,7 +28,7 @@ class Piece:
     """
 
     text: str
-    """What to translate; neither begins nor ends with white space."""
+    """Text to translate; neither begins nor ends with white space."""
 
     separator: str
     """White space, or nothing, between this piece and the next."""
@@ -93,7 +93,7 @@ def detect(text: str, languages: Sequence[str]) -> Detection:
 
 
 def _label(language: str) -> str:
-    """What the detector calls a language."""
+    """Name of a language in the detector."""
     return language.partition("-")[0]
 
 
@@ -148,7 +148,7 @@ def _sentences(line: str, language: str) -> Iterator[Piece]:
 
 
 def _segments(text: str, language: str) -> Iterator[str]:
-    """What sentencex makes of a text, each with the white space that follows it.
+    """Sentences by sentencex, each with the white space that follows it.
 
     Only the lengths of its answers are used, since it cannot be given lone surrogates.
     """
@@ -193,7 +193,7 @@ def _ends_sentence(sentence: str, following: str, language: str) -> bool:
 
 
 def _is_within_word(sentence: str, following: str) -> bool:
-    """Whether two parts of a text touch, in a script that puts spaces between sentences."""
+    """Return whether two parts of a text touch, in a script that puts spaces between sentences."""
     end, start = sentence[-1:], following[:1]
     return not end.isspace() and not start.isspace() and end < "\u2e80" and start < "\u2e80"
 

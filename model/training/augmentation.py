@@ -51,7 +51,7 @@ def augmented(example: Example, settings: AugmentationSettings, seed: int) -> It
 
 
 def _copied(pair: Pair) -> Pair | None:
-    """What both sides have in common and no translation changes."""
+    """Tokens that both sides have in common and no translation changes."""
     there = set(_UNCHANGING.findall(pair[1]))
     common = " ".join(token for token in _UNCHANGING.findall(pair[0]) if token in there)
     return (common, common) if common else None

@@ -1,4 +1,4 @@
-"""Which sentences make which batch: a pure function of store, weights, seed and epoch.
+"""Batches of an epoch: a pure function of store, weights, seed and epoch.
 
 Batches are bucketed by length, so that little of them is padding, and hold about the same number
 of tokens, not of sentences. Both directions of a pair are examples of their own.
@@ -22,7 +22,7 @@ Examples = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Batch:
+class PaddedBatch:
     """B examples, padded on the right."""
 
     source: Tensor
@@ -34,10 +34,10 @@ class Batch:
     labels: Tensor
     """(B, T) int64: pieces, end of sentence; what ``target`` should predict."""
 
-    def to(self, device: torch.device) -> Batch:
+    def to(self, device: torch.device) -> PaddedBatch:
         """The same batch on another device."""
         lengths = self.source_lengths
-        return Batch(
+        return PaddedBatch(
             self.source.to(device, non_blocking=True),
             None if lengths is None else lengths.to(device, non_blocking=True),
             self.target.to(device, non_blocking=True),
@@ -122,7 +122,7 @@ class BatchBuilder:
         self.bounds = bucket_bounds(int(store.lengths.max()) + 2)
         self.tags = [store.vocabulary.tag_id(language) for language in reversed(store.languages)]
 
-    def build(self, examples: Examples) -> Batch:
+    def build(self, examples: Examples) -> PaddedBatch:
         """The padded tensors of one batch."""
         vocabulary = self.store.vocabulary
         sources, targets = [], []
@@ -137,7 +137,7 @@ class BatchBuilder:
         target, _ = self._pad(targets, shift=1)
         uniform = bool((source_lengths == source.size(1)).all())
         lengths = None if uniform else source_lengths
-        return Batch(source, lengths, target[:, :-1].contiguous(), target[:, 1:].contiguous())
+        return PaddedBatch(source, lengths, target[:, :-1].contiguous(), target[:, 1:].contiguous())
 
     def target_tokens(self, examples: Examples) -> int:
         """Labels that are not padding, counted without building the batch."""

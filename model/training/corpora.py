@@ -25,7 +25,7 @@ Reader = Callable[[Path, tuple[str, str]], Iterator[Pair]]
 
 @dataclass(frozen=True)
 class Texts:
-    """Where parallel text is, in which languages, and how it is read."""
+    """Paths, languages and readers of parallel text."""
 
     root: Path
     languages: tuple[str, str]

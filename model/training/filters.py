@@ -22,14 +22,14 @@ Filter = Callable[[Pair, Sequence[Pair]], bool]
 """True for a pair to be left out, given the pairs before and after it."""
 
 LANGUAGES = ("en", "de", "fr", "es", "it", "nl", "pt", "sv", "pl", "cs", "ru", "tr", "zh", "ja")
-"""What a side may turn out to be, besides the languages of the recipe."""
+"""Languages that a side may be identified as, besides those of the recipe."""
 
 FEWEST_WORDS, SURE = 5, 0.98
 """A side of fewer words, or of a less certain language, passes for what it should be."""
 
 LONGEST_RATIO, SHORT = 2.5, 40
-"""Of UTF-8 bytes, which differ less between scripts than characters; and the bytes of the longer
-side up to which any ratio passes."""
+"""Highest ratio of UTF-8 bytes, which differ less between scripts than characters; and the bytes of
+the longer side up to which any ratio passes."""
 
 SPELLED_OUT = 12
 """Numbers up to this one are also written as words."""
@@ -80,7 +80,7 @@ def disagreeing(pair: Pair, _: Sequence[Pair]) -> bool:
 
 
 def anchors(text: str) -> set[str]:
-    """What often is the same in both languages: numbers, names, loan words."""
+    """Tokens that often are the same in both languages: numbers, names, loan words."""
     return set(_ANCHOR.findall(text.casefold()))
 
 
@@ -102,7 +102,7 @@ class NearDuplicates:
         self.seen: set[bytes] = set()
 
     def __call__(self, pair: Pair, _: Sequence[Pair]) -> bool:
-        """Whether the letters of both sides have been seen."""
+        """Return whether the letters of both sides have been seen."""
         letters = ("".join(filter(str.isalpha, side.casefold())) for side in pair)
         key = hashlib.blake2b("\t".join(letters).encode(), digest_size=8).digest()
         if key in self.seen:
@@ -113,7 +113,7 @@ class NearDuplicates:
 
 @dataclass
 class Filtered:
-    """What was left out of one corpus."""
+    """Number of pairs left out of one corpus, by reason."""
 
     wanted: int = 0
     """Examples to keep of each filter, drawn evenly."""

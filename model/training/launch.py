@@ -17,13 +17,13 @@ from tformer.model.training.recipe import Recipe
 from tformer.model.training.run import Run
 from tformer.model.training.start import Start
 from tformer.model.training.store import TokenStore
-from tformer.model.training.trainer import Outcome, Trainer
+from tformer.model.training.trainer import Trainer, TrainingOutcome
 from tformer.model.training.validation import Validator
 
 
 def train(
     recipe: Recipe, data: Path, run: Path, *, device: str = "auto", start: Start | None = None
-) -> Outcome:
+) -> TrainingOutcome:
     """Train on the token store in ``data``; go on where the folder ``run`` stands.
 
     A new run begins with the parameters of ``start``, if it is given.

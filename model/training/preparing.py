@@ -6,9 +6,8 @@ import hashlib
 import json
 import random
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tformer.model.errors import InputError, OutputError, TrainingError
+from tformer.model.files import replacing_directory
 from tformer.model.text.normalization import normalise
 from tformer.model.training.augmentation import Example, augmented
 from tformer.model.training.corpora import Pair, Reader, Texts
@@ -65,7 +65,7 @@ def prepare(
         raise TrainingError(f"{output}: exists already; choose another place or remove it")
     texts = Texts(root, recipe.languages, readers or {})
     try:
-        with _complete_or_not_there(output) as folder:
+        with replacing_directory(output) as folder:
             held_out = _write_validation(recipe, texts, folder / "validation")
             vocabulary = _write_vocabulary(folder, recipe, texts, vocabulary, threads, report)
             with _StoreWriter(folder, vocabulary, recipe, held_out, threads) as writer:
@@ -73,20 +73,6 @@ def prepare(
             writer.write_facts()
     except OSError as error:  # reading raises InputError: what is left is writing
         raise OutputError(f"{output}: cannot be written ({error.strerror or error})") from error
-
-
-@contextmanager
-def _complete_or_not_there(output: Path) -> Iterator[Path]:
-    """A folder that becomes ``output`` when nothing goes wrong, and vanishes otherwise."""
-    output.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
-    try:
-        yield folder
-        folder.chmod(0o755)
-        folder.rename(output)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
 
 
 def _write_corpora(

@@ -1,4 +1,4 @@
-"""What a training run shows and records while it goes on."""
+"""Progress and log of a training run."""
 
 from __future__ import annotations
 

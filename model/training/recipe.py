@@ -43,7 +43,7 @@ class Recipe:
     validation: tuple[ValidationSettings, ...]
     training: TrainingSettings
     filter: tuple[str, ...] = ()
-    """What is left out of every corpus that does not say otherwise."""
+    """Filters of every corpus that does not set its own."""
     augmentation: AugmentationSettings = field(default_factory=AugmentationSettings)
     synthesis: SynthesisSettings = field(default_factory=SynthesisSettings)
 
@@ -195,7 +195,7 @@ def _settings(kind: type[_Settings], table: dict[str, Any], section: str) -> _Se
 
 
 def _fits(value: Any, annotation: str) -> bool:
-    """Whether a TOML value may stand where the annotation (as text) is written."""
+    """Return whether a TOML value fits the annotation (as text)."""
     if annotation.startswith("Literal["):
         return repr(value) in annotation
     if isinstance(value, list):

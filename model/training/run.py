@@ -9,13 +9,13 @@ run/tensorboard/    the same figures for TensorBoard
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from tformer.model.errors import TrainingError
+from tformer.model.files import replacing
 
 
 class Run:
@@ -36,12 +36,12 @@ class Run:
 
     @property
     def checkpoint(self) -> Path:
-        """Where the state is kept."""
+        """Path of the training state."""
         return self.path / "checkpoint.pt"
 
     @property
     def model(self) -> Path:
-        """Where the best model is exported to."""
+        """Path of the best model."""
         return self.path / "model"
 
     def save(self, state: dict[str, Any]) -> None:
@@ -52,15 +52,10 @@ class Run:
         """
         if not self.writes:
             return
-        partial = self.checkpoint.with_suffix(".partial")
         try:
-            with partial.open("wb") as file:
+            with replacing(self.checkpoint, aside=self.checkpoint.with_suffix(".partial")) as file:
                 torch.save(state, file)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(self.checkpoint)
         except (OSError, RuntimeError) as error:
-            partial.unlink(missing_ok=True)
             raise TrainingError(
                 f"{self.checkpoint}: cannot be written ({error}); the checkpoint before is intact"
             ) from error
@@ -102,10 +97,8 @@ class Run:
             return
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
         kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
-        partial = path.with_suffix(".partial")
         try:
-            partial.write_text("".join(kept), encoding="utf-8")
-            partial.replace(path)
+            with replacing(path) as file:
+                file.write("".join(kept).encode())
         except OSError as error:
-            partial.unlink(missing_ok=True)
             raise TrainingError(f"{path}: cannot be written ({error.strerror})") from error

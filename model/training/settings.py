@@ -23,7 +23,7 @@ class CorpusSettings:
     target_path: str | None = None
     """For paired files: the file with the second language, line by line."""
     weight: float = 1.0
-    """How often each pair is seen in an epoch; 0.25 means a quarter of them, newly drawn."""
+    """Share of the pairs that an epoch sees; 0.25 means a quarter of them, newly drawn."""
     decay_weight: float | None = None
     """The weight while the learning rate of ``trapezoid`` falls, when a model settles: best text
     up, loose text down. None keeps ``weight``."""
@@ -34,7 +34,7 @@ class CorpusSettings:
     filter: tuple[str, ...] | None = None
     """Instead of the recipe's ``filter``; an empty list leaves out nothing."""
     augment: bool = True
-    """Whether ``[augmentation]`` adds changed copies of these pairs."""
+    """True if ``[augmentation]`` adds changed copies of these pairs."""
 
     def __post_init__(self) -> None:
         """Refuse weights that no number of copies can have, and unknown filters."""
@@ -82,7 +82,7 @@ class AugmentationSettings:
 
 @dataclass(frozen=True)
 class SynthesisSettings:
-    """How `tformer synthesize` decodes, and what it writes."""
+    """Settings of `tformer synthesize`: decoding and output."""
 
     beam_size: int = 1
     """Hypotheses kept at every step; or, with ``sampling``, drawn."""
@@ -95,7 +95,8 @@ class SynthesisSettings:
     n_best: int = 1
     """Translations of a line that are kept, each as a pair of its own."""
     tag: str = ""
-    """What every translation begins with, such as ``<bt>``, if it is to be a source (Caswell et
+    """Tag at the beginning of every translation, such as ``<bt>``, if it is to be a source
+    (Caswell et
     al., 2019, "Tagged Back-Translation"); one of ``vocabulary.symbols``."""
     most_words: int = 60
     """A line of more words is left out."""
@@ -139,7 +140,7 @@ class VocabularySettings:
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """How the parameters are learnt. The defaults are the paper's (section 5)."""
+    """Hyper-parameters of training. The defaults are the paper's (section 5)."""
 
     max_steps: int = 100_000
     tokens_per_batch: int = 25_000
@@ -163,10 +164,10 @@ class TrainingSettings:
     clip_norm: float = 0.0
     """Largest global norm of the gradient; 0 does not clip (the paper does not)."""
     ema_decay: float = 0.999
-    """Of the moving average of parameters that is validated and exported; 0 turns it off. It
+    """Decay of the moving average of parameters that is validated and exported; 0 turns it off. It
     stands in for the paper's average of the last checkpoints."""
     start_share: float = 0.0
-    """How much of the model that a run begins with is in what is validated and exported, the rest
+    """Share of the start model in what is validated and exported, the rest
     being the run's own: half and half often knows the new and has not forgotten the old (Wortsman
     et al., 2022, "Robust fine-tuning of zero-shot models")."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,13 +10,14 @@ from tformer.model.checkpoint.description import open_vocabulary
 from tformer.model.checkpoint.layout import ModelFacts, find_model, read_config
 from tformer.model.config import TransformerConfig
 from tformer.model.errors import TrainingError
+from tformer.model.files import sha256_of
 from tformer.model.training.recipe import Recipe
 from tformer.model.vocabulary.sentencepiece import Vocabulary
 
 
 @dataclass(frozen=True)
 class Start:
-    """What a run takes from a model, besides its parameters: shape, vocabulary and facts."""
+    """Shape, vocabulary and facts that a run takes from a model, besides its parameters."""
 
     path: Path
     config: TransformerConfig
@@ -26,7 +26,7 @@ class Start:
 
     @classmethod
     def read(cls, model: str | Path) -> Start:
-        """Of a shipped model, by name, or of any other, by directory.
+        """Read a shipped model, by name, or any other, by directory.
 
         Raises:
             ModelError: when there is no such model, or it cannot be read.
@@ -60,14 +60,14 @@ class Start:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of the parameters: a run only goes on from those that it began with.
+        """SHA-256 of the parameters: a run only goes on from those that it began with.
 
         Raises:
             TrainingError: when they cannot be read.
         """
         file = self.path / "model.safetensors"
         try:
-            return hashlib.sha256(file.read_bytes()).hexdigest()
+            return sha256_of(file)
         except OSError as error:
             raise TrainingError(f"{file}: cannot be read ({error.strerror})") from error
 

@@ -33,7 +33,7 @@ VOCABULARY = "vocabulary.model"
 
 
 DIRECTIONS = ("both", "forward", "backward")
-"""Which ways a pair is learnt; forward is from the first language to the second."""
+"""Directions in which a pair is learnt; forward is from the first language to the second."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class TokenStore:
 
 
 def _directions(path: Path, count: int) -> npt.NDArray[np.uint8]:
-    """Of every pair; stores that were made before there were directions are learnt both ways."""
+    """Directions of every pair; stores without directions are learnt both ways."""
     if not path.exists():
         return np.zeros(count, np.uint8)
     return np.memmap(path, dtype=np.uint8, mode="r")

@@ -37,8 +37,8 @@ PART = 2_000
 
 
 @dataclass
-class Tally:
-    """What became of the lines of a text."""
+class SynthesisTally:
+    """Counts of the lines of a text."""
 
     lines: int = 0
     repeats: int = 0
@@ -48,7 +48,7 @@ class Tally:
     """Translations that the guard or the limit of length marked."""
     pairs: int = 0
 
-    def add(self, other: Tally) -> None:
+    def add(self, other: SynthesisTally) -> None:
         """Add the counts of another part."""
         for name, number in vars(other).items():
             setattr(self, name, getattr(self, name) + number)
@@ -122,7 +122,7 @@ class Synthesis:
         }
         return json.dumps(facts, sort_keys=True)
 
-    def parts(self, done: int) -> Iterator[tuple[list[tuple[str, str]], Tally]]:
+    def parts(self, done: int) -> Iterator[tuple[list[tuple[str, str]], SynthesisTally]]:
         """Pairs of each part of the text in the recipe's order of languages, after ``done`` parts.
 
         Raises:
@@ -134,14 +134,16 @@ class Synthesis:
             part = list(islice(lines, PART))
             if not part:
                 return
-            tally = Tally(lines=len(part))
+            tally = SynthesisTally(lines=len(part))
             chosen = list(self._choose(part, seen, tally))
             if number >= done:
                 pairs = [pair for line in self._translate(chosen, tally) for pair in line]
                 tally.pairs = len(pairs)
                 yield pairs, tally
 
-    def _choose(self, lines: Sequence[str], seen: set[bytes], tally: Tally) -> Iterator[str]:
+    def _choose(
+        self, lines: Sequence[str], seen: set[bytes], tally: SynthesisTally
+    ) -> Iterator[str]:
         for line in lines:
             text = normalise(line)
             words = len(text.split())
@@ -155,7 +157,9 @@ class Synthesis:
             seen.add(key)
             yield text
 
-    def _translate(self, lines: Sequence[str], tally: Tally) -> Iterator[list[tuple[str, str]]]:
+    def _translate(
+        self, lines: Sequence[str], tally: SynthesisTally
+    ) -> Iterator[list[tuple[str, str]]]:
         translations = self.translator.translate(
             lines, source=self.source, target=self.target, options=self.options
         )
@@ -183,7 +187,7 @@ def synthesize(
     *,
     model: Path | None = None,
     advance: Callable[[int], None] = lambda lines: None,
-) -> Tally:
+) -> SynthesisTally:
     """Write the pairs of a text to ``output``, TSV by ``.gz`` or ``.xz`` as its name says.
 
     What a run that was killed has done is not done again; of a run with another model, text or
@@ -207,7 +211,7 @@ def synthesize(
 
 def _synthesize(
     synthesis: Synthesis, output: Path, model: Path | None, advance: Callable[[int], None]
-) -> Tally:
+) -> SynthesisTally:
     folder = output.with_name(f".{output.name}.parts")
     fingerprint = synthesis.fingerprint(model)
     facts = folder / "facts.json"
@@ -215,7 +219,7 @@ def _synthesize(
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         _write(facts, fingerprint)
-    tallies = [Tally(**json.loads(path.read_text())) for path in _tallies(folder)]
+    tallies = [SynthesisTally(**json.loads(path.read_text())) for path in _tallies(folder)]
     for tally in tallies:
         advance(tally.lines)
     for number, (pairs, tally) in enumerate(synthesis.parts(len(tallies)), start=len(tallies)):
@@ -225,14 +229,14 @@ def _synthesize(
         advance(tally.lines)
     _join(folder, len(tallies), output)
     shutil.rmtree(folder)
-    total = Tally()
+    total = SynthesisTally()
     for tally in tallies:
         total.add(tally)
     return total
 
 
 def _tallies(folder: Path) -> list[Path]:
-    """Of the parts that are complete, as far as none is missing."""
+    """Counts of the complete parts, as far as none is missing."""
     paths = (folder / f"{number:06}.json" for number in count())
     return list(takewhile(Path.exists, paths))
 

@@ -45,27 +45,27 @@ Export = Callable[[dict[str, Tensor], dict[str, Any]], None]
 
 
 Reason = Literal["finished", "stopped early", "interrupted", "terminated"]
-"""How training ends when nothing goes wrong."""
+"""Reason why training ends when nothing goes wrong."""
 
 
 @dataclass
 class Counters:
-    """Where a run is."""
+    """Position of a run: steps, epochs, tokens."""
 
     step: int = 0
     epoch: int = 0
     batches: int = 0
     """Micro-batches of the epoch that all processes together have used."""
     decaying: bool = False
-    """Whether the epoch is drawn by the corpora's decay weights."""
+    """True if the epoch is drawn by the corpora's decay weights."""
     tokens: int = 0
     best: float = -math.inf
     validations_without_better: int = 0
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """How :meth:`Trainer.train` ended."""
+class TrainingOutcome:
+    """Result of :meth:`Trainer.train`."""
 
     reason: Reason
     counters: Counters
@@ -131,7 +131,7 @@ class Trainer:
 
     # -- the loop -------------------------------------------------------------------------
 
-    def train(self) -> Outcome:
+    def train(self) -> TrainingOutcome:
         """Take steps until the recipe's end, an early stop or an interruption.
 
         Raises:
@@ -156,7 +156,7 @@ class Trainer:
                 reason = self._reason_to_stop() or (self.stop_reason if result.stop else None)
                 if reason or self._due(self.settings.checkpoint_every):
                     self._save()
-        return Outcome(reason, self.counters)
+        return TrainingOutcome(reason, self.counters)
 
     def _due(self, every: int) -> bool:
         return self.counters.step % every == 0
@@ -225,7 +225,7 @@ class Trainer:
         return self.plan[start : start + size]
 
     def _decays(self) -> bool:
-        """Whether the next step is drawn by decay weights, if the recipe has any."""
+        """Return whether the next step is drawn by decay weights, if the recipe has any."""
         settings = self.settings
         return (
             settings.schedule == "trapezoid"
@@ -271,7 +271,7 @@ class Trainer:
         )
 
     def _result(self) -> dict[str, Tensor]:
-        """What the run has made so far, float32: the average, and the share of its start."""
+        """Parameters to validate and export, float32: the average, and the share of its start."""
         averaged, share = self.masters.averaged(), self.settings.start_share
         if not share:
             return averaged
@@ -310,7 +310,7 @@ class Trainer:
         )
 
     def _batching(self) -> list[int]:
-        """What decides which examples a step sees, besides recipe and store."""
+        """Settings, besides recipe and store, that decide which examples a step sees."""
         settings = self.settings
         return [settings.seed, settings.tokens_per_batch, self.world * settings.accumulate]
 

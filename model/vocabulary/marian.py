@@ -75,7 +75,6 @@ class MarianVocabulary:
         self.pad_id = self._target_ids[_PAD]
         self.bos_id = self.pad_id
         self.eos_id = self._target_ids[_END]
-        self.unk_id = self._target_ids[_UNKNOWN]
 
     def __len__(self) -> int:
         return len(self._source_ids)
@@ -108,7 +107,7 @@ class MarianVocabulary:
         return [*self._tags(target_language), *self.pieces(text), self._source_ids[_END]]
 
     def encode_target(self, text: str) -> list[int]:
-        """What the decoder should produce: pieces of ``text``, end of sentence."""
+        """Target tokens of ``text``: its pieces and the end of sentence."""
         return [*_ids(self._target_pieces, self._target_ids, text), self.eos_id]
 
     def pieces(self, text: str) -> list[int]:
@@ -138,7 +137,7 @@ class MarianVocabulary:
                 shutil.copyfile(self.path / name, folder / name)
 
     def _tags(self, language: str) -> list[int]:
-        """What the source begins with to ask for a target language: at most one token."""
+        """Language token at the beginning of the source: at most one."""
         if tag(language) in self._source_ids:
             return [self._source_ids[tag(language)]]
         if len(self.target_languages) > 1:

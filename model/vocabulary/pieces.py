@@ -29,17 +29,17 @@ Tokens = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Frame:
-    """What stands around the pieces of a sentence."""
+    """Special tokens around the pieces of a sentence."""
 
     sources: Mapping[str, Tokens]
-    """Of each language that is read: the tokens that the source begins with."""
+    """Tokens that the source begins with, by source language."""
     targets: Mapping[str, Tokens]
-    """Of each language that is written: the tokens that the source begins with, after those."""
+    """Tokens that the source begins with after those, by target language."""
     target_starts: Mapping[str, Tokens] = field(default_factory=dict)
-    """Of each language that is written: the tokens that every translation begins with."""
+    """Tokens that every translation begins with, by target language."""
     source_end: Tokens = ()
     start: str = "<s>"
-    """What the decoder reads first."""
+    """First token that the decoder reads."""
     end: str = "</s>"
     unknown: str = "<unk>"
     silent: Tokens = ()
@@ -81,7 +81,7 @@ class Cutters:
 
     @classmethod
     def of(cls, folder: Path) -> Cutters:
-        """Those in a model directory."""
+        """Read the vocabulary of a model directory."""
         files = (folder / SOURCE_PIECES, folder / TARGET_PIECES)
         return cls(*(file if file.is_file() else None for file in files))
 
@@ -190,12 +190,12 @@ class PieceVocabulary:
         ]
 
     def target_start(self, target_language: str) -> tuple[int, ...]:
-        """What every translation into a language begins with."""
+        """Beginning of every translation into a language."""
         tokens = self.frame.target_starts.get(target_language, ())
         return tuple(self._target_ids[token] for token in tokens)
 
     def encode_target(self, text: str) -> list[int]:
-        """What the decoder should produce: pieces of ``text``, end of sentence."""
+        """Target tokens of ``text``: its pieces and the end of sentence."""
         return [*self._cut(text, self._target_pieces, self._target_ids), self.eos_id]
 
     def pieces(self, text: str) -> list[int]:
@@ -250,7 +250,7 @@ def _of(language: str, table: Mapping[str, Tokens]) -> Tokens:
 
 
 def _ids(tokens: Sequence[str]) -> dict[str, int]:
-    """Of tokens that are there twice the first counts."""
+    """Ids of tokens; of tokens that are there twice the first counts."""
     return {token: len(tokens) - 1 - n for n, token in enumerate(reversed(tokens))}
 
 

@@ -16,13 +16,13 @@ from tformer.model.errors import ModelError, TrainingError
 from tformer.model.text.normalization import normalise
 
 FILE = "sentencepiece.model"
+"""The vocabulary's name in a model directory."""
 
 RECENT = 256
 """Texts that are remembered between two uses."""
 
 LONG = 1000
 """Characters of a text that is not remembered."""
-"""The vocabulary's name in a model directory."""
 
 PAD_ID, BOS_ID, EOS_ID, UNKNOWN_ID = 0, 1, 2, 3
 
@@ -35,7 +35,7 @@ def tag(language: str) -> str:
 
 
 class AnyVocabulary(Protocol):
-    """What translating asks of a vocabulary: of ours, or of one that a model was imported with."""
+    """Interface of a vocabulary: ours, or that of an imported model."""
 
     @property
     def kind(self) -> str:
@@ -69,7 +69,7 @@ class AnyVocabulary(Protocol):
         """The tokens that every translation into a language begins with."""
 
     def encode_target(self, text: str) -> list[int]:
-        """What the decoder should produce."""
+        """Target tokens of a text."""
 
     def pieces(self, text: str) -> list[int]:
         """Source ids of the bare text."""
@@ -96,7 +96,6 @@ class Vocabulary:
     pad_id = PAD_ID
     bos_id = BOS_ID
     eos_id = EOS_ID
-    unk_id = UNKNOWN_ID
 
     def __init__(self, path: Path) -> None:
         """Load a SentencePiece model made by :meth:`train`.
@@ -171,7 +170,7 @@ class Vocabulary:
         return ()
 
     def encode_target(self, text: str) -> list[int]:
-        """What the decoder should produce: pieces of ``text``, end of sentence."""
+        """Target tokens of ``text``: its pieces and the end of sentence."""
         return [*self.pieces(text), EOS_ID]
 
     def pieces(self, text: str) -> list[int]:

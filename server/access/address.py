@@ -1,4 +1,4 @@
-"""Where a server listens: HOST:PORT or unix:PATH."""
+"""Listening addresses: HOST:PORT or unix:PATH."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Address:
     port: int = 0
     """0 lets the system choose."""
     path: Path | None = None
-    """Of a unix socket; host and port then mean nothing."""
+    """Path of a unix socket; host and port then mean nothing."""
 
     @classmethod
     def parse(cls, text: str) -> Address:
@@ -46,7 +46,7 @@ class Address:
 
     @property
     def is_local(self) -> bool:
-        """Whether only this machine can reach it."""
+        """True if only this machine can reach it."""
         if self.path is not None or self.host == "localhost":
             return True
         try:

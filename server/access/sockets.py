@@ -30,7 +30,8 @@ class UnixSocket:
 
     @contextmanager
     def binding(self) -> Iterator[Path]:
-        """Where to bind meanwhile; what was bound is then in its place, for its user alone.
+        """Path to bind to meanwhile; what was bound is then moved into its place, for its user
+        alone.
 
         Raises:
             ServerError: the path cannot be used, or a server listens there.

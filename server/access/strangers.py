@@ -1,4 +1,4 @@
-"""Those who send no token that is known: they are slowed down, and do not fill the log."""
+"""Unauthenticated callers: they are slowed down, and do not fill the log."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Strangers:
         return min(FIRST_DELAY * 2.0 ** min(number - FREE - 1, 10), LONGEST_DELAY)
 
     def facts_to_log(self) -> dict[str, int] | None:
-        """What a line about a refusal says besides; None if it is one line too many this minute."""
+        """Fields of the log line about a refusal; None if it is one line too many this minute."""
         minute = int(time.monotonic() // 60)
         if minute != self._minute:
             self._minute, self._logged = minute, 0

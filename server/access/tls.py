@@ -34,10 +34,10 @@ class TlsFiles:
     certificate: Path
     key: Path
     client_ca: Path | None = None
-    """Whose certificates clients must show (mutual TLS); None asks for none."""
+    """CA of client certificates (mutual TLS); None asks for none."""
 
     def read(self) -> grpc.ServerCertificateConfiguration:
-        """What gRPC makes of them.
+        """Read the files into a gRPC configuration.
 
         Raises:
             InputError: one cannot be read, or they do not go together.
@@ -98,7 +98,7 @@ def why_not_valid(certificate: Path, key: Path) -> str:
 
 
 class Certificates:
-    """What a server shows, as its files are now."""
+    """Server credentials that follow their files."""
 
     def __init__(
         self, files: TlsFiles, begun: Callable[[], None], *, look_again: float | None = None
@@ -131,7 +131,7 @@ class Certificates:
         )
 
     def _fetch(self) -> grpc.ServerCertificateConfiguration | None:
-        """What gRPC asks for when a handshake begins; None is what it has."""
+        """Answer gRPC at the beginning of a handshake; None keeps the certificate."""
         self._begun()
         now = time.monotonic()
         if now - self._looked < self._look_again:

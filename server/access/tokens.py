@@ -1,4 +1,4 @@
-"""Who may come in: bearer tokens from a file, with quotas.
+"""Authentication: bearer tokens from a file, with quotas.
 
 The file is TOML, a table for each token:
 
@@ -77,17 +77,17 @@ class Quota:
 
 @dataclass(eq=False)
 class Caller:
-    """Who a token belongs to."""
+    """Owner of a token."""
 
     name: str
     sha256: str = ""
     calls: Quota | None = None
     tokens: Quota | None = None
     admin: bool = False
-    """Whether it may look after the server."""
+    """True if it may use AdminService."""
 
 
-class Gate:
+class Authenticator:
     """Tells callers by their tokens; without a file everybody may come in."""
 
     def __init__(self, file: Path | None) -> None:
@@ -108,11 +108,11 @@ class Gate:
 
     @property
     def is_open(self) -> bool:
-        """Whether no token is needed."""
+        """True if no token is needed."""
         return self._file is None
 
     def admit(self, authorization: str) -> Caller | None:
-        """Who sends this `authorization` header; None where no token is needed.
+        """Authenticate an `authorization` header; None where no token is needed.
 
         Raises:
             NoToken: nobody who is known.
@@ -149,7 +149,7 @@ class Gate:
 
 
 def hash_token(token: str) -> str:
-    """What the file has in the place of a token. Tokens are random, so a plain hash will do."""
+    """SHA-256 of a token, as it is in the file. Tokens are random, so a plain hash will do."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
@@ -217,7 +217,7 @@ _State = tuple[int, int, int, int]
 
 
 def _state(file: Path) -> _State | None:
-    """What changes when a file does, even if its time of change is put back; None without one."""
+    """Identity of a file's content, even if its modification time is put back; None without one."""
     try:
         found = file.stat()
     except OSError:

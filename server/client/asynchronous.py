@@ -15,7 +15,7 @@ from tformer.model.terms.glossary import Glossary
 from tformer.model.translation import Translation
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.server.client.connection import Connection
-from tformer.server.client.exchange import Exchange, Order
+from tformer.server.client.exchange import Exchange, RequestOptions
 from tformer.server.client.retries import Failure
 
 
@@ -63,7 +63,7 @@ class AsyncClient(Connection):
         glossary: Glossary | None = None,
     ) -> AsyncIterator[Translation]:
         """As `Client.translate`."""
-        order = Order(self._model, source, target, options, glossary)
+        order = RequestOptions(self._model, source, target, options, glossary)
         exchange = self._exchange(order)
         if order.is_about_terms:
             await self.glossaries()  # a server that has none to list would ignore it
@@ -87,11 +87,11 @@ class AsyncClient(Connection):
         finally:
             stream.close()
 
-    def _open(self, exchange: Exchange) -> _Stream:
-        return _Stream(self._stub, self._metadata, exchange.opening())
+    def _open(self, exchange: Exchange) -> _AsyncStream:
+        return _AsyncStream(self._stub, self._metadata, exchange.opening())
 
 
-class _Stream:
+class _AsyncStream:
     """A call of StreamTranslateText whose requests are sent while answers are awaited."""
 
     def __init__(

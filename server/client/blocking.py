@@ -18,7 +18,7 @@ from tformer.model.terms.glossary import Glossary
 from tformer.model.translation import Translation
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.server.client.connection import Connection
-from tformer.server.client.exchange import Exchange, Order
+from tformer.server.client.exchange import Exchange, RequestOptions
 from tformer.server.client.retries import Failure
 
 
@@ -51,12 +51,12 @@ class Client(Connection):
 
     @property
     def source_languages(self) -> tuple[str, ...]:
-        """Those of them that can be translated from."""
+        """Languages that can be translated from."""
         return tuple(each.language_code for each in self._languages if each.support_source)
 
     @property
     def target_languages(self) -> tuple[str, ...]:
-        """Those of them that can be translated into."""
+        """Languages that can be translated into."""
         return tuple(each.language_code for each in self._languages if each.support_target)
 
     @cached_property
@@ -99,7 +99,7 @@ class Client(Connection):
             UsageError: the server does not know a language, a model, a glossary, or so wide a beam.
             ServerError: it cannot be reached, refuses, or has been busy for too long.
         """
-        order = Order(self._model, source, target, options, glossary)
+        order = RequestOptions(self._model, source, target, options, glossary)
         exchange = self._exchange(order)
         if order.is_about_terms:
             self.glossaries()  # a server that has none to list would ignore it

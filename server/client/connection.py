@@ -1,4 +1,4 @@
-"""Whom a client talks to, and on what terms."""
+"""Channel, stub and retries of a client."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import grpc
 
 from tformer.protos.v1.translation_pb2_grpc import TranslationServiceStub
-from tformer.server.client.exchange import Exchange, Order
+from tformer.server.client.exchange import Exchange, RequestOptions
 from tformer.server.client.identity import Identity
 from tformer.server.client.retries import Retries
 
@@ -30,10 +30,10 @@ _CHANNEL_OPTIONS = [
 
 
 class Connection:
-    """What the clients have in common."""
+    """Base of both clients."""
 
     _library: ClassVar[ModuleType] = grpc
-    """What makes the channel: grpc or grpc.aio."""
+    """Module that makes the channel: grpc or grpc.aio."""
 
     def __init__(
         self,
@@ -73,5 +73,5 @@ class Connection:
     def _retries(self) -> Retries:
         return Retries(self.address, self._patience)
 
-    def _exchange(self, order: Order) -> Exchange:
+    def _exchange(self, order: RequestOptions) -> Exchange:
         return Exchange(order, self._retries(), self._in_flight)

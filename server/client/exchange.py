@@ -1,4 +1,4 @@
-"""What is said in one call of `translate`, without the sending and the waiting.
+"""Protocol of one `translate` call, without input and output.
 
 The clients differ in how they send and wait; all else is here, once.
 """
@@ -23,8 +23,8 @@ IN_FLIGHT_CHARACTERS = 1 << 20
 
 
 @dataclass(frozen=True)
-class Order:
-    """What is asked of the server about every text of one call."""
+class RequestOptions:
+    """Options of every text of one call."""
 
     model: str
     source: str | None
@@ -34,7 +34,7 @@ class Order:
 
     @property
     def is_about_terms(self) -> bool:
-        """Whether it asks for what a server of an earlier version would ignore."""
+        """True if it asks for something that a server of an earlier version would ignore."""
         return bool(self.glossary or (self.options and self.options.required_terms))
 
     def item(self, text: str) -> pb.StreamTranslateTextRequest:
@@ -59,7 +59,7 @@ class Order:
 class Exchange:
     """The texts that have been sent and not answered, the oldest first, and how to go on."""
 
-    def __init__(self, order: Order, retries: Retries, in_flight: int) -> None:
+    def __init__(self, order: RequestOptions, retries: Retries, in_flight: int) -> None:
         """Nothing has been sent; at most ``in_flight`` texts will be unanswered."""
         self._order = order
         self._opening = order.config()
@@ -70,12 +70,12 @@ class Exchange:
 
     @property
     def all_answered(self) -> bool:
-        """Whether nothing is in flight."""
+        """True if nothing is in flight."""
         return not self._texts
 
     @property
     def has_room(self) -> bool:
-        """Whether one more text may be sent."""
+        """True if one more text may be sent."""
         return len(self._texts) < self._in_flight and self._characters < IN_FLIGHT_CHARACTERS
 
     def add(self, text: str) -> pb.StreamTranslateTextRequest:
@@ -85,7 +85,7 @@ class Exchange:
         return self._order.item(text)
 
     def opening(self) -> list[pb.StreamTranslateTextRequest]:
-        """What a new stream begins with: how to translate, and all that was not answered."""
+        """First messages of a new stream: the configuration, and all unanswered texts."""
         return [self._opening, *map(self._order.item, self._texts)]
 
     def take(self, response: pb.StreamTranslateTextResponse) -> Translation:

@@ -1,4 +1,4 @@
-"""Who a client is, and by what it knows the server."""
+"""Credentials of a client, and its trust in the server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tformer.model.errors import InputError
 
 @dataclass(frozen=True)
 class Identity:
-    """How a client knows the server, and the server the client."""
+    """Token and certificates of a client, and the CA of the server."""
 
     token: str | None = None
     """Bearer token."""
@@ -24,7 +24,7 @@ class Identity:
     """Its private key."""
 
     def credentials(self) -> grpc.ChannelCredentials | None:
-        """What gRPC makes of the files; None for plain text.
+        """Channel credentials of gRPC; None for plain text.
 
         Raises:
             InputError: one cannot be read.
@@ -38,7 +38,7 @@ class Identity:
         )
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
-        """What is sent with every call."""
+        """Metadata of every call."""
         return (("authorization", f"Bearer {self.token}"),) if self.token else ()
 
 

@@ -1,4 +1,4 @@
-"""What it means that a call failed, and when to try again."""
+"""Classification of failed calls, and retries."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Failure(Exception):
 
     @classmethod
     def of(cls, error: Any) -> Failure:
-        """What a grpc.RpcError says; its type does not tell that it is a call too."""
+        """Read a grpc.RpcError, whose type does not tell that it is a call too."""
         details = dict(error.trailing_metadata() or ()).get(DETAILS_KEY)
         if details:
             return cls(error.code(), Status.FromString(details))

@@ -11,17 +11,19 @@ import asyncio
 import hashlib
 import logging
 import re
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from cachetools import LRUCache
 
 from tformer.documents.terminology.glossaries import is_file_name, read_glossary
 from tformer.model.errors import UsageError
 from tformer.model.terms.glossary import Entry, Glossary, JoinedGlossary
 from tformer.protos.v1 import translation_pb2 as pb
+from tformer.server.glossaries.limits import check_size
 from tformer.server.glossaries.served import ServedGlossary
-from tformer.server.glossaries.wire import check_size, entries_of
+from tformer.server.glossaries.wire import entries_of
 from tformer.server.models import Reloaded
 from tformer.server.status import UnknownGlossary
 
@@ -38,7 +40,7 @@ class GlossarySource:
     """A file of terms to serve; those of one name are one glossary."""
 
     name: str
-    """What clients call it."""
+    """Name for clients."""
     file: Path
 
     @classmethod
@@ -68,7 +70,7 @@ class Glossaries:
         for source in sources:
             self._files.setdefault(source.name, []).append(source.file)
         self._served: dict[str, ServedGlossary] = {}
-        self._brought: OrderedDict[bytes, ServedGlossary] = OrderedDict()
+        self._brought: LRUCache[bytes, ServedGlossary] = LRUCache(KEPT)
 
     def __iter__(self) -> Iterator[ServedGlossary]:
         return iter([self._served[name] for name in sorted(self._served)])
@@ -117,7 +119,7 @@ class Glossaries:
         return self._served[name]
 
     def chosen(self, config: pb.GlossaryConfig) -> ServedGlossary | None:
-        """What a request asks for; None if it asks for nothing. Takes a while if it brings terms.
+        """Glossary of a request; None if it names none. Takes a while if it brings terms.
 
         Raises:
             UnknownGlossary: there is no glossary of the name.
@@ -135,15 +137,13 @@ class Glossaries:
     def _kept(
         self, mark: bytes, named: ServedGlossary | None, config: pb.GlossaryConfig
     ) -> ServedGlossary:
-        if mark not in self._brought:
+        found = self._brought.get(mark)
+        if found is None:
             terms = Glossary(entries_of(config))
             if named:
                 terms = JoinedGlossary(named.terms, terms)
-            self._brought[mark] = ServedGlossary("", terms, mark.hex())
-            if len(self._brought) > KEPT:
-                self._brought.popitem(last=False)
-        self._brought.move_to_end(mark)
-        return self._brought[mark]
+            found = self._brought[mark] = ServedGlossary("", terms, mark.hex())
+        return found
 
 
 def _served(name: str, entries: Iterable[Entry]) -> ServedGlossary:

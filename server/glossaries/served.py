@@ -18,7 +18,7 @@ class ServedGlossary:
     fingerprint: str
 
     def describe(self) -> pb.Glossary:
-        """What clients are told about it."""
+        """Description for clients."""
         pairs = dict.fromkeys(
             (entry.source_language or "", entry.target_language or "")
             for entry in self.terms.entries

@@ -1,4 +1,4 @@
-"""What server and client both know of glossaries. No torch here."""
+"""Glossaries in messages, for server and client."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ from tformer.model.options import MAX_TERM_CHARACTERS
 from tformer.model.terms.glossary import Entry, Glossary
 from tformer.model.text.normalization import same_language
 from tformer.protos.v1 import translation_pb2 as pb
+from tformer.server.glossaries.limits import check_size
 from tformer.server.utf8 import sendable
-
-MOST_ENTRIES = 10_000
-"""Terms that may come with a request: so many are made ready within some hundredths of a second."""
 
 
 class NamedGlossary(Glossary):
@@ -47,7 +45,7 @@ class NamedGlossary(Glossary):
         self._pairs = list(by_name[self.name].language_pairs)
 
     def covers(self, source: str, target: str) -> bool:
-        """Whether it has terms from one language to another, as far as is known."""
+        """Return whether it has terms from one language to another, as far as is known."""
         if self._pairs is None or super().covers(source, target):
             return True
         return any(
@@ -86,19 +84,6 @@ def entries_of(config: pb.GlossaryConfig) -> list[Entry]:
     """
     check_size(len(config.entries))
     return [_entry(number, entry) for number, entry in enumerate(config.entries)]
-
-
-def check_size(num_entries: int) -> None:
-    """Refuse what is too much to come with a request.
-
-    Raises:
-        UsageError: it is.
-    """
-    if num_entries > MOST_ENTRIES:
-        raise UsageError(
-            f"a glossary of {num_entries:,} terms is too large to go with a request, which takes "
-            f"{MOST_ENTRIES:,}: have it served by name, tformer serve --glossary NAME=FILE"
-        )
 
 
 def _entry(number: int, entry: pb.GlossaryEntry) -> Entry:

@@ -1,4 +1,4 @@
-"""What is logged: a JSON object a line, on stderr. No text unless asked for, never a token."""
+"""Log: a JSON object a line, on stderr. No text unless asked for, never a token."""
 
 from __future__ import annotations
 
@@ -17,9 +17,6 @@ from typing import Any
 
 # What every record has; the rest was given as `extra`.
 _USUAL = logging.makeLogRecord({}).__dict__.keys() | {"message", "asctime", "taskName"}
-
-# What Python looks up for every record, and the log does not tell.
-_UNTOLD = ("logThreads", "logProcesses", "logMultiprocessing")
 
 LAST_WAIT = 0.2
 """Seconds that the end of a program waits for a reader of its last lines."""
@@ -128,7 +125,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def _stderr() -> Any:
-    """Where the log goes: stderr, without ever waiting for its reader."""
+    """Stream of the log: stderr, without ever waiting for its reader."""
     try:
         return Pipe(sys.stderr.fileno())
     except (OSError, ValueError, AttributeError):  # no file, as in a test
@@ -146,14 +143,11 @@ def logging_to_stderr(level: str = "info") -> Iterator[None]:
     handler.setFormatter(JsonFormatter())
     logger = logging.getLogger("tformer")
     before = logger.handlers, logger.level, logger.propagate
-    looked_up = {name: getattr(logging, name) for name in _UNTOLD}
     logger.handlers, logger.propagate = [handler], False
     logger.setLevel(level.upper())
-    vars(logging).update(dict.fromkeys(_UNTOLD, False))
     try:
         yield
     finally:
         if isinstance(pipe, Pipe):
             pipe.flush(LAST_WAIT)
         logger.handlers, logger.level, logger.propagate = before
-        vars(logging).update(looked_up)

@@ -1,4 +1,4 @@
-"""What Prometheus can read. Every server has a registry of its own."""
+"""Prometheus metrics. Every server has a registry of its own."""
 
 from __future__ import annotations
 
@@ -80,12 +80,6 @@ class Metrics:
             "TLS handshakes that clients began.",
             registry=self.registry,
         )
-        self.lost_handshakes = Counter(
-            "tformer_tls_handshakes_without_connection",
-            "TLS handshakes after which no connection was seen for eleven seconds: plain text, an "
-            "untrusted certificate, or a client that came and went between two looks.",
-            registry=self.registry,
-        )
         queue = Gauge(
             "tformer_queue_tokens",
             "Tokens that were accepted and are not answered.",
@@ -98,7 +92,7 @@ class Metrics:
         self._of_ending = lru_cache(maxsize=None)(self.calls.labels)
 
     def _of_model(self, model: str) -> OfModel:
-        """What is counted for one model."""
+        """Metrics of one model."""
         return OfModel(
             texts=self.texts.labels(model),
             cache_hits=self.cache_hits.labels(model),
@@ -132,7 +126,7 @@ class Metrics:
 
 @dataclass(frozen=True)
 class OfModel:
-    """What is counted for one model; see `Metrics`."""
+    """Metrics of one model; see `Metrics`."""
 
     texts: Counter
     cache_hits: Counter

@@ -41,7 +41,7 @@ class Span:
 
     @property
     def notes(self) -> dict[str, str]:
-        """What the log is to say, so that it can be found from the trace; nothing without one."""
+        """Trace and span id for the log; nothing without a valid span."""
         if self.span is None or not self.span.get_span_context().is_valid:
             return {}
         context = self.span.get_span_context()
@@ -60,11 +60,11 @@ class Span:
 
 
 UNSEEN = Span()
-"""What nobody will know of."""
+"""Span without OpenTelemetry."""
 
 
 def is_followed(metadata: Mapping[str, Any]) -> bool:
-    """Whether the span of a call would be known to anybody: to an SDK, or to who sent its own."""
+    """Return whether a call's span is recorded: by an SDK, or by the caller's trace."""
     if not AVAILABLE:
         return False
     if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):

@@ -1,4 +1,4 @@
-"""What all calls share: who calls, in what words, with what result.
+"""Authentication, logging, metrics and errors around every call.
 
 Every method of the service is wrapped once, here: the caller is let in, the message read, errors
 become status, and when the call has ended it is counted and logged.
@@ -22,7 +22,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from tformer.server.access.strangers import Strangers
-from tformer.server.access.tokens import Caller, Gate
+from tformer.server.access.tokens import Authenticator, Caller
 from tformer.server.limits import Limits
 from tformer.server.observability.logs import note
 from tformer.server.observability.metrics import Metrics
@@ -51,15 +51,15 @@ class Call:
     id: str
     method: str
     client: str
-    """Whose share of the queue it takes: the name of the token, or else the connection."""
+    """Key of its share of the queue: the name of the token, or else the connection."""
     caller: Caller | None
     has_place: bool = False
-    """Whether it counts among those under way of its client; a refused one does not."""
+    """True if it counts among those under way of its client; a refused one does not."""
     notes: dict[str, Any] = field(default_factory=dict)
-    """What the log is to say besides."""
+    """Further fields for the log."""
 
 
-Door = Callable[[Caller | None], None]
+Authoriser = Callable[[Caller | None], None]
 """Refuses a caller, or does nothing; None is a caller who needed no token."""
 
 
@@ -83,7 +83,7 @@ def only_administrators(caller: Caller | None) -> None:
 class Calls:
     """Wraps the methods of a service, and knows how many calls are under way."""
 
-    def __init__(self, gate: Gate, metrics: Metrics, limits: Limits | None = None) -> None:
+    def __init__(self, gate: Authenticator, metrics: Metrics, limits: Limits | None = None) -> None:
         """No calls yet."""
         self.draining = asyncio.Event()
         """Set when no new work is taken."""
@@ -93,12 +93,12 @@ class Calls:
         self._active = 0
         self._places = Places(limits or Limits())
         self._strangers = Strangers()
-        self._doors: dict[str, Door] = {}
+        self._doors: dict[str, Authoriser] = {}
         self._gate = gate
         self._metrics = metrics
 
     def handlers(
-        self, service: ServiceDescriptor, servicer: object, *, door: Door | None = None
+        self, service: ServiceDescriptor, servicer: object, *, door: Authoriser | None = None
     ) -> grpc.GenericRpcHandler:
         """gRPC handlers for a service; its method TranslateText is ``servicer.translate_text``.
 
@@ -132,7 +132,7 @@ class Calls:
         behaviour: Callable[[Message, Call], Awaitable[Message]],
     ) -> Callable[[bytes, Context], Awaitable[Message]]:
         async def unary(message: bytes, context: Context) -> Message:
-            with _Visit(self, method, context) as visit:
+            with _CallContext(self, method, context) as visit:
                 self._admit(visit.call, visit.metadata)
                 return await behaviour(read(message), visit.call)
             return await visit.refuse(len(message))
@@ -146,7 +146,7 @@ class Calls:
         behaviour: Callable[[AsyncIterator[Message], Call], AsyncGenerator[Message, None]],
     ) -> Callable[[AsyncIterator[bytes], Context], Awaitable[None]]:
         async def stream(messages: AsyncIterator[bytes], context: Context) -> None:
-            with _Visit(self, method, context) as visit:
+            with _CallContext(self, method, context) as visit:
                 self._admit(visit.call, visit.metadata)
                 requests = (read(message) async for message in messages)
                 async with aclosing(behaviour(requests, visit.call)) as responses:
@@ -202,7 +202,7 @@ class Calls:
         note(logger, "call", facts)
 
 
-class _Visit:
+class _CallContext:
     """A call from its arrival to its end; errors become the status that `refuse` sends.
 
     A class and no generator, since every call passes here. It keeps no exception: the traceback of
@@ -220,7 +220,7 @@ class _Visit:
         followed = is_followed(self.metadata)
         self._following = span(method, self.metadata) if followed else nullcontext(UNSEEN)
 
-    def __enter__(self) -> _Visit:
+    def __enter__(self) -> _CallContext:
         self._calls.enter()
         self._span = self._following.__enter__()
         self.call.notes |= self._span.notes
@@ -236,7 +236,7 @@ class _Visit:
         return self._refusal is not None
 
     def _code(self, error: BaseException | None) -> grpc.StatusCode:
-        """What the call ends with; notes an error that the caller is to be told."""
+        """Status code of the call; notes an error that the caller is to be told."""
         if error is None:
             return grpc.StatusCode.OK
         if not isinstance(error, Exception):  # cancelled
@@ -257,7 +257,7 @@ class _Visit:
 
 
 class _Refusal(NamedTuple):
-    """Why a call has failed, without what the error refers to."""
+    """Reason why a call has failed, without references of the error."""
 
     code: grpc.StatusCode
     message: str
@@ -266,7 +266,7 @@ class _Refusal(NamedTuple):
 
     @classmethod
     def of(cls, error: BaseException) -> _Refusal:
-        """What is told of an error."""
+        """Reason of an error."""
         status = status_of(error)
         return cls(code_of(error), status.message, status.SerializeToString())
 
@@ -287,7 +287,7 @@ class _Refusal(NamedTuple):
 class TokenNeeded(grpc.aio.ServerInterceptor):
     """Asks for a token also where a method is not ours, as reflection is not."""
 
-    def __init__(self, service: Any, gate: Gate, metrics: Metrics) -> None:
+    def __init__(self, service: Any, gate: Authenticator, metrics: Metrics) -> None:
         """Guard the methods of a service, given by its descriptor."""
         self._prefix = f"/{service.full_name}/"
         self._service = service.full_name

@@ -15,7 +15,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 Health = health_pb2.HealthCheckResponse
 
 MOST_WATCHERS = 1000
-"""Who asks to watch beyond so many is told to ask again and again."""
+"""Most watchers; others are told to poll."""
 
 
 class HealthService(health_pb2_grpc.HealthServicer):

@@ -35,9 +35,9 @@ class Page:
         self._conversation: Conversation = converse(self._document.segments)
         self._parts: list[pb.Translation] = []
         self.plain = next(self._conversation)
-        """What its language can be told by, a text for each block."""
+        """Plain text for language identification, one for each block."""
         self.has_tags = any(segment.inlines for segment in self._document.segments)
-        """Whether there are tags within sentences, which alignments help to place."""
+        """True if there are tags within sentences, which alignments help to place."""
 
     async def translate(self, translate: Translate, aside: Aside) -> pb.Translation:
         """The page in another language, or the first error of a part of it.
@@ -60,7 +60,7 @@ class Page:
     def _go_on(
         self, texts: list[str], parts: Sequence[pb.Translation]
     ) -> list[str] | pb.Translation:
-        """What is to be translated besides, or the page in another language."""
+        """Further texts to translate, or the page in another language."""
         try:
             return self._conversation.send(map(_answer, texts, parts))
         except StopIteration as ended:

@@ -84,7 +84,7 @@ class Content(NamedTuple):
 
     text: str
     prefix: str = ""
-    """How its translation is to begin."""
+    """Prefix of its translation."""
 
     @property
     def estimate(self) -> int:
@@ -93,7 +93,7 @@ class Content(NamedTuple):
 
     @classmethod
     def all_of(cls, message: pb.TranslateTextRequest) -> list[Content]:
-        """Those of a message.
+        """Contents of a message.
 
         Raises:
             UsageError: there are not as many prefixes as texts.
@@ -126,8 +126,8 @@ def estimate_terms(config: pb.GlossaryConfig) -> int:
 
 
 @dataclass(frozen=True)
-class Order:
-    """How the texts of a call are to be translated; "" is what the caller left open."""
+class CallOptions:
+    """Options of a call; "" is what the caller left open."""
 
     source: str
     target: str
@@ -139,8 +139,8 @@ class Order:
     glossary: ServedGlossary | None = None
 
     @classmethod
-    def of(cls, message: pb.TranslateTextRequest | pb.StreamConfig) -> Order:
-        """What a message asks for.
+    def of(cls, message: pb.TranslateTextRequest | pb.StreamConfig) -> CallOptions:
+        """Options of a message.
 
         Raises:
             UsageError: it asks for the impossible.
@@ -164,7 +164,7 @@ class Order:
         return order
 
     def options_for(self, content: Content) -> DecodingOptions:
-        """How to decode one of the texts.
+        """Decoding options of one of the texts.
 
         Raises:
             UsageError: it is HTML, and its translation is to begin in a way.
@@ -228,7 +228,9 @@ def options_message(options: DecodingOptions) -> pb.DecodingOptions:
     return message
 
 
-def translation_message(translation: Translation, order: Order, timing: Timing) -> pb.Translation:
+def translation_message(
+    translation: Translation, order: CallOptions, timing: Timing
+) -> pb.Translation:
     """A translation as it is sent."""
     wanted = order.options
     told = wanted.n_best > 1 or wanted.alignments or wanted.token_scores
@@ -310,7 +312,7 @@ def _hypothesis_from(message: pb.Hypothesis, options: DecodingOptions) -> Hypoth
 
 
 def links_from(message: pb.Hypothesis) -> tuple[Link, ...]:
-    """Which tokens became which, as it was sent."""
+    """Word alignment of a message."""
     return tuple(
         Link(_span_from(link.source), _span_from(link.target)) for link in message.alignment
     )

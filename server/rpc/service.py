@@ -26,16 +26,16 @@ from tformer.server.observability.metrics import Metrics
 from tformer.server.rpc.calls import Call
 from tformer.server.rpc.markup import Page
 from tformer.server.rpc.messages import (
+    CallOptions,
     Content,
-    Order,
     estimate,
     estimate_terms,
     total,
     translation_message,
 )
-from tformer.server.rpc.streams import Conveyor, Until
+from tformer.server.rpc.streams import BoundedMap, StoppableIterator
 from tformer.server.status import ShuttingDown, status_of
-from tformer.server.translation_cache import Cache
+from tformer.server.translation_cache import TranslationCache
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ class TranslationService:
         draining: asyncio.Event,
         *,
         max_wait: float,
-        cache: Cache,
+        cache: TranslationCache,
         glossaries: Glossaries | None = None,
         log_text: bool = False,
     ) -> None:
@@ -105,7 +105,7 @@ class TranslationService:
         self, request: pb.TranslateTextRequest, call: Call
     ) -> pb.TranslateTextResponse:
         """Translate the texts of one message."""
-        order, contents = Order.of(request), Content.all_of(request)
+        order, contents = CallOptions.of(request), Content.all_of(request)
         tokens = sum(content.estimate for content in contents)
         besides = _terms_weight(request) + order.weight * len(contents)
         with self._admission.reserve(tokens, call.client, besides) as room:
@@ -128,13 +128,13 @@ class TranslationService:
         self, requests: AsyncIterator[pb.StreamTranslateTextRequest], call: Call
     ) -> AsyncGenerator[pb.StreamTranslateTextResponse, None]:
         """Translate texts as they come."""
-        async with Until(self._draining, requests) as coming:
+        async with StoppableIterator(self._draining, requests) as coming:
             first = await anext(coming, None)
             if self._draining.is_set():
                 raise ShuttingDown("the server is shutting down")
             if first is None or not first.HasField("config"):
                 raise UsageError("the first message of a stream must have the config")
-            order = Order.of(first.config)
+            order = CallOptions.of(first.config)
             if terms := _terms_weight(first.config):
                 with await self._admission.wait(terms, self._max_wait, call.client):
                     _charge(call, terms)
@@ -145,7 +145,7 @@ class TranslationService:
             model = self._models.find(order.model, order.source, order.target)
             _route_languages(model, order)
             call.notes |= {"model": model.name, "texts": 0}
-            conveyor = Conveyor(
+            conveyor = BoundedMap(
                 partial(self._translate_item, order, call, count()),
                 places=READ_AHEAD,
                 as_ready=first.config.as_ready,
@@ -166,7 +166,7 @@ class TranslationService:
             raise ShuttingDown("the server is shutting down; what was answered is done")
 
     async def _translate_item(
-        self, order: Order, call: Call, numbers: Iterator[int], item: pb.StreamItem
+        self, order: CallOptions, call: Call, numbers: Iterator[int], item: pb.StreamItem
     ) -> pb.StreamTranslateTextResponse:
         try:
             content = Content(item.content, item.target_prefix)
@@ -228,8 +228,8 @@ class TranslationService:
         return self._glossaries.find(request.name).describe()
 
     async def _with_glossary(
-        self, order: Order, message: pb.TranslateTextRequest | pb.StreamConfig
-    ) -> Order:
+        self, order: CallOptions, message: pb.TranslateTextRequest | pb.StreamConfig
+    ) -> CallOptions:
         """The order with the glossary that a message asks for.
 
         Raises:
@@ -250,7 +250,7 @@ class TranslationService:
         )
 
     async def _contents(
-        self, contents: Sequence[Content], order: Order, call: Call, room: Reservation
+        self, contents: Sequence[Content], order: CallOptions, call: Call, room: Reservation
     ) -> tuple[str, list[pb.Translation]]:
         """The name of the model, and a translation or an error for each content."""
         with self._models.find(order.model, order.source, order.target) as model:
@@ -264,7 +264,7 @@ class TranslationService:
         return model.name, translations
 
     async def _translate_pages(
-        self, model: ServedModel, contents: Sequence[Content], order: Order, call: Call
+        self, model: ServedModel, contents: Sequence[Content], order: CallOptions, call: Call
     ) -> list[pb.Translation]:
         async with asyncio.TaskGroup() as tasks:
             pages = [
@@ -274,7 +274,7 @@ class TranslationService:
         return [page.result() for page in pages]
 
     async def _translate_page(
-        self, model: ServedModel, content: Content, order: Order, call: Call
+        self, model: ServedModel, content: Content, order: CallOptions, call: Call
     ) -> pb.Translation:
         """The translation of a page, or an error."""
 
@@ -301,7 +301,7 @@ class TranslationService:
         self,
         model: ServedModel,
         contents: Sequence[Content],
-        order: Order,
+        order: CallOptions,
         call: Call,
         room: Reservation,
     ) -> list[pb.Translation]:
@@ -323,7 +323,7 @@ class TranslationService:
         self,
         model: ServedModel,
         contents: Sequence[Content],
-        order: Order,
+        order: CallOptions,
         call: Call,
         room: Reservation,
     ) -> list[pb.Translation]:
@@ -349,7 +349,7 @@ class TranslationService:
         model: ServedModel,
         content: Content,
         draft: Draft,
-        order: Order,
+        order: CallOptions,
         outcome: Timing | Exception,
         call: Call,
     ) -> pb.Translation:
@@ -365,7 +365,7 @@ class TranslationService:
         return translation_message(translation, order, outcome)
 
     async def _cut(
-        self, model: ServedModel, contents: Sequence[Content], order: Order, tokens: int
+        self, model: ServedModel, contents: Sequence[Content], order: CallOptions, tokens: int
     ) -> list[Draft | Exception]:
         """The drafts of the texts, or what is wrong with them; ``tokens`` as estimated."""
         # A glossary makes itself ready when it is first used in a direction, which takes a while.
@@ -422,13 +422,13 @@ def _detected(content: str, languages: Sequence[str]) -> Detection | None:
     return detect(content, languages)
 
 
-def _key(model: ServedModel, order: Order, content: Content) -> tuple[object, ...]:
+def _key(model: ServedModel, order: CallOptions, content: Content) -> tuple[object, ...]:
     """Everything on which a translation depends."""
     terms = order.glossary and order.glossary.fingerprint
     return model.fingerprint, order.source, order.target, order.options, terms, content
 
 
-def _route_languages(model: ServedModel, order: Order) -> Order:
+def _route_languages(model: ServedModel, order: CallOptions) -> CallOptions:
     """The order in the languages and within the limits of a model.
 
     Raises:
@@ -445,7 +445,7 @@ def _route_languages(model: ServedModel, order: Order) -> Order:
 
 
 def _drafts(
-    model: ServedModel, contents: Sequence[Content], order: Order
+    model: ServedModel, contents: Sequence[Content], order: CallOptions
 ) -> list[Draft | Exception]:
     """Cut texts into sentences and tokens; one that cannot be cut does not stop the others."""
     route = model.way(order.source, order.target).route
@@ -454,7 +454,11 @@ def _drafts(
 
 
 def _draft(
-    model: ServedModel, content: Content, order: Order, route: Route, glossary: Glossary | None
+    model: ServedModel,
+    content: Content,
+    order: CallOptions,
+    route: Route,
+    glossary: Glossary | None,
 ) -> Draft | Exception:
     """The draft of one text, or what is wrong with it."""
     try:
@@ -469,7 +473,7 @@ def _draft(
         return error
 
 
-def _open_page(model: ServedModel, content: str, order: Order) -> tuple[Page, str, str]:
+def _open_page(model: ServedModel, content: str, order: CallOptions) -> tuple[Page, str, str]:
     """A page, and the languages of all of it."""
     page = Page(content)
     route = model.way(order.source, order.target).route

@@ -10,7 +10,7 @@ Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
 
-class Conveyor(Generic[Item, Answer]):
+class BoundedMap(Generic[Item, Answer]):
     """Works on items as they come and hands out the answers.
 
     An item holds its place until its answer has been taken, so one who does not take answers stops
@@ -75,7 +75,7 @@ class Conveyor(Generic[Item, Answer]):
             self._outgoing.put_nowait(task)
 
 
-class Until(Generic[Item]):
+class StoppableIterator(Generic[Item]):
     """The items that come before an event does.
 
     Nothing is started for an item: the event, when it comes, cancels the waiting for the next one.
@@ -89,7 +89,7 @@ class Until(Generic[Item]):
         self._closed = False
         self._closing = False
 
-    async def __aenter__(self) -> Until[Item]:
+    async def __aenter__(self) -> StoppableIterator[Item]:
         self._watch = asyncio.create_task(self._event.wait())
         self._watch.add_done_callback(self._close)
         return self
@@ -104,7 +104,7 @@ class Until(Generic[Item]):
             self._closing = True
             self._waiting.cancel()
 
-    def __aiter__(self) -> Until[Item]:
+    def __aiter__(self) -> StoppableIterator[Item]:
         return self
 
     async def __anext__(self) -> Item:

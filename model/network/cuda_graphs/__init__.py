@@ -9,6 +9,6 @@ All of it runs on a CPU too, where recording something only means to remember it
 """
 
 from tformer.model.network.cuda_graphs.network import Graphed, GraphedDecoding
-from tformer.model.network.cuda_graphs.pool import Buckets, Shape
+from tformer.model.network.cuda_graphs.pool import Buckets, PoolShape
 
-__all__ = ["Buckets", "Graphed", "GraphedDecoding", "Shape"]
+__all__ = ["Buckets", "Graphed", "GraphedDecoding", "PoolShape"]

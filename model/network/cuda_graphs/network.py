@@ -12,16 +12,16 @@ from torch import Tensor
 
 from tformer.model.config import TransformerConfig
 from tformer.model.hardware.device import on_device
-from tformer.model.network.cuda_graphs.pool import Buckets, Pool, Shape
+from tformer.model.network.cuda_graphs.pool import Buckets, Pool, PoolShape
 from tformer.model.network.cuda_graphs.recorder import Recorder, Recordings, recorder_for
-from tformer.model.network.cuda_graphs.step import Decoder, Ranked
+from tformer.model.network.cuda_graphs.step import DecoderWeights, Ranked
 from tformer.model.network.eager import Plain
 from tformer.model.network.kv_cache import in_blocks
 from tformer.model.network.transformer import Transformer
 from tformer.model.search.candidates import Integers
 from tformer.model.search.scores import largest_by_chunks
 
-FIRST_POOL = Shape(places=16, target=128, source=64)
+FIRST_POOL = PoolShape(places=16, target=128, source=64)
 """The smallest pool; a larger one has a power of two in every dimension."""
 
 RECORDED_SOURCE = 8192
@@ -54,7 +54,7 @@ class Graphed(Plain):
         """
         super().__init__(transformer)
         self.buckets = buckets or Buckets()
-        self.decoder = Decoder(transformer)
+        self.decoder = DecoderWeights(transformer)
         self._recorder_for = recorder_for
         self._pool_bytes = pool_bytes or _memory(self.device) // 4
         self._workspaces: list[Workspace] = []
@@ -115,12 +115,12 @@ class Workspace:
 
     @property
     def is_free(self) -> bool:
-        """Whether no decoding has it."""
+        """True if no decoding has it."""
         return self.owner is None or self.is_abandoned
 
     @property
     def is_abandoned(self) -> bool:
-        """Whether a decoding went away with sentences in it."""
+        """True if a decoding went away with sentences in it."""
         return self.owner is not None and self.owner() is None
 
     @property
@@ -129,7 +129,7 @@ class Workspace:
         assert self._pool is not None
         return self._pool
 
-    def make_room(self, needed: Shape, places: Sequence[int], used: Shape) -> bool:
+    def make_room(self, needed: PoolShape, places: Sequence[int], used: PoolShape) -> bool:
         """Replace the pool by a larger one if it is too small for ``needed``.
 
         Args:
@@ -154,24 +154,24 @@ class Workspace:
         self._pool = grown
         return True
 
-    def bucket(self, needed: Shape) -> Shape:
+    def bucket(self, needed: PoolShape) -> PoolShape:
         """The shape to compute where ``needed`` is in use."""
         shape, longest = self._buckets.covering(needed), in_blocks(self._config.max_length)
-        return Shape(shape.places, min(shape.target, longest), min(shape.source, longest))
+        return PoolShape(shape.places, min(shape.target, longest), min(shape.source, longest))
 
     def clear(self) -> None:
         """Drop the pool and all recordings."""
         self.recordings.clear()
         self._pool = None
 
-    def _grown(self, needed: Shape, pool: Pool | None) -> Shape:
+    def _grown(self, needed: PoolShape, pool: Pool | None) -> PoolShape:
         """A pool for what is needed now; and for what was needed before, if that is not too much.
 
         Many short sentences and few long ones need pools of one size; many long places are a
         product that nobody may have asked for.
         """
         bucket, longest = self.bucket(needed).join(FIRST_POOL), in_blocks(self._config.max_length)
-        wanted = Shape(
+        wanted = PoolShape(
             _power_of_two(bucket.places),
             min(_power_of_two(bucket.target), longest),
             min(_power_of_two(bucket.source), longest),
@@ -199,7 +199,7 @@ class GraphedDecoding:
         self._targets: list[int] = []
         self._moved = True
         self._rows: Tensor | None = None
-        """What ``select`` has asked for since the last step, (R,) int64."""
+        """Rows that ``select`` has asked for since the last step, (R,) int64."""
 
     @torch.inference_mode()
     def admit(self, sources: Sequence[Sequence[int]]) -> None:
@@ -241,7 +241,7 @@ class GraphedDecoding:
 
     @torch.inference_mode()
     def _step(self, tokens: Integers, *, attentive: bool) -> Ranked:
-        """What is known of the next tokens of all rows, and of some that nobody has."""
+        """Next-token scores of all rows, some of which nobody has."""
         with self._device_memory() as workspace:
             sentences, rows = len(self._places), len(tokens)
             self._make_room(workspace, sentences, max(self._targets) + 1, max(self._sources))
@@ -254,7 +254,7 @@ class GraphedDecoding:
             pool.tokens.view(-1)[:rows].copy_(newest)
             pool.rows.view(-1)[:rows].copy_(order)
             self._rows = None
-            used = Shape(max(self._places) + 1, max(self._targets) + 1, max(self._sources))
+            used = PoolShape(max(self._places) + 1, max(self._targets) + 1, max(self._sources))
             shape, decoder = workspace.bucket(used), self._network.decoder
             width = min(2 * self.beam_size + 1, decoder.vocab_size)
             ranked = workspace.recordings.run(
@@ -267,10 +267,10 @@ class GraphedDecoding:
 
     def _make_room(self, workspace: Workspace, places: int, target: int, source: int) -> None:
         """See to it that so many places, and positions in each, can be had."""
-        used = Shape(
+        used = PoolShape(
             len(self._places), max(self._targets, default=0), max(self._sources, default=0)
         )
-        needed = used.join(Shape(places, target, source))
+        needed = used.join(PoolShape(places, target, source))
         if workspace.make_room(needed, self._places, used):
             self._places = list(range(len(self._places)))
             self._moved = True
@@ -278,13 +278,13 @@ class GraphedDecoding:
     def _close_up(self, workspace: Workspace) -> None:
         """Move the last sentences into free places where that halves what a step computes."""
         sentences = len(self._places)
-        least = workspace.bucket(Shape(sentences, 1, 1)).places
-        if workspace.bucket(Shape(max(self._places) + 1, 1, 1)).places < 2 * least:
+        least = workspace.bucket(PoolShape(sentences, 1, 1)).places
+        if workspace.bucket(PoolShape(max(self._places) + 1, 1, 1)).places < 2 * least:
             return
         taken = set(self._places)
         free = (place for place in range(sentences) if place not in taken)
         moves = {place: next(free) for place in self._places if place >= sentences}
-        used = Shape(sentences, max(self._targets), max(self._sources))
+        used = PoolShape(sentences, max(self._targets), max(self._sources))
         workspace.pool.move(workspace.pool, list(moves.items()), used.target, used.source)
         self._places = [moves.get(place, place) for place in self._places]
         self._moved = True
@@ -311,7 +311,7 @@ class GraphedDecoding:
     ) -> None:
         """Encode sentences; a bucket's remainder goes to the place that stands in for nothing."""
         pool, config, decoder = workspace.pool, self._network.config, self._network.decoder
-        bucket = workspace.bucket(Shape(len(sources), 1, max(map(len, sources))))
+        bucket = workspace.bucket(PoolShape(len(sources), 1, max(map(len, sources))))
         size, width = bucket.places, min(bucket.source, config.max_length)
         source = torch.full((size, width), config.pad_id)
         for row, ids in zip(source, sources, strict=False):
@@ -368,7 +368,7 @@ class RankedScores:
     """
 
     def __init__(self, ranked: Ranked, rows: int) -> None:
-        """Those of the first ``rows``."""
+        """Scores of the first ``rows``."""
         self._logits = ranked.logits[:rows]
         self._total = ranked.total[:rows]
         self._best = ranked.best[:rows]

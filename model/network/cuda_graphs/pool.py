@@ -34,24 +34,24 @@ from tformer.model.network.kv_cache import in_blocks
 
 
 @dataclass(frozen=True)
-class Shape:
+class PoolShape:
     """A number of places, of target positions and of source positions."""
 
     places: int
     target: int
     source: int
 
-    def fits(self, other: Shape) -> bool:
-        """Whether a pool of the shape ``other`` has room for this."""
+    def fits(self, other: PoolShape) -> bool:
+        """Return whether a pool of the shape ``other`` has room for this."""
         return (
             self.places <= other.places
             and self.target <= other.target
             and self.source <= other.source
         )
 
-    def join(self, other: Shape) -> Shape:
+    def join(self, other: PoolShape) -> PoolShape:
         """The smallest shape that has room for both."""
-        return Shape(
+        return PoolShape(
             max(self.places, other.places),
             max(self.target, other.target),
             max(self.source, other.source),
@@ -70,9 +70,9 @@ class Buckets:
     target: Sequence[int] = (32, 64, 96, 128, 192, 256, 384, 512)
     source: Sequence[int] = (32, 64, 96, 128, 192, 256, 384, 512)
 
-    def covering(self, needed: Shape) -> Shape:
+    def covering(self, needed: PoolShape) -> PoolShape:
         """The shape to compute where ``needed`` is in use."""
-        return Shape(
+        return PoolShape(
             _rung(self.places, needed.places),
             in_blocks(_rung(self.target, needed.target)),
             in_blocks(_rung(self.source, needed.source)),
@@ -110,7 +110,7 @@ class Pool:
         self,
         config: TransformerConfig,
         beam_size: int,
-        shape: Shape,
+        shape: PoolShape,
         device: torch.device,
         dtype: torch.dtype,
     ) -> None:
@@ -144,9 +144,9 @@ class Pool:
 
     @staticmethod
     def num_bytes(
-        config: TransformerConfig, beam_size: int, shape: Shape, dtype: torch.dtype
+        config: TransformerConfig, beam_size: int, shape: PoolShape, dtype: torch.dtype
     ) -> int:
-        """What the keys, values and logits of a pool take."""
+        """Bytes of the keys, values and logits of a pool."""
         positions = shape.target * beam_size + shape.source
         numbers = config.num_decoder_layers * 2 * config.d_model * positions
         vocab_size = config.target_vocab_size or config.vocab_size

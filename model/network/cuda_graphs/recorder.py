@@ -62,7 +62,7 @@ class Recorder(Protocol):
 
 
 class Recordings:
-    """What has been recorded, by key.
+    """Recorded graphs, by key.
 
     When there are too many, or where the buffers move, all are dropped at once and not the least
     recently used: torch 2.13 gives back the cuBLAS workspaces of a stream with any graph that was
@@ -77,7 +77,7 @@ class Recordings:
         self._recorded: dict[Hashable, Recording[object]] = {}
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Number of recordings."""
         return len(self._recorded)
 
     def run(self, key: Hashable, work: Callable[[], Outputs]) -> Outputs:

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from tformer.model.network.cuda_graphs.pool import Pool, Shape
+from tformer.model.network.cuda_graphs.pool import Pool, PoolShape
 from tformer.model.network.transformer import (
     DecoderLayer,
     Transformer,
@@ -28,7 +28,7 @@ from tformer.model.network.transformer import (
 from tformer.model.search.scores import largest_by_chunks
 
 KERNELS = [SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
-"""Of attention on a GPU; the second stands in where the first does not know a dtype.
+"""Attention kernels of a GPU; the second stands in where the first does not know a dtype.
 
 Of the fused ones, flash attention takes no mask, and which version of cuDNN's is tried first has
 changed from release to release. The memory-efficient one takes any mask, and keys with any strides,
@@ -38,7 +38,7 @@ _CHOOSING = threading.Lock()
 
 
 class Ranked(NamedTuple):
-    """What is known of the next token of R hypotheses."""
+    """Best next tokens of R hypotheses."""
 
     logits: Tensor
     """(R, V), float32 or wider."""
@@ -52,7 +52,7 @@ class Ranked(NamedTuple):
     """(R, S), to the source, if it was asked for; see `AttentiveDecoding`."""
 
 
-class Decoder:
+class DecoderWeights:
     """The weights of a Transformer as a step wants them: projections of one input side by side."""
 
     def __init__(self, transformer: Transformer) -> None:
@@ -97,7 +97,7 @@ class Decoder:
 
     # -- one token further ----------------------------------------------------------------
 
-    def step(self, pool: Pool, shape: Shape, width: int, attentive: bool = False) -> Ranked:
+    def step(self, pool: Pool, shape: PoolShape, width: int, attentive: bool = False) -> Ranked:
         """Move all places on by ``pool.tokens``, after ``pool.rows`` have reordered the beams.
 
         Args:
@@ -141,7 +141,7 @@ class Decoder:
         embedded = embedded + positions[:, None].to(embedded.dtype)
         return cast("Tensor", self._transformer.target_embedding_norm(embedded))
 
-    def _memory_mask(self, pool: Pool, shape: Shape) -> Tensor:
+    def _memory_mask(self, pool: Pool, shape: PoolShape) -> Tensor:
         """(G, 1, 1, S)"""
         real = pool.index[: shape.source] < pool.source_lengths[: shape.places, None]
         mask = padding_mask(real, pool.cross.dtype)
@@ -153,7 +153,7 @@ class Decoder:
         index: int,
         states: Tensor,
         pool: Pool,
-        shape: Shape,
+        shape: PoolShape,
         self_mask: Tensor,
         memory_mask: Tensor,
         weights: list[Tensor] | None,
@@ -187,7 +187,7 @@ class Decoder:
         return layer.around_feed_forward.leave(states, update)
 
 
-def inherit(pool: Pool, shape: Shape) -> Tensor:
+def inherit(pool: Pool, shape: PoolShape) -> Tensor:
     """Reorder the table of ancestors by ``pool.rows``, and enter the position decoded now.
 
     Returns:

@@ -14,8 +14,8 @@ import numpy as np
 from numba import carray, njit
 from numpy.typing import NDArray
 
-from tformer.model.network.int8.elementwise import Beginning, Norm, Shape, Work
-from tformer.model.network.int8.gemm import Linear
+from tformer.model.network.int8.elementwise import Beginning, Norm, RowBuffers, Shape
+from tformer.model.network.int8.gemm import PackedLinear
 from tformer.model.network.int8.simd.pointers import (
     pointer_to_bytes,
     pointer_to_floats,
@@ -28,7 +28,7 @@ _LINEAR, _NORM, _SHAPE, _BEGINNING = 11, 4, 5, 16
 
 _ENCODER_LAYER, _DECODER_LAYER = 4 * _LINEAR + 2 * _NORM, 6 * _LINEAR + 3 * _NORM
 _FIRST = _SHAPE + _BEGINNING
-"""Where the layers of a stack begin."""
+"""Offset of the first layer of a stack."""
 
 
 class Table:
@@ -70,7 +70,7 @@ def _byte_rows(table, at):
 @njit(inline="always")
 def _linear(table, at):
     extents = (table[at + 1], table[at + 2], table[at + 3], table[at + 4])
-    return Linear(
+    return PackedLinear(
         carray(pointer_to_signed_bytes(table[at]), extents),
         carray(pointer_to_integers(table[at + 5]), (table[at + 6],)),
         _floats(table, at + 7),
@@ -85,7 +85,7 @@ def _norm(table, at):
 
 @njit(inline="always")
 def linear_of(table, number):
-    """A :class:`Linear` of a table of several."""
+    """A :class:`PackedLinear` of a table of several."""
     return _linear(table, number * _LINEAR)
 
 
@@ -110,7 +110,7 @@ def beginning_of(table):
 
 @njit(inline="always")
 def encoder_layer_of(table, number):
-    """Layer ``number`` of a stack, in the order of `kernels.EncoderLayer`."""
+    """Layer ``number`` of a stack, in the order of `kernels.EncoderLayerWeights`."""
     at = _FIRST + number * _ENCODER_LAYER
     norms = at + 4 * _LINEAR
     return (
@@ -125,7 +125,7 @@ def encoder_layer_of(table, number):
 
 @njit(inline="always")
 def decoder_layer_of(table, number):
-    """Layer ``number`` of a stack, in the order of `kernels.DecoderLayer`."""
+    """Layer ``number`` of a stack, in the order of `kernels.DecoderLayerWeights`."""
     at = _FIRST + number * _DECODER_LAYER
     norms = at + 6 * _LINEAR
     return (
@@ -143,8 +143,8 @@ def decoder_layer_of(table, number):
 
 @njit(inline="always")
 def work_of(table):
-    """The :class:`Work` that a table describes."""
-    return Work(
+    """The :class:`RowBuffers` that a table describes."""
+    return RowBuffers(
         _float_rows(table, 0),
         _byte_rows(table, 3),
         _floats(table, 6),

@@ -225,7 +225,7 @@ def _largest(lengths):
 
 @njit(inline="always")
 def _places(count, width):
-    """Of keys that lie one after the other."""
+    """Addresses of keys that lie one after the other."""
     places = np.empty(count, np.int64)
     for n in range(count):
         places[n] = n * width
@@ -331,15 +331,15 @@ def attend_memory(layer, beam, linear, shape, past, work):
 
 @njit(nogil=True)
 def look_at_memory(layer, linear, shape, past, chosen, work, out):
-    """Where N rows, each of a sentence, look among S source tokens, by some heads of a layer.
+    """Cross-attention weights of N rows over S source tokens, by some heads of a layer.
 
     Args:
         layer: its number.
         linear: projection to queries, which are ``work.outputs``.
-        shape: `rows.Shape`.
+        shape: `elementwise.Shape`.
         past: :class:`Past`.
         chosen: (H,), the share of every head in the mean.
-        work: `rows.Work`.
+        work: `elementwise.RowBuffers`.
         out: (N, whole vectors of the longest source), to be filled.
     """
     heads, filled = shape.heads, linear.scale.shape[0]

@@ -1,4 +1,4 @@
-"""What happens to a row between two products: added, normalised, activated, quantised."""
+"""Fused residual addition, LayerNorm, activation and quantisation between two products."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ class Norm(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """What a layer must know of its network."""
+    """Sizes of a layer."""
 
     width: int
     """d"""
     heads: int
     pre: bool
-    """Whether normalisation comes before the sub-layers, and not after them."""
+    """True if normalisation comes before the sub-layers, and not after them."""
     activation: int
     recurrent: bool
-    """Whether the decoder's first sub-layer is a recurrent unit."""
+    """True if the decoder's first sub-layer is a recurrent unit."""
 
 
 class Beginning(NamedTuple):
-    """What turns tokens into the states with which a stack of layers begins."""
+    """Embedding and positions: from tokens to the input of the first layer."""
 
     table: Floats
     """(V, whole vectors of d), embeddings."""
@@ -62,12 +62,12 @@ class Beginning(NamedTuple):
     scale: Floats
     """(1,), of the embeddings."""
     first: Norm
-    """Of what the first sub-layer reads, where normalisation comes before it."""
+    """Normalisation of the input of the first sub-layer, in a pre-norm network."""
     own: Norm
-    """Of the embeddings themselves; empty where there is none."""
+    """Normalisation of the embeddings; empty where there is none."""
 
 
-class Work(NamedTuple):
+class RowBuffers(NamedTuple):
     """Memory of a batch, of at least N rows; what a product reads has a scale a row."""
 
     states: Floats
@@ -82,7 +82,7 @@ class Work(NamedTuple):
     """(N, filled-up d_ff), between the products of the feed-forward network."""
     active_scale: Floats
     outputs: Floats
-    """What the last product left, one row after the other."""
+    """Output of the last product, one row after the other."""
 
 
 @njit

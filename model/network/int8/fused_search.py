@@ -27,7 +27,7 @@ def run(stack, count, output, beam, past, working, eos_id, state, width, most):
         output: table of the projection to logits.
         beam: K.
         past: `attention.Past`, with room for the next position of every sentence.
-        working: table of `rows.Work`.
+        working: table of `elementwise.RowBuffers`.
         eos_id: the end.
         state: `hypotheses.State`.
         width: best tokens of every hypothesis that `candidates.choose` needs.

@@ -31,7 +31,7 @@ Numbers = NDArray[np.floating[Any]]
 DAMAGED = "the model computes no numbers (NaN): its weights are damaged"
 
 OFFSET = DOT.offset
-"""What is added to a quantised activation where it is stored: 128 or, for signed bytes, 0."""
+"""Zero point that makes a quantised activation a uint8."""
 
 LIMIT = 127
 """Largest magnitude of a quantised number; -128 is not used, so that signs are alike."""
@@ -43,7 +43,7 @@ QUANTISED_TOGETHER = 16 * PANEL
 """Rows of a weight matrix that are in memory as float32 at a time."""
 
 
-class Linear(NamedTuple):
+class PackedLinear(NamedTuple):
     """A projection xWᵀ + b of width ``in`` to ``out``, both filled up to whole panels."""
 
     weight: NDArray[np.int8]
@@ -77,7 +77,7 @@ class Projection(NamedTuple):
         return max(self.weight.shape[0], 0 if self.bias is None else self.bias.shape[0])
 
 
-def quantised(*projections: Projection) -> Linear:
+def quantised(*projections: Projection) -> PackedLinear:
     """Projections of one input, side by side, as int8; each begins with a panel of its own.
 
     Raises:
@@ -85,7 +85,7 @@ def quantised(*projections: Projection) -> Linear:
     """
     places = np.cumsum([0, *(filled(each.outputs) for each in projections)])
     out, width = int(places[-1]), filled(projections[0].weight.shape[1])
-    linear = Linear(
+    linear = PackedLinear(
         np.zeros((out // PANEL, width // QUAD, PANEL, QUAD), np.int8),
         np.zeros(out, np.int32),
         np.zeros(out, np.float32),
@@ -106,7 +106,7 @@ def quantised(*projections: Projection) -> Linear:
     return linear
 
 
-def _quantise(weight: Numbers, linear: Linear, place: int) -> None:
+def _quantise(weight: Numbers, linear: PackedLinear, place: int) -> None:
     """Put some rows of a weight matrix (rows, in) where they belong, from output ``place`` on."""
     rows, width = weight.shape
     real = np.zeros((filled(rows), filled(width)), np.float32)
@@ -119,7 +119,7 @@ def _quantise(weight: Numbers, linear: Linear, place: int) -> None:
     _lay_out(np.rint(real, out=real).astype(np.int8), scale, linear, place)
 
 
-def _put_whole(weight: NDArray[np.int8], scale: Floats, linear: Linear, place: int) -> None:
+def _put_whole(weight: NDArray[np.int8], scale: Floats, linear: PackedLinear, place: int) -> None:
     """Put rows (rows, in) that are in int8 where they belong; what is filled up stays zero."""
     rows, width = weight.shape
     if not np.isfinite(scale).all():
@@ -133,7 +133,7 @@ def _put_whole(weight: NDArray[np.int8], scale: Floats, linear: Linear, place: i
     linear.start[place : place + rows] = sums * -OFFSET
 
 
-def _lay_out(whole: NDArray[np.int8], scale: Floats, linear: Linear, place: int) -> None:
+def _lay_out(whole: NDArray[np.int8], scale: Floats, linear: PackedLinear, place: int) -> None:
     """Put filled-up rows in int8, and the scales that there are, in the order of panels."""
     outputs, panels = slice(place, place + len(scale)), slice(place // PANEL, None)
     linear.scale[outputs] = scale
@@ -206,7 +206,7 @@ def product_plain(activations, factors, rows, linear, outputs):
 
 
 product = _product_fast if level().products != "none" else product_plain
-"""Project the first ``rows`` of activations (N, in), uint8, by a :class:`Linear`.
+"""Project the first ``rows`` of activations (N, in), uint8, by a :class:`PackedLinear`.
 
 ``factors`` (N,) are the rows' scales. Outputs, float32, go to the flat ``outputs``, one row after
 the other, as wide as the filled-up projection."""

@@ -46,33 +46,33 @@ from tformer.model.network.int8.attention import (
     look_back,
 )
 from tformer.model.network.int8.elementwise import Norm, begin, feed_forward, leave
-from tformer.model.network.int8.gemm import Linear, product
+from tformer.model.network.int8.gemm import PackedLinear, product
 from tformer.model.network.int8.recurrence import recur
 
 
-class EncoderLayer(NamedTuple):
+class EncoderLayerWeights(NamedTuple):
     """Weights; ``after`` is the normalisation that follows each sub-layer."""
 
-    projections: Linear
+    projections: PackedLinear
     """Queries, keys and values."""
-    output: Linear
-    inner: Linear
-    outer: Linear
+    output: PackedLinear
+    inner: PackedLinear
+    outer: PackedLinear
     after_attention: Norm
     after_feed_forward: Norm
 
 
-class DecoderLayer(NamedTuple):
+class DecoderLayerWeights(NamedTuple):
     """Weights; ``after`` is the normalisation that follows each sub-layer."""
 
-    projections: Linear
+    projections: PackedLinear
     """Queries, keys and values; of a recurrent unit candidates and what they are weighed with."""
-    output: Linear
+    output: PackedLinear
     """Not read where there is a recurrent unit."""
-    cross_query: Linear
-    cross_output: Linear
-    inner: Linear
-    outer: Linear
+    cross_query: PackedLinear
+    cross_output: PackedLinear
+    inner: PackedLinear
+    outer: PackedLinear
     after_attention: Norm
     after_cross_attention: Norm
     after_feed_forward: Norm
@@ -85,9 +85,9 @@ def encode(tokens, offsets, stack, count, working):
     Args:
         tokens: (N,) int64.
         offsets: (G + 1,) int64; sentence g has the rows ``offsets[g]..offsets[g + 1]``.
-        stack: table of `rows.Shape`, `rows.Beginning` and every :class:`EncoderLayer`.
+        stack: table of `elementwise.Shape`, `Beginning` and every `EncoderLayerWeights`.
         count: how many layers.
-        working: table of `rows.Work`.
+        working: table of `elementwise.RowBuffers`.
     """
     shape, work, rows = shape_of(stack), work_of(working), tokens.shape[0]
     positions = np.empty(rows, np.int64)
@@ -96,7 +96,7 @@ def encode(tokens, offsets, stack, count, working):
             positions[n] = n - offsets[g]
     begin(tokens, positions, beginning_of(stack), shape, work)
     for number in range(count):
-        layer = EncoderLayer(*encoder_layer_of(stack, number))
+        layer = EncoderLayerWeights(*encoder_layer_of(stack, number))
         product(work.entered, work.entered_scale, rows, layer.projections, work.outputs)
         attend_source(offsets, layer.projections, shape, work)
         product(work.context, work.context_scale, rows, layer.output, work.outputs)
@@ -112,11 +112,11 @@ def decode(tokens, stack, count, beam, past, working):
 
     Args:
         tokens: (R,) int64, the newest of each hypothesis.
-        stack: table of `rows.Shape`, `rows.Beginning` and every :class:`DecoderLayer`.
+        stack: table of `elementwise.Shape`, `Beginning` and every `DecoderLayerWeights`.
         count: how many of the layers.
         beam: K.
         past: `attention.Past`, with room for the position.
-        working: table of `rows.Work`.
+        working: table of `elementwise.RowBuffers`.
     """
     shape, work, rows = shape_of(stack), work_of(working), tokens.shape[0]
     positions = np.empty(rows, np.int64)
@@ -125,7 +125,7 @@ def decode(tokens, stack, count, beam, past, working):
     begin(tokens, positions, beginning_of(stack), shape, work)
     living = look_back(beam, past, head_width(shape.width, shape.heads))
     for number in range(count):
-        layer = DecoderLayer(*decoder_layer_of(stack, number))
+        layer = DecoderLayerWeights(*decoder_layer_of(stack, number))
         _attend_to_target(number, layer, shape, beam, past, living, work)
         attend_memory(number, beam, layer.cross_query, shape, past, work)
         product(work.context, work.context_scale, rows, layer.cross_output, work.outputs)
@@ -150,18 +150,18 @@ def _attend_to_target(number, layer, shape, beam, past, living, work):
 
 @njit(nogil=True, cache=True)
 def look(number, stack, past, chosen, working, out):
-    """Where positions look among S source tokens, by some heads of a layer.
+    """Cross-attention weights of positions over S source tokens, by some heads of a layer.
 
     Args:
         number: of the layer, from 0; what went before is in ``working``.
         stack: as in :func:`decode`.
         past: `attention.Past` of N sentences with a beam of one.
         chosen: (H,), the share of every head in the mean.
-        working: table of `rows.Work`, entered.
+        working: table of `elementwise.RowBuffers`, entered.
         out: (N, whole vectors of the longest source), to be filled.
     """
     shape, work = shape_of(stack), work_of(working)
-    layer = DecoderLayer(*decoder_layer_of(stack, number))
+    layer = DecoderLayerWeights(*decoder_layer_of(stack, number))
     living = look_back(1, past, head_width(shape.width, shape.heads))
     _attend_to_target(number, layer, shape, 1, past, living, work)
     look_at_memory(number, layer.cross_query, shape, past, chosen, work, out)
@@ -172,12 +172,12 @@ def remember(projections, count, stack, offsets, memories, working):
     """Project the memory, entered, to the keys and values of every decoder layer, for all steps.
 
     Args:
-        projections: table of each layer's :class:`Linear` to keys and values.
+        projections: table of each layer's :class:`PackedLinear` to keys and values.
         count: how many layers.
         stack: as in :func:`decode`.
         offsets: (G + 1,) int64, of the sentences' rows.
         memories: (G,) int64, addresses as in `attention.Past`.
-        working: table of `rows.Work`.
+        working: table of `elementwise.RowBuffers`.
     """
     shape, work = shape_of(stack), work_of(working)
     for number in range(count):

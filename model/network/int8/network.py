@@ -25,8 +25,15 @@ from tformer.model.network.int8 import elementwise, fused_search, kernels, topk
 from tformer.model.network.int8.abi import Table
 from tformer.model.network.int8.attention import Past
 from tformer.model.network.int8.elementwise import TOGETHER as FEED_TOGETHER
-from tformer.model.network.int8.elementwise import Beginning, Norm, Shape, Work, whole_vectors
-from tformer.model.network.int8.gemm import Floats, Linear, Numbers, Projection, filled, quantised
+from tformer.model.network.int8.elementwise import Beginning, Norm, RowBuffers, Shape, whole_vectors
+from tformer.model.network.int8.gemm import (
+    Floats,
+    Numbers,
+    PackedLinear,
+    Projection,
+    filled,
+    quantised,
+)
 from tformer.model.network.int8.kv_cache import Cache, Halves, Integers
 from tformer.model.network.int8.simd.emitter import LANES, LOWEST
 from tformer.model.network.int8.simd.logits import COLUMNS
@@ -87,7 +94,7 @@ class Int8:
 
 
 def positional_encodings(config: TransformerConfig, arrays: Arrays) -> tuple[Floats, Floats]:
-    """What is added to embeddings of source and target, (max_length, d_model) each.
+    """Positional encodings of source and target, (max_length, d_model) each.
 
     Section 3.5 of the paper, to the bit as `network.transformer` computes it. Only sums, products
     and quotients are taken, which are the same on every processor; a library's sines need not be.
@@ -127,7 +134,8 @@ _QUARTER = (1.5707963109016418, 1.5893254712295857e-08, 6.123233995736766e-17)
 
 
 def _sines_and_cosines(angle: Doubles) -> tuple[Doubles, Doubles]:
-    """Of angles from 0 to some thousands, by Taylor's series within an eighth of a circle."""
+    """Sines and cosines of angles from 0 to some thousands, by Taylor's series within an eighth of
+    a circle."""
     quarters = np.rint(angle / math.tau * 4)
     x = angle - quarters * _QUARTER[0] - quarters * _QUARTER[1] - quarters * _QUARTER[2]
     square, sine, cosine = x * x, np.ones_like(x), np.ones_like(x)
@@ -142,11 +150,11 @@ def _sines_and_cosines(angle: Doubles) -> tuple[Doubles, Doubles]:
     return first, second
 
 
-def _linear(arrays: Arrays, module: str) -> Linear:
+def _linear(arrays: Arrays, module: str) -> PackedLinear:
     return quantised(_projection(arrays, module))
 
 
-def _projections(arrays: Arrays, attention: str, heads: int, *names: str) -> Linear:
+def _projections(arrays: Arrays, attention: str, heads: int, *names: str) -> PackedLinear:
     """Projections of one input to heads, side by side."""
     stored = [_projection(arrays, f"{attention}.{name}") for name in names]
     return quantised(*(_with_heads(each, heads) for each in stored))
@@ -159,14 +167,14 @@ def _with_heads(stored: Projection, heads: int) -> Projection:
     return Projection(_in_heads(stored.weight, heads), bias, scale)
 
 
-def _output(arrays: Arrays, attention: str, heads: int) -> Linear:
+def _output(arrays: Arrays, attention: str, heads: int) -> PackedLinear:
     """The projection of what the heads have found."""
     stored = _projection(arrays, f"{attention}.output")
     return quantised(stored._replace(weight=_in_heads(stored.weight.T, heads).T))
 
 
-def _recurrence(arrays: Arrays, module: str) -> Linear:
-    """What a recurrent unit might remember, and the share of what it does."""
+def _recurrence(arrays: Arrays, module: str) -> PackedLinear:
+    """Candidate state of a recurrent unit, and its forget gate."""
     names = ("candidate", "forget")
     return quantised(*(_projection(arrays, f"{module}.{name}") for name in names))
 
@@ -181,7 +189,7 @@ def _in_heads(parameter: Numbers, heads: int) -> Numbers:
     return wider.reshape(-1, *parameter.shape[1:])
 
 
-def _to_logits(stored: Projection) -> Linear:
+def _to_logits(stored: Projection) -> PackedLinear:
     """The projection to the vocabulary, filled up by tokens that are never said."""
     size = stored.weight.shape[0]
     wider = np.full(_whole_deals(size), LOWEST, np.float32)
@@ -208,7 +216,7 @@ def _in_vectors(parameter: Numbers) -> Floats:
 
 
 class _Stack:
-    """What encoder and decoder have in common: embeddings, and sub-layers with norms."""
+    """Base of encoder and decoder: embeddings, and sub-layers with norms."""
 
     FIRST: ClassVar[str]
     """The normalisation of embeddings, where there is one."""
@@ -255,7 +263,7 @@ class _Encoder(_Stack):
         super().__init__(config, arrays, embedding, encodings, around)
         heads = config.num_heads
         layers = tuple(
-            kernels.EncoderLayer(
+            kernels.EncoderLayerWeights(
                 _projections(arrays, f"{layer}.self_attention", heads, "query", "key", "value"),
                 _output(arrays, f"{layer}.self_attention", heads),
                 _linear(arrays, f"{layer}.feed_forward.inner"),
@@ -286,7 +294,7 @@ class _Decoder(_Stack):
         super().__init__(config, arrays, embedding, encodings, around)
         heads = config.num_heads
         layers = tuple(
-            kernels.DecoderLayer(
+            kernels.DecoderLayerWeights(
                 *self._look_back(arrays, layer),
                 _projections(arrays, f"{layer}.cross_attention", heads, "query"),
                 _output(arrays, f"{layer}.cross_attention", heads),
@@ -312,7 +320,7 @@ class _Decoder(_Stack):
         self.vocab_size = config.output_size
         self.eos_id = config.eos_id
 
-    def _look_back(self, arrays: Arrays, layer: str) -> tuple[Linear, Linear]:
+    def _look_back(self, arrays: Arrays, layer: str) -> tuple[PackedLinear, PackedLinear]:
         """The projections of the first sub-layer, in and out."""
         if self.shape.recurrent:
             nothing = np.zeros((1, self.shape.width), np.float32)
@@ -338,7 +346,7 @@ class _Decoder(_Stack):
         return fused_search.run(*parts, beam, past, work.numbers, self.eos_id, state, width, most)
 
     def attention(self, forced: Forced, heads: AlignmentHeads, work: Table) -> Floats:
-        """Where each of N positions looks by the mean of some heads, (N, at least S)."""
+        """Cross-attention of each of N positions, mean of some heads, (N, at least S)."""
         past, stack, working = forced.past, self._table.numbers, work.numbers
         chosen = np.zeros(self.shape.heads, np.float32)
         chosen[list(heads.heads)] = 1 / len(heads.heads)
@@ -358,13 +366,13 @@ class Room:
         self._work = Table()
 
     def of(self, rows: int) -> Table:
-        """The table of a :class:`Work` for so many rows at least."""
+        """The table of a :class:`RowBuffers` for so many rows at least."""
         if self._rows < rows:
             self._rows = max(rows, FEED_TOGETHER)
             self._work = Table(*self._allocated(self._rows))
         return self._work
 
-    def _allocated(self, rows: int) -> Work:
+    def _allocated(self, rows: int) -> RowBuffers:
         config = self._config
         d, d_ff = filled(config.d_model), filled(config.d_ff)
         heads = filled(config.num_heads * whole_vectors.py_func(config.d_model // config.num_heads))
@@ -377,7 +385,7 @@ class Room:
 
         states = np.zeros((rows, whole_vectors.py_func(config.d_model)), np.float32)
         outputs = np.empty(widest, np.float32)
-        return Work(states, *activations(d), *activations(heads), *activations(d_ff), outputs)
+        return RowBuffers(states, *activations(d), *activations(heads), *activations(d_ff), outputs)
 
 
 class Int8Decoding:

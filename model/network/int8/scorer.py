@@ -28,11 +28,11 @@ class Int8Reader:
         self._lock = Lock()
 
     def attend(self, pairs: Sequence[Pair]) -> list[Floats]:
-        """Where each target token looks, (T, S) of each pair."""
+        """Cross-attention of each target token, (T, S) of each pair."""
         return self._in_lots(pairs, self._attention)
 
     def log_probs(self, pairs: Sequence[Pair]) -> list[Floats]:
-        """Of every target token and of the end, (T + 1,) of each pair."""
+        """Log-probabilities of every target token and of the end, (T + 1,) of each pair."""
         return self._in_lots(pairs, self._scores)
 
     def _in_lots(

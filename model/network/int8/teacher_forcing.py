@@ -25,9 +25,9 @@ class Forced:
     tokens: Integers
     """(N,), what each position reads."""
     past: Past
-    """Of N sentences with a beam of one."""
+    """Keys and values of N sentences with a beam of one."""
     positions: list[Halves]
-    """Of every target its keys and values, (layers, 2, H, T, D), to be filled."""
+    """Keys and values of every target, (layers, 2, H, T, D), to be filled."""
 
     @classmethod
     def of(

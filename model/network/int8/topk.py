@@ -22,7 +22,7 @@ def best(output, token, working, log_probs, tokens, log_prob):
     Args:
         output: table of the projection to logits, filled up to whole ``COLUMNS``.
         token: whose log-probability is wanted besides.
-        working: table of `rows.Work`, entered.
+        working: table of `elementwise.RowBuffers`, entered.
         log_probs, tokens: (R, width) float32 and int64, the best first.
         log_prob: (R,), of ``token``.
     """
@@ -52,7 +52,7 @@ def of_tokens(output, tokens, working, log_probs):
     Args:
         output: table of the projection to logits, filled up to whole ``COLUMNS``.
         tokens: (R,) int64.
-        working: table of `rows.Work`, entered.
+        working: table of `elementwise.RowBuffers`, entered.
         log_probs: (R,), to be filled.
     """
     _log_softmax(output, tokens, working, log_probs, np.empty((0, 0), np.float32))

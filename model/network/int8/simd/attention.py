@@ -33,9 +33,6 @@ from tformer.model.network.int8.simd.emitter import (
 _LINE = 64
 """Bytes of a line of the cache."""
 
-_LARGEST = 65504.0
-"""The largest float16."""
-
 _UNIT = 2.0**20
 """A weight of 1 before normalisation, as a whole number."""
 

@@ -29,14 +29,14 @@ Add = Callable[[Emitter, Any, Any, Any], Any]
 
 
 class Dot(NamedTuple):
-    """How bytes are multiplied at a level."""
+    """Byte products at a level."""
 
     offset: int
-    """What is added to an activation where it is stored as an unsigned byte."""
+    """Offset of an activation that is stored as an unsigned byte."""
     width: int
     """Bytes of an activation where it is multiplied."""
     sums: int
-    """Of an output, in lanes side by side."""
+    """Partial sums of an output, in lanes side by side."""
     add: Add
 
 
@@ -82,12 +82,12 @@ _DOTS = {
 
 
 def dot_of(level: Level) -> Dot:
-    """How a level multiplies; one without vectors stores activations as most do."""
+    """Byte products of a level; one without vectors stores activations as most do."""
     return _DOTS.get(level.products, _DOTS["sdot"])
 
 
 DOT = dot_of(level())
-"""How the chosen level multiplies."""
+"""Byte products of the chosen level."""
 
 
 def weights_of(lanes: int, dot: Dot) -> ir.VectorType:

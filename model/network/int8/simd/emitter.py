@@ -87,7 +87,7 @@ class Emitter:
     # -- memory -------------------------------------------------------------------------------
 
     def at(self, argument: int, item: ir.Type) -> Any:
-        """Where the array that is an argument has the item that the next argument names."""
+        """Address of the item of an array argument that the next argument names."""
         array = self._context.make_array(self._types[argument])(
             self._context, self.builder, self.arguments[argument]
         )
@@ -100,7 +100,7 @@ class Emitter:
         return self.builder.gep(place, [count], source_etype=item)
 
     def load(self, place: Any, kind: ir.Type) -> Any:
-        """What is there, aligned or not."""
+        """Load a vector, aligned or not."""
         value = self.builder.load(self.builder.bitcast(place, kind.as_pointer()), typ=kind)
         value.align = 1
         return value

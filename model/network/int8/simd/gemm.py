@@ -34,11 +34,11 @@ class Block(NamedTuple):
 
     rows: int
     vectors: int
-    """Of a row's sums, each as wide as a register."""
+    """Number of vectors of a row's sums, each as wide as a register."""
 
 
 def block_of(rows: int, level: Level) -> Block:
-    """What a level's registers hold of ``rows`` rows and a panel, besides what is multiplied."""
+    """Block of ``rows`` rows and a panel that a level's registers hold, besides the factors."""
     sums = level.registers // 2
     return Block(rows, min(PANEL * DOT.sums // level.lanes, sums // rows))
 

@@ -70,7 +70,7 @@ def deal(typing, line, line_at, deals, columns, columns_at, lanes, lanes_at):
 
 @intrinsic
 def at_least(typing, numbers, numbers_at, bound):
-    """Which of 16 float32 are not below a bound, as the bits of an int32."""
+    """Mask of the 16 float32 that are not below a bound, as the bits of an int32."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         emit = Emitter(context, builder, signature, arguments)

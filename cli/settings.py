@@ -1,4 +1,4 @@
-"""How a call translates, whatever it translates: the model, the languages, the options."""
+"""Resolved settings of a call: model, languages, options."""
 
 from __future__ import annotations
 
@@ -10,32 +10,33 @@ from functools import cached_property
 from pathlib import Path
 
 from tformer.cli import loading
-from tformer.cli.languages import Choice
+from tformer.cli.languages import LanguageChoice
 from tformer.cli.terms import Terms
 from tformer.model.checkpoint.layout import find_model
 from tformer.model.errors import InputError
+from tformer.model.files import sha256_of
 from tformer.model.options import DecodingOptions
 
 
 @dataclass
 class Setup:
-    """What all inputs of a call share. Nothing is loaded before it is needed."""
+    """Settings that all inputs of a call share. Nothing is loaded before it is needed."""
 
     model: str
-    place: loading.Place
+    place: loading.ComputeSettings
     remote: loading.Remote | None
     decoding: DecodingOptions
     terms: Terms
     source: str | None = None
     target: str | None = None
     near: bool = False
-    """Whether near matches of the translation memory are wanted."""
+    """True if near matches of the translation memory are wanted."""
     pivot: tuple[str, str] | None = None
     """Two models in the place of the one."""
 
     @cached_property
     def translator(self) -> loading.AnyTranslator:
-        """What translates, equipped with glossary and memory.
+        """The translator, equipped with glossary and memory.
 
         Raises:
             TformerError: it is missing, damaged or cannot be reached.
@@ -49,13 +50,13 @@ class Setup:
         return self.terms.equip(opened, near=self.near)
 
     @cached_property
-    def choice(self) -> Choice:
+    def choice(self) -> LanguageChoice:
         """The languages that the user named, among those of the translator.
 
         Raises:
             UsageError: the translator does not have them.
         """
-        return Choice.among(self.translator, self.source, self.target)
+        return LanguageChoice.among(self.translator, self.source, self.target)
 
     @cached_property
     def identity(self) -> dict[str, str]:
@@ -89,12 +90,12 @@ class Setup:
 
 
 def digest_of_values(*values: object) -> str:
-    """Of values that JSON knows."""
+    """Hash values that JSON can hold."""
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def digest_of_files(paths: Iterable[Path]) -> str:
-    """Of the content of files, in this order.
+    """Hash the content of files, in this order.
 
     Raises:
         InputError: one cannot be read.
@@ -103,13 +104,12 @@ def digest_of_files(paths: Iterable[Path]) -> str:
 
 
 def digest_of_file(path: Path) -> str:
-    """Of the content of an input.
+    """Hash the content of an input.
 
     Raises:
         InputError: it cannot be read.
     """
     try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error

@@ -1,4 +1,4 @@
-"""What is written beside a translation: which word became which, and how sure the model was.
+"""Side files of `translate`: word alignments and token scores.
 
 Each in a file of its own, a line for every line of output, so that what goes to stdout stays
 translations and nothing else.
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Where to write what is asked for besides translations; None for what is not."""
+    """Paths of the side files; None for those that were not asked for."""
 
     alignments: Path | None = None
     scores: Path | None = None
@@ -42,7 +42,7 @@ class Evidence:
             raise UsageError("--output, --alignments and --scores must be different files")
 
     @contextmanager
-    def opened(self) -> Iterator[Recorder]:
+    def opened(self) -> Iterator[SideFiles]:
         """Files that appear whole or not at all, as the output does.
 
         Raises:
@@ -57,11 +57,11 @@ class Evidence:
                 )
                 if path
             ]
-            yield Recorder(columns)
+            yield SideFiles(columns)
 
 
 @dataclass(frozen=True)
-class Recorder:
+class SideFiles:
     """Files, and what goes into a line of each."""
 
     columns: Sequence[tuple[Writer, Callable[[str, Hypothesis], str]]]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tformer.model.options import DecodingOptions
-from tformer.model.pipeline.tm_translator import Remembering
+from tformer.model.pipeline.tm_translator import MemoryTranslator
 from tformer.model.terms.glossary import Entry, Glossary
 from tformer.model.terms.translation_memory import TranslationMemory, Unit
 from tformer.model.translation import Hypothesis, Translation
@@ -40,7 +40,7 @@ UNITS = [Unit("Good morning.", "Guten Morgen.", "en", "de", "tm.tmx"), Unit("b",
 
 def translated(*texts: str, near: int = 0) -> tuple[list[Translation], list[str]]:
     translator = Shouting()
-    both = Remembering(translator, TranslationMemory(UNITS), num_near=near)
+    both = MemoryTranslator(translator, TranslationMemory(UNITS), num_near=near)
     return list(both.translate(texts, source="en", target="de")), translator.asked
 
 
@@ -78,7 +78,7 @@ def test_near_matches_are_looked_for_on_demand() -> None:
 
 def test_a_reused_translation_is_checked_for_terms() -> None:
     glossary = Glossary([Entry("morning", "Vormittag"), Entry("good", "Guten")])
-    both = Remembering(Shouting(), TranslationMemory(UNITS), glossary=glossary)
+    both = MemoryTranslator(Shouting(), TranslationMemory(UNITS), glossary=glossary)
     (result,) = both.translate(["Good morning."], source="en", target="de")
     assert [(use.source, use.honoured) for use in result.terms] == [
         ("good", True), ("morning", False),
@@ -87,7 +87,7 @@ def test_a_reused_translation_is_checked_for_terms() -> None:
 
 
 def test_the_languages_are_the_translators() -> None:
-    both = Remembering(Shouting(), TranslationMemory())
+    both = MemoryTranslator(Shouting(), TranslationMemory())
     assert both.languages == both.source_languages == both.target_languages == ("en", "de")
 
 

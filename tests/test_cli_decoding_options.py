@@ -8,7 +8,7 @@ import pytest
 from fake_translator import Tformer
 from typer.testing import CliRunner
 
-from tformer.cli import decoding, loading
+from tformer.cli import decoding_options, loading
 from tformer.cli.app import app
 from tformer.model.options import DecodingOptions
 from tformer.model.translation import Translation
@@ -35,7 +35,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[DecodingOptions]:
 
 def test_every_option_is_there() -> None:
     names = {field.name for field in fields(DecodingOptions)}
-    assert names - ELSEWHERE == decoding._OPTIONS.keys()
+    assert names - ELSEWHERE == decoding_options._OPTIONS.keys()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What is said to the user goes to stderr, one line at a time; stdout is for data."""
+"""Messages to the user on stderr, one line at a time; stdout is for data."""
 
 import contextlib
 import sys
@@ -42,7 +42,7 @@ class Warnings:
 
 
 def is_terminal(stream: object) -> bool:
-    """Whether a person sits at the other end of a stream; a closed one (None) has nobody."""
+    """Return whether a person sits at the other end of a stream; a closed one (None) has nobody."""
     isatty = getattr(stream, "isatty", None)
     return bool(isatty and isatty())
 

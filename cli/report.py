@@ -1,4 +1,4 @@
-"""What a call has to say at its end: on stderr for people, on stdout in JSON for programs."""
+"""End-of-run report: on stderr for people, on stdout in JSON for programs."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from tformer.cli import talk
+from tformer.cli import console
 from tformer.cli.exits import ExitStatus, status_of
 from tformer.cli.lines import Writer
-from tformer.cli.tally import Tally
+from tformer.cli.stats import Tally
 from tformer.documents.jobs.tree import LeftOut
 from tformer.model.errors import TformerError
 
 
-class Outcome(StrEnum):
-    """What became of a file."""
+class FileOutcome(StrEnum):
+    """Outcome for one file."""
 
     TRANSLATED = "translated"
     COPIED = "copied"
@@ -29,32 +29,32 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Report:
-    """What became of a file, and what there is to say of it."""
+    """Report on one file."""
 
     input: str
-    outcome: Outcome
+    outcome: FileOutcome
     output: Path | None = None
     tally: Tally = field(default_factory=Tally)
     num_kept: int = 0
     """Answers that an earlier run had."""
     reason: str = ""
-    """Of a file that was left out or failed."""
+    """Reason why a file was left out or failed."""
     error: TformerError | None = None
 
 
 @dataclass
-class Summary:
+class JobSummary:
     """The sum of all reports, of which none is kept."""
 
     writer: Writer | None = None
-    """Where each report goes in JSON, a line each; None for nowhere."""
-    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    """Stream for JSON reports, one a line; None for none."""
+    outcomes: Counter[FileOutcome] = field(default_factory=Counter)
     segments: int = 0
     kept: int = 0
     words: int = 0
     warnings: int = 0
     failure: ExitStatus | None = None
-    """Of the first file that failed."""
+    """Error of the first file that failed."""
     _begun: float = field(default_factory=time.monotonic)
 
     def add(self, report: Report) -> None:
@@ -71,7 +71,7 @@ class Summary:
 
     def leave_out(self, left_out: LeftOut) -> None:
         """Take into account what is not dealt with."""
-        self.add(Report(str(left_out.path), Outcome.LEFT_OUT, reason=left_out.reason))
+        self.add(Report(str(left_out.path), FileOutcome.LEFT_OUT, reason=left_out.reason))
 
     def status(self, *, strict: bool, whole: bool) -> ExitStatus:
         """The exit status.
@@ -84,7 +84,7 @@ class Summary:
             return self.failure
         if strict and self.warnings:
             return ExitStatus.FLAGGED
-        done = self.outcomes[Outcome.TRANSLATED] + self.outcomes[Outcome.COPIED]
+        done = self.outcomes[FileOutcome.TRANSLATED] + self.outcomes[FileOutcome.COPIED]
         return ExitStatus.NOTHING if whole and not done else ExitStatus.SUCCESS
 
     def close(self, status: ExitStatus, *, quiet: bool = False) -> None:
@@ -94,9 +94,9 @@ class Summary:
             self._write(self._record(status, seconds))
         if quiet:
             return
-        files = ", ".join(f"{self.outcomes[o]:,} {o}" for o in Outcome if self.outcomes[o])
+        files = ", ".join(f"{self.outcomes[o]:,} {o}" for o in FileOutcome if self.outcomes[o])
         kept = f" ({self.kept:,} of an earlier run)" if self.kept else ""
-        talk.note(
+        console.note(
             f"files: {files or 'none'}; segments: {self.segments:,}{kept}; words: {self.words:,}; "
             f"warnings: {self.warnings:,}; {seconds:.1f} s"
         )
@@ -105,7 +105,7 @@ class Summary:
         return {
             "kind": "summary",
             "status": int(status),
-            "files": {outcome.value: self.outcomes[outcome] for outcome in Outcome},
+            "files": {outcome.value: self.outcomes[outcome] for outcome in FileOutcome},
             "segments": self.segments,
             "kept": self.kept,
             "words": self.words,

@@ -1,10 +1,10 @@
-"""What a call did to an input: segments and words are counted, warnings said and kept."""
+"""Counts of segments and words, and warnings, of an input."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tformer.cli import talk
+from tformer.cli import console
 
 
 @dataclass(frozen=True)
@@ -18,15 +18,15 @@ class Remark:
 
 @dataclass
 class Tally:
-    """What was done to one input, or to several that are one output."""
+    """Counts for one input, or for several that are one output."""
 
-    warnings: talk.Warnings = field(default_factory=talk.Warnings)
-    """Those of the whole call, of which only the first are said one by one."""
+    warnings: console.Warnings = field(default_factory=console.Warnings)
+    """Warnings of the whole call, of which only the first are printed one by one."""
     keeps_remarks: bool = False
-    """Whether all warnings are kept, to be told of in JSON."""
+    """True if all warnings are kept, to be told of in JSON."""
     segments: int = 0
     words: int = 0
-    """Of the source, as white space separates them."""
+    """Number of words of the source, as white space separates them."""
     num_warnings: int = 0
     remarks: list[Remark] = field(default_factory=list)
 
