@@ -6,12 +6,17 @@ import os
 import subprocess
 import sys
 from collections.abc import Collection
+from types import SimpleNamespace
 
+import llvmlite.binding as llvm
 import pytest
 import torch
+from llvmlite import ir
 
 from tformer.model.errors import UsageError
 from tformer.model.hardware import cpu, precision
+from tformer.model.network.int8.simd.dot import QUAD, dot_of, weights_of
+from tformer.model.network.int8.simd.emitter import Emitter
 
 AVX2 = {"avx2", "fma", "f16c", "bmi2"}
 AVX512 = AVX2 | {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}
@@ -66,6 +71,32 @@ def test_training_is_in_bfloat16_where_that_is_quick(
     assert precision.choose_precision("bfloat16", device) == "bfloat16"
     warnings = [record.message for record in caplog.records if record.levelname == "WARNING"]
     assert warnings == ([] if features else [precision.SLOW])
+
+
+TRIPLES = {"x86": "x86_64-unknown-linux-gnu", "arm": "aarch64-unknown-linux-gnu"}
+COMPILED = [each for each in cpu.LEVELS if each.products != "none"]
+
+
+@pytest.mark.parametrize("level", COMPILED, ids=[level.name for level in COMPILED])
+def test_a_level_multiplies_by_its_own_instructions(level: cpu.Level) -> None:
+    """Compiled for it, wherever the test runs; the register's width is that of the level."""
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    multiply = dot_of(level)
+    sums = ir.VectorType(ir.IntType(32), level.lanes)
+    four = ir.IntType(8 * multiply.width * QUAD)
+    module = ir.Module()
+    kind = ir.FunctionType(sums, [sums, four, weights_of(level.lanes, multiply)])
+    function = ir.Function(module, kind, "multiply")
+    builder = ir.IRBuilder(function.append_basic_block())
+    emit = Emitter(None, builder, SimpleNamespace(args=()), ())
+    builder.ret(multiply.add(emit, *function.args))
+    target = llvm.Target.from_triple(TRIPLES[level.machine])
+    machine = target.create_target_machine(cpu=level.target, features=level.features, opt=3)
+    assembly = machine.emit_assembly(llvm.parse_assembly(str(module)))
+    register = {16: "%zmm", 8: "%ymm", 4: "v"}[level.lanes]
+    lines = [line for line in assembly.splitlines() if level.products in line]
+    assert len(lines) == 1 and register in lines[0]
 
 
 SENTENCES = (
