@@ -1,4 +1,4 @@
-"""Whether recorded CUDA graphs decode as the plain network does, tried before they are used."""
+"""Self-check of recorded CUDA graphs against the plain network, before they are used."""
 
 from __future__ import annotations
 
