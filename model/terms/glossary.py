@@ -155,7 +155,7 @@ def _both(one: Found, other: Found) -> Found:
     if one.term.source != other.term.source:
         return one
     targets = tuple(dict.fromkeys((*one.term.targets, *other.term.targets)))
-    term = Term(one.term.source, targets, one.term.note or other.term.note)
+    term = Term(one.term.source, targets)
     return replace(one, term=term)
 
 

@@ -20,7 +20,7 @@ from tformer.model.text.segmentation import Detection, detect
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.server.admission import Admission, Reservation
 from tformer.server.glossaries.catalog import Glossaries
-from tformer.server.glossaries.wire import check_size
+from tformer.server.glossaries.limits import check_size
 from tformer.server.models import Models, ServedModel
 from tformer.server.observability.metrics import Metrics
 from tformer.server.rpc.calls import Call
