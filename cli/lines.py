@@ -234,8 +234,9 @@ def blaming(path: Path) -> Iterator[None]:
 
 def _open(path: Path) -> AbstractContextManager[_Readable]:
     if path != STDIN:
-        open_file = gzip.open if is_compressed(path) else open
-        return cast(AbstractContextManager[_Readable], open_file(path, "rb"))
+        if is_compressed(path):
+            return cast(AbstractContextManager[_Readable], gzip.open(path, "rb"))  # noqa: SIM115
+        return cast(AbstractContextManager[_Readable], path.open("rb"))
     if sys.stdin is None:
         raise InputError("stdin is closed: give a file or a pipe")
     return nullcontext(cast(_Readable, sys.stdin.buffer))

@@ -84,7 +84,7 @@ class Characters:
         ours = [scripts_of(language) for language in languages]
         found: list[Literal] = []
         if None not in ours:
-            known = frozenset().union(*filter(None, ours))
+            known: frozenset[str] = frozenset().union(*filter(None, ours))
             found += _foreign_words(text, known)
         taken = {at for one in found for at in range(one.start, one.end)}
         for at, character in enumerate(text):

@@ -173,11 +173,10 @@ class Aligner:
         scores: Sequence[float],
     ) -> tuple[PieceScore, ...]:
         spans = [*self.target_pieces(ids, text), (len(text), len(text))]
-        after = rewritten.after if rewritten else lambda span: span
-        moved = (tuple(min(at, length) for at in after(span)) for span in spans)
-        return tuple(
-            PieceScore((start, end), p) for (start, end), p in zip(moved, scores, strict=False)
-        )
+        if rewritten:
+            spans = [rewritten.after(span) for span in spans]
+        clamped = [(min(start, length), min(end, length)) for start, end in spans]
+        return tuple(map(PieceScore, clamped, scores))
 
     def source_pieces(self, ids: Sequence[int], text: str) -> list[Span]:
         """Where each token of the encoder's input is in the text."""
