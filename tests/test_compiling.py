@@ -21,7 +21,7 @@ from tformer.model.hardware.numba_cache import READY, SOURCES, code_folder, njit
 from tformer.model.network.torch_checkpoint import save_model
 from tformer.model.vocabulary.sentencepiece import Vocabulary
 
-MODEL = Path(compiling.__file__).parent
+MODEL = Path(compiling.__file__).parents[1]
 
 
 @pytest.fixture(autouse=True)
@@ -102,11 +102,14 @@ def test_every_file_that_compiles_is_one_that_code_depends_on() -> None:
 
 
 def test_other_sources_have_other_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shutil.copytree(MODEL / "int8", tmp_path / "int8", ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(compiling, "__file__", str(tmp_path / "compiling.py"))
+    kernels = tmp_path / "network" / "int8"
+    shutil.copytree(
+        MODEL / "network" / "int8", kernels, ignore=shutil.ignore_patterns("__pycache__")
+    )
+    monkeypatch.setattr(compiling, "__file__", str(tmp_path / "hardware" / "numba_cache.py"))
     before = compiling._digest()
     assert compiling._digest() == before
-    with (tmp_path / "int8" / "rows.py").open("a") as file:
+    with (kernels / "elementwise.py").open("a") as file:
         file.write("# changed\n")
     assert compiling._digest() != before
 

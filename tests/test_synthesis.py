@@ -137,7 +137,7 @@ def test_the_recipe_of_five_lines_trains_on_two_files_of_a_user(
 ) -> None:
     """Synthesis of one text, then training on it and on pairs, from the shipped model."""
     recipe = tmp_path / "recipe.toml"
-    shutil.copy(REPOSITORY / "recipes" / "five-lines.toml", recipe)
+    shutil.copy(REPOSITORY / "examples" / "five-lines.toml", recipe)
     assert len(recipe.read_text().splitlines()) == 5
     write_tsv(tmp_path / "pairs.tsv", PAIRS[:6])
     text = write_text(tmp_path, GERMAN[6:])

@@ -61,7 +61,18 @@ def models_folder() -> Path:
 
 def installed_models() -> list[str]:
     """Names of the models that were installed."""
-    return sorted(path.parent.name for path in models_folder().glob("[!.]*/config.json"))
+    try:
+        return sorted(path.parent.name for path in models_folder().glob("[!.]*/config.json"))
+    except PermissionError:  # a folder that may not be looked into has none
+        return []
+
+
+def _is_file(path: Path) -> bool:
+    """Tell if there is a file; a folder that may not be looked into has none."""
+    try:
+        return path.is_file()
+    except PermissionError:
+        return False
 
 
 def find_model(model: str | Path) -> Path:
@@ -72,7 +83,7 @@ def find_model(model: str | Path) -> Path:
     """
     places = (SHIPPED / model, models_folder() / model, Path(model))
     for path in places:
-        if (path / "config.json").is_file():
+        if _is_file(path / "config.json"):
             return path
     names = ", ".join([*shipped_models(), *installed_models()]) or "none"
     raise ModelError(

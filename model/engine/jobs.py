@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 FEW = 16
 """Sentences in the batch up to which an answer is delivered at once."""
@@ -79,7 +79,7 @@ class Text(Generic[Item]):
 class Listener(Protocol):
     """Who is told that jobs are closed."""
 
-    def deliver(self, jobs: Sequence[Job[Item]]) -> None:
+    def deliver(self, jobs: Sequence[Any]) -> None:
         """Take closed jobs; called in an engine's thread, so it must be quick."""
 
 

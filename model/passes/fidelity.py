@@ -96,7 +96,7 @@ class Fidelity:
 
         The sentence is then that of the best attempt, whose answer `best` is.
         """
-        if not sentence.options.literals or not sentence.tokens:
+        if not (sentence.options.literals and sentence.tokens and sentence.languages):
             return None
         said = self._text(hypotheses[0].tokens)
         prepared = sentence.prepared
