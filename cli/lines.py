@@ -235,7 +235,7 @@ def blaming(path: Path) -> Iterator[None]:
 def _open(path: Path) -> AbstractContextManager[_Readable]:
     if path != STDIN:
         if is_compressed(path):
-            return cast(AbstractContextManager[_Readable], gzip.open(path, "rb"))  # noqa: SIM115
+            return cast(AbstractContextManager[_Readable], gzip.open(path, "rb"))
         return cast(AbstractContextManager[_Readable], path.open("rb"))
     if sys.stdin is None:
         raise InputError("stdin is closed: give a file or a pipe")

@@ -227,6 +227,7 @@ class Tformer:
 def _options(beam_size: int, *, max_length: int, min_length: int = 0) -> DecodingOptions:
     return DecodingOptions(
         guard=False,  # nobody else looks twice
+        literals=False,
         beam_size=beam_size,
         length_penalty=1.0,
         length_normalisation="average",
