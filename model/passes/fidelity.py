@@ -24,6 +24,7 @@ from tformer.model.passes.preparation import CARRIERS, Prepared, Preparer, Resto
 from tformer.model.passes.term_tokens import Spelling
 from tformer.model.search.hypotheses import FinishedHypothesis
 from tformer.model.search.request import Pair, Request, Term
+from tformer.model.text.normalization import normalise
 from tformer.model.translation import Hypothesis, Link, Notice, WarningKind
 from tformer.model.vocabulary.sentencepiece import AnyVocabulary
 
@@ -100,7 +101,7 @@ class Fidelity:
             return None
         said = self._text(hypotheses[0].tokens)
         prepared = sentence.prepared
-        readable = "\ufffd" not in said or "\ufffd" in sentence.piece.text
+        readable = "\ufffd" not in said or "\ufffd" in normalise(sentence.piece.text)
         if prepared is None and said and readable and not sentence.attempts:
             sentence.stays = self._is_name(sentence, hypotheses[0], said, memory)
             return None
@@ -138,10 +139,10 @@ class Fidelity:
     def _faults(self, sentence: Sentence, said: str) -> tuple[Sequence[Literal], int]:
         """Literals that a translation lacks, and how much is wrong with it."""
         if sentence.prepared is None:
-            unreadable = "\ufffd" in said and "\ufffd" not in sentence.piece.text
+            unreadable = "\ufffd" in said and "\ufffd" not in normalise(sentence.piece.text)
             return (), 2 * (not said) + unreadable
         restored = sentence.prepared.restore(said)
-        unreadable = "\ufffd" in said and "\ufffd" not in sentence.piece.text
+        unreadable = "\ufffd" in said and "\ufffd" not in normalise(sentence.piece.text)
         num = len(restored.lost) + len(restored.faults) + unreadable + 2 * (not said)
         return restored.lost, num
 
@@ -223,7 +224,7 @@ class Fidelity:
 
 def _readable(said: str, source: str) -> tuple[str, Restored | None]:
     """What the network said, without what cannot be decoded."""
-    if "\ufffd" not in said or "\ufffd" in source:
+    if "\ufffd" not in said or "\ufffd" in normalise(source):
         return said, None
     places = [match.span() for match in re.finditer("\ufffd+", said)]
     rewritten = rewrite(said, [LiteralEdit(*place, "") for place in places])

@@ -24,6 +24,7 @@ from tformer.model.literals.repairing import LiteralEdit, edits_for
 from tformer.model.literals.rewriting import Rewritten, rewrite
 from tformer.model.literals.verifying import missing_units, verify
 from tformer.model.text.casing import Casing, Truecaser
+from tformer.model.text.normalization import normalise
 from tformer.model.translation import Link, Span
 from tformer.model.vocabulary.sentencepiece import AnyVocabulary
 
@@ -365,7 +366,7 @@ def _overlaps(edit: LiteralEdit, others: Sequence[LiteralEdit]) -> bool:
 
 def _cleaned(said: str, edits: list[LiteralEdit], source: str) -> list[LiteralEdit]:
     """The edits, and further ones that remove what could not be decoded."""
-    if "\ufffd" not in said or "\ufffd" in source:
+    if "\ufffd" not in said or "\ufffd" in normalise(source):
         return edits
     further = [LiteralEdit(m.start(), m.end(), "") for m in re.finditer("\ufffd+", said)]
     return [*edits, *(edit for edit in further if not _overlaps(edit, edits))]
