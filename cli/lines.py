@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
 from tformer.cli.exits import PipeClosed
+from tformer.documents.io.encoding import looks_binary
 from tformer.model.errors import InputError, OutputError, UsageError
 from tformer.model.files import replacing
 
@@ -125,19 +126,10 @@ def check_is_text(path: Path, encoding: str | None = None) -> None:
 
 def _refuse_binary(path: Path, head: bytes, encoding: str | None) -> None:
     kind = next((kind for start, kind in _BINARY.items() if head.startswith(start)), None)
-    if kind is None and encoding is None and _looks_binary(head):
+    if kind is None and encoding is None and looks_binary(head):
         kind = "binary"
     if kind:
         raise InputError(f"{name_of(path)}: is no text ({kind}): nothing is translated")
-
-
-def _looks_binary(head: bytes) -> bool:
-    """Return whether much of it is neither UTF-8 nor printed."""
-    if head.startswith(tuple(UTF_16)):
-        return False
-    text = head.decode(errors="replace")
-    strange = sum(c == "\ufffd" or (c < " " and c not in "\t\n\r\f\x1b") for c in text)
-    return len(text) >= 64 and strange > 0.3 * len(text)
 
 
 def check_inputs(paths: Sequence[Path]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from tformer.documents.document import Document
+from tformer.documents.io.encoding import looks_binary
 from tformer.model.errors import InputError, UsageError
 
 FORMATS: Mapping[str, tuple[str, str]] = MappingProxyType(
@@ -238,10 +239,9 @@ def is_no_text(path: Path) -> bool:
         if not path.is_file():
             return False
         with path.open("rb") as stream:
-            head = stream.read(4096)
+            return looks_binary(stream.read(4096))
     except OSError:
         return False
-    return b"\0" in head and not head.startswith((b"\xff\xfe", b"\xfe\xff"))
 
 
 def read_bytes(path: Path) -> bytes:

@@ -163,7 +163,7 @@ def test_both_scripts_run_from_end_to_end(
 ) -> None:
     monkeypatch.setattr(Translator, "load", lambda *arguments, **settings: translator)
     text = tmp_path / "text"
-    text.write_text("a b\nc\nd e f\n")
+    text.write_text("a b\nc d\nd e f\n")
     results = ["--results", str(tmp_path / "results"), "--beam-size", "2"]
     for dtype in ("float32", "bfloat16"):  # which is not looked at here: both are one translator
         monkeypatch.setattr(sys, "argv", ["identity", str(text), "--dtype", dtype, *results])

@@ -88,7 +88,8 @@ def test_documents_go_through_a_server_too(
 def test_what_a_server_refuses_is_one_line_and_a_status(
     tformer: Tformer, server: RunningServer, arguments: list[str], status: int, message: str
 ) -> None:
-    result = tformer("translate", "--server", server.address, "-t", "de", *arguments, stdin=b"a\n")
+    target = [] if "-t" in arguments else ["-t", "de"]
+    result = tformer("translate", "--server", server.address, *target, *arguments, stdin=b"a\n")
     assert (result.status, result.out) == (status, "")
     assert result.err.startswith("error: ") and result.err.count("\n") == 1
     assert message in result.err

@@ -278,9 +278,9 @@ def quota_of_items(scene: Scene) -> str:
 def quota_of_targets(scene: Scene) -> str:
     with scene.guarded_server("tokens_per_minute = 100") as (_, stub):
         assert status(
-            stub.TranslateText, request("x", options=LONG), metadata=bearer("secret")
+            stub.TranslateText, request("the dog", options=LONG), metadata=bearer("secret")
         ) == ("OK")
-        return status(stub.TranslateText, request("x"), metadata=bearer("secret"))
+        return status(stub.TranslateText, request("the dog"), metadata=bearer("secret"))
 
 
 @fault("plain text to a TLS port")
@@ -375,7 +375,7 @@ def code_of_item(translation: pb.Translation) -> str:
 def long_term(scene: Scene) -> str:
     with scene.server() as (_, stub):
         options = pb.DecodingOptions(max_length=3, required_terms=["Hund " * 200])
-        (answer, empty) = stub.TranslateText(request("x", "", options=options)).translations
+        (answer, empty) = stub.TranslateText(request("the dog", "", options=options)).translations
         assert code_of_item(empty) == "OK"
         return code_of_item(answer)
 
@@ -383,7 +383,9 @@ def long_term(scene: Scene) -> str:
 @fault("target prefix that has no room")
 def long_prefix(scene: Scene) -> str:
     with scene.server() as (_, stub):
-        answer = stub.TranslateText(request("x", "y", target_prefixes=["Hund " * 200, ""]))
+        answer = stub.TranslateText(
+            request("the dog", "the dog", target_prefixes=["Hund " * 200, ""])
+        )
         prefixed, other = answer.translations
         assert code_of_item(other) == "OK"
         return code_of_item(prefixed)

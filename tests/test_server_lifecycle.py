@@ -71,7 +71,8 @@ def connected(
 
 
 def request(*contents: str, options: pb.DecodingOptions = SHORT) -> pb.TranslateTextRequest:
-    return pb.TranslateTextRequest(contents=contents, target_language_code="de", options=options)
+    languages = {"source_language_code": "en", "target_language_code": "de"}
+    return pb.TranslateTextRequest(contents=contents, **languages, options=options)
 
 
 def long_request(copies: int = 100) -> pb.TranslateTextRequest:
@@ -411,7 +412,8 @@ def test_tokens_are_looked_at_again(
 
 def test_draining_finishes_what_was_accepted_and_refuses_what_is_new(model: Path) -> None:
     messages: queue.SimpleQueue[pb.StreamTranslateTextRequest | None] = queue.SimpleQueue()
-    config = pb.StreamConfig(target_language_code="de", options=LONG)
+    languages = {"source_language_code": "en", "target_language_code": "de"}
+    config = pb.StreamConfig(**languages, options=LONG)
     messages.put(pb.StreamTranslateTextRequest(config=config))
     with serving(model) as running, grpc.insecure_channel(running.address) as channel:
         stub = TranslationServiceStub(channel)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import lzma
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -95,7 +96,10 @@ def test_a_run_that_was_killed_makes_the_same_file(
         assert f"{name}: " in result.err
     whole = (tmp_path / "whole.tsv.xz").read_bytes()
     assert whole == (tmp_path / "killed.tsv.xz").read_bytes()
-    assert {second for _, second in read_corpus(tmp_path / "whole.tsv.xz")} == set(GERMAN)
+    made = {second for _, second in read_corpus(tmp_path / "whole.tsv.xz")}
+    flagged = re.search(r"(\d+) that look wrong", result.err)  # a sample may lose a number
+    assert flagged and made <= set(GERMAN)
+    assert len(made) == len(set(GERMAN)) - int(flagged[1]) > len(GERMAN) // 2
 
 
 def test_parts_of_other_settings_are_not_used(

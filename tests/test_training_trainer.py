@@ -104,6 +104,7 @@ def assert_same_runs(one: Path, other: Path) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
+from tformer.model import files
 from tformer.model.training import run
 from tformer.model.training.launch import train
 from tformer.model.training.recipe import Recipe
@@ -119,7 +120,7 @@ def die(*arguments):
         os.kill(os.getpid(), signal.SIGKILL)
     return original(*arguments)
 
-place, name = {"logging": (run.Run, "log"), "saving": (run.os, "fsync")}[when]
+place, name = {"logging": (run.Run, "log"), "saving": (files.os, "fsync")}[when]
 original = getattr(place, name)
 setattr(place, name, die)
 recipe = Recipe.read(Path(folder, "recipe.toml"), eval(settings))

@@ -14,6 +14,15 @@ _MARKS = (
 )
 
 
+def looks_binary(head: bytes) -> bool:
+    """Tell if much of the beginning of a file is neither UTF-8 nor printable text."""
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return False
+    text = head.decode(errors="replace")
+    strange = sum(c == "\ufffd" or (c < " " and c not in "\t\n\r\f\x1b") for c in text)
+    return len(text) >= 64 and strange > 0.3 * len(text)
+
+
 @dataclass(frozen=True)
 class Encoded:
     """The text of a file and how it was written."""

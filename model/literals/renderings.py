@@ -127,7 +127,7 @@ def localised(literal: Literal, source: str, target: str) -> str:
     whole = rf"\d{{1,3}}(?:{re.escape(thousands)}\d{{3}})+|\d+"
     if not re.fullmatch(rf"[-\u2212]?(?:{whole})(?:{re.escape(decimal)}\d+)?", literal.text):
         return literal.text
-    return literal.text.translate(str.maketrans({thousands: decimal, decimal: thousands}))
+    return literal.text.translate(str.maketrans(thousands + decimal, decimal + thousands))
 
 
 def _exact(text: str) -> str:
