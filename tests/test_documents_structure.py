@@ -46,12 +46,12 @@ def translated(document: Document, translator: Translator) -> bytes:
 
 
 def skeleton(document: Document, format: str) -> Document:
-    """A file without its words: every segment is a word and what its placeholders stand for.
+    """A file in German without its words: segments are a word and what their placeholders are.
 
     Twice, since a placeholder may stand for something with words in it.
     """
     for _ in range(2):
-        data = document.with_translations({s.id: bare(s) for s in document.segments})
+        data = document.with_translations({s.id: bare(s) for s in document.segments}, "de")
         document = open_document(data, format)
     return document
 
@@ -65,7 +65,13 @@ def bare(segment: Segment) -> str:
     pieces = ["word"]
     for number, inline in sorted(segment.inlines.items(), key=rank):
         pair = f"<{number}>word</{number}>"
-        pieces.append(f"<{number}/>" if inline.closing is None else pair)
+        mark = f"<{number}/>" if inline.closing is None else pair
+        if inline.divides and segment.text.startswith(
+            mark
+        ):  # a box of a list of tasks is nothing elsewhere
+            pieces.insert(0, mark)
+        else:
+            pieces.append(mark)
     return " ".join(pieces)
 
 
@@ -79,8 +85,8 @@ def literals(segment: Segment, text: str) -> Counter[str]:
 
 
 def formatting(data: bytes) -> list[tuple[str, list[set[str]]]]:
-    """The parts of a Word file, and of their paragraphs the tags besides those of runs of text
-    and of the spelling checker.
+    """The parts of a Word file, and of their paragraphs the tags besides those of runs of text,
+    their language and the spelling checker.
 
     Which formatting is that of the paragraph and which that of some words in it depends on what
     comes first, so it is not compared as placeholders.
@@ -94,7 +100,7 @@ def formatting(data: bytes) -> list[tuple[str, list[set[str]]]]:
 
 def tags(paragraph: bytes) -> set[str]:
     found = re.findall(r"<[^>]+>", paragraph.decode("utf-8", "replace"))
-    return {tag for tag in found if not re.match(r"</?w:(r|t|rPr|proofErr)[ />]", tag)}
+    return {tag for tag in found if not re.match(r"</?w:(r|t|rPr|proofErr|lang)[ />]", tag)}
 
 
 MONOLINGUAL = [path for path in FILES if format_in(path) not in BILINGUAL]
@@ -111,7 +117,7 @@ def test_a_file_without_its_words_is_the_same(path: Path, shipped: Translator) -
     before, after = skeleton(document, format), skeleton(open_document(data, format), format)
     assert [s.id for s in after.segments] == [s.id for s in before.segments]
     if format == "docx":
-        assert formatting(data) == formatting(path.read_bytes())
+        assert formatting(data) == formatting(document.with_translations({}, "de"))
     else:
         for old, new in zip(before.segments, after.segments, strict=True):
             assert literals(new, new.text) == literals(old, old.text)
@@ -163,4 +169,6 @@ def test_sources_stay_and_every_target_has_the_same_literals(
         for literal, number in literals(old, old.text).items():
             counts[before.source.encode(literal).removeprefix(before.source.mark)] += number
     for raw, number in counts.items():
-        assert now.count(raw) >= was.count(raw) + number, raw
+        escaped = raw.replace(b"\t", b"\\t")  # as PO spells a tab
+        there = now.count(raw) + (now.count(escaped) - was.count(escaped)) * (escaped != raw)
+        assert there >= was.count(raw) + number, raw
