@@ -190,9 +190,9 @@ def translate(
         names = loading.pivot_models(source, into)
     elif remote is None:
         model = loading.suitable_model(model, source, into)
-    return call.run(
-        Setup(model, place, remote, decoding, terms, source, into, near=as_json, pivot=names)
-    )
+    setup = Setup(model, place, remote, decoding, terms, source, into, near=as_json, pivot=names)
+    translate_inputs = call.job()
+    return translate_inputs(setup)
 
 
 def _earlier(resume: bool, force: bool) -> Earlier:

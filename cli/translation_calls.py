@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from tformer.cli import console, lines
@@ -88,19 +88,20 @@ class TranslationCall:
                 )
             lines.check_is_text(path, self.encoding)
 
-    def run(self, setup: Setup) -> ExitStatus:
-        """Translate.
+    def job(self) -> Callable[[Setup], ExitStatus]:
+        """Return the function that translates these inputs as a `Setup` says.
 
         Raises:
-            TformerError: an input cannot be read, nothing can be translated, or nothing be written.
+            UsageError: options are not for inputs of this kind.
+            InputError: an input is of no known format.
         """
         if self._is_whole:
-            return self._files(self._plan, setup)
+            return partial(self._files, self._plan)
         kind = self._document_format()
         if kind is None:
-            return translate_lines(
+            return partial(
+                translate_lines,
                 self.files,
-                setup,
                 output=self._path,
                 evidence=self.evidence,
                 as_json=self.as_json,
@@ -112,9 +113,9 @@ class TranslationCall:
             raise UsageError(f"{FOR_LINES} and --json are for lines: add --format text")
         (path,) = self.files
         if self._path is None:
-            return self._document(path, kind, setup)
+            return partial(self._document, path, kind)
         size = lines.size_of([path]) or 0
-        return self._files(Plan([JobFile(path, self._path, kind, size)]), setup)
+        return partial(self._files, Plan([JobFile(path, self._path, kind, size)]))
 
     @cached_property
     def folder(self) -> Path | None:
