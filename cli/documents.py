@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from tformer.cli.languages import Direction, LanguageChoice, direction_of
+from tformer.cli.languages import direction_of
 from tformer.cli.loading import AnyTranslator
 from tformer.cli.stats import Remark, Tally
 from tformer.documents.document import Document, DocumentLanguages
@@ -22,6 +22,7 @@ from tformer.model.options import DecodingOptions
 from tformer.model.text.normalization import same_language
 from tformer.model.text.offsets import word_pairs
 from tformer.model.translation import Translation
+from tformer.model.vocabulary.language_choice import Direction, LanguageChoice
 
 LINES = "text"
 """The format whose files are translated line by line, as those of no known format are."""

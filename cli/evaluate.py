@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument, Option
 
 from tformer.cli import lines, loading, options
-from tformer.cli.languages import Direction, LanguageChoice
 from tformer.cli.progress import progress_bar
 from tformer.model.errors import InputError, UsageError
 from tformer.model.options import DecodingOptions
+from tformer.model.vocabulary.language_choice import Direction, LanguageChoice
 
 if TYPE_CHECKING:
     from tformer.model.evaluation.metrics import QualityScores
@@ -65,7 +65,11 @@ def evaluate(
     decoding = DecodingOptions(beam_size=beam_size, length_penalty=length_penalty)
     sources, references = _read_pair(source_file, reference_file, limit)
     translator = loading.load_translator(model, loading.ComputeSettings(device, dtype, threads))
-    direction = _direction(LanguageChoice.among(translator, source, target))
+    direction = _direction(
+        LanguageChoice.among(
+            translator.source_languages, translator.target_languages, source, target
+        )
+    )
     evaluation = _evaluate(translator, direction, decoding, sources, references)
     with lines.open_output(None) as writer:
         writer.write(_as_json(evaluation) if as_json else _as_text(evaluation))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from tformer.cli import console, lines
 from tformer.cli.exits import ExitStatus
 from tformer.cli.journaled import Journaled, journal_for
-from tformer.cli.languages import Direction, LanguageChoice, direction_of
+from tformer.cli.languages import direction_of
 from tformer.cli.lines import Line
 from tformer.cli.loading import AnyTranslator
 from tformer.cli.progress import progress_bar
@@ -26,6 +26,7 @@ from tformer.cli.stats import Remark, Tally
 from tformer.documents.jobs.journal import Earlier, part_path
 from tformer.model.options import DecodingOptions
 from tformer.model.translation import kind_of
+from tformer.model.vocabulary.language_choice import Direction, LanguageChoice
 
 if TYPE_CHECKING:
     from tformer.model.translation import Translation

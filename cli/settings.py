@@ -10,12 +10,12 @@ from functools import cached_property
 from pathlib import Path
 
 from tformer.cli import loading
-from tformer.cli.languages import LanguageChoice
 from tformer.cli.terms import Terms
 from tformer.model.checkpoint.layout import find_model
 from tformer.model.errors import InputError
 from tformer.model.files import sha256_of
 from tformer.model.options import DecodingOptions
+from tformer.model.vocabulary.language_choice import LanguageChoice
 
 
 @dataclass
@@ -56,7 +56,10 @@ class Setup:
         Raises:
             UsageError: the translator does not have them.
         """
-        return LanguageChoice.among(self.translator, self.source, self.target)
+        translator = self.translator
+        return LanguageChoice.among(
+            translator.source_languages, translator.target_languages, self.source, self.target
+        )
 
     @cached_property
     def identity(self) -> dict[str, str]:

@@ -20,6 +20,7 @@ from tformer.model.options import MAX_BEAM_SIZE, DecodingOptions
 from tformer.model.passes.draft import Route
 from tformer.model.pipeline.translator import Translator
 from tformer.model.translation import Translation
+from tformer.model.vocabulary.language_choice import match_language
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.server.limits import DAY, check_range
 from tformer.server.scheduling import AsyncScheduler
@@ -117,10 +118,8 @@ class ServedModel:
         Raises:
             UsageError: it knows no such language, or the choice is unclear.
         """
-        source, target = (
-            match_language(code, self.translator.languages) or code for code in (source, target)
-        )
-        return Way(source, target, self.translator.route(source or None, target or None))
+        route = self.translator.route(source or None, target or None)
+        return Way(route.choice.source or "", route.choice.target or "", route)
 
     def knows(self, source: str, target: str) -> bool:
         """Return whether it translates from one language to the other; "" is any."""
@@ -277,18 +276,6 @@ class Models:
         raise UsageError(
             f"no model translates {wanted}; ListSupportedLanguages tells what there is"
         )
-
-
-def match_language(code: str, languages: tuple[str, ...]) -> str | None:
-    """Match a BCP-47 code to a language: itself, or else the one without its region."""
-    lower = code.lower().replace("_", "-")
-    known = _by_lower_case(languages)
-    return known.get(lower) or known.get(lower.partition("-")[0])
-
-
-@lru_cache
-def _by_lower_case(languages: tuple[str, ...]) -> dict[str, str]:
-    return {language.lower(): language for language in languages}
 
 
 def fingerprint(directory: Path) -> str:

@@ -226,7 +226,7 @@ def test_a_stream_that_is_wrong_is_refused(
         pytest.param(
             request("x", source_language_code="de"),
             "INVALID_ARGUMENT",
-            "same language",
+            "both 'de'",
             id="same language",
         ),
         pytest.param(request("x", model="none"), "NOT_FOUND", "en-de, romance", id="model"),

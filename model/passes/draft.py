@@ -11,13 +11,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from tformer.model.errors import UsageError
 from tformer.model.literals.rewriting import Rewritten
 from tformer.model.options import DecodingOptions
 from tformer.model.passes.guard import Sign
 from tformer.model.passes.preparation import Prepared
 from tformer.model.terms.glossary import Found, Term, is_said, uses_of, warnings_about
-from tformer.model.text.languages import nearest
 from tformer.model.text.offsets import tokens
 from tformer.model.text.segmentation import Piece, detect
 from tformer.model.translation import (
@@ -30,10 +28,11 @@ from tformer.model.translation import (
     Translation,
     WarningKind,
 )
+from tformer.model.vocabulary.language_choice import LanguageChoice
 
 
 class Route:
-    """From which language to which, for every text of one call."""
+    """Language pair of every text of one call."""
 
     def __init__(
         self,
@@ -47,35 +46,19 @@ class Route:
         Raises:
             UsageError: when a language is not among them or the choice is unclear.
         """
-        source = source and nearest(source, (*sources, *targets))
-        target = target and nearest(target, (*sources, *targets))
-        known = ", ".join(dict.fromkeys((*sources, *targets)))
-        for language, possible, way in ((source, sources, "from"), (target, targets, "into")):
-            if language is None or language in possible:
-                continue
-            if language in (*sources, *targets):
-                there = ", ".join(possible)
-                raise UsageError(f"this model does not translate {way} {language!r}, only {there}")
-            raise UsageError(f"language {language!r} is unknown to this model: it has {known}")
-        if target is None and len(targets) == 1:
-            target = targets[0]
-        if source is not None and source == target:
-            raise UsageError(f"source and target are the same language, {source!r}")
-        if target is None and len({*sources, *targets}) != 2:
-            raise UsageError(f"name the target language: this model has {known}")
-        self.believes = source is not None
-        """Whether the source language was said, and is not looked at in each sentence."""
-        self.languages = tuple(dict.fromkeys((*sources, *targets)))
-        self._sources = [source] if source else [code for code in sources if code != target]
-        self._targets = targets
-        self._target = target
+        self.choice = LanguageChoice.among(sources, targets, source, target)
+        if not self.choice.is_clear:
+            self.choice.toward("")
+        self.believes = self.choice.source is not None
+        """Whether the source language was named, and is not looked at in each sentence."""
+        self.languages = self.choice.languages
 
     def of(self, text: str) -> tuple[str, str]:
         """Source and target language of one text."""
-        source = self._sources[0]
-        if len(self._sources) > 1:
-            source = detect(text, self._sources).language
-        return source, self._target or next(code for code in self._targets if code != source)
+        possible = self.choice.possible_sources
+        source = possible[0] if len(possible) == 1 else detect(text, possible).language
+        direction = self.choice.toward(source)
+        return direction.source, direction.target
 
 
 @dataclass(eq=False)
