@@ -45,7 +45,7 @@ WAYS: tuple[Way, ...] = ("continuous", "static")
 
 
 class Engine(Protocol):
-    """Interface of `tformer.model.pipeline.translator.Work` that is used here."""
+    """Interface of `tformer.model.engine.scheduler.Work` that is used here."""
 
     @property
     def busy(self) -> bool:

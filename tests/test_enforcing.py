@@ -13,12 +13,10 @@ from tformer.documents.terminology.glossaries import read_glossary
 from tformer.model.errors import UsageError
 from tformer.model.network.eager import Eager
 from tformer.model.options import DecodingOptions
-from tformer.model.passes.draft import Sentence
-from tformer.model.passes.term_search import Enforcement
+from tformer.model.passes.term_candidates import TermCandidates
 from tformer.model.pipeline.translator import Translator
 from tformer.model.search.hypotheses import FinishedHypothesis
-from tformer.model.terms.glossary import Entry, Found, Glossary, Term, is_said
-from tformer.model.text.segmentation import Piece
+from tformer.model.terms.glossary import Entry, Glossary, Term, is_said
 from tformer.model.translation import Translation
 from tformer.model.vocabulary.sentencepiece import Vocabulary
 
@@ -27,15 +25,14 @@ DATA = Path(__file__).parent / "data" / "terms"
 # --- which hypothesis is taken -------------------------------------------------------------------
 
 
-def enforcement(*answers: tuple[str, float, int]) -> Enforcement:
-    """One that was answered with texts, their scores and lengths; at most 9 tokens."""
-    found = [Found(Term(term, (term,)), 0, 1) for term in ("Motor", "Haus")]
-    sentence = Sentence(Piece("x", ""), [1], DecodingOptions(), found=found)
-    enforcement = Enforcement(sentence, max_length=9)
-    for number, (text, score, length) in enumerate(answers):
-        enforcement.add([text], [FinishedHypothesis((number,) * length, score, ())])
-        enforcement.begin(1)
-    return enforcement
+def candidates(*answers: tuple[str, float, int]) -> TermCandidates:
+    """Those of answers with texts, their scores and lengths; at most 9 tokens."""
+    texts = {(number,) * length: text for number, (text, _, length) in enumerate(answers)}
+    terms = [Term(term, (term,)) for term in ("Motor", "Haus")]
+    found = TermCandidates(terms, 9, 4, texts.__getitem__)
+    for tokens, (_, score, _) in zip(texts, answers, strict=True):
+        found.add([FinishedHypothesis(tokens, score, ())])
+    return found
 
 
 @pytest.mark.parametrize(
@@ -54,13 +51,14 @@ def enforcement(*answers: tuple[str, float, int]) -> Enforcement:
 def test_the_best_says_most_and_does_not_go_round_in_circles(
     answers: list[tuple[str, float, int]], expected: list[str]
 ) -> None:
-    assert [candidate.text for candidate in enforcement(*answers).best(4)] == expected
+    found = candidates(*answers)
+    assert [found.text(hypothesis.tokens) for hypothesis in found.best] == expected
 
 
 def test_the_same_hypothesis_counts_once() -> None:
-    both = enforcement(("a", -1, 3))
-    both.add(["a"], [FinishedHypothesis((0, 0, 0), -1, ())])
-    assert len(both.best(4)) == 1
+    both = candidates(("a", -1, 3))
+    both.add([FinishedHypothesis((0, 0, 0), -1, ())])
+    assert len(both.best) == 1
 
 
 # --- a network that knows nothing ----------------------------------------------------------------
@@ -225,7 +223,9 @@ def test_cancelled_work_forgets_what_was_asked_for_a_term(shipped: Translator) -
     draft = shipped.draft("A dog runs on the beach.", route, options, glossary)
     work = shipped.start_work(beam_size=4)
     work.submit(draft.waiting)
-    while not work._enforced:
+    (running,) = work._tasks.values()
+    first = running.number
+    while running.number == first:
         assert work.step() == []
     assert work.num_running + work.num_waiting == 1
     work.cancel(draft.sentences)

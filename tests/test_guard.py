@@ -10,8 +10,8 @@ from tiny import tiny_transformer
 from tformer.model.network.eager import Eager
 from tformer.model.options import MAX_BEAM_SIZE, DecodingOptions
 from tformer.model.passes.draft import Sentence
-from tformer.model.passes.fidelity import UNREADABLE
 from tformer.model.passes.guard import Attempt, Sign, is_guarded, retry
+from tformer.model.passes.restoration import UNREADABLE
 from tformer.model.pipeline.translator import Translator
 from tformer.model.translation import WarningKind, kind_of
 from tformer.model.vocabulary.sentencepiece import Vocabulary
@@ -162,7 +162,7 @@ def sentences(translator: Translator, texts: list[str], guard: bool) -> list[Sen
     work.submit(sentence for draft in drafts for sentence in draft.waiting)
     while work.busy:
         work.step()
-    assert not work._second_look.busy
+    assert not (work._wider or work._tasks)
     return [sentence for draft in drafts for sentence in draft.sentences]
 
 
@@ -212,7 +212,7 @@ def test_a_sentence_can_be_cancelled_in_its_second_look(translator: Translator) 
     drafts = [translator.draft(text, route, GREEDY) for text in SENTENCES]
     work = translator.start_work(beam_size=1)
     work.submit(sentence for draft in drafts for sentence in draft.waiting)
-    while not work._second_look.busy:
+    while not work._wider:
         work.step()
     work.cancel(sentence for draft in drafts for sentence in draft.sentences)
     assert not work.busy

@@ -90,7 +90,7 @@ def test_what_an_echo_says_becomes_the_source_again(preparer: Preparer, text: st
     assert not re.search("[😀👏{}@*<今+]", prepared.shown)
     said = " ".join(prepared.shown.split())
     links = [_link(m.span(), m.span()) for m in re.finditer(r"\w+", said)]
-    assert prepared.restore(said, lambda: links).text == text
+    assert prepared.restore(said, links).text == text
 
 
 def _link(source: tuple[int, int], target: tuple[int, int]):  # type: ignore[no-untyped-def]

@@ -117,10 +117,12 @@ def test_cancelled_work_forgets_what_was_required(ignorant: Translator) -> None:
     draft = ignorant.draft(" ".join(SENTENCES[:2]), ignorant.route("en", "de"), options)
     work = ignorant.start_work(beam_size=2)
     work.submit(draft.waiting)
-    while not work._requiring._searches:
+    first = {task.number for task in work._tasks.values()}
+    while {task.number for task in work._tasks.values()} == first:
         assert work.step() == []
+    assert work._tasks.keys() == set(draft.sentences), "all are held back"
     work.cancel(draft.sentences)
-    assert not (work.busy or work._requiring._searches)
+    assert not (work.busy or work._tasks or work._meetings)
 
 
 # --- the shipped model ---------------------------------------------------------------------------

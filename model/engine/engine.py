@@ -77,6 +77,8 @@ class Finished:
 
     number: int
     """What ``submit`` returned."""
+    tag: Any
+    """What ``submit`` was given."""
     hypotheses: tuple[FinishedHypothesis, ...]
     """At least one and at most ``n_best``, the best first."""
     max_length: int
@@ -89,6 +91,7 @@ class _Sentence(NamedTuple):
     """A request that was accepted."""
 
     number: int
+    tag: Any
     request: Request
     length: int
     """Tokens of the source."""
@@ -113,7 +116,7 @@ class Engine:
         """
         self._network = network
         self._config = network.config
-        self._beam_size = beam_size
+        self.beam_size = beam_size
         self._max_tokens = max_tokens
         config = network.config
         self._beam = Beam(beam_size, bos_id=config.bos_id, eos_id=config.eos_id)
@@ -137,8 +140,12 @@ class Engine:
         """Sentences in the batch."""
         return len(self._running)
 
-    def submit(self, request: Request) -> int:
+    def submit(self, request: Request, tag: object = None) -> int:
         """Queue a request; returns the number under which its answer will come.
+
+        Args:
+            request: to be decoded.
+            tag: comes back with the answer, for the caller to know it by.
 
         Raises:
             UsageError: when the source is empty or longer than the network can read, the beam is
@@ -146,7 +153,7 @@ class Engine:
                 translation or not made of tokens, or the network cannot tell what an option needs.
         """
         self.check(request)
-        sentence = _Sentence(next(self._numbers), request, len(request.source))
+        sentence = _Sentence(next(self._numbers), tag, request, len(request.source))
         self._waiting.append(sentence)
         return sentence.number
 
@@ -161,7 +168,7 @@ class Engine:
             return False
         self._beam.keep(remaining)
         try:
-            self._keep(remaining, np.arange(self.num_running * self._beam_size))
+            self._keep(remaining, np.arange(self.num_running * self.beam_size))
         except self._network.out_of_memory:
             self._running = [self._running[index] for index in remaining]
             self._begin_anew()
@@ -203,7 +210,7 @@ class Engine:
     def _retreat(self) -> None:
         """Go on with half of the batch for which there was no memory."""
         longest = max(map(_length, self._running))
-        num_tokens = self.num_running * self._beam_size * longest
+        num_tokens = self.num_running * self.beam_size * longest
         alone = self.num_running == 1
         if alone:
             self._running = []
@@ -214,7 +221,7 @@ class Engine:
         if alone:
             raise DeviceError(
                 f"not enough memory for one sentence of {longest} tokens and a beam of "
-                f"{self._beam_size}: choose a narrower beam, or the CPU"
+                f"{self.beam_size}: choose a narrower beam, or the CPU"
             )
 
     def _begin_anew(self) -> None:
@@ -227,7 +234,7 @@ class Engine:
         self._start()
 
     def _start(self) -> None:
-        decoding = self._decoding = self._network.start(self._beam_size)
+        decoding = self._decoding = self._network.start(self.beam_size)
         self._resuming = decoding if isinstance(decoding, ResumingDecoding) else None
         self._searching = decoding if isinstance(decoding, SearchingDecoding) else None
 
@@ -263,11 +270,11 @@ class Engine:
         return [self._waiting.popleft() for _ in range(fitting)]
 
     def _fits(self, sentences: int, longest: int) -> bool:
-        return sentences * self._beam_size * longest <= self._max_tokens
+        return sentences * self.beam_size * longest <= self._max_tokens
 
     def _has_quarter_free(self) -> bool:
         longest = max(map(_length, self._running))
-        return self.num_running * self._beam_size * longest <= self._max_tokens * 3 // 4
+        return self.num_running * self.beam_size * longest <= self._max_tokens * 3 // 4
 
     def _admit(self, sentences: list[_Sentence]) -> None:
         """Encode the sentences together and put them behind those that run."""
@@ -298,9 +305,9 @@ class Engine:
             raise UsageError(
                 f"a source must have 1 to {longest} tokens, not {len(request.source)}: split it"
             )
-        if request.options.beam_size > self._beam_size:
+        if request.options.beam_size > self.beam_size:
             raise UsageError(
-                f"beam_size must be at most the engine's {self._beam_size}, "
+                f"beam_size must be at most the engine's {self.beam_size}, "
                 f"not {request.options.beam_size}"
             )
         if request.options.coverage_penalty and not isinstance(self._decoding, AttentiveDecoding):
@@ -329,7 +336,7 @@ class Engine:
     def _keep(self, sentences: Sequence[int], rows: Integers) -> None:
         """Let the network follow the beam: of ``rows`` (R,), those of ``sentences`` remain."""
         kept = np.array(sentences, np.int64)
-        self._decoding.select(rows.reshape(-1, self._beam_size)[kept].reshape(-1), sentences)
+        self._decoding.select(rows.reshape(-1, self.beam_size)[kept].reshape(-1), sentences)
         self._running = [self._running[i] for i in sentences]
 
     def _answer(
@@ -338,4 +345,4 @@ class Engine:
         if not hypotheses:
             raise ModelError("the model computes no probabilities (NaN): its weights are damaged")
         limit = self._target_limit(sentence.request)
-        return Finished(sentence.number, tuple(hypotheses), limit, memory)
+        return Finished(sentence.number, sentence.tag, tuple(hypotheses), limit, memory)

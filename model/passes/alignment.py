@@ -1,7 +1,7 @@
 """Which words became which, from where a target looks in its source. No torch here.
 
-    aligner = Aligner(reader, vocabulary)
-    aligner.explain(sentences)
+    aligner = Aligner(scorer, vocabulary)
+    aligner.links(pair, source, target, *scorer.attend([pair]))
 
 A network reads a source and the hypothesis that was found for it, all positions at once
 (`pipeline.torch_scorer`, `network.int8.scorer`), and tells what its heads attend to.
@@ -29,40 +29,26 @@ counterpart stays without a link.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tformer.model.literals.rewriting import Rewritten
-from tformer.model.passes.draft import Sentence
+from tformer.model.passes.draft import EncoderInput, Sentence
+from tformer.model.passes.interface import Floats, Result, Review, Scorer, attention
+from tformer.model.passes.preparation import Restored
+from tformer.model.search.hypotheses import FinishedHypothesis
 from tformer.model.search.request import Pair
 from tformer.model.text.offsets import piece_spans, tokens
 from tformer.model.translation import Link, PieceScore, Span
 from tformer.model.vocabulary.sentencepiece import AnyVocabulary
 
-Floats = NDArray[np.float32]
-
 STRENGTH = 0.4
 """Of a link that is not mutual; measured like the heads."""
-
-
-class Reader(Protocol):
-    """A network that reads known targets, all positions at once.
-
-    A pair gets the same numbers in whatever company it is.
-    """
-
-    def attend(self, pairs: Sequence[Pair]) -> Sequence[Floats]:
-        """Where each of T target tokens looks among S source tokens, (T, S) of each pair."""
-        ...
-
-    def log_probs(self, pairs: Sequence[Pair]) -> Sequence[Floats]:
-        """The log-probability of every target token and of the end, (T + 1,) of each pair."""
-        ...
 
 
 # --- links ---------------------------------------------------------------------------------------
@@ -110,71 +96,42 @@ def _membership(pieces: Sequence[Span], tokens: Sequence[Span]) -> Floats:
 
 
 class Aligner:
-    """Adds to the hypotheses of sentences which words became which, and the scores of pieces."""
+    """Which words became which, and the scores of pieces, in terms of a model's vocabulary."""
 
-    def __init__(self, reader: Reader, vocabulary: AnyVocabulary) -> None:
-        """An aligner for a model, whose network is ``reader``."""
-        self.reader = reader
+    def __init__(self, scorer: Scorer, vocabulary: AnyVocabulary) -> None:
+        """An aligner for a model, whose network is ``scorer``."""
+        self.scorer = scorer
         self.vocabulary = vocabulary
 
-    def explain(self, sentences: Sequence[Sentence]) -> None:
-        """Add to every hypothesis what its sentence's options ask for.
+    def links(self, pair: Pair, source: str, target: str, attention: Floats) -> tuple[Link, ...]:
+        """Link the tokens of two texts.
 
         Args:
-            sentences: that an engine has translated.
+            pair: the pieces of both.
+            source: text that the encoder read.
+            target: text of the hypothesis.
+            attention: (T, S) of pieces.
         """
-        if aligned := [sentence for sentence in sentences if sentence.options.alignments]:
-            self._align(aligned)
-        for sentence in sentences:
-            if sentence.options.token_scores:
-                self._score(sentence)
+        sources, targets = tokens(source), tokens(target)
+        pieces = self.source_pieces(pair.source, source), self.target_pieces(pair.target, target)
+        weights = token_weights(attention, *pieces, sources, targets)
+        return tuple(Link(sources[i], targets[j]) for i, j in link(weights))
 
-    def links(self, wanted: Sequence[tuple[Pair, str, str]]) -> list[tuple[Link, ...]]:
-        """Which tokens became which, of pairs with their two texts."""
-        attention = self.reader.attend([pair for pair, _, _ in wanted])
-        return [self._links(*each, of) for each, of in zip(wanted, attention, strict=True)]
-
-    def _align(self, sentences: Sequence[Sentence]) -> None:
-        links = iter(
-            self.links(
-                [
-                    (Pair(sentence.tokens, ids), sentence.shown, said)
-                    for sentence in sentences
-                    for said, ids in zip(sentence.said, sentence.target_ids, strict=True)
-                ]
-            )
-        )
-        for sentence in sentences:
-            sentence.hypotheses = [
-                replace(h, alignment=_in_place(sentence, h.text, rewritten, next(links)))
-                for h, rewritten in zip(sentence.hypotheses, sentence.rewritten, strict=True)
-            ]
-
-    def _score(self, sentence: Sentence) -> None:
-        found = zip(
-            sentence.hypotheses,
-            sentence.said,
-            sentence.rewritten,
-            sentence.target_ids,
-            sentence.token_scores,
-            strict=True,
-        )
-        sentence.hypotheses = [
-            replace(h, piece_scores=self._piece_scores(said, rewritten, len(h.text), ids, scores))
-            for h, said, rewritten, ids, scores in found
-        ]
-
-    def _piece_scores(
-        self,
-        text: str,
-        rewritten: Rewritten | None,
-        length: int,
-        ids: Sequence[int],
-        scores: Sequence[float],
+    def piece_scores(
+        self, ids: Sequence[int], text: str, scores: Sequence[float], restored: Restored | None
     ) -> tuple[PieceScore, ...]:
+        """Log-probabilities of a hypothesis's pieces, and of its end, with their places.
+
+        Args:
+            ids: tokens of the hypothesis.
+            text: of the tokens.
+            scores: log-probabilities of the tokens and of the end.
+            restored: text that places are told in, if it is another one.
+        """
         spans = [*self.target_pieces(ids, text), (len(text), len(text))]
-        if rewritten:
-            spans = [rewritten.after(span) for span in spans]
+        if restored and restored.rewritten:
+            spans = [restored.rewritten.after(span) for span in spans]
+        length = len(restored.text if restored else text)
         clamped = [(min(start, length), min(end, length)) for start, end in spans]
         return tuple(map(PieceScore, clamped, scores))
 
@@ -194,28 +151,69 @@ class Aligner:
     def _target_names(self) -> list[str]:
         return self.vocabulary.target_tokens
 
-    def _links(self, pair: Pair, source: str, text: str, attention: Floats) -> tuple[Link, ...]:
-        sources, targets = tokens(source), tokens(text)
-        pieces = self.source_pieces(pair.source, source), self.target_pieces(pair.target, text)
-        weights = token_weights(attention, *pieces, sources, targets)
-        return tuple(Link(sources[i], targets[j]) for i, j in link(weights))
+
+class Explanation:
+    """The pass that adds alignments and scores of pieces, where options ask for them."""
+
+    def __init__(
+        self, open_aligner: Callable[[], Aligner], text: Callable[[tuple[int, ...]], str]
+    ) -> None:
+        """A pass for the model of an aligner; ``text()`` decodes its tokens."""
+        self._open_aligner = open_aligner
+        self._text = text
+
+    def review(self, sentence: Sentence, result: Result) -> Review:
+        """See `Pass.review`.
+
+        Raises:
+            UsageError: the network has no scorer.
+        """
+        if sentence.options.alignments:
+            result = yield from self._align(sentence, result)
+        if sentence.options.token_scores:
+            scores = tuple(
+                self._open_aligner().piece_scores(
+                    found.tokens, self._text(found.tokens), found.token_scores, restored
+                )
+                for found, restored in _restored(result)
+            )
+            result = replace(result, piece_scores=scores)
+        return result
+
+    def _align(self, sentence: Sentence, result: Result) -> Review:
+        source, memory = result.input, result.memory
+        pairs = [Pair(source.tokens, found.tokens, memory) for found in result.hypotheses]
+        weights = yield from attention(pairs)
+        aligner = self._open_aligner()
+        alignments = []
+        for pair, weight, (found, restored) in zip(pairs, weights, _restored(result), strict=True):
+            text = self._text(found.tokens)
+            links = aligner.links(pair, source.text, text, weight)
+            alignments.append(_in_place(sentence.piece.text, source, restored, links))
+        return replace(result, alignments=tuple(alignments))
+
+
+def _restored(result: Result) -> Iterator[tuple[FinishedHypothesis, Restored | None]]:
+    nothing = [None] * len(result.hypotheses)
+    return zip(result.hypotheses, result.restored or nothing, strict=True)
 
 
 def _in_place(
-    sentence: Sentence, text: str, rewritten: Rewritten | None, links: tuple[Link, ...]
+    piece: str, source: EncoderInput, restored: Restored | None, links: tuple[Link, ...]
 ) -> tuple[Link, ...]:
-    """Links of what the network read and said, between tokens of what people read."""
-    if rewritten is None:
-        kept = text == sentence.piece.text and text not in sentence.said
-        return tuple(Link(span, span) for span in tokens(text)) if kept else links
-    sources, targets = tokens(sentence.piece.text), tokens(text)
-    shown = sentence.prepared.rewritten if sentence.prepared else Rewritten(sentence.piece.text)
-    before, after = shown.before, rewritten.after
+    """Return links of what the network read and said, between tokens of what people read."""
+    if restored is None:
+        return links
+    if restored.rewritten is None:
+        return tuple(Link(span, span) for span in tokens(piece)) if restored.copies else links
+    sources, targets = tokens(piece), tokens(restored.text)
+    shown = source.prepared.rewritten if source.prepared else Rewritten(piece)
+    before, after = shown.before, restored.rewritten.after
     moved = (
-        Link(source, target)
+        Link(first, second)
         for link in links
-        for source in _touched(before(link.source), sources)
-        for target in _touched(after(link.target), targets)
+        for first in _touched(before(link.source), sources)
+        for second in _touched(after(link.target), targets)
     )
     return tuple(sorted(set(moved)))
 

@@ -6,16 +6,21 @@ which are translated one by one in any order, and put together again. No torch h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
-from tformer.model.literals.rewriting import Rewritten
 from tformer.model.options import DecodingOptions
 from tformer.model.passes.guard import Sign
 from tformer.model.passes.preparation import Prepared
-from tformer.model.terms.glossary import Found, Term, is_said, uses_of, warnings_about
+from tformer.model.terms.glossary import (
+    Found,
+    Glossary,
+    Term,
+    is_said,
+    uses_of,
+    warnings_about,
+)
 from tformer.model.text.offsets import tokens
 from tformer.model.text.segmentation import Piece, detect
 from tformer.model.translation import (
@@ -61,82 +66,95 @@ class Route:
         return direction.source, direction.target
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class Requirement:
-    """What the sentences of one text must say together, each term in any of them."""
+    """Terms that the sentences of one text must say together, each in any of them."""
 
     terms: tuple[Term, ...]
-    sentences: Sequence[Sentence]
+    sentences: Sequence[Sentence] = field(repr=False)
     """Those of the text that are translated."""
-    translated: int = 0
-    """How many of them have been."""
-    settled: bool = False
-    """Whether nothing more is tried."""
+
+
+@dataclass(frozen=True, eq=False)
+class EncoderInput:
+    """A sentence as the encoder reads it."""
+
+    tokens: Sequence[int]
+    text: str
+    """Which the tokens spell."""
+    found: Sequence[Found] = ()
+    """Terms of the glossary in the text."""
+    prepared: Prepared | None = None
+    """Made of the sentence; None if it is read as it is."""
 
     @property
-    def missing(self) -> tuple[Term, ...]:
-        """The terms that no sentence says in all of its hypotheses."""
-        return tuple(term for term in self.terms if not any(map(_says(term), self.sentences)))
+    def wanted(self) -> tuple[Term, ...]:
+        """Terms of the glossary, each as often as it is in the text."""
+        return tuple(one.term for one in self.found)
 
-
-def _says(term: Term) -> Callable[[Sentence], bool]:
-    return lambda sentence: all(is_said(term, each.text) for each in sentence.hypotheses)
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """Terms of the glossary, each once."""
+        return tuple(dict.fromkeys(self.wanted))
 
 
 @dataclass(eq=False)
 class Sentence:
-    """A piece of a text, and what it can be translated to once that is known."""
+    """A sentence of a text, and its hypotheses once they are known."""
 
     piece: Piece
-    tokens: list[int]
-    """What the encoder reads; empty for a piece that stays as it is."""
+    tokens: Sequence[int]
+    """Input of the encoder; empty for a piece that stays as it is."""
     options: DecodingOptions
     languages: tuple[str, str] | None = None
-    """Of the piece, and of what it is translated to; what has none is not guarded."""
+    """Source and target; without them the output is not checked."""
+    prepared: Prepared | None = None
+    """What the encoder reads, if that is not the piece as it is."""
+    glossary: Glossary | None = None
+    """To look for terms in; None for a sentence that has none."""
+    spared: Sequence[Span] = ()
+    """Places of the piece in which nothing is a literal."""
+    prefix: tuple[int, ...] = ()
+    """First tokens of its hypotheses, see `Request.prefix`."""
+    requirement: Requirement | None = None
+    """Terms to be said by it and the others of its text."""
     hypotheses: list[Hypothesis] = field(default_factory=list)
-    """The best first; empty as long as the engine works on it."""
+    """The best first; empty until they are known."""
+    said: str | None = None
+    """Best hypothesis before literals were put back, once it is known."""
     target_ids: list[tuple[int, ...]] = field(default_factory=list)
-    """The tokens of each hypothesis, the end not counted."""
-    token_scores: list[tuple[float, ...]] = field(default_factory=list)
-    """The log-probability of each of these and of the end."""
+    """Tokens of each hypothesis, the end not counted."""
     limit: int | None = None
     """Most tokens of a hypothesis, if the best reached it."""
     signs: tuple[Sign, ...] = ()
-    """That the best hypothesis is no translation."""
-    found: Sequence[Found] = ()
-    """Terms of the glossary that are in the piece."""
-    prefix: tuple[int, ...] = ()
-    """The first tokens of its hypotheses, see `Request.prefix`."""
-    requirement: Requirement | None = None
-    """What it must say together with the others of its text."""
-    max_length: int = 0
-    """Most tokens that a hypothesis could have had, once it has been translated."""
+    """Signs of degenerate output in the best hypothesis."""
+    notices: Sequence[Notice] = ()
+    """What a reader should know of the best hypothesis."""
     error: Exception | None = None
     """Why it could not be translated."""
-    prepared: Prepared | None = None
-    """What the encoder reads, if that is not the piece as it is."""
-    spared: Sequence[Span] = ()
-    """Places of the piece in which nothing is a literal."""
-    attempts: list[Any] = field(default_factory=list)
-    """Ways in which it was decoded, where the first was not sound; the best is the last."""
-    said: list[str] = field(default_factory=list)
-    """What the network said, of each hypothesis."""
-    rewritten: list[Rewritten | None] = field(default_factory=list)
-    """What became of that, of each hypothesis; None where nothing was changed."""
-    stays: bool = False
-    """Whether it is a name, for all that the network knows."""
-    notices: list[Notice] = field(default_factory=list)
-    """What a reader should know of the best hypothesis."""
 
     @property
     def plainly_said(self) -> str:
-        """The best hypothesis, as the network said it if it did."""
-        return self.said[0] if self.said else self.hypotheses[0].text
+        """The best hypothesis before literals were put back, or the piece that was kept."""
+        return self.hypotheses[0].text if self.said is None else self.said
+
+    @cached_property
+    def input(self) -> EncoderInput:
+        """Input of the encoder in the first search."""
+        return self.reading(self.prepared, self.tokens)
 
     @property
-    def shown(self) -> str:
-        """What the encoder reads, as text."""
-        return self.prepared.shown if self.prepared else self.piece.text
+    def wanted(self) -> tuple[Term, ...]:
+        """Terms of the glossary, each as often as it is in the sentence."""
+        return self.input.wanted
+
+    def reading(self, prepared: Prepared | None, tokens: Sequence[int]) -> EncoderInput:
+        """Return the sentence as the encoder reads it if it is prepared in some way."""
+        text = prepared.shown if prepared else self.piece.text
+        found: Sequence[Found] = ()
+        if self.glossary and self.languages:
+            found = self.glossary.find(text, *self.languages)
+        return EncoderInput(tokens, text, found, prepared)
 
     def __post_init__(self) -> None:
         if not self.tokens:
@@ -151,30 +169,6 @@ class Sentence:
             alignment=tuple(links) if self.options.alignments else None,
             piece_scores=() if self.options.token_scores else None,
         )
-
-    @property
-    def done(self) -> bool:
-        """Whether its hypotheses are there, and stay."""
-        settled = self.requirement is None or self.requirement.settled
-        return bool(self.hypotheses) and settled
-
-    @property
-    def unexplained(self) -> bool:
-        """Whether its hypotheses are there, and not all that is to be told of them."""
-        return self.done and (
-            (self.options.alignments and self.hypotheses[0].alignment is None)
-            or (self.options.token_scores and self.hypotheses[0].piece_scores is None)
-        )
-
-    @property
-    def wanted(self) -> tuple[Term, ...]:
-        """What the glossary asks for, each as often as it is in the piece."""
-        return tuple(one.term for one in self.found)
-
-    @cached_property
-    def terms(self) -> tuple[Term, ...]:
-        """What the glossary asks for, each once."""
-        return tuple(dict.fromkeys(one.term for one in self.found))
 
     @property
     def target_tokens(self) -> int:
@@ -206,7 +200,7 @@ class Draft:
     @property
     def complete(self) -> bool:
         """Whether every sentence has been translated."""
-        return all(sentence.done for sentence in self.sentences)
+        return all(sentence.hypotheses for sentence in self.sentences)
 
     @property
     def source_tokens(self) -> int:

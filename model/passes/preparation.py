@@ -13,7 +13,7 @@ in which there is nothing of the kind is not prepared, and costs no more than lo
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tformer.model.literals.characters import Characters
@@ -71,12 +71,14 @@ class Restored:
     """A translation as people are to read it."""
 
     text: str
-    rewritten: Rewritten
-    """Where its characters were in what the network said."""
+    rewritten: Rewritten | None = None
+    """Positions of its characters in what the network said; None where nothing was changed."""
     lost: tuple[Literal, ...] = ()
     """Literals that the network did not say, and that are not in the text."""
     faults: tuple[str, ...] = ()
     """What else is wrong with it, a clause each."""
+    copies: bool = False
+    """True if it is the source, whatever the network said."""
 
     @property
     def sound(self) -> bool:
@@ -120,12 +122,21 @@ class Prepared:
         """Whether its words are all in scripts that neither language uses."""
         return not self.has_words and any(one.kind is FOREIGN for one in self.literals)
 
-    def restore(self, said: str, links: Callable[[], Sequence[Link]] = tuple) -> Restored:
+    @property
+    def needs_links(self) -> bool:
+        """Whether something that was taken out was between words."""
+        return any(
+            any(map(str.isalnum, self.shown[: one.at]))
+            and any(map(str.isalnum, self.shown[one.at :]))
+            for one in self.floating
+        )
+
+    def restore(self, said: str, links: Sequence[Link] = ()) -> Restored:
         """What the network said, with everything in its place.
 
         Args:
             said: by the network.
-            links: gives which tokens of what was shown became which, if that is known.
+            links: between the tokens of what was shown and of what was said, if they are known.
         """
         edits, lost, faults = self._put_back(said)
         blank = _blanked(said, edits)
@@ -193,7 +204,7 @@ class Prepared:
             for match in _as_word(shown).finditer(said):
                 yield LiteralEdit(*match.span(), original)
 
-    def _floated(self, said: str, links: Callable[[], Sequence[Link]]) -> Iterator[LiteralEdit]:
+    def _floated(self, said: str, links: Sequence[Link]) -> Iterator[LiteralEdit]:
         for one in self.floating:
             at = self._place_of(one, said, links)
             before = " " if one.space_before and at > 0 and not said[at - 1].isspace() else ""
@@ -201,7 +212,7 @@ class Prepared:
             behind = " " if one.space_behind and follows and follows.isalnum() else ""
             yield LiteralEdit(at, at, before + one.text + behind)
 
-    def _place_of(self, one: Floating, said: str, links: Callable[[], Sequence[Link]]) -> int:
+    def _place_of(self, one: Floating, said: str, links: Sequence[Link]) -> int:
         before, behind = self.shown[: one.at], self.shown[one.at :]
         if not any(map(str.isalnum, behind)):
             marks = _MARKS_BEHIND.search(said)
@@ -209,13 +220,12 @@ class Prepared:
         if not any(map(str.isalnum, before)):
             return 0
         hangs_on_next = not one.space_behind and one.space_before
-        known = links()
         if not hangs_on_next:
-            nearest = [link for link in known if link.source[1] <= one.at]
+            nearest = [link for link in links if link.source[1] <= one.at]
             if nearest:
                 last = max(link.source for link in nearest)
                 return max(link.target[1] for link in nearest if link.source == last)
-        following = [link for link in known if link.source[0] >= one.at]
+        following = [link for link in links if link.source[0] >= one.at]
         if following:
             first = min(link.source for link in following)
             return min(link.target[0] for link in following if link.source == first)

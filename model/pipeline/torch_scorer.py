@@ -1,7 +1,7 @@
-"""Known targets, read by the plain network: all positions at once, as it does in training.
+"""Teacher-forced scores and attention from the plain network: all positions at once.
 
 aligner = PlainAligner(transformer, vocabulary, facts.alignment)
-aligner.explain(sentences)
+attention = aligner.scorer.attend(pairs)
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from torch import Tensor
 from tformer.model.config import AlignmentHeads
 from tformer.model.network.kv_cache import in_blocks
 from tformer.model.network.transformer import Transformer
-from tformer.model.passes.alignment import Aligner, Floats
+from tformer.model.passes.alignment import Aligner
+from tformer.model.passes.interface import Floats
 from tformer.model.search.request import Pair
 from tformer.model.vocabulary.sentencepiece import AnyVocabulary
 
@@ -24,7 +25,7 @@ MAX_POSITIONS = 4096
 
 
 class PlainReader:
-    """A Transformer that reads; satisfies `tformer.model.passes.alignment.Reader`."""
+    """A Transformer that reads; satisfies `tformer.model.passes.interface.Scorer`."""
 
     def __init__(self, transformer: Transformer, heads: AlignmentHeads) -> None:
         """A reader in evaluation mode, whose attention is the mean of some heads."""

@@ -20,24 +20,21 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tformer.model.engine.engine import MAX_TOKENS, Engine, Finished
+from tformer.model.engine.engine import MAX_TOKENS, Engine
 from tformer.model.engine.jobs import Job, Text
 from tformer.model.engine.queues import Queue
 from tformer.model.engine.scheduler import Batch, Scheduler
 from tformer.model.errors import UsageError
 from tformer.model.options import DecodingOptions
+from tformer.model.passes.alignment import Aligner
 from tformer.model.passes.draft import Draft, Route, Sentence
-from tformer.model.passes.fidelity import Fidelity
-from tformer.model.passes.guard import Attempt, Sign, is_guarded, wider
+from tformer.model.passes.guard import wider
 from tformer.model.passes.preparation import Preparer
-from tformer.model.passes.redecoding import Result, SecondLook
 from tformer.model.passes.request_terms import Demands
-from tformer.model.passes.required_terms import Requiring
-from tformer.model.passes.term_search import Enforcement, Enforcer
+from tformer.model.passes.runner import PassRunner
+from tformer.model.passes.sequence import passes_in_order
 from tformer.model.passes.term_tokens import Spelling
 from tformer.model.pipeline.loading import load_network
-from tformer.model.search.hypotheses import FinishedHypothesis
-from tformer.model.search.request import Request
 from tformer.model.terms.glossary import Glossary
 from tformer.model.text.language_check import found_language
 from tformer.model.text.segmentation import Piece, split
@@ -46,7 +43,6 @@ from tformer.model.vocabulary.sentencepiece import RECENT, AnyVocabulary
 
 if TYPE_CHECKING:
     from tformer.model.network.interface import Network
-    from tformer.model.passes.alignment import Aligner
     from tformer.model.pipeline.torch_scorer import PlainAligner
 
 WINDOW = 1024
@@ -265,25 +261,24 @@ class Translator:
             warnings.append(Notice(WarningKind.CUT, f"cut in {num_cuts + 1} parts: {limit}"))
         return Draft(source, target, sentences, warnings, options)
 
-    def start_work(self, beam_size: int) -> Work:
-        """Start an idle engine, for sentences that come and go in one thread.
+    def start_work(self, beam_size: int) -> PassRunner:
+        """Start an idle engine, and all passes, for sentences that come and go in one thread.
 
         Args:
             beam_size: the widest beam.
         """
-        # What the guard has read is handed out soon after.
+        # What the check has read is read by terms, and handed out soon after.
         text = lru_cache(RECENT)(partial(_text, self.vocabulary))
-        enforcer = Enforcer(self.vocabulary, text, lambda: self.aligner)
-        engine = self._start_engine(beam_size)
-        fidelity = Fidelity(self._preparer, self.vocabulary, text, lambda: self.aligner)
-        return Work(
-            engine,
-            text,
+        return PassRunner(
+            self._start_engine(beam_size),
             lambda: self._start_engine(wider(beam_size)),
-            enforcer,
-            fidelity,
-            self._explain,
+            passes_in_order(self.vocabulary, self._preparer, text, self._aligner),
+            lambda: self.aligner.scorer,
+            text,
         )
+
+    def _aligner(self) -> Aligner:
+        return self.aligner
 
     def schedule(
         self,
@@ -322,14 +317,6 @@ class Translator:
                 mailbox.wait(job)
         finally:
             scheduler.close(0)
-
-    def _explain(self, sentences: Sequence[Sentence]) -> None:
-        """Add alignments and scores of pieces to hypotheses, where options ask for them.
-
-        Raises:
-            UsageError: when the network has no plain form here.
-        """
-        self.aligner.explain(sentences)
 
     def _translate(
         self, texts: Iterator[str], draft: Callable[[str], Draft], options: DecodingOptions
@@ -388,230 +375,23 @@ class Translator:
         if options.literals:
             prepared = self._preparer.prepare(text, languages, spared=spared)
         if prepared and not prepared.has_words and not found:
-            return Sentence(piece, [], options, languages, prepared=prepared)
+            return Sentence(piece, [], options, languages, prepared)
         shown = prepared.shown if prepared else text
         tokens = self.vocabulary.encode(shown, languages[1], languages[0])
         start = self.vocabulary.target_start(languages[1])
-        sentence = Sentence(
-            piece, tokens, options, languages, prefix=start, prepared=prepared, spared=spared
+        return Sentence(
+            piece,
+            tokens,
+            options,
+            languages,
+            prepared,
+            glossary if found else None,
+            spared,
+            start,
         )
-        if glossary and found:
-            sentence.found = glossary.find(shown, *languages) if prepared else found
-        return sentence
 
     def _num_tokens(self, text: str) -> int:
         return len(self.vocabulary.pieces(text))
-
-
-class Work:
-    """The sentences that an engine works on, by the numbers that it gave them."""
-
-    def __init__(
-        self,
-        engine: Engine,
-        text: Callable[[tuple[int, ...]], str],
-        start_wider: Callable[[], Engine],
-        enforcer: Enforcer,
-        fidelity: Fidelity,
-        explain: Callable[[Sequence[Sentence]], None],
-    ) -> None:
-        """Work for an idle engine, whose tokens ``text()`` decodes.
-
-        What lacks a literal is done again as ``fidelity`` says, what looks wrong by
-        ``start_wider()``; then ``enforcer`` sees to the terms, and ``explain()`` to alignments and
-        scores.
-        """
-        self._fidelity = fidelity
-        self._engine = engine
-        self._explain = explain
-        self._failed: list[Sentence] = []
-        self._text = text
-        self._second_look = SecondLook(start_wider, self._signs)
-        self._sentences: dict[int, Sentence] = {}
-        self._enforcer = enforcer
-        self._enforced: dict[int, Enforcement] = {}
-        self._requiring = Requiring(enforcer, engine.submit, self._text, self._hand_out_anew)
-        self._longest_first = True
-
-    @property
-    def busy(self) -> bool:
-        """Whether a step is to be taken."""
-        return self._engine.busy or self._second_look.busy or bool(self._failed)
-
-    @property
-    def num_waiting(self) -> int:
-        """Sentences that have been submitted and are not yet in the batch."""
-        return self._engine.num_waiting
-
-    @property
-    def num_running(self) -> int:
-        """Sentences in the batch, and in that of those that are decoded again."""
-        return self._engine.num_running + self._second_look.num_running
-
-    def submit(self, sentences: Iterable[Sentence]) -> None:
-        """Queue what is to be translated, sorted by length.
-
-        Every other time the longest come first, so that where one lot follows another the batch
-        is of one length too. What cannot be decoded comes back from the next step, with its error.
-        """
-        lot = sorted(sentences, key=lambda s: len(s.tokens), reverse=self._longest_first)
-        self._longest_first = not self._longest_first
-        for sentence in lot:
-            try:
-                number = self._engine.submit(_request(sentence))
-            except UsageError as error:
-                self._failed.append(_failed(sentence, error))
-            else:
-                self._sentences[number] = sentence
-
-    def cancel(self, sentences: Iterable[Sentence]) -> None:
-        """Forget those of the sentences that wait or run; their places are free at once."""
-        unwanted = set(sentences)
-        numbers = [number for number, s in self._sentences.items() if s in unwanted]
-        for number in numbers:
-            self._engine.cancel(number)
-            del self._sentences[number]
-        for number in [n for n, e in self._enforced.items() if e.sentence in unwanted]:
-            self._engine.cancel(number)
-            del self._enforced[number]
-        for number in self._requiring.forget(unwanted):
-            self._engine.cancel(number)
-        self._second_look.cancel(unwanted)
-        self._failed = [sentence for sentence in self._failed if sentence not in unwanted]
-
-    def step(self) -> list[Sentence]:
-        """Take a step; returns the sentences that are finished, or failed with their errors.
-
-        What a pass over a sentence raises is the error of that sentence (with required terms: of
-        the sentences of its text) and no other's.
-
-        Raises:
-            ModelError: when the network computes nothing but NaN.
-        """
-        finished = self._engine.step() if self._engine.busy else []
-        settled = self._second_look.step()
-        failed, self._failed = self._failed, []
-        enforced: list[Enforcement] = []
-        required: list[Sentence] = []
-        for answer in finished:
-            if answer.number in self._enforced:
-                enforced += self._take(answer)
-            elif answer.number in self._requiring:
-                required += self._requiring.take(answer)
-            else:
-                settled += self._first(answer, failed)
-        done = [self._hand_out(*result) for result in settled if not result[0].found]
-        enforced += [self._enforcement(*result) for result in settled if result[0].found]
-        done += self._enforce_each(enforced, failed)
-        done = [*required, *self._requiring.settle(done)]
-        self._explain_each([sentence for sentence in done if sentence.unexplained], failed)
-        return [*failed, *(sentence for sentence in done if not sentence.error)]
-
-    def _first(self, answer: Finished, failed: list[Sentence]) -> list[tuple[Sentence, Result]]:
-        sentence = self._sentences.pop(answer.number)
-        try:
-            return self._judge(sentence, answer)
-        except Exception as error:
-            failed.append(_failed(sentence, error))
-            return []
-
-    def _enforce_each(
-        self, enforcements: list[Enforcement], failed: list[Sentence]
-    ) -> list[Sentence]:
-        """Enforce together what is well; where that fails, each by itself."""
-        try:
-            return self._enforce(enforcements) if enforcements else []
-        except Exception as error:
-            if len(enforcements) > 1:
-                each = (self._enforce_each([one], failed) for one in enforcements)
-                return [sentence for done in each for sentence in done]
-            failed.append(_failed(enforcements[0].sentence, error))
-            return []
-
-    def _explain_each(self, sentences: list[Sentence], failed: list[Sentence]) -> None:
-        """Explain sentences together; where that fails, each by itself."""
-        try:
-            if sentences:
-                self._explain(sentences)
-        except Exception as error:
-            if len(sentences) == 1:
-                failed.append(_failed(sentences[0], error))
-                return
-            for sentence in sentences:
-                self._explain_each([sentence], failed)
-
-    def _enforcement(self, sentence: Sentence, result: Result) -> Enforcement:
-        """What is to be seen to in a translation that was made without regard to its terms."""
-        enforcement = Enforcement(sentence, result.max_length, result.memory)
-        self._add(enforcement, result.hypotheses)
-        return enforcement
-
-    def _take(self, finished: Finished) -> list[Enforcement]:
-        """The enforcement that an answer belongs to, if it waits for no other."""
-        enforcement = self._enforced.pop(finished.number)
-        self._add(enforcement, finished.hypotheses)
-        enforcement.pending -= 1
-        return [] if enforcement.pending else [enforcement]
-
-    def _add(self, enforcement: Enforcement, found: Sequence[FinishedHypothesis]) -> None:
-        enforcement.add((self._text(hypothesis.tokens) for hypothesis in found), found)
-
-    def _enforce(self, enforcements: Sequence[Enforcement]) -> list[Sentence]:
-        """Ask for what is still to be tried; the sentences for which nothing is."""
-        done = []
-        for one, further in zip(enforcements, self._enforcer.requests(enforcements), strict=True):
-            one.begin(len(further))
-            for request in further:
-                self._enforced[self._engine.submit(request)] = one
-            if not further:
-                best = tuple(c.hypothesis for c in one.best(one.sentence.options.n_best))
-                signs = self._signs(one.sentence, best[0])
-                done.append(self._hand_out(one.sentence, Result(best, one.max_length, signs)))
-        return done
-
-    def _judge(self, sentence: Sentence, finished: Finished) -> list[tuple[Sentence, Result]]:
-        """Take a first translation; one that lacks something or looks wrong is sought again."""
-        found, limit, memory = finished.hypotheses, finished.max_length, finished.memory
-        if again := self._fidelity.again(sentence, found, limit, memory):
-            self._sentences[self._engine.submit(again)] = sentence
-            return []
-        if best := self._fidelity.best(sentence):
-            found, limit, memory = best.hypotheses, best.max_length, best.memory
-        signs = self._signs(sentence, found[0])
-        result = Result(found, limit, signs, memory)
-        if not signs:
-            return [(sentence, result)]
-        self._second_look.take(sentence, _request(sentence), result)
-        return []
-
-    def _signs(self, sentence: Sentence, best: FinishedHypothesis) -> tuple[Sign, ...]:
-        if sentence.languages is None or not is_guarded(sentence.options):
-            return ()
-        return Attempt(
-            source=sentence.shown,
-            target=self._text(best.tokens),
-            source_language=sentence.languages[0],
-            target_language=sentence.languages[1],
-            source_tokens=sentence.tokens,
-            target_tokens=best.tokens,
-            options=sentence.options,
-        ).signs
-
-    def _hand_out_anew(
-        self, sentence: Sentence, found: tuple[FinishedHypothesis, ...], max_length: int
-    ) -> Sentence:
-        result = Result(found, max_length, self._signs(sentence, found[0]))
-        return self._hand_out(sentence, result)
-
-    def _hand_out(self, sentence: Sentence, result: Result) -> Sentence:
-        self._fidelity.hand_out(sentence, result.hypotheses)
-        sentence.target_ids = [found.tokens for found in result.hypotheses]
-        sentence.token_scores = [found.token_scores for found in result.hypotheses]
-        sentence.signs = result.signs
-        sentence.max_length = result.max_length
-        reached = sentence.target_tokens == result.max_length
-        sentence.limit = result.max_length if reached else None
-        return sentence
 
 
 class Mailbox:
@@ -641,19 +421,10 @@ class Mailbox:
             raise error
 
 
-def _failed(sentence: Sentence, error: Exception) -> Sentence:
-    sentence.error = error
-    return sentence
-
-
 def _text(vocabulary: AnyVocabulary, tokens: Sequence[int]) -> str:
     return _CONTROL.sub(" ", vocabulary.decode(tokens)).strip()
 
 
 def _places_of(term: str, text: str) -> list[tuple[int, int]]:
-    """Where a text has a term, however it is capitalised."""
+    """Places at which a text has a term, however it is capitalised."""
     return [match.span() for match in re.finditer(re.escape(term), text, re.IGNORECASE)]
-
-
-def _request(sentence: Sentence) -> Request:
-    return Request(sentence.tokens, sentence.options, sentence.prefix)

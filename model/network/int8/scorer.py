@@ -18,7 +18,7 @@ from tformer.model.search.request import Pair
 
 
 class Int8Reader:
-    """A network that reads; satisfies `tformer.model.passes.alignment.Reader`."""
+    """A network that reads; satisfies `tformer.model.passes.interface.Scorer`."""
 
     def __init__(self, network: Int8, heads: AlignmentHeads | None = None) -> None:
         """A reader with the heads that were measured for a model; None takes the default."""
