@@ -29,6 +29,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol
 
+from tformer.model.engine.engine import Engine, Finished
 from tformer.model.engine.jobs import Item, Job, Outbox, Text, deliver
 from tformer.model.engine.queues import FifoQueue, Queue
 
@@ -63,8 +64,12 @@ class Work(Protocol[Item]):
     def cancel(self, sentences: Iterable[Item]) -> None:
         """Forget sentences."""
 
-    def step(self) -> Sequence[Item]:
-        """Take a step; returns sentences that are finished or have failed."""
+    @property
+    def engines(self) -> Sequence[Engine]:
+        """Engines of which a step is to be taken."""
+
+    def review(self, answers: Iterable[Finished]) -> Sequence[Item]:
+        """Go on with the answers of the engines' step; returns finished and failed sentences."""
 
 
 @dataclass(frozen=True)
@@ -358,7 +363,8 @@ class EngineThread(threading.Thread, Generic[Item]):
         return entry.sentences
 
     def _step(self) -> None:
-        finished = self._work.step()
+        answers = [answer for engine in self._work.engines for answer in engine.step()]
+        finished = self._work.review(answers)
         self.num_running = self._work.num_running
         self._outbox.pass_step()
         self._scheduler.observe(sum(sentence.target_tokens for sentence in finished))

@@ -146,15 +146,26 @@ class PassRunner:
         self._reads = [read for read in self._reads if read.task.sentence not in unwanted]
         self._rest()
 
+    @property
+    def engines(self) -> list[Engine]:
+        """Engines of which a step is to be taken."""
+        return [engine for engine in (self._engine, self._wider) if engine and engine.busy]
+
     def step(self) -> list[Sentence]:
-        """Take a step; returns the sentences that are finished, or have failed with their errors.
+        """Take a step of every engine; returns the sentences that are finished, or have failed.
 
         Raises:
             ModelError: the network computes nothing but NaN.
         """
-        for engine in (self._engine, self._wider):
-            if engine and engine.busy:
-                self._take(engine.step())
+        return self.review([answer for engine in self.engines for answer in engine.step()])
+
+    def review(self, answers: Iterable[Finished]) -> list[Sentence]:
+        """Go on with the answers of the engines' step.
+
+        Returns:
+            Sentences that are finished, or have failed with their errors.
+        """
+        self._take(answers)
         self._rest()
         self._steps += bool(self._reads)
         self._go_on()
