@@ -37,6 +37,25 @@ def serve(
     listen: Annotated[
         str, Option(metavar="HOST:PORT|unix:PATH", help="Listening address; port 0 is any.")
     ] = "127.0.0.1:50051",
+    http: Annotated[
+        str | None,
+        Option(
+            metavar="HOST:PORT",
+            help="Answer HTTP too: the APIs of LibreTranslate, DeepL, Google and OpenAI, JSON and "
+            "a page. Needs tformer[http].",
+        ),
+    ] = None,
+    page: Annotated[
+        bool, Option("--page/--no-page", help="Serve a page to translate with, at / of HTTP.")
+    ] = True,
+    cors: Annotated[
+        list[str] | None,
+        Option(
+            metavar="ORIGIN",
+            help="Origin of web pages that may call over HTTP, as https://example.org; "
+            "repeatable, * is every one.",
+        ),
+    ] = None,
     beam_size: Annotated[
         int, Option(metavar="N", help="Largest beam size of a request.")
     ] = DecodingOptions.beam_size,
@@ -113,7 +132,7 @@ def serve(
         bool, Option("--log-text", help="Log every text and its translation.")
     ] = False,
 ) -> None:
-    """Serve translations over gRPC.
+    """Serve translations over gRPC and HTTP.
 
     SIGTERM and Ctrl-C drain: accepted work is finished, new calls are refused; a second signal
     stops at once. SIGHUP reloads models and glossaries whose files have changed. The log on stderr
@@ -123,6 +142,7 @@ def serve(
     DecodingOptions(beam_size=beam_size)
     from tformer.server.access.address import Address
     from tformer.server.glossaries.catalog import GlossarySource
+    from tformer.server.http.options import HttpOptions
     from tformer.server.lifecycle import ServerOptions, run
     from tformer.server.limits import Limits
     from tformer.server.models import ModelSource, Settings
@@ -131,6 +151,7 @@ def serve(
     chosen = ServerOptions(
         models=tuple(ModelSource.parse(text) for text in model or [options.DEFAULT_MODEL]),
         listen=Address.parse(listen),
+        http=HttpOptions(Address.parse(http), tuple(cors or ()), page) if http else None,
         glossaries=tuple(map(GlossarySource.parse, glossary or [])),
         settings=Settings(
             device=device,

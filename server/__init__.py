@@ -1,7 +1,8 @@
-"""The gRPC server: gRPC in, engine out.
+"""The server: gRPC and HTTP in, engine out.
 
 lifecycle                     start, reload, drain, stop
 rpc/                          services, one method per RPC; messages <-> types
+http/                         the same service over HTTP, as other tools speak it
 client/                       the other side; needs no torch
 models                        loading and hot replacement of models
 scheduling                    the engines' scheduler for asyncio

@@ -18,6 +18,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -32,6 +33,7 @@ from tformer.server.access.tls import Certificates, TlsFiles
 from tformer.server.access.tokens import Authenticator
 from tformer.server.admission import Admission
 from tformer.server.glossaries.catalog import Glossaries, GlossarySource
+from tformer.server.http.options import HttpOptions
 from tformer.server.limits import DAY, Limits, check_range
 from tformer.server.models import Models, ModelSource, Settings
 from tformer.server.observability.metrics import Exporter, Metrics
@@ -41,6 +43,9 @@ from tformer.server.rpc.health import HealthService
 from tformer.server.rpc.service import TranslationService
 from tformer.server.translation_cache import TranslationCache
 from tformer.server.tuning import keep_what_is_loaded, prepare_threads, run_loop
+
+if TYPE_CHECKING:
+    from tformer.server.http.server import HttpServer
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +81,8 @@ class ServerOptions:
     """Characters of texts and translations that are kept, at most."""
     max_message_bytes: int = 4 << 20
     limits: Limits = field(default_factory=Limits)
+    http: HttpOptions | None = None
+    """HTTP beside gRPC; None for none."""
     grace: float = 30.0
     """Seconds that accepted work has after SIGTERM."""
     metrics: Address | None = None
@@ -107,11 +114,12 @@ class ServerOptions:
                 f"metrics at {self.metrics} can be read from other machines, and nothing protects "
                 "them: give --open-metrics if everybody may"
             )
-        if not (self.listen.is_local or self.tls or self.insecure):
-            raise UsageError(
-                f"{self.listen} can be reached from other machines and has no TLS: give "
-                "--tls-certificate and --tls-key, or --insecure if something else protects it"
-            )
+        for address in (self.listen, self.http and self.http.listen):
+            if address and not (address.is_local or self.tls or self.insecure):
+                raise UsageError(
+                    f"{address} can be reached from other machines and has no TLS: give "
+                    "--tls-certificate and --tls-key, or --insecure if something else protects it"
+                )
 
 
 class Server:
@@ -138,6 +146,7 @@ class Server:
         )
         self._health = HealthService()
         self._grpc = self._build()
+        self._http = self._open_http(options.http) if options.http else None
         self._exporter: Exporter | None = None
         self._socket = UnixSocket(options.listen.path) if options.listen.path else None
         self.address = options.listen
@@ -157,6 +166,11 @@ class Server:
             await server._close(0)
             raise
         return server
+
+    @property
+    def http_address(self) -> Address | None:
+        """Address of HTTP, with the port that the system chose."""
+        return self._http.address if self._http else None
 
     @property
     def metrics_port(self) -> int | None:
@@ -185,7 +199,8 @@ class Server:
         logger.info("stopped")
 
     async def _close(self, grace: float) -> None:
-        await self._grpc.stop(grace)
+        http = [self._http.close(grace)] if self._http else []
+        await asyncio.gather(self._grpc.stop(grace), *http)
         await self._models.close(0)
         self._service.close()
         if self._exporter:
@@ -200,11 +215,15 @@ class Server:
     async def _start(self) -> None:
         # Addresses first: one that is taken is found before the time that loading a model takes.
         self.address = self._bind()
+        if self._http:
+            self._http.bind()
         if self._options.metrics:
             self._exporter = self._metrics.serve(self._options.metrics)
         await self._glossaries.load()
         await self._models.load()
         await self._grpc.start()
+        if self._http:
+            await self._http.start()
         for name in ("", SERVICE.full_name):
             await self._health.set(name, SERVING)
         for model in self._models:
@@ -213,6 +232,7 @@ class Server:
             "serving",
             extra={
                 "address": str(self.address),
+                "http": str(self.http_address) if self._http else None,
                 "models": [model.name for model in self._models],
                 "glossaries": [glossary.name for glossary in self._glossaries],
                 "metrics_port": self.metrics_port,
@@ -234,6 +254,30 @@ class Server:
         names = (*ours, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, server)
         return server
+
+    def _open_http(self, chosen: HttpOptions) -> HttpServer:
+        """The HTTP side, with all that gRPC has.
+
+        Raises:
+            UsageError: its library is not installed.
+        """
+        try:
+            from tformer.server.http.server import HttpServer, Shared
+        except ImportError as error:
+            raise UsageError("HTTP needs another package: pip install 'tformer[http]'") from error
+        options = self._options
+        shared = Shared(
+            self._service,
+            self._models,
+            self._calls,
+            self._metrics,
+            options.limits,
+            options.tls,
+            options.max_message_bytes,
+            needs_key=not self._gate.is_open,
+            open_metrics=options.open_metrics or (chosen.listen.is_local and self._gate.is_open),
+        )
+        return HttpServer(chosen, shared)
 
     def _guards(self) -> list[grpc.aio.ServerInterceptor]:
         guards: list[grpc.aio.ServerInterceptor] = []

@@ -8,6 +8,9 @@ TformerError
 │   ├── UnknownModel    NOT_FOUND
 │   ├── UnknownGlossary NOT_FOUND
 │   ├── NoToken         UNAUTHENTICATED
+│   ├── PayloadTooLarge RESOURCE_EXHAUSTED, without RetryInfo
+│   ├── TooSlow         DEADLINE_EXCEEDED
+│   ├── TextFailed      as the text has failed
 │   └── NotAllowed      PERMISSION_DENIED
 └── others              INTERNAL
 """
@@ -51,6 +54,22 @@ class NotAllowed(ServerError):
     """The caller is known, and may not do this."""
 
 
+class PayloadTooLarge(ServerError):
+    """A body of HTTP is larger than the server reads."""
+
+
+class TooSlow(ServerError):
+    """A body of HTTP did not come in time."""
+
+
+class TextFailed(ServerError):
+    """One of the texts could not be translated, in an API that has no errors of single texts."""
+
+    def __init__(self, status: Status) -> None:
+        super().__init__(status.message)
+        self.status = status
+
+
 _CODES: dict[type[TformerError], grpc.StatusCode] = {
     UsageError: grpc.StatusCode.INVALID_ARGUMENT,
     Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
@@ -59,6 +78,8 @@ _CODES: dict[type[TformerError], grpc.StatusCode] = {
     UnknownGlossary: grpc.StatusCode.NOT_FOUND,
     NoToken: grpc.StatusCode.UNAUTHENTICATED,
     NotAllowed: grpc.StatusCode.PERMISSION_DENIED,
+    PayloadTooLarge: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    TooSlow: grpc.StatusCode.DEADLINE_EXCEEDED,
 }
 
 _BY_NUMBER = {code.value[0]: code for code in grpc.StatusCode}
@@ -75,11 +96,15 @@ def code_of(error: BaseException) -> grpc.StatusCode:
     """The status code that says what kind of error it is."""
     if isinstance(error, DecodeError):
         return grpc.StatusCode.INVALID_ARGUMENT
+    if isinstance(error, TextFailed):
+        return code_from(error.status)
     return _CODES.get(type(error), grpc.StatusCode.INTERNAL)  # type: ignore[arg-type]
 
 
 def status_of(error: BaseException) -> Status:
     """An error as it is told to a client; of a defect it learns nothing but that it is one."""
+    if isinstance(error, TextFailed):
+        return error.status
     code = code_of(error)
     status = Status(code=code.value[0], message=_message(error))
     if isinstance(error, Overloaded):

@@ -104,7 +104,7 @@ class Calls:
 
         ``door`` tells who may come in; None lets everybody in whom the gate knows.
         """
-        self._doors[service.full_name] = door or _everybody
+        self.open(service.full_name, door)
         return grpc.method_handlers_generic_handler(
             service.full_name,
             {
@@ -112,6 +112,10 @@ class Calls:
                 for method in service.methods
             },
         )
+
+    def open(self, service: str, door: Authoriser | None = None) -> None:
+        """Let callers into the methods of a service, which is given by its full name."""
+        self._doors[service] = door or _everybody
 
     def _handler(
         self, method: MethodDescriptor, behaviour: Callable[..., Any]
@@ -132,8 +136,8 @@ class Calls:
         behaviour: Callable[[Message, Call], Awaitable[Message]],
     ) -> Callable[[bytes, Context], Awaitable[Message]]:
         async def unary(message: bytes, context: Context) -> Message:
-            with _CallContext(self, method, context) as visit:
-                self._admit(visit.call, visit.metadata)
+            with CallContext(self, method, context) as visit:
+                self.admit(visit.call, visit.metadata)
                 return await behaviour(read(message), visit.call)
             return await visit.refuse(len(message))
 
@@ -146,8 +150,8 @@ class Calls:
         behaviour: Callable[[AsyncIterator[Message], Call], AsyncGenerator[Message, None]],
     ) -> Callable[[AsyncIterator[bytes], Context], Awaitable[None]]:
         async def stream(messages: AsyncIterator[bytes], context: Context) -> None:
-            with _CallContext(self, method, context) as visit:
-                self._admit(visit.call, visit.metadata)
+            with CallContext(self, method, context) as visit:
+                self.admit(visit.call, visit.metadata)
                 requests = (read(message) async for message in messages)
                 async with aclosing(behaviour(requests, visit.call)) as responses:
                     async for response in responses:
@@ -157,7 +161,7 @@ class Calls:
 
         return stream
 
-    def _admit(self, call: Call, metadata: Metadata) -> None:
+    def admit(self, call: Call, metadata: Metadata) -> None:
         """Let the caller in, before any work is done; nothing is awaited before this."""
         call.caller = self._gate.admit(str(metadata.get("authorization", "")))
         self._doors[call.method.rpartition(".")[0]](call.caller)
@@ -202,7 +206,7 @@ class Calls:
         note(logger, "call", facts)
 
 
-class _CallContext:
+class CallContext:
     """A call from its arrival to its end; errors become the status that `refuse` sends.
 
     A class and no generator, since every call passes here. It keeps no exception: the traceback of
@@ -220,7 +224,7 @@ class _CallContext:
         followed = is_followed(self.metadata)
         self._following = span(method, self.metadata) if followed else nullcontext(UNSEEN)
 
-    def __enter__(self) -> _CallContext:
+    def __enter__(self) -> CallContext:
         self._calls.enter()
         self._span = self._following.__enter__()
         self.call.notes |= self._span.notes

@@ -195,6 +195,11 @@ class TranslationService:
         language = pb.DetectedLanguage(language_code=found.language, confidence=found.confidence)
         return pb.DetectLanguageResponse(languages=[language])
 
+    async def detections(self, texts: Sequence[str]) -> list[Detection | None]:
+        """The languages of texts, which count when the same call translates them."""
+        sources, _ = self._languages("")
+        return await self._cut_aside(_all_detected, texts, sorted(sources))
+
     async def list_supported_languages(
         self, request: pb.ListSupportedLanguagesRequest, call: Call
     ) -> pb.ListSupportedLanguagesResponse:
@@ -420,6 +425,10 @@ def _detected(content: str, languages: Sequence[str]) -> Detection | None:
     if not any(map(str.isalpha, content)):
         return None
     return detect(content, languages)
+
+
+def _all_detected(contents: Sequence[str], languages: Sequence[str]) -> list[Detection | None]:
+    return [_detected(content, languages) for content in contents]
 
 
 def _key(model: ServedModel, order: CallOptions, content: Content) -> tuple[object, ...]:

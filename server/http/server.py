@@ -1,0 +1,164 @@
+"""Listening for HTTP in the event loop of the gRPC server."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from dataclasses import dataclass, replace
+
+from aiohttp import web
+
+from tformer.model.errors import ServerError
+from tformer.server.access.address import Address
+from tformer.server.access.tls import TlsFiles
+from tformer.server.http.backend import Backend
+from tformer.server.http.calls import HttpCalls
+from tformer.server.http.health import Probes
+from tformer.server.http.libretranslate import LibreTranslate
+from tformer.server.http.options import HttpOptions
+from tformer.server.http.own import OwnApi
+from tformer.server.http.policy import Policy
+from tformer.server.http.tls import FollowingContext
+from tformer.server.limits import Limits
+from tformer.server.models import Models
+from tformer.server.observability.metrics import Metrics
+from tformer.server.rpc.calls import Calls
+from tformer.server.rpc.service import TranslationService
+
+IDLE = 60.0
+"""Seconds that a connection may stay without a request, or with half of the head of one."""
+
+LINGERING = 2.0
+"""Seconds for which the rest of a refused body is still read, so that the refusal is."""
+
+HANDSHAKE = 10.0
+"""Seconds for a handshake of TLS."""
+
+BACKLOG = 1024
+
+
+@dataclass(frozen=True)
+class Shared:
+    """Parts of the gRPC server that HTTP uses."""
+
+    service: TranslationService
+    models: Models
+    calls: Calls
+    metrics: Metrics
+    limits: Limits
+    tls: TlsFiles | None
+    max_bytes: int
+    needs_key: bool
+    open_metrics: bool
+
+
+class HttpServer:
+    """The HTTP side of a server."""
+
+    def __init__(self, options: HttpOptions, shared: Shared) -> None:
+        """Nothing listens yet."""
+        self._options = options
+        self._shared = shared
+        self._backend = Backend(
+            shared.service,
+            shared.models,
+            HttpCalls(shared.calls),
+            shared.max_bytes,
+            shared.needs_key,
+        )
+        self._runner = web.AppRunner(
+            self._application(),
+            access_log=None,
+            handle_signals=False,
+            handler_cancellation=True,
+            keepalive_timeout=IDLE,
+            lingering_time=LINGERING,
+            shutdown_timeout=0.0,
+        )
+        self._socket: socket.socket | None = None
+        self._listener: asyncio.Server | None = None
+        self.address = options.listen
+        """Listening address, with the port that the system chose."""
+
+    def bind(self) -> Address:
+        """Take the address; connections are refused until `start`.
+
+        Raises:
+            ServerError: it is taken, or none of this machine.
+        """
+        listen = self._options.listen
+        try:
+            self._socket = _bound(listen)
+        except OSError as error:
+            raise ServerError(f"cannot listen at {listen} for HTTP ({error.strerror})") from error
+        self.address = replace(listen, port=self._socket.getsockname()[1])
+        return self.address
+
+    async def start(self) -> None:
+        """Begin to answer at the address that was taken."""
+        assert self._socket
+        tls = self._shared.tls
+        context = (
+            FollowingContext(tls, self._shared.metrics.handshakes.inc).context if tls else None
+        )
+        await self._runner.setup()
+        self._listener = await asyncio.get_running_loop().create_server(
+            self._connection,
+            sock=self._socket,
+            backlog=BACKLOG,
+            ssl=context,
+            ssl_handshake_timeout=HANDSHAKE if context else None,
+        )
+
+    async def close(self, grace: float) -> None:
+        """Let answers reach their clients for ``grace`` seconds, and end all connections."""
+        if self._listener:
+            self._listener.close()
+        elif self._socket:
+            self._socket.close()
+        if self._runner.server:
+            await self._runner.server.shutdown(grace)
+        await self._runner.cleanup()
+
+    def _connection(self) -> asyncio.Protocol:
+        """Protocol of a new connection; one beyond the bound is closed at once."""
+        server = self._runner.server
+        assert server
+        if len(server.connections) >= self._shared.limits.max_connections:
+            return _Refusing()
+        return server()
+
+    def _application(self) -> web.Application:
+        policy = Policy(self._options)
+        application = web.Application(middlewares=[policy.middleware])
+        application.on_response_prepare.append(policy.protect)
+        probes = Probes(
+            self._backend,
+            self._shared.metrics,
+            self._shared.calls.draining,
+            open_metrics=self._shared.open_metrics,
+        )
+        for api in (probes, LibreTranslate(self._backend), OwnApi(self._backend)):
+            application.add_routes(api.routes())
+        return application
+
+
+class _Refusing(asyncio.Protocol):
+    """A connection that is one too many."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
+
+
+def _bound(listen: Address) -> socket.socket:
+    family, _, _, _, place = socket.getaddrinfo(
+        listen.host, listen.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    found = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind(place)
+    except BaseException:
+        found.close()
+        raise
+    return found
