@@ -40,7 +40,7 @@ class Parameters:
     """Parameters of a request, by name."""
 
     values: Mapping[str, Any]
-    """Of JSON its values; of a form lists of strings."""
+    """Values of JSON; lists of strings of a form."""
     is_json: bool = False
     files: Mapping[str, Upload] = field(default_factory=dict)
 

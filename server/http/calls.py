@@ -37,7 +37,7 @@ _PRIVATE = frozenset({"authorization", "cookie", "proxy-authorization"})
 
 
 @dataclass(frozen=True)
-class Failure:
+class HttpFailure:
     """Reason why a request is refused."""
 
     status: int
@@ -50,7 +50,7 @@ class Failure:
     """True if the caller has shown a key, good or not."""
 
     @classmethod
-    def of(cls, details: Status) -> Failure:
+    def of(cls, details: Status) -> HttpFailure:
         """The failure that a google.rpc.Status tells of."""
         code = next((code for code in Code if code.value[0] == details.code), Code.UNKNOWN)
         seconds = retry_delay(details)
@@ -98,9 +98,9 @@ class HttpContext:
         """Ignore the message, which the details have."""
 
     @property
-    def failure(self) -> Failure:
+    def failure(self) -> HttpFailure:
         """Reason of the refusal."""
-        return Failure.of(Status.FromString(self.trailing[DETAILS_KEY]))
+        return HttpFailure.of(Status.FromString(self.trailing[DETAILS_KEY]))
 
 
 def peer_of(request: web.BaseRequest) -> str:
@@ -143,7 +143,7 @@ class Visit:
 
 
 Work = Callable[[Visit], Awaitable[web.StreamResponse]]
-Refuse = Callable[[Failure], web.Response]
+Refuse = Callable[[HttpFailure], web.Response]
 
 
 class HttpCalls:
@@ -182,7 +182,7 @@ class HttpCalls:
         return handle
 
 
-async def _refused(failure: Failure, visit: Visit, refuse: Refuse) -> web.StreamResponse:
+async def _refused(failure: HttpFailure, visit: Visit, refuse: Refuse) -> web.StreamResponse:
     """The answer to a request that has failed, or the end of one that had begun."""
     response = refuse(replace(failure, has_key=visit.has_key))
     response.headers.update(failure.headers)

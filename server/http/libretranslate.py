@@ -14,7 +14,7 @@ from tformer.model.errors import UsageError
 from tformer.server.http.answers import json_answer
 from tformer.server.http.backend import Backend, TextJob, TranslatedText, language_name
 from tformer.server.http.bodies import Parameters
-from tformer.server.http.calls import Failure, Visit
+from tformer.server.http.calls import HttpFailure, Visit
 from tformer.server.status import NotAllowed
 
 AUTO = "auto"
@@ -109,7 +109,7 @@ class LibreTranslate:
         return json_answer({"status": "ok"})
 
 
-def refuse(failure: Failure) -> web.Response:
+def refuse(failure: HttpFailure) -> web.Response:
     """Tell of a failure; a missing key is 400 and a wrong one 403, as clients expect."""
     status = failure.status
     if status == 401:

@@ -20,7 +20,7 @@ from tformer.protos.v1 import translation_pb2 as pb
 from tformer.server.http.answers import json_answer, json_text
 from tformer.server.http.backend import Backend
 from tformer.server.http.bodies import json_value, read_body
-from tformer.server.http.calls import Failure, Visit
+from tformer.server.http.calls import HttpFailure, Visit
 from tformer.server.rpc.messages import MAX_CONTENTS
 from tformer.server.status import code_from
 from tformer.server.utf8 import sendable
@@ -144,7 +144,7 @@ def message_json(message: Message) -> str:
     return json_format.MessageToJson(message, indent=None, ensure_ascii=False)
 
 
-def refuse(failure: Failure) -> web.Response:
+def refuse(failure: HttpFailure) -> web.Response:
     """Tell of a failure as Google's APIs do."""
     error = {
         "code": failure.status,
