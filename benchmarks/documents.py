@@ -62,24 +62,6 @@ _INLINE = set(
         "u",
     ]
 )
-_OF_RUNS = [
-    "r",
-    "t",
-    "rPr",
-    "b",
-    "i",
-    "lang",
-    "proofErr",
-    "span",
-    "bCs",
-    "iCs",
-    "lastRenderedPageBreak",
-    "noProof",
-    "color",
-    "sz",
-    "szCs",
-    "rFonts",
-]
 _FRONT = re.compile(r"\A(---|\+\+\+)\r?\n.*?\n\1\r?\n", re.DOTALL)
 
 
@@ -123,6 +105,19 @@ def of_markdown(data: bytes) -> object:
     return _Blocks(html).found, tokens, inline
 
 
+def of_commonmark(data: bytes) -> object:
+    """Blocks, and the inline tags without their order, by a parser of CommonMark alone."""
+    tokens = MarkdownIt("commonmark").parse(data.decode())
+    blocks = [(t.type, t.content if t.type in ("fence", "code_block") else "") for t in tokens]
+    inline = Counter(
+        (child.type, str(child.attrs.get("href") or child.attrs.get("src") or ""))
+        for token in tokens
+        for child in token.children or ()
+        if child.type not in ("text", "softbreak", "hardbreak")
+    )
+    return blocks, inline
+
+
 def of_html(data: bytes) -> object:
     """The tags, without their order within a sentence."""
     return Counter(re.findall(rb"</?[a-zA-Z][\w:-]*", data))
@@ -138,16 +133,24 @@ def of_xml(data: bytes) -> object:
 
 def of_package(data: bytes) -> object:
     """The parts, and in each the elements but runs and their texts."""
+    parts = {}
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        parts = {}
         for info in archive.infolist():
-            parts[info.filename] = Counter[str]()
-            if info.filename.endswith(".xml"):
-                for element in etree.fromstring(archive.read(info)).iter(etree.Element):
-                    parts[info.filename][etree.QName(element).localname] += 1
-                for name in _OF_RUNS:
-                    parts[info.filename].pop(name, None)
+            content = archive.read(info)
+            is_xml = info.filename.endswith(".xml") and content.strip()
+            parts[info.filename] = elements(etree.fromstring(content)) if is_xml else Counter()
     return parts
+
+
+def elements(tree: etree._Element) -> Counter[str]:
+    """The elements, but runs of text with their formats."""
+    found = Counter[str]()
+    for element in tree.iter(etree.Element):
+        name = etree.QName(element).localname
+        formats = [e for e in element.iterancestors() if etree.QName(e).localname == "rPr"]
+        if name not in ("r", "t", "rPr", "span", "proofErr", "lastRenderedPageBreak", "lang"):
+            found[name] += not formats
+    return found
 
 
 def of_subtitles(data: bytes) -> object:
@@ -207,7 +210,10 @@ def run() -> int:
     parser.add_argument("--beam-size", default="1")
     parser.add_argument("--limit", type=int, default=10_000, help="files, at most")
     parser.add_argument("--json", type=Path, dest="as_json")
+    parser.add_argument("--commonmark", action="store_true", help="no extensions of a site")
     arguments = parser.parse_args()
+    if arguments.commonmark:
+        REFEREES["markdown"] = of_commonmark
     loading.load_translator = functools.lru_cache(loading.load_translator)
     options = ["-m", arguments.model, "-s", arguments.source, "-t", arguments.target,
                "--beam-size", arguments.beam_size]  # fmt: skip

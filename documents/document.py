@@ -9,7 +9,7 @@ from typing import Protocol
 
 from tformer.documents.io.encoding import Encoded, simplified
 from tformer.documents.segments import Segment, problem_with, render
-from tformer.documents.verification import difference, find_damages
+from tformer.documents.verification import Fault, difference, find_damages
 from tformer.model.errors import InputError, UsageError
 
 
@@ -102,7 +102,8 @@ class TextDocument:
     """Finds the languages that the text of a file names."""
     skeleton: Callable[[str], object] | None = None
     """Structure that must be the same in a file and its translation, for formats in which the
-    words tell where segments begin; None to compare segments."""
+    words tell where segments begin; None to compare segments. Raises InputError for a file that is
+    malformed."""
     labels: Callable[[str, str], Iterable[Edit]] = lambda _, __: ()
     """Edits that name a language, given the text of a file and the language of what was written."""
 
@@ -171,16 +172,20 @@ class TextDocument:
             self.source.can_encode if self.escape is None else None,
         )
 
-    def _problem(self, changed: Mapping[str, str]) -> str | None:
+    @cached_property
+    def _own_skeleton(self) -> object:
+        return self.skeleton(self.source.text) if self.skeleton else None
+
+    def _problem(self, changed: Mapping[str, str]) -> Fault | None:
         """Fault of the file with some translations, if it is read again."""
         text = self._written(changed)
         try:
+            if self.skeleton:
+                same = self.skeleton(text) == self._own_skeleton
+                return None if same else Fault("the structure of the file would change")
             again = with_unique_ids(self.read(text))
         except InputError as error:
-            return f"the file would be refused: {error}"
-        if self.skeleton:
-            same = self.skeleton(text) == self.skeleton(self.source.text)
-            return None if same else "the structure of the file would change"
+            return Fault(f"the file would be refused: {error}")
         return difference(self.source.text, self.slots, text, again)
 
 

@@ -1,14 +1,15 @@
 """A written file, read again: its structure must be that of the source, whatever its format.
 
 What a file is without its segments must be the same, byte for byte, and every segment must have the
-placeholders it had. Where that fails, halves of the translations are tried until those that are to
-blame are found.
+placeholders it had. Where that fails and the file does not tell which translations are to blame,
+halves of them are tried until those are found.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from tformer.documents.segments import Segment
@@ -37,6 +38,15 @@ class VerifiedSlot(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Fault:
+    """Fault of a file with some translations."""
+
+    reason: str
+    blamed: frozenset[str] = frozenset()
+    """Ids of the segments that are known to be the cause; none if the file does not tell."""
+
+
 MOST_TRIALS = 120
 """Trials to find those to blame; what has not been found innocent by then is left as it was."""
 
@@ -45,7 +55,7 @@ UNSPELLABLE = "the encoding of the file lacks a character of it"
 
 def find_damages(
     changed: Mapping[str, str],
-    problem: Callable[[Mapping[str, str]], str | None],
+    problem: Callable[[Mapping[str, str]], Fault | None],
     can_encode: Callable[[str], bool] | None,
 ) -> dict[str, str]:
     """Translations that must be left out, with the reasons.
@@ -67,7 +77,7 @@ def find_damages(
 def _sift(
     items: Sequence[tuple[str, str]],
     good: dict[str, str],
-    problem: Callable[[Mapping[str, str]], str | None],
+    problem: Callable[[Mapping[str, str]], Fault | None],
     trials: Iterator[int],
     damages: dict[str, str],
 ) -> None:
@@ -81,7 +91,10 @@ def _sift(
     if found is None:
         good.update(items)
     elif len(items) == 1:
-        damages[items[0][0]] = found
+        damages[items[0][0]] = found.reason
+    elif found.blamed & dict(items).keys():
+        damages.update((id, found.reason) for id, _ in items if id in found.blamed)
+        _sift([i for i in items if i[0] not in found.blamed], good, problem, trials, damages)
     else:
         middle = len(items) // 2
         _sift(items[:middle], good, problem, trials, damages)
@@ -90,19 +103,21 @@ def _sift(
 
 def difference(
     before: str, old: Sequence[VerifiedSlot], after: str, new: Sequence[VerifiedSlot]
-) -> str | None:
+) -> Fault | None:
     """Difference in structure between a file and its source; None if there is none."""
     if len(old) != len(new):
-        return f"the file would have {len(new)} segments in the place of {len(old)}"
-    for a, b in zip(old, new, strict=True):
-        if _marks(a.segment) != _marks(b.segment):
-            return "its markup would be read as other markup"
-        if a.segment.target is not None and a.segment.text != b.segment.text:
-            return "the source text would change"
-    if any(slot.segment.target is not None for slot in old):
+        return Fault(f"the file would have {len(new)} segments in the place of {len(old)}")
+    pairs = [(a.segment, b.segment) for a, b in zip(old, new, strict=True)]
+    if other := frozenset(a.id for a, b in pairs if _marks(a) != _marks(b)):
+        return Fault("its markup would be read as other markup", other)
+    if other := frozenset(a.id for a, b in pairs if a.target is not None and a.text != b.text):
+        return Fault("the source text would change", other)
+    if any(a.target is not None for a, _ in pairs):
         return None
+    if other := frozenset(a.id for a, b in pairs if a.context != b.context):
+        return Fault("it would be read as a part of another kind", other)
     if _around(before, old) != _around(after, new):
-        return "the structure of the file would change"
+        return Fault("the structure of the file would change")
     return None
 
 

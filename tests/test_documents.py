@@ -455,7 +455,7 @@ def test_windows_keep_the_order() -> None:
     assert [result.segment for result in results] == list(segments)
 
 
-def test_a_line_of_a_megabyte_is_a_segment() -> None:
-    line = "word %s <b>bold</b> {x} " * 40_000
+def test_a_long_line_is_a_segment() -> None:
+    line = "word %s <b>bold</b> {x} " * 4_000
     document = open_document(line.encode(), "text")
-    assert document.with_translations(translated(document, shout)).count(b"%s") == 40_000
+    assert document.with_translations(translated(document, shout)).count(b"%s") == 4_000

@@ -243,6 +243,12 @@ def test_a_translation_that_would_become_structure_is_found() -> None:
     assert set(lines.damages({"a": "", "b": "z"})) == {"a"}
 
 
+def test_html_between_the_signs_of_a_quotation_stays() -> None:
+    assert shouted("> <div>\n> the door\n\nThe end.\n", "markdown") == (
+        "> <div>\n> the door\n\nTHE END.\n"
+    )
+
+
 def test_an_encoding_that_lacks_a_character_loses_no_file() -> None:
     header = PO.replace("UTF-8", "ISO-8859-1")
     data = f'{header}msgid "a"\nmsgstr ""\n\nmsgid "b"\nmsgstr ""\n'

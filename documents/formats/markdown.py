@@ -255,7 +255,10 @@ class _Body:
 
     def _html_slots(self, number: int, lines: Sequence[int]) -> Iterator[Slot]:
         start, end = self._lines[lines[0]].start(), self._lines[lines[1] - 1].end()
-        for slot in html_slots(self._text[start:end], start, f"{number}."):
+        html = self._text[start:end]
+        if self._tokens[number].level and re.search(r"^[ \t]*>", html, re.MULTILINE):
+            return  # HTML between the signs of a quotation
+        for slot in html_slots(html, start, f"{number}."):
             spans = [(edit.start, edit.end) for edit in slot.edits(slot.segment.text)]
             if not any(_MARKUP.search(self._text[first:last]) for first, last in spans):
                 yield slot

@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from tformer.documents.document import TextDocument, checked
+from tformer.documents.document import TextDocument
 from tformer.documents.formats.packages import PackageDocument, open_package
-from tformer.documents.formats.word import paragraph_slots
-from tformer.documents.io import xml
-from tformer.documents.io.encoding import decode
+from tformer.documents.formats.word import read_paragraphs
 
 _PARTS = re.compile(r"ppt/(?:slides/slide|notesSlides/notesSlide|diagrams/data)(\d+)\.xml")
 
@@ -29,7 +27,4 @@ def _wanted(names: Iterable[str]) -> Sequence[str]:
 
 
 def _read(data: bytes, name: str) -> TextDocument:
-    source = decode(data, name, xml.declared_encoding)
-    return checked(
-        TextDocument(source, lambda text: paragraph_slots(text, name, "a:"), xml.reference)
-    )
+    return read_paragraphs(data, name, "a:")

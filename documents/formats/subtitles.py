@@ -12,7 +12,7 @@ proportions of the source.
 import html
 import json
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import groupby, pairwise
@@ -79,7 +79,7 @@ def open_subrip(data: bytes, name: str) -> TextDocument:
         TextDocument(
             source,
             lambda text: _slots(_cues(list(_lines(text)), name, loose=True), str, str),
-            skeleton=_skeleton,
+            skeleton=lambda text: _skeleton(text, _cues(list(_lines(text)), name, loose=True)),
         )
     )
 
@@ -97,14 +97,15 @@ def open_webvtt(data: bytes, name: str) -> TextDocument:
         TextDocument(
             source,
             lambda text: _slots(_cues(_body(text), name), html.unescape, _escape),
-            skeleton=_skeleton,
+            skeleton=lambda text: _skeleton(text, _cues(_body(text), name)),
             labels=_labels,
         )
     )
 
 
-def _skeleton(text: str) -> object:
+def _skeleton(text: str, cues: Iterator[_Cue]) -> object:
     """The times, whether there is text for each, and the tags: a sentence may end elsewhere."""
+    deque(cues, maxlen=0)  # a time that cannot be read is found on the way
     lines = text.splitlines()
     times = [
         (line, bool(following.strip()))

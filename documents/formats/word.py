@@ -91,8 +91,48 @@ def _wanted(names: Iterable[str]) -> Sequence[str]:
 
 
 def _read(data: bytes, name: str) -> TextDocument:
+    return read_paragraphs(data, name)
+
+
+def read_paragraphs(data: bytes, name: str, prefix: str | None = None) -> TextDocument:
+    """Read a part of an Office document; see `paragraph_slots`.
+
+    Raises:
+        InputError: it is not well-formed.
+    """
     source = decode(data, name, xml.declared_encoding)
-    return checked(TextDocument(source, lambda text: paragraph_slots(text, name), xml.reference))
+    return checked(
+        TextDocument(
+            source,
+            lambda text: paragraph_slots(text, name, prefix),
+            xml.reference,
+            skeleton=lambda text: skeleton(xml.scan(text, name)),
+        )
+    )
+
+
+_RUN_PARTS = {"r", "t", *_NOISE}
+
+_TRANSLATED_ATTRIBUTES = re.compile(r"\s(?:descr|title)=(?:\"[^\"]*\"|'[^']*')")
+
+
+def skeleton(tokens: Sequence[Token]) -> list[str]:
+    """Elements of a part without runs and their formats; those of a paragraph in any order."""
+    opened: list[list[str]] = [[]]
+    position = 0
+    while position < len(tokens):
+        token = tokens[position]
+        if token.name == "p" and token.kind is TokenKind.OPEN:
+            opened.append([])
+        elif token.name == "p" and token.kind is TokenKind.CLOSE:
+            inside = sorted(opened.pop())
+            opened[-1].append("".join(inside))
+        elif token.name in ("rPr", "t"):
+            position = xml.end_of(tokens, position) - 1
+        elif token.name not in _RUN_PARTS and token.raw.strip():
+            opened[-1].append(_TRANSLATED_ATTRIBUTES.sub("", token.raw))
+        position += 1
+    return opened[0]
 
 
 def paragraph_slots(text: str, name: str, prefix: str | None = None) -> Iterator[Slot]:
@@ -117,7 +157,7 @@ def paragraph_slots(text: str, name: str, prefix: str | None = None) -> Iterator
 
 def _prefix(tokens: Sequence[Token]) -> str:
     """Prefix of Word's own elements: w: as a rule, nothing in a few files."""
-    root = next(token for token in tokens if token.kind is TokenKind.OPEN)
+    root = next(token for token in tokens if token.kind in (TokenKind.OPEN, TokenKind.EMPTY))
     names = (key for key, value in root.attributes.items() if value in _NAMESPACES)
     name = next((name for name in names if name.startswith("xmlns")), "xmlns:w")
     return name.removeprefix("xmlns").removeprefix(":") + ":" * (name != "xmlns")

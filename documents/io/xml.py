@@ -7,7 +7,7 @@ laughs; a document type that is only named is not fetched.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from types import MappingProxyType
 from xml.parsers import expat
@@ -98,7 +98,7 @@ def scan(text: str, name: str) -> list[Token]:
     return tokens
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Event:
     start: int
     kind: TokenKind
@@ -146,7 +146,7 @@ class _Events:
         # For `<x/>` Expat reports the end behind the tag, where that of another may begin.
         start = self._parser.CurrentByteIndex
         if self.found[-1].kind is TokenKind.OPEN and self._data[start - 2 : start] == b"/>":
-            self.found[-1] = replace(self.found[-1], kind=TokenKind.EMPTY)
+            self.found[-1].kind = TokenKind.EMPTY
         else:
             self._note(TokenKind.CLOSE, _local(name))
 

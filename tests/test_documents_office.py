@@ -1,0 +1,53 @@
+"""Parts of Office documents that real files have and few tests do."""
+
+import io
+import zipfile
+from collections.abc import Sequence
+
+import pytest
+
+from tformer.documents.registry import open_document
+from tformer.documents.translation import translate_segments
+
+W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+
+
+def shout(texts: Sequence[str]) -> list[str]:
+    return [text.upper() + " AND MORE OF IT" for text in texts]
+
+
+def package(parts: dict[str, str]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, text in parts.items():
+            archive.writestr(name, text)
+    return buffer.getvalue()
+
+
+def shouted(parts: dict[str, str], format: str) -> dict[str, str]:
+    document = open_document(package(parts), format)
+    translations = {r.segment.id: r.text for r in translate_segments(document.segments, shout)}
+    assert document.damages(translations) == {}
+    with zipfile.ZipFile(io.BytesIO(document.with_translations(translations))) as archive:
+        return {name: archive.read(name).decode() for name in archive.namelist()}
+
+
+def body(paragraphs: str) -> str:
+    return f"<w:document {W}><w:body>{paragraphs}</w:body></w:document>"
+
+
+def test_parts_without_anything_in_them() -> None:
+    parts = {"word/document.xml": body("<w:p><w:r><w:t>door</w:t></w:r></w:p>")}
+    parts["word/footnotes.xml"] = f"<w:footnotes {W}/>"
+    written = shouted(parts, "docx")
+    assert "DOOR" in written["word/document.xml"]
+    assert written["word/footnotes.xml"] == parts["word/footnotes.xml"]
+
+
+@pytest.mark.parametrize("bold", ["<w:rPr><w:b/></w:rPr>", "<w:rPr>\n <w:b/>\n</w:rPr>"])
+def test_formats_are_of_any_length_in_a_translation(bold: str) -> None:
+    """The usual format of a translation may be another one than that of its source."""
+    runs = f"<w:r>{bold}<w:t>door</w:t></w:r>\n<w:r><w:t xml:space='preserve'> opens</w:t></w:r>"
+    written = shouted({"word/document.xml": body(f"<w:p>\n {runs}\n</w:p>")}, "docx")
+    assert "DOOR" in written["word/document.xml"]
+    assert "OPENS" in written["word/document.xml"]
