@@ -52,7 +52,7 @@ types: $(VENV)/installed-dev
 	$(PIP) install --no-deps --target $(TYPES) .
 	cd $(TYPES) && MYPYPATH=. $(abspath $(BIN))/mypy --config-file $(CURDIR)/pyproject.toml \
 	    --python-executable $(abspath $(BIN))/python --explicit-package-bases \
-	    $(addprefix tformer/,cli daemon documents model server protos)
+	    $(addprefix tformer/,cli daemon dataset documents model server protos)
 
 protos: $(VENV)/installed-dev
 	$(BIN)/python -m tformer.protos.generate

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-PACKAGES = ("cli", "daemon", "documents", "model", "protos", "server")
+PACKAGES = ("cli", "daemon", "dataset", "documents", "model", "protos", "server")
 
 CLAUSE = re.compile(r"(What|Whether|How|Where|Which|Of|Those|Who|Whom|Whose|Why)\b")
 

@@ -346,7 +346,7 @@ def translate_files(
     with ExitStack() as stack:
         writer = stack.enter_context(lines.open_output(None)) if as_json else None
         summary = JobSummary(writer)
-        manifest = stack.enter_context(_manifest(folder)) if folder else None
+        manifest = stack.enter_context(manifest_of(folder)) if folder else None
         jobs = FileJobs(setup, manner, summary, folder, manifest, alone=not whole)
         total = sum(item.size for item in plan.items)
         with progress_bar("translating", total or None, data_on_stdout=as_json) as bar:
@@ -357,7 +357,7 @@ def translate_files(
 
 
 @contextmanager
-def _manifest(folder: Path) -> Iterator[Manifest]:
+def manifest_of(folder: Path) -> Iterator[Manifest]:
     """That of a folder, which is made.
 
     Raises:

@@ -21,8 +21,11 @@ _STEPS_OF_RATE = 1000
 class Bar:
     """Called with the size of each step. This one shows nothing."""
 
-    def __call__(self, size: float) -> None:
-        """A step was taken."""
+    def __call__(self, size: float, count: int = 1) -> None:
+        """A step was taken, in which so many things were done."""
+
+    def skip(self, size: float) -> None:
+        """So much had been done before."""
 
     def describe(self, text: str) -> None:
         """Say what is worked on."""
@@ -32,14 +35,22 @@ class Bar:
 
 
 class _Shown(Bar):
-    def __init__(self, progress: Progress, description: str, total: float | None) -> None:
+    def __init__(
+        self, progress: Progress, description: str, total: float | None, unit: str
+    ) -> None:
         self._progress = progress
+        self._unit = unit
+        self._done = 0
         self._task = progress.add_task(description, total=total, rate="")
-        self._times: deque[float] = deque(maxlen=_STEPS_OF_RATE)
+        self._steps: deque[tuple[float, int]] = deque(maxlen=_STEPS_OF_RATE)
 
-    def __call__(self, size: float) -> None:
-        self._times.append(time.monotonic())
+    def __call__(self, size: float, count: int = 1) -> None:
+        self._done += count
+        self._steps.append((time.monotonic(), self._done))
         self._progress.update(self._task, advance=size, rate=self._rate())
+
+    def skip(self, size: float) -> None:
+        self._progress.update(self._task, advance=size)
 
     def describe(self, text: str) -> None:
         self._progress.update(self._task, description=" ".join(text.split())[-40:])
@@ -48,13 +59,22 @@ class _Shown(Bar):
         self._progress.update(self._task, completed=size)
 
     def _rate(self) -> str:
-        seconds = self._times[-1] - self._times[0]
-        return f"{(len(self._times) - 1) / seconds:,.0f}/s" if seconds else ""
+        (first, before), (last, done) = self._steps[0], self._steps[-1]
+        seconds = last - first
+        return f"{(done - before) / seconds:,.0f}{self._unit}/s" if seconds else ""
 
 
 @contextmanager
-def progress_bar(description: str, total: float | None, *, data_on_stdout: bool) -> Iterator[Bar]:
+def progress_bar(
+    description: str, total: float | None, *, data_on_stdout: bool, unit: str = ""
+) -> Iterator[Bar]:
     """Show progress while the context lasts, with steps per second and the time that is left.
+
+    Args:
+        description: of what goes on.
+        total: size of all; None if nobody knows.
+        data_on_stdout: whether stdout is used for data.
+        unit: of what is counted, behind the rate.
 
     Nothing is shown unless stderr is a terminal, nor where data on the same terminal would mix
     with the bar.
@@ -80,4 +100,4 @@ def progress_bar(description: str, total: float | None, *, data_on_stdout: bool)
     )
     times = (TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, *times, console=Console(stderr=True), transient=True) as progress:
-        yield _Shown(progress, description, total)
+        yield _Shown(progress, description, total, unit)

@@ -10,6 +10,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from tformer.cli import lines, loading, options
+from tformer.cli.column_options import ColumnOptions
 from tformer.cli.decoding_options import takes_decoding_options
 from tformer.cli.exits import ExitStatus
 from tformer.cli.jobs import Manner
@@ -17,6 +18,7 @@ from tformer.cli.settings import Setup
 from tformer.cli.side_outputs import Evidence
 from tformer.cli.terms import GlossaryFiles, MemoryFiles, Terms
 from tformer.cli.translation_calls import TranslationCall
+from tformer.dataset.columns import PATTERN, Extra
 from tformer.documents.jobs.journal import Earlier
 from tformer.documents.registry import FORMATS
 from tformer.documents.segments import SegmentState
@@ -26,6 +28,7 @@ from tformer.model.text.languages import code_of
 
 WHOLE = "Files and folders"
 SIDE = "Side outputs"
+DATASETS = "Datasets"
 
 
 class Retranslate(StrEnum):
@@ -97,7 +100,8 @@ def translate(
         Option(
             "--format",
             metavar="FORMAT",
-            help=f"Format of the files, whatever their names: {', '.join(FORMATS)}.",
+            help=f"Format of the files, whatever their names: {', '.join(FORMATS)}. With --column: "
+            "of the text in the column, text, markdown or html.",
             rich_help_panel=WHOLE,
         ),
     ] = None,
@@ -146,6 +150,53 @@ def translate(
         bool,
         Option("--strict", help="Exit with status 9 if there are warnings.", rich_help_panel=WHOLE),
     ] = False,
+    column: Annotated[
+        list[str] | None,
+        Option(
+            "--column",
+            metavar="PATH",
+            help="Column to translate; may be given again. FILES are datasets then: Parquet, "
+            "Arrow, JSON Lines, CSV, TSV, or folders of them. Fields of structures: a.b.",
+            rich_help_panel=DATASETS,
+        ),
+    ] = None,
+    output_column: Annotated[
+        str,
+        Option(
+            "--output-column",
+            metavar="PATTERN",
+            help="Name of the column with translations, of {column}, {source} and {target}; "
+            "{column} alone replaces the text.",
+            rich_help_panel=DATASETS,
+        ),
+    ] = PATTERN,
+    where: Annotated[
+        str | None,
+        Option(
+            metavar="CONDITION",
+            help="Translate only rows such as 'lang == \"en\" and len(text) > 3'; others get null.",
+            rich_help_panel=DATASETS,
+        ),
+    ] = None,
+    add: Annotated[
+        list[Extra] | None,
+        Option(
+            "--add",
+            help="Add a column with the score, the source language or the warnings of each "
+            "translation; may be given again.",
+            rich_help_panel=DATASETS,
+        ),
+    ] = None,
+    dialect: Annotated[
+        str | None,
+        Option(
+            metavar="DIALECT",
+            help="Dialect of CSV and TSV: excel, excel-tab, tsv (without quotes), unix, or "
+            "settings such as 'delimiter=; quote=none header=no encoding=cp1252'; guessed if not "
+            "given.",
+            rich_help_panel=DATASETS,
+        ),
+    ] = None,
     *,
     decoding: DecodingOptions,
 ) -> ExitStatus:
@@ -154,20 +205,38 @@ def translate(
     Text is translated line by line: as many lines come out as go in, in the same order. Documents
     (Markdown, HTML, subtitles, PO, Word and others, by file name) keep markup, code, placeholders
     and white space. Folders, and patterns such as 'docs/**/*.md', are mirrored in the folder that
-    --output names; what is up to date there is left alone.
+    --output names; what is up to date there is left alone. With --column FILES are datasets, of
+    which these columns are translated; a CSV without --column is a document.
 
     A source language that is not given is detected and reported on stderr.
     """
     if len(target or ()) > 1:
         raise UsageError("--target is given more than once: a call translates to one language")
     evidence = Evidence(alignments, scores)
+    columns = ColumnOptions(tuple(column or ()), output_column, where, tuple(add or ()), dialect)
+    columns.refuse_alone()
     decoding = replace(decoding, alignments=alignments is not None, token_scores=scores is not None)
     remote = loading.Remote(server, server_ca) if server else None
-    call = TranslationCall(
+    manner = Manner(
+        _earlier(resume, force), force, STATES[retranslate], backup and in_place, in_place
+    )
+    dataset = None
+    if column:
+        if evidence or in_place or encoding or decoding.n_best > 1:
+            raise UsageError(
+                "--alignments, --scores, --in-place, --encoding and --n-best are not for datasets: "
+                "leave them out with --column; --add score adds scores, --dialect tells encodings"
+            )
+        from tformer.cli.datasets import DatasetCall
+
+        dataset = DatasetCall(
+            files or [lines.STDIN], output, columns, format, manner, copy_others, as_json, strict
+        )
+    call = dataset or TranslationCall(
         files or [lines.STDIN],
         output,
         format,
-        Manner(_earlier(resume, force), force, STATES[retranslate], backup and in_place, in_place),
+        manner,
         copy_others=copy_others,
         evidence=evidence,
         as_json=as_json,
@@ -177,7 +246,7 @@ def translate(
         encoding=encoding,
     )
     call.check()
-    if call.demands and memory:
+    if (decoding.target_prefix or decoding.required_terms) and memory:
         raise UsageError(
             "--memory reuses translations as they are: leave it out with --target-prefix, --require"
         )

@@ -39,7 +39,7 @@ GO = b"g"
 PATIENCE = 2.0
 """Seconds until a starter that says nothing is given up."""
 
-ROOMS = ("cli", "daemon", "documents", "model", "protos", "server")
+ROOMS = ("cli", "daemon", "dataset", "documents", "model", "protos", "server")
 
 # What Python and libraries read as they start.
 _READ_EARLY = ("PYTHON", "LC_", "LANG", "GRPC_", "NUMBA_")

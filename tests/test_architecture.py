@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parent.parent
-ROOMS = ("cli", "daemon", "server", "model", "protos", "documents")
+ROOMS = ("cli", "daemon", "dataset", "server", "model", "protos", "documents")
 
 # What a room may import of the others. The server is also used by the command line, but only
 # inside the functions that need it: nothing else is allowed to pay for gRPC.
@@ -14,10 +14,11 @@ MAY_IMPORT = {
     "model": set(),
     "protos": set(),
     "documents": {"model"},
+    "dataset": {"model", "documents"},
     # Documents for text/html alone: how a browser's text keeps its tags is known there.
     "server": {"model", "protos", "documents"},
     "daemon": {"model", "protos", "server"},
-    "cli": {"model", "server", "documents", "daemon"},
+    "cli": {"model", "server", "documents", "dataset", "daemon"},
 }
 
 # What is loaded to translate in int8 on the CPU: no torch but inside functions, at any depth.
@@ -36,6 +37,7 @@ WITHOUT_TORCH = (
     "model/pipeline/loading",
     "model/pipeline/wrapper",
     "documents",
+    "dataset",
 )
 
 SOURCES = sorted(path for room in ROOMS for path in (REPOSITORY / room).rglob("*.py"))

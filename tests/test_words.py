@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parent.parent
-FOLDERS = ("benchmarks", "cli", "daemon", "docs", "documents", "model", "server")
+FOLDERS = ("benchmarks", "cli", "daemon", "dataset", "docs", "documents", "model", "server")
 
 CLAUSE = re.compile(r"(What|Whether|How|Where|Which|Of|Those|Who|Whom|Whose|Why)\b")
 

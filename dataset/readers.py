@@ -1,0 +1,44 @@
+"""Readers of dataset files by format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tformer.dataset.blocks import Shard
+from tformer.dataset.delimited import DelimitedShard
+from tformer.dataset.dialects import TableDialect
+from tformer.dataset.ipc import IpcShard
+from tformer.dataset.jsonl import JsonlShard
+from tformer.dataset.parquet import ParquetShard
+from tformer.dataset.text_files import format_suffix
+from tformer.model.errors import InputError
+
+TABLES = frozenset({".csv", ".tsv", ".tab"})
+JSON_LINES = frozenset({".jsonl", ".ndjson", ".json"})
+PARQUET = frozenset({".parquet", ".pq"})
+ARROW = frozenset({".arrow", ".feather", ".ipc"})
+
+FORMATS = "Parquet, Arrow, Feather, JSON Lines (.gz, .zst), CSV and TSV (.gz, .zst)"
+
+
+def is_dataset(path: Path) -> bool:
+    """Return whether a file is one of a dataset, by its name."""
+    return format_suffix(path) in TABLES | JSON_LINES | PARQUET | ARROW
+
+
+def open_shard(path: Path, dialect: TableDialect | None = None) -> Shard:
+    """Open a file of a dataset; nothing is read yet.
+
+    Raises:
+        InputError: its name is of no format.
+    """
+    suffix = format_suffix(path)
+    if suffix in PARQUET:
+        return ParquetShard(path)
+    if suffix in ARROW:
+        return IpcShard(path)
+    if suffix in JSON_LINES:
+        return JsonlShard(path)
+    if suffix in TABLES:
+        return DelimitedShard(path, dialect)
+    raise InputError(f"{path}: is no dataset by its name: {FORMATS}")
