@@ -10,7 +10,7 @@ from tformer.model.errors import UsageError
 
 @dataclass(frozen=True)
 class ColumnOptions:
-    """What a user says of the columns of a dataset."""
+    """Columns of a dataset and what is made of them, as a user says it."""
 
     paths: tuple[str, ...]
     pattern: str = PATTERN

@@ -93,6 +93,8 @@ class DatasetReport:
             record = {"kind": "summary", "status": int(status), **self._record(seconds)}
             self.writer.write(json.dumps(record) + "\n")
         console.note(self._summary(seconds))
+        if new := self.counts.rows - self.num_kept:
+            console.note(f"{new / max(seconds, 1e-9):,.0f} rows/s")
         return status
 
     def _summary(self, seconds: float) -> str:
@@ -100,12 +102,11 @@ class DatasetReport:
         files = ", ".join(f"{self.outcomes[o]:,} {o}" for o in FileOutcome if self.outcomes[o])
         kept = f" ({self.num_kept:,} of an earlier run)" if self.num_kept else ""
         skipped = f" ({counts.skipped:,} left out by --where)" if counts.skipped else ""
-        rate = (counts.rows - self.num_kept) / max(seconds, 1e-9)
         return (
             f"files: {files or 'none'}; rows: {counts.rows:,}{kept}{skipped}; cells: "
             f"{counts.cells:,}, {counts.duplicates:,} of them duplicates that were translated "
             f"once; empty: {counts.empty:,}; words: {counts.words:,}; warnings: "
-            f"{counts.warnings:,}; {seconds:.1f} s, {rate:,.0f} rows/s"
+            f"{counts.warnings:,}; {seconds:.1f} s"
         )
 
     def _record(self, seconds: float) -> dict[str, object]:

@@ -30,6 +30,11 @@ BILINGUAL = frozenset({"po", "xliff", "tmx", "tsv"})
 NO_LINES = frozenset({".csv", ".xls", ".xlsx", ".ods"})
 """Endings of tables, which are lines only if somebody says so."""
 
+NEEDS_COLUMN = frozenset(
+    {".parquet", ".pq", ".arrow", ".feather", ".ipc", ".jsonl", ".ndjson", ".zst"}
+)
+"""Endings of datasets."""
+
 FOR_LINES = "--n-best, --target-prefix, --require, --alignments and --scores"
 
 
@@ -81,6 +86,11 @@ class TranslationCall:
         for path, name in zip(self.files, self._formats, strict=True):
             if name != LINES:
                 continue
+            if self.format is None and NEEDS_COLUMN & {end.lower() for end in path.suffixes[-2:]}:
+                raise InputError(
+                    f"{path}: is a dataset: name the columns to translate with --column, or add "
+                    f"--format {LINES} if it is one text a line"
+                )
             if path.suffix.lower() in NO_LINES and self.format is None:
                 raise InputError(
                     f"{path}: is a table, whose quotes and columns would be translated as words: "

@@ -37,7 +37,7 @@ class ArrowBlock:
         return int(self.batch.num_rows)
 
     def cells(self, column: Column) -> Cells:
-        """See `Block`."""
+        """See `RowBlock`."""
         import pyarrow as pa
 
         steps = nested.resolved(self.batch.schema, column.path, self.where)
@@ -49,7 +49,7 @@ class ArrowBlock:
         return Cells(array.to_pylist(), rows.tolist())
 
     def values(self, path: str) -> Sequence[Any]:
-        """See `Block`."""
+        """See `RowBlock`."""
         import pyarrow.compute as pc
 
         first, *rest = nested.value_steps(self.batch.schema, path, self.where)
@@ -161,7 +161,7 @@ def _arrays(
 
 
 def value_of(result: CellTranslation | None, extra: Extra | None) -> Any:
-    """What an output column holds of a result."""
+    """Value of a result in an output column."""
     if result is None:
         return None
     if extra is None:

@@ -42,16 +42,24 @@ Results = Mapping[str, Sequence[CellTranslation | None]]
 """By column path, for every cell of a block; None for a cell that is null or left out."""
 
 
-class Block(Protocol):
+class RowBlock(Protocol):
     """Some rows of a file."""
 
-    number: int
-    """Position among the blocks of the file, from 0."""
-    first_row: int
-    """Rows of the file before it."""
-    num_rows: int
-    size: float
-    """Bytes of the file that it takes, for progress."""
+    @property
+    def number(self) -> int:
+        """Position among the blocks of the file, from 0."""
+
+    @property
+    def first_row(self) -> int:
+        """Rows of the file before it."""
+
+    @property
+    def num_rows(self) -> int:
+        """Number of its rows."""
+
+    @property
+    def size(self) -> float:
+        """Bytes of the file that it takes, for progress."""
 
     def cells(self, column: Column) -> Cells:
         """Texts of a column.
@@ -85,7 +93,7 @@ class Shard(Protocol):
             UsageError: an output has the name of another column.
         """
 
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self) -> Iterator[RowBlock]:
         """Its rows, the same blocks each time.
 
         Raises:
@@ -93,7 +101,7 @@ class Shard(Protocol):
         """
 
     def write(
-        self, stream: BinaryIO, columns: Sequence[Column], results: Callable[[Block], Results]
+        self, stream: BinaryIO, columns: Sequence[Column], results: Callable[[RowBlock], Results]
     ) -> None:
         """Write the file with the results of all blocks as further columns.
 

@@ -63,15 +63,15 @@ class CellDocumentTranslator:
             for segment in document.segments
         ]
         for result in translate_segments(segments, asked.ask, window=max(1, len(segments))):
-            number, _, id = result.segment.id.partition(":")
+            at, _, id = result.segment.id.partition(":")
             own = replace(result, segment=replace(result.segment, id=id))
-            found.setdefault(int(number), []).append(own)
+            found.setdefault(int(at), []).append(own)
         for number, (text, document) in enumerate(zip(texts, opened, strict=True)):
             if document is None:
                 note = f"left as it was, since it cannot be read as {self.format}"
                 yield text, CellTranslation(text, warnings=(note,))
             else:
-                yield text, self._written(document, found.get(number, ()), asked)
+                yield text, self._written(document, found.get(number, []), asked)
 
     def _opened(self, text: str) -> Document | None:
         try:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from tformer.dataset.arrow_blocks import value_of
-from tformer.dataset.blocks import Block, Cells, CellTranslation, Results
+from tformer.dataset.blocks import Cells, CellTranslation, Results, RowBlock
 from tformer.dataset.columns import Column, Extra, refuse_taken
 from tformer.dataset.dialects import TableDialect, guessed
 from tformer.dataset.text_files import format_suffix, grouped, is_plain, opened
@@ -54,13 +54,13 @@ class TableBlock:
         return len(self.rows)
 
     def cells(self, column: Column) -> Cells:
-        """See `Block`."""
+        """See `RowBlock`."""
         at = self.shard.position(column.path)
         rows = [number for number, row in enumerate(self.rows) if row.cells]
         return Cells([self._checked(row).cells[at] for row in rows], rows)
 
     def values(self, path: str) -> Sequence[Any]:
-        """See `Block`."""
+        """See `RowBlock`."""
         at = self.shard.position(path)
         return [row.cells[at] if row.cells else None for row in self.rows]
 
@@ -151,7 +151,7 @@ class DelimitedShard:
             number, first_row = number + 1, first_row + len(group)
 
     def write(
-        self, stream: BinaryIO, columns: Sequence[Column], results: Callable[[Block], Results]
+        self, stream: BinaryIO, columns: Sequence[Column], results: Callable[[RowBlock], Results]
     ) -> None:
         """See `Shard`."""
         if self.dialect.header and self.header.cells:

@@ -73,8 +73,10 @@ def _first_shard(folder: Path) -> IpcShard | ParquetShard | None:
 def _card(text: str, before: Any, after: Any) -> str | None:
     """A dataset's card whose front matter lists the new columns."""
     front = _FRONT.match(text)
-    record = yaml.safe_load(front[1]) if front else None
-    if front is None or "dataset_info" not in record:
+    if front is None:
+        return None
+    record = yaml.safe_load(front[1])
+    if "dataset_info" not in record:
         return None
     infos = record["dataset_info"]
     for info in infos if isinstance(infos, list) else [infos]:

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from tformer.dataset.arrow_blocks import ArrowBlock, checked_schema, cut
 from tformer.dataset.arrow_library import arrow, blaming_file
-from tformer.dataset.blocks import Block, Results
+from tformer.dataset.blocks import Results, RowBlock
 from tformer.dataset.columns import Column
 
 _FILE = b"ARROW1"
@@ -50,7 +50,7 @@ class IpcShard:
                     number, first_row = number + 1, first_row + part.num_rows
 
     def write(
-        self, stream: BinaryIO, columns: Sequence[Column], results: Callable[[Block], Results]
+        self, stream: BinaryIO, columns: Sequence[Column], results: Callable[[RowBlock], Results]
     ) -> None:
         """See `Shard`."""
         pa = arrow(str(self.path))

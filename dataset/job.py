@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from tformer.dataset.blocks import Block, BlockTexts, Results, Shard, digest_of_texts
+from tformer.dataset.blocks import BlockTexts, Results, RowBlock, Shard, digest_of_texts
 from tformer.dataset.columns import Column
 from tformer.dataset.conditions import Condition
 from tformer.dataset.spool import BlockCounts, BlockResults, Spool
@@ -33,7 +33,7 @@ class Selection:
         """Find what cannot be done with a file; see `Shard.check`."""
         shard.check(self.columns, self.condition.names if self.condition else ())
 
-    def texts_of(self, block: Block) -> BlockTexts:
+    def texts_of(self, block: RowBlock) -> BlockTexts:
         """Everything in a block that is to be translated.
 
         Raises:
@@ -57,7 +57,7 @@ class Selection:
             digest_of_texts(texts),
         )  # fmt: skip
 
-    def _kept(self, block: Block) -> list[bool] | None:
+    def _kept(self, block: RowBlock) -> list[bool] | None:
         """For each row, whether it is to be translated; None for all."""
         if self.condition is None:
             return None
@@ -114,7 +114,7 @@ class ShardJob:
             raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
         self.spool.remove()
 
-    def _results(self, block: Block) -> Results:
+    def _results(self, block: RowBlock) -> Results:
         return self.spool.get(self.selection.texts_of(block)).cells
 
 

@@ -27,7 +27,7 @@ class Member:
     """A member of an object."""
 
     start: int
-    """Of its value."""
+    """Start of its value."""
     end: int
 
 
@@ -48,7 +48,7 @@ class TextPlace:
 
     parent: JsonObject
     name: str
-    """Of the member."""
+    """Name of the member."""
     value: Any
     """A text, None, or lists of these."""
 

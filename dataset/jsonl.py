@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from tformer.dataset.arrow_blocks import value_of
-from tformer.dataset.blocks import Block, Cells, CellTranslation, Results
+from tformer.dataset.blocks import Cells, CellTranslation, Results, RowBlock
 from tformer.dataset.columns import Column, refuse_taken
 from tformer.dataset.json_lines import (
     JsonObject,
@@ -48,7 +48,7 @@ class JsonlBlock:
         return [self._at(row, self._scanned, line) for row, line in enumerate(self.lines)]
 
     def cells(self, column: Column) -> Cells:
-        """See `Block`."""
+        """See `RowBlock`."""
         texts: list[str | None] = []
         rows: list[int] = []
         for row in range(self.num_rows):
@@ -71,7 +71,7 @@ class JsonlBlock:
         return self._at(row, lambda line: list(text_places(line, top, steps)), self.lines[row])
 
     def values(self, path: str) -> Sequence[Any]:
-        """See `Block`."""
+        """See `RowBlock`."""
         steps = tuple(path.split("."))
         return [value_at(json.loads(line), steps) if line.strip() else None for line in self.lines]
 
@@ -132,7 +132,7 @@ class JsonlShard:
                 number, first_row = number + 1, first_row + len(group)
 
     def write(
-        self, stream: BinaryIO, columns: Sequence[Column], results: Callable[[Block], Results]
+        self, stream: BinaryIO, columns: Sequence[Column], results: Callable[[RowBlock], Results]
     ) -> None:
         """See `Shard`."""
         for block in self.blocks():

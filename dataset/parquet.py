@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 from tformer.dataset.arrow_blocks import ArrowBlock, checked_schema, cut
 from tformer.dataset.arrow_library import arrow, blaming_file
-from tformer.dataset.blocks import BLOCK_ROWS, Block, Results
+from tformer.dataset.blocks import BLOCK_ROWS, Results, RowBlock
 from tformer.dataset.columns import Column
 
 GROUP_BYTES = 16 << 20
@@ -59,7 +59,7 @@ class ParquetShard:
                     yield block
 
     def write(
-        self, stream: BinaryIO, columns: Sequence[Column], results: Callable[[Block], Results]
+        self, stream: BinaryIO, columns: Sequence[Column], results: Callable[[RowBlock], Results]
     ) -> None:
         """See `Shard`."""
         pa = arrow(str(self.path))
@@ -87,7 +87,10 @@ class ParquetShard:
 
 def _settings(metadata: Any, schema: Any) -> dict[str, Any]:
     """Settings of a writer that writes as a file was written."""
-    settings: dict[str, Any] = {"version": _version(metadata.format_version)}
+    settings: dict[str, Any] = {
+        "version": _version(metadata.format_version),
+        "use_compliant_nested_type": False,  # names of items as they are
+    }
     if not metadata.num_row_groups:
         return settings
     group = metadata.row_group(0)
@@ -118,7 +121,9 @@ def _leaf_paths(schema: Any, codec: str) -> list[str]:
     import pyarrow.parquet as pq
 
     sink = io.BytesIO()
-    with pq.ParquetWriter(sink, schema, compression=codec) as writer:
+    with pq.ParquetWriter(
+        sink, schema, compression=codec, use_compliant_nested_type=False
+    ) as writer:
         writer.write_table(schema.empty_table())
     columns = pq.ParquetFile(io.BytesIO(sink.getvalue())).schema
     return [columns.column(i).path for i in range(len(columns))]

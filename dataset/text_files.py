@@ -65,10 +65,28 @@ def compressing(stream: BinaryIO, path: Path) -> Iterator[BinaryIO]:
             yield cast(BinaryIO, packed)
     elif suffix == ".zst":
         pa = arrow(str(path))
-        with pa.CompressedOutputStream(pa.PythonFile(stream, "w"), "zstd") as packed:
+        with pa.CompressedOutputStream(pa.PythonFile(_KeptOpen(stream), "w"), "zstd") as packed:
             yield cast(BinaryIO, packed)
     else:
         yield stream
+
+
+class _KeptOpen:
+    """A stream that is not closed by whoever writes to it."""
+
+    closed = False
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def write(self, data: bytes) -> int:
+        return self._stream.write(data)
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+    def close(self) -> None:
+        """Leave the stream open."""
 
 
 def lines_of(path: Path, stream: BinaryIO, encoding: str) -> Iterator[str]:
