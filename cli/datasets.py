@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -66,6 +66,10 @@ class DatasetCall:
                 f"--format {self.format}: with --column it is the format of the text in the "
                 f"column: {', '.join(CELL_FORMATS)}"
             )
+
+    def job(self) -> Callable[[Setup], ExitStatus]:
+        """Function that translates, given the settings."""
+        return self.run
 
     def run(self, setup: Setup) -> ExitStatus:
         """Translate.
