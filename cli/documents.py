@@ -9,7 +9,8 @@ from functools import cached_property
 from tformer.cli.languages import direction_of
 from tformer.cli.loading import AnyTranslator
 from tformer.cli.stats import Remark, Tally
-from tformer.documents.document import Document, DocumentLanguages
+from tformer.documents.document import Document
+from tformer.documents.languages import check_languages
 from tformer.documents.segments import Segment, SegmentState
 from tformer.documents.translation import (
     Answer,
@@ -17,7 +18,6 @@ from tformer.documents.translation import (
     translate_in_fragments,
     translate_segments,
 )
-from tformer.model.errors import InputError
 from tformer.model.options import DecodingOptions
 from tformer.model.text.normalization import same_language
 from tformer.model.text.offsets import word_pairs
@@ -68,7 +68,7 @@ class DocumentJob:
         if direction is None:
             return self.document.with_translations({})
         if segments:
-            check_languages(self.name, self.document.languages, direction)
+            check_languages(self.name, self.document.languages, direction.source, direction.target)
         model = _DocumentTranslator(translator, direction, options, self.name, tally, advance)
         translations = {}
         for result in translate_segments(segments, model.translate, window=len(segments)):
@@ -98,27 +98,6 @@ class DocumentJob:
             del translations[id]
             segment = next(segment for segment in again if segment.id == id)
             model.warn(segment.plain, f"left as it was, since {reason}")
-
-
-class OtherLanguageError(InputError):
-    """A file says that it has other languages than those asked for."""
-
-
-def check_languages(name: str, declared: DocumentLanguages, direction: Direction) -> None:
-    """Refuse a file whose own languages are others.
-
-    Raises:
-        OtherLanguageError: they are.
-    """
-    for way, said, wanted, option in (
-        ("from", declared.source, direction.source, "source"),
-        ("into", declared.target, direction.target, "target"),
-    ):
-        if said and not same_language(said, wanted):
-            raise OtherLanguageError(
-                f"{name}: says that it is translated {way} {said}, not {wanted}: name its "
-                f"languages with --{option}, or correct the file"
-            )
 
 
 @dataclass

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tformer.cli import console, lines
-from tformer.cli.documents import LINES, DocumentJob, OtherLanguageError
+from tformer.cli.documents import LINES, DocumentJob
 from tformer.cli.exits import ExitStatus
 from tformer.cli.journaled import Journaled, journal_for
 from tformer.cli.line_jobs import LineJob, line_format
@@ -31,6 +31,7 @@ from tformer.documents.existing import KEYED, Filled, filled_from
 from tformer.documents.jobs.journal import Earlier, Journal, part_path, refuse_unfinished
 from tformer.documents.jobs.manifest import Making, Manifest, Standing
 from tformer.documents.jobs.tree import JobFile, LeftOut, Plan, escapes
+from tformer.documents.languages import OtherLanguageError
 from tformer.documents.registry import open_document, read_bytes
 from tformer.documents.segments import SegmentState
 from tformer.model.errors import InputError, OutputError, TformerError

@@ -1,5 +1,6 @@
 """Detection of file formats, and their readers."""
 
+import json
 import re
 from collections.abc import Mapping
 from importlib import import_module
@@ -120,6 +121,41 @@ def format_of(path: Path, data: bytes = b"") -> str:
     return SUFFIXES.get(suffix) or _by_content(data[:1024].removeprefix(b"\xef\xbb\xbf"))
 
 
+def detect_format(name: str, data: bytes) -> str | None:
+    """The format of a file that somebody sent, by its name and content.
+
+    Args:
+        name: of the file; only its ending counts.
+        data: the whole file.
+
+    Returns:
+        One of `FORMATS`; None for what is of none of them, and not lines of text either.
+    """
+    suffix = Path(name).suffix.lower()
+    named = SUFFIXES.get(suffix)
+    if named and (named in PACKAGES or not data.startswith(b"PK\x03\x04")):
+        return named
+    if data.startswith(_OTHERS) or (suffix in _NO_LINES and named is None):
+        return None
+    found = _by_content(data[:1024].removeprefix(b"\xef\xbb\xbf"))
+    if found != "text":
+        return found
+    if looks_binary(data[:4096]):
+        return None
+    return "json" if _is_json(data) else "text"
+
+
+def _is_json(data: bytes) -> bool:
+    """Return whether a file is an object or a list of JSON."""
+    if data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] not in (b"{", b"["):
+        return False
+    try:
+        json.loads(data)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
 def _by_content(head: bytes) -> str:
     start = head.lstrip().lower()
     if head.startswith(b"PK\x03\x04"):
@@ -144,6 +180,17 @@ def _by_content(head: bytes) -> str:
         return "po"
     return "text"
 
+
+_OTHERS = (
+    b"%PDF",
+    b"{\\rtf",
+    b"\x89PNG",
+    b"GIF8",
+    b"\xff\xd8\xff",
+    b"\xd0\xcf\x11\xe0",
+    b"\x1f\x8b",
+)
+"""Beginnings of files of other formats: PDF, RTF, pictures, old Office documents, gzip."""
 
 _NO_LINES = frozenset(
     [

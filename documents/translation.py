@@ -66,7 +66,11 @@ def translate_segments(
 
 
 def _translate_group(group: list[Segment], translate: Translate) -> list[TranslatedSegment]:
-    conversation = converse(group)
+    return _held(converse(group), translate)
+
+
+def _held(conversation: Conversation, translate: Translate) -> list[TranslatedSegment]:
+    """The result of a conversation with a translator that can be called from here."""
     texts = next(conversation)
     while True:
         try:
@@ -95,8 +99,13 @@ def translate_in_fragments(
     segments: Sequence[Segment], translate: Translate
 ) -> list[TranslatedSegment]:
     """Translate segments piece by piece, between their placeholders: for those that failed."""
+    return _held(converse_in_fragments(segments), translate)
+
+
+def converse_in_fragments(segments: Sequence[Segment]) -> Conversation:
+    """As `translate_in_fragments`, for a translator that cannot be called from here."""
     pieces = [fragments(segment) for segment in segments]
-    texts = map(_text, translate([piece for own in pieces for piece in own]))
+    texts = map(_text, (yield [piece for own in pieces for piece in own]))
     return [
         _checked(TranslatedSegment(segment, joined(segment, islice(texts, len(own)))))
         for segment, own in zip(segments, pieces, strict=True)

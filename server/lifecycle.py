@@ -41,6 +41,7 @@ from tformer.server.rpc.admin import AdminService
 from tformer.server.rpc.calls import Calls, TokenNeeded, only_administrators
 from tformer.server.rpc.health import HealthService
 from tformer.server.rpc.service import TranslationService
+from tformer.server.storage import Storage
 from tformer.server.translation_cache import TranslationCache
 from tformer.server.tuning import keep_what_is_loaded, prepare_threads, run_loop
 
@@ -83,6 +84,8 @@ class ServerOptions:
     limits: Limits = field(default_factory=Limits)
     http: HttpOptions | None = None
     """HTTP beside gRPC; None for none."""
+    storage: Storage = field(default_factory=Storage)
+    """Memory for documents; a server has it for itself."""
     grace: float = 30.0
     """Seconds that accepted work has after SIGTERM."""
     metrics: Address | None = None
@@ -128,20 +131,21 @@ class Server:
     def __init__(self, options: ServerOptions) -> None:
         """Use `start`."""
         self._options = options
-        self._admission = Admission(options.queue_tokens)
-        self._metrics = Metrics(lambda: self._admission.tokens)
+        self.admission = Admission(options.queue_tokens)
+        self._metrics = Metrics(lambda: self.admission.tokens)
         self._models = Models(options.models, options.settings, self._metrics.watch)
         self._glossaries = Glossaries(options.glossaries)
         self._gate = Authenticator(options.tokens)
         self._calls = Calls(self._gate, self._metrics, options.limits)
-        self._service = TranslationService(
+        self.service = TranslationService(
             self._models,
-            self._admission,
+            self.admission,
             self._metrics,
             self._calls.draining,
             max_wait=options.settings.max_wait,
             cache=TranslationCache(options.cache_characters),
             glossaries=self._glossaries,
+            storage=replace(options.storage),
             log_text=options.log_text,
         )
         self._health = HealthService()
@@ -187,7 +191,7 @@ class Server:
     async def drain(self, grace: float) -> None:
         """Finish what was accepted, in at most ``grace`` seconds, refuse what is new, and stop."""
         deadline = time.monotonic() + grace
-        logger.info("draining", extra={"queue_tokens": self._admission.tokens})
+        logger.info("draining", extra={"queue_tokens": self.admission.tokens})
         await self._health.enter_graceful_shutdown()
         self._calls.draining.set()
         try:
@@ -202,7 +206,7 @@ class Server:
         http = [self._http.close(grace)] if self._http else []
         await asyncio.gather(self._grpc.stop(grace), *http)
         await self._models.close(0)
-        self._service.close()
+        self.service.close()
         if self._exporter:
             await asyncio.to_thread(self._exporter.close)
         self.leave_socket()
@@ -245,7 +249,7 @@ class Server:
         server = grpc.aio.server(interceptors=self._guards(), options=self._channel_options())
         server.add_generic_rpc_handlers(
             (
-                self._calls.handlers(SERVICE, self._service),
+                self._calls.handlers(SERVICE, self.service),
                 self._calls.handlers(ADMIN, admin, door=door),
             )
         )
@@ -267,7 +271,7 @@ class Server:
             raise UsageError("HTTP needs another package: pip install 'tformer[http]'") from error
         options = self._options
         shared = Shared(
-            self._service,
+            self.service,
             self._models,
             self._calls,
             self._metrics,

@@ -149,7 +149,7 @@ def has_calls(running: RunningServer, number: int) -> bool:
 def is_idle(running: RunningServer) -> bool:
     (served,) = running.server._models
     busy = not served.scheduler.scheduler.is_idle
-    return not (busy or running.server._admission.tokens)
+    return not (busy or running.server.admission.tokens)
 
 
 def counted(

@@ -98,7 +98,7 @@ def is_idle(running: RunningServer) -> bool:
     """Whether no token, row or task is left behind."""
     (served,) = running.server._models
     left = served.users or not served.scheduler.scheduler.is_idle
-    return not (left or running.server._admission.tokens or running.server._calls._active)
+    return not (left or running.server.admission.tokens or running.server._calls._active)
 
 
 def count(running: RunningServer, name: str, **labels: str) -> float:
@@ -254,7 +254,7 @@ def test_a_full_queue_refuses_and_says_when_to_come_again(model: Path) -> None:
     queue_tokens = estimate(long_request().contents) + 10
     with serving(model, queue_tokens=queue_tokens) as running, connected(running) as stub:
         occupying = stub.TranslateText.future(long_request())
-        wait_until(lambda: running.server._admission.tokens > queue_tokens / 2)
+        wait_until(lambda: running.server.admission.tokens > queue_tokens / 2)
         with pytest.raises(grpc.RpcError) as raised:
             stub.TranslateText(request("x"), timeout=30)
         assert raised.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED

@@ -224,7 +224,7 @@ def assert_nothing_is_left(server: RunningServer) -> None:
             (served,) = server.server._models
             left = [
                 served.users,
-                server.server._admission.tokens,
+                server.server.admission.tokens,
                 server.server._calls._active,
                 not served.scheduler.scheduler.is_idle,
                 len(served.scheduler.scheduler.queue),

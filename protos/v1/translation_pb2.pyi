@@ -31,6 +31,13 @@ class FinishReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FINISH_REASON_END_OF_SENTENCE: _ClassVar[FinishReason]
     FINISH_REASON_LENGTH: _ClassVar[FinishReason]
     FINISH_REASON_COPIED: _ClassVar[FinishReason]
+
+class ExistingTranslations(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    EXISTING_TRANSLATIONS_UNSPECIFIED: _ClassVar[ExistingTranslations]
+    EXISTING_TRANSLATIONS_KEEP: _ClassVar[ExistingTranslations]
+    EXISTING_TRANSLATIONS_REPLACE_FOR_REVIEW: _ClassVar[ExistingTranslations]
+    EXISTING_TRANSLATIONS_REPLACE_ALL: _ClassVar[ExistingTranslations]
 LENGTH_NORMALISATION_UNSPECIFIED: LengthNormalisation
 LENGTH_NORMALISATION_PAPER: LengthNormalisation
 LENGTH_NORMALISATION_AVERAGE: LengthNormalisation
@@ -46,6 +53,10 @@ FINISH_REASON_UNSPECIFIED: FinishReason
 FINISH_REASON_END_OF_SENTENCE: FinishReason
 FINISH_REASON_LENGTH: FinishReason
 FINISH_REASON_COPIED: FinishReason
+EXISTING_TRANSLATIONS_UNSPECIFIED: ExistingTranslations
+EXISTING_TRANSLATIONS_KEEP: ExistingTranslations
+EXISTING_TRANSLATIONS_REPLACE_FOR_REVIEW: ExistingTranslations
+EXISTING_TRANSLATIONS_REPLACE_ALL: ExistingTranslations
 
 class DecodingOptions(_message.Message):
     __slots__ = ("beam_size", "length_penalty", "n_best", "max_length", "min_length", "alignments", "token_scores", "length_normalisation", "early_stopping", "patience", "length_ratio", "length_offset", "coverage_penalty", "no_repeat_ngram_size", "repetition_penalty", "prefix_bias", "sampling", "temperature", "top_k", "top_p", "seed", "guard", "required_terms", "literals")
@@ -400,3 +411,87 @@ class GlossaryLanguagePair(_message.Message):
     source_language_code: str
     target_language_code: str
     def __init__(self, source_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ...) -> None: ...
+
+class DocumentConfig(_message.Message):
+    __slots__ = ("source_language_code", "target_language_code", "model", "name", "format", "options", "glossary_config", "existing_translations")
+    SOURCE_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
+    TARGET_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    GLOSSARY_CONFIG_FIELD_NUMBER: _ClassVar[int]
+    EXISTING_TRANSLATIONS_FIELD_NUMBER: _ClassVar[int]
+    source_language_code: str
+    target_language_code: str
+    model: str
+    name: str
+    format: str
+    options: DecodingOptions
+    glossary_config: GlossaryConfig
+    existing_translations: ExistingTranslations
+    def __init__(self, source_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., model: _Optional[str] = ..., name: _Optional[str] = ..., format: _Optional[str] = ..., options: _Optional[_Union[DecodingOptions, _Mapping]] = ..., glossary_config: _Optional[_Union[GlossaryConfig, _Mapping]] = ..., existing_translations: _Optional[_Union[ExistingTranslations, str]] = ...) -> None: ...
+
+class TranslateDocumentRequest(_message.Message):
+    __slots__ = ("config", "content")
+    CONFIG_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    config: DocumentConfig
+    content: bytes
+    def __init__(self, config: _Optional[_Union[DocumentConfig, _Mapping]] = ..., content: _Optional[bytes] = ...) -> None: ...
+
+class TranslateDocumentResponse(_message.Message):
+    __slots__ = ("content", "document")
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENT_FIELD_NUMBER: _ClassVar[int]
+    content: bytes
+    document: TranslatedDocument
+    def __init__(self, content: _Optional[bytes] = ..., document: _Optional[_Union[TranslatedDocument, _Mapping]] = ...) -> None: ...
+
+class StreamTranslateDocumentRequest(_message.Message):
+    __slots__ = ("config", "chunk")
+    CONFIG_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    config: DocumentConfig
+    chunk: bytes
+    def __init__(self, config: _Optional[_Union[DocumentConfig, _Mapping]] = ..., chunk: _Optional[bytes] = ...) -> None: ...
+
+class StreamTranslateDocumentResponse(_message.Message):
+    __slots__ = ("progress", "document", "chunk")
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENT_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    progress: DocumentProgress
+    document: TranslatedDocument
+    chunk: bytes
+    def __init__(self, progress: _Optional[_Union[DocumentProgress, _Mapping]] = ..., document: _Optional[_Union[TranslatedDocument, _Mapping]] = ..., chunk: _Optional[bytes] = ...) -> None: ...
+
+class DocumentProgress(_message.Message):
+    __slots__ = ("segments_done", "segments")
+    SEGMENTS_DONE_FIELD_NUMBER: _ClassVar[int]
+    SEGMENTS_FIELD_NUMBER: _ClassVar[int]
+    segments_done: int
+    segments: int
+    def __init__(self, segments_done: _Optional[int] = ..., segments: _Optional[int] = ...) -> None: ...
+
+class TranslatedDocument(_message.Message):
+    __slots__ = ("name", "format", "detected_language_code", "target_language_code", "model", "segments", "content_bytes", "warnings", "usage")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    DETECTED_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
+    TARGET_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    SEGMENTS_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    format: str
+    detected_language_code: str
+    target_language_code: str
+    model: str
+    segments: int
+    content_bytes: int
+    warnings: _containers.RepeatedCompositeFieldContainer[TranslationWarning]
+    usage: Usage
+    def __init__(self, name: _Optional[str] = ..., format: _Optional[str] = ..., detected_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., model: _Optional[str] = ..., segments: _Optional[int] = ..., content_bytes: _Optional[int] = ..., warnings: _Optional[_Iterable[_Union[TranslationWarning, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ...) -> None: ...

@@ -83,6 +83,16 @@ class TranslationServiceStub:
                 request_serializer=tformer_dot_protos_dot_v1_dot_translation__pb2.GetGlossaryRequest.SerializeToString,
                 response_deserializer=tformer_dot_protos_dot_v1_dot_translation__pb2.Glossary.FromString,
                 _registered_method=True)
+        self.TranslateDocument = channel.unary_unary(
+                '/tformer.v1.TranslationService/TranslateDocument',
+                request_serializer=tformer_dot_protos_dot_v1_dot_translation__pb2.TranslateDocumentRequest.SerializeToString,
+                response_deserializer=tformer_dot_protos_dot_v1_dot_translation__pb2.TranslateDocumentResponse.FromString,
+                _registered_method=True)
+        self.StreamTranslateDocument = channel.stream_stream(
+                '/tformer.v1.TranslationService/StreamTranslateDocument',
+                request_serializer=tformer_dot_protos_dot_v1_dot_translation__pb2.StreamTranslateDocumentRequest.SerializeToString,
+                response_deserializer=tformer_dot_protos_dot_v1_dot_translation__pb2.StreamTranslateDocumentResponse.FromString,
+                _registered_method=True)
 
 
 class TranslationServiceServicer:
@@ -156,6 +166,23 @@ class TranslationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def TranslateDocument(self, request, context):
+        """Translates a file of any format that the server reads; what is no text stays byte for byte. Its
+        sentences are translated together with those of other clients, some hundreds at a time. The file
+        and its translation are not kept, nor logged. A file that is larger than a message goes through
+        StreamTranslateDocument.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamTranslateDocument(self, request_iterator, context):
+        """As TranslateDocument, with the file in chunks, and news of how far the translation is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TranslationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -198,6 +225,16 @@ def add_TranslationServiceServicer_to_server(servicer, server):
                     servicer.GetGlossary,
                     request_deserializer=tformer_dot_protos_dot_v1_dot_translation__pb2.GetGlossaryRequest.FromString,
                     response_serializer=tformer_dot_protos_dot_v1_dot_translation__pb2.Glossary.SerializeToString,
+            ),
+            'TranslateDocument': grpc.unary_unary_rpc_method_handler(
+                    servicer.TranslateDocument,
+                    request_deserializer=tformer_dot_protos_dot_v1_dot_translation__pb2.TranslateDocumentRequest.FromString,
+                    response_serializer=tformer_dot_protos_dot_v1_dot_translation__pb2.TranslateDocumentResponse.SerializeToString,
+            ),
+            'StreamTranslateDocument': grpc.stream_stream_rpc_method_handler(
+                    servicer.StreamTranslateDocument,
+                    request_deserializer=tformer_dot_protos_dot_v1_dot_translation__pb2.StreamTranslateDocumentRequest.FromString,
+                    response_serializer=tformer_dot_protos_dot_v1_dot_translation__pb2.StreamTranslateDocumentResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -425,6 +462,60 @@ class TranslationService:
             '/tformer.v1.TranslationService/GetGlossary',
             tformer_dot_protos_dot_v1_dot_translation__pb2.GetGlossaryRequest.SerializeToString,
             tformer_dot_protos_dot_v1_dot_translation__pb2.Glossary.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TranslateDocument(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tformer.v1.TranslationService/TranslateDocument',
+            tformer_dot_protos_dot_v1_dot_translation__pb2.TranslateDocumentRequest.SerializeToString,
+            tformer_dot_protos_dot_v1_dot_translation__pb2.TranslateDocumentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamTranslateDocument(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/tformer.v1.TranslationService/StreamTranslateDocument',
+            tformer_dot_protos_dot_v1_dot_translation__pb2.StreamTranslateDocumentRequest.SerializeToString,
+            tformer_dot_protos_dot_v1_dot_translation__pb2.StreamTranslateDocumentResponse.FromString,
             options,
             channel_credentials,
             insecure,

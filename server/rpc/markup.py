@@ -62,7 +62,7 @@ class Page:
     ) -> list[str] | pb.Translation:
         """Further texts to translate, or the page in another language."""
         try:
-            return self._conversation.send(map(_answer, texts, parts))
+            return self._conversation.send(map(answer_of, texts, parts))
         except StopIteration as ended:
             return self._translation(ended.value)
 
@@ -94,7 +94,8 @@ def _each_once(uses: Iterable[pb.TermUse]) -> list[pb.TermUse]:
     return list({(use.source_term, use.target_term, use.honoured): use for use in uses}.values())
 
 
-def _answer(text: str, part: pb.Translation) -> str | Answer:
+def answer_of(text: str, part: pb.Translation) -> str | Answer:
+    """A translation, with its words aligned if there are alignments."""
     if not part.hypotheses:
         return part.translated_text
     links = links_from(part.hypotheses[0])

@@ -31,8 +31,11 @@ if TYPE_CHECKING:
 PLAIN_TEXT = "text/plain"
 HTML = "text/html"
 
-NAMES = ("source_language_code", "target_language_code", "model", "mime_type")
-"""Fields of a call that name something."""
+Configuration = pb.TranslateTextRequest | pb.StreamConfig | pb.DocumentConfig
+"""Messages that say how to translate."""
+
+NAMES = ("source_language_code", "target_language_code", "model", "mime_type", "name", "format")
+"""Fields of such messages that name something; not every one has all."""
 
 LONGEST_NAME = 4096
 """Characters of such a name, at most; the name of the daemon's model is a path."""
@@ -145,23 +148,37 @@ class CallOptions:
         Raises:
             UsageError: it asks for the impossible.
         """
-        for name in NAMES:
-            if (length := len(getattr(message, name))) > LONGEST_NAME:
-                raise UsageError(f"{name} has {length} characters, more than {LONGEST_NAME}")
         if message.mime_type not in ("", PLAIN_TEXT, HTML):
             raise UsageError(f"mime_type must be {PLAIN_TEXT} or {HTML}, not {message.mime_type!r}")
+        order = replace(cls._of(message), html=message.mime_type == HTML)
+        if order.html:
+            _check_whole(order.options, HTML)
+        return order
+
+    @classmethod
+    def of_document(cls, message: pb.DocumentConfig) -> CallOptions:
+        """Options for all texts of a document.
+
+        Raises:
+            UsageError: it asks for the impossible.
+        """
+        order = cls._of(message)
+        _check_whole(order.options, "a document")
+        return order
+
+    @classmethod
+    def _of(cls, message: Configuration) -> CallOptions:
+        for name in NAMES:
+            if (length := len(getattr(message, name, ""))) > LONGEST_NAME:
+                raise UsageError(f"{name} has {length} characters, more than {LONGEST_NAME}")
         options = options_from(message.options)
-        order = cls(
+        return cls(
             source=message.source_language_code,
             target=message.target_language_code,
             model=message.model,
             options=options,
-            html=message.mime_type == HTML,
             weight=estimate(options.required_terms),
         )
-        if order.html:
-            _check_html(order.options)
-        return order
 
     def options_for(self, content: Content) -> DecodingOptions:
         """Decoding options of one of the texts.
@@ -176,12 +193,12 @@ class CallOptions:
         return replace(self.options, target_prefix=content.prefix)
 
 
-def _check_html(options: DecodingOptions) -> None:
+def _check_whole(options: DecodingOptions, what: str) -> None:
     """Refuse what only a text of one piece has."""
     if options.n_best > 1 or options.alignments or options.token_scores:
-        raise UsageError(f"{HTML} has one translation, without alignments and scores of tokens")
+        raise UsageError(f"{what} has one translation, without alignments and scores of tokens")
     if options.required_terms:
-        raise UsageError(f"{HTML} takes no required terms")
+        raise UsageError(f"{what} takes no required terms")
 
 
 def options_from(message: pb.DecodingOptions) -> DecodingOptions:
