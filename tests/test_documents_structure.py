@@ -40,7 +40,8 @@ def name_of(path: Path) -> str:
 
 def translated(document: Document, translator: Translator) -> bytes:
     job = DocumentJob("file", document)
-    choice = LanguageChoice.among(translator, "en", "de")
+    languages = translator.languages
+    choice = LanguageChoice.among(languages, languages, "en", "de")
     options = DecodingOptions(beam_size=1)
     return job.translate(translator, choice, options, Tally(), lambda: None)
 

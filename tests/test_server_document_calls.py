@@ -14,12 +14,12 @@ import pytest
 from serving import RunningServer, serving
 
 from tformer.cli.documents import DocumentJob
-from tformer.cli.languages import LanguageChoice
 from tformer.cli.stats import Tally
 from tformer.documents.registry import open_document
 from tformer.model.checkpoint.layout import find_model
 from tformer.model.options import DecodingOptions
 from tformer.model.pipeline.translator import Translator
+from tformer.model.vocabulary.language_choice import LanguageChoice
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.protos.v1.translation_pb2_grpc import TranslationServiceStub
 from tformer.server.access.tokens import hash_token
@@ -95,7 +95,7 @@ def refusal(call: Callable[[], object]) -> tuple[grpc.StatusCode, str]:
 
 def test_documents_are_those_of_the_command_line(model: Path, stub: TranslationServiceStub) -> None:
     offline = Translator.load(model, device="cpu", dtype="int8")
-    choice = LanguageChoice.among(offline, "en", "de")
+    choice = LanguageChoice.among(("en", "de"), ("en", "de"), "en", "de")
     options = DecodingOptions(**DECODING)  # type: ignore[arg-type]
     for path in FILES:
         job = DocumentJob(path.name, open_document(path))
