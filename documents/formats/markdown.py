@@ -200,7 +200,12 @@ def _link_end(content: str, raw: str, token: Token) -> str:
     if raw not in ("]", "][]"):
         return raw
     end = token.meta["place"][0]
-    return f"][{content[_label_start(content, end) : end]}]"
+    label = content[_label_start(content, end) : end]
+    return raw if _CODE.fullmatch(label) else f"][{label}]"
+
+
+_CODE = re.compile(r"(`+)[^`\n]+\1")
+"""Pattern of code alone, which stays."""
 
 
 def _label_start(content: str, end: int) -> int:

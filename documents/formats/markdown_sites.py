@@ -49,7 +49,8 @@ _API = re.compile(r":::\s+[\w/]+(?:\.\w+)+")
 _EXPORT = re.compile(r"export\s+(?:const|let|var|default|function|async|class|\{)|import\s+\{?\s*$")
 _VERBATIM = re.compile(
     r"\{%-?\s*(?P<tag>highlight|raw|codeblock|code|comment|mermaid|verbatim)\b"
-    r"|\{\{[<%]\s*(?P<short>highlight|mermaid|katex|math)\b|(?P<math>\$\$)|(?P<latex>\\\[)"
+    r"|\{\{[<%]\s*(?P<short>[\w-]*(?:code|highlight|mermaid|katex|math|chart|diagram|plantuml|kroki"
+    r"|raw|script|style)[\w-]*)(?=[\s>%])(?![^\n]*/\s*[>%]\}\})|(?P<math>\$\$)|(?P<latex>\\\[)"
     r"|(?P<comment>%%)\s*\Z|\\begin\{(?P<environment>\w+\*?)\}"
 )
 _LONE_MARKER = re.compile(r"\[\^[^\]\s]+\]:")

@@ -92,7 +92,7 @@ def open_package(
     data: bytes,
     name: str,
     kind: str,
-    wanted: Callable[[Iterable[str]], Sequence[str]],
+    wanted: Callable[[Mapping[str, bytes]], Sequence[str]],
     read: Callable[[bytes, str], TextDocument],
     labels: Mapping[str, Callable[[bytes, str], bytes]] | None = None,
 ) -> PackageDocument:
@@ -102,7 +102,7 @@ def open_package(
         data: the file.
         name: what to call it in a message.
         kind: what it should be, for the same.
-        wanted: chooses, of the names of the parts, those to translate; none if it is another kind.
+        wanted: chooses, of the parts, those to translate; none if it is another kind.
         read: reads such a part.
         labels: what writes the language into a part, by its name.
 

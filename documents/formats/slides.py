@@ -1,15 +1,20 @@
-"""PowerPoint presentations (.pptx): the paragraphs of slides and of their notes."""
+"""PowerPoint presentations (.pptx): the paragraphs of slides, their notes, diagrams and charts."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
 
-from tformer.documents.document import TextDocument
+from tformer.documents.formats.office_parts import OfficeParts
 from tformer.documents.formats.packages import PackageDocument, open_package
 from tformer.documents.formats.word import read_paragraphs
 
-_PARTS = re.compile(r"ppt/(?:slides/slide|notesSlides/notesSlide|diagrams/data)(\d+)\.xml")
+_PARTS = OfficeParts(
+    main=re.compile(r".*presentationml\.slide\+xml"),
+    others=re.compile(
+        r".*(?:presentationml\.notesSlide|drawingml\.(?:chart|diagramData|diagramDrawing))\+xml"
+    ),
+    names=re.compile(r"ppt/(?:slides/slide|notesSlides/notesSlide|diagrams/data)(\d+)\.xml"),
+)
 
 
 def open_pptx(data: bytes, name: str) -> PackageDocument:
@@ -18,13 +23,4 @@ def open_pptx(data: bytes, name: str) -> PackageDocument:
     Raises:
         InputError: it is damaged, hostile, or something else.
     """
-    return open_package(data, name, "a PowerPoint presentation", _wanted, _read)
-
-
-def _wanted(names: Iterable[str]) -> Sequence[str]:
-    found = [(name, match) for name in names if (match := _PARTS.fullmatch(name))]
-    return [name for name, _ in sorted(found, key=lambda pair: (pair[0][:8], int(pair[1][1])))]
-
-
-def _read(data: bytes, name: str) -> TextDocument:
-    return read_paragraphs(data, name, "a:")
+    return open_package(data, name, "a PowerPoint presentation", _PARTS.of, read_paragraphs)

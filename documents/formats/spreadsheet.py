@@ -8,18 +8,23 @@ formats is translated run by run.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from tformer.documents.building import Builder
 from tformer.documents.document import Slot, TextDocument, checked, replacing
+from tformer.documents.formats.office_parts import OfficeParts
 from tformer.documents.formats.packages import PackageDocument, open_package, texts_of
 from tformer.documents.inline.interface import is_identifier
 from tformer.documents.io import xml
 from tformer.documents.io.encoding import decode
 from tformer.documents.io.xml import Token, TokenKind
 
-_PARTS = re.compile(r"xl/(?:sharedStrings|worksheets/sheet\d+|comments\d*)\.xml")
-_NAMING = re.compile(r"xl/(?:tables/.*|pivotCache/pivotCacheDefinition\d*)\.xml")
+_PARTS = OfficeParts(
+    main=re.compile(r".*spreadsheetml\.worksheet\+xml"),
+    others=re.compile(r".*spreadsheetml\.(?:sharedStrings|comments)\+xml"),
+    names=re.compile(r"xl/(?:sharedStrings|worksheets/\w+|comments\d*)\.xml", re.IGNORECASE),
+)
+_NAMING = re.compile(r"xl/(?:tables/.*|pivotCache/pivotCacheDefinition\d*)\.xml", re.IGNORECASE)
 
 
 def open_xlsx(data: bytes, name: str) -> PackageDocument:
@@ -39,12 +44,7 @@ def open_xlsx(data: bytes, name: str) -> PackageDocument:
         source = decode(content, part, xml.declared_encoding)
         return checked(TextDocument(source, lambda text: _slots(text, part, named), xml.reference))
 
-    return open_package(data, name, "an Excel workbook", _wanted, read)
-
-
-def _wanted(names: Iterable[str]) -> Sequence[str]:
-    found = sorted(name for name in names if _PARTS.fullmatch(name))
-    return found if any(name.startswith("xl/worksheets/") for name in found) else []
+    return open_package(data, name, "an Excel workbook", _PARTS.of, read)
 
 
 def _slots(text: str, name: str, named: set[str]) -> Iterator[Slot]:

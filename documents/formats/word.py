@@ -8,11 +8,12 @@ alone. A translated paragraph gets new runs, without the marks that Word's spell
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from tformer.documents.building import Builder
 from tformer.documents.document import Edit, Slot, TextDocument, checked
+from tformer.documents.formats.office_parts import OfficeParts
 from tformer.documents.formats.packages import PackageDocument, open_package
 from tformer.documents.io import xml
 from tformer.documents.io.encoding import decode
@@ -20,7 +21,17 @@ from tformer.documents.io.xml import Token, TokenKind
 from tformer.documents.segments import Inline, Mark, PlaceholderKind, Segment, parts
 from tformer.model.text.normalization import same_language
 
-_PARTS = re.compile(r"word/(?:document\d*|(?:header|footer)\d*|footnotes|endnotes|comments)\.xml")
+_PARTS = OfficeParts(
+    main=re.compile(r".*word.*\.main\+xml"),
+    others=re.compile(
+        r".*(?:wordprocessingml\.(?:header|footer|footnotes|endnotes|comments)"
+        r"|drawingml\.(?:chart|diagramData|diagramDrawing))\+xml"
+    ),
+    names=re.compile(r"word/(?:document\d*|(?:header|footer)\d*|footnotes|endnotes|comments)\.xml"),
+)
+
+# Roots of parts whose paragraphs are those of drawings.
+_DRAWINGS = {"chartSpace", "dataModel", "drawing", "sld", "notes", "cmLst"}
 
 # Elements around runs whose text is part of the paragraph.
 _AROUND = {
@@ -66,10 +77,12 @@ def open_docx(data: bytes, name: str) -> PackageDocument:
     Raises:
         InputError: it is damaged, hostile, or something else.
     """
-    labels = {"word/styles.xml": _label, "word/document.xml": _label}
-    return open_package(data, name, "a Word document", _wanted, _read, labels)
+    document = open_package(data, name, "a Word document", _PARTS.of, read_paragraphs)
+    styles = [info.filename for info, _ in document.contents if _STYLES.fullmatch(info.filename)]
+    return replace(document, labels=dict.fromkeys([*document.parts, *styles], _label))
 
 
+_STYLES = re.compile(r"(?:.*/)?styles\.xml", re.IGNORECASE)
 _LANG = re.compile(rb"(<(?:\w+:)?lang\b[^<>]*?\s(?:\w+:)?val=\")([^\"]+)(?=\")")
 _REGIONS = {"de": "DE", "en": "US", "fr": "FR", "es": "ES", "it": "IT", "pt": "PT", "nl": "NL"}
 
@@ -85,17 +98,8 @@ def _label(data: bytes, language: str) -> bytes:
     return _LANG.sub(named, data)
 
 
-def _wanted(names: Iterable[str]) -> Sequence[str]:
-    found = [name for name in names if _PARTS.fullmatch(name)]
-    return sorted(found) if any("/document" in name for name in found) else []
-
-
-def _read(data: bytes, name: str) -> TextDocument:
-    return read_paragraphs(data, name)
-
-
-def read_paragraphs(data: bytes, name: str, prefix: str | None = None) -> TextDocument:
-    """Read a part of an Office document; see `paragraph_slots`.
+def read_paragraphs(data: bytes, name: str) -> TextDocument:
+    """Read a part of an Office document.
 
     Raises:
         InputError: it is not well-formed.
@@ -104,7 +108,7 @@ def read_paragraphs(data: bytes, name: str, prefix: str | None = None) -> TextDo
     return checked(
         TextDocument(
             source,
-            lambda text: paragraph_slots(text, name, prefix),
+            lambda text: _paragraph_slots(text, name),
             xml.reference,
             skeleton=lambda text: skeleton(xml.scan(text, name)),
         )
@@ -135,16 +139,9 @@ def skeleton(tokens: Sequence[Token]) -> list[str]:
     return opened[0]
 
 
-def paragraph_slots(text: str, name: str, prefix: str | None = None) -> Iterator[Slot]:
-    """The paragraphs of a part of an Office document.
-
-    Args:
-        text: of the part.
-        name: what to call it in a message.
-        prefix: of the elements around its text; None for those of Word.
-    """
+def _paragraph_slots(text: str, name: str) -> Iterator[Slot]:
     tokens = xml.scan(text, name)
-    prefix = _prefix(tokens) if prefix is None else prefix
+    prefix = _prefix(tokens)
     for number, (position, depth) in enumerate(xml.nested(tokens, {"p"}), start=1):
         # Drawings have paragraphs too, of another language: <a:p>.
         if not re.match(rf"<{prefix}p[\s/>]", tokens[position].raw):
@@ -156,8 +153,11 @@ def paragraph_slots(text: str, name: str, prefix: str | None = None) -> Iterator
 
 
 def _prefix(tokens: Sequence[Token]) -> str:
-    """Prefix of Word's own elements: w: as a rule, nothing in a few files."""
+    """Prefix of the elements around text: a: in drawings and slides, w: in Word as a rule, but
+    nothing in a few files."""
     root = next(token for token in tokens if token.kind in (TokenKind.OPEN, TokenKind.EMPTY))
+    if root.name in _DRAWINGS:
+        return "a:"
     names = (key for key, value in root.attributes.items() if value in _NAMESPACES)
     name = next((name for name in names if name.startswith("xmlns")), "xmlns:w")
     return name.removeprefix("xmlns").removeprefix(":") + ":" * (name != "xmlns")
