@@ -10,6 +10,7 @@ from tformer.cli.languages import direction_of
 from tformer.cli.loading import AnyTranslator
 from tformer.cli.stats import Remark, Tally
 from tformer.documents.document import Document
+from tformer.documents.keys import KeyChoice
 from tformer.documents.languages import check_languages
 from tformer.documents.segments import Segment, SegmentState
 from tformer.documents.translation import (
@@ -41,6 +42,8 @@ class DocumentJob:
     """States of the segments that are translated; all others keep their translation."""
     kept: frozenset[str] = frozenset()
     """Ids of segments that an earlier file has translations of."""
+    keys: KeyChoice | None = None
+    """Keys of the segments that are translated; None for all."""
 
     @cached_property
     def segments(self) -> Sequence[Segment]:
@@ -49,6 +52,7 @@ class DocumentJob:
             segment
             for segment in self.document.segments
             if segment.id not in self.kept
+            and (self.keys is None or self.keys.takes(segment))
             and segment.state in self.states
             and (segment.has_words or segment.state is SegmentState.NEW)
         ]

@@ -25,12 +25,13 @@ from tformer.cli.progress import Bar, progress_bar
 from tformer.cli.report import FileOutcome, JobSummary, Report
 from tformer.cli.settings import Setup, digest_of_file, digest_of_values
 from tformer.cli.side_outputs import SideFiles
-from tformer.cli.stats import Tally
+from tformer.cli.stats import Remark, Tally
 from tformer.documents.document import Document
 from tformer.documents.existing import KEYED, Filled, filled_from
 from tformer.documents.jobs.journal import Earlier, Journal, part_path, refuse_unfinished
 from tformer.documents.jobs.manifest import Making, Manifest, Standing
 from tformer.documents.jobs.tree import JobFile, LeftOut, Plan, escapes
+from tformer.documents.keys import KeyChoice
 from tformer.documents.languages import OtherLanguageError
 from tformer.documents.registry import open_document, read_bytes
 from tformer.documents.segments import SegmentState
@@ -53,6 +54,12 @@ class Manner:
     backup: bool = False
     """True to keep the previous version of a file beside it."""
     in_place: bool = False
+    keys: tuple[str, ...] = ()
+    """Patterns of the keys that are translated in string tables; empty for all."""
+
+    def keys_of(self, format: str | None) -> KeyChoice | None:
+        """The keys that are translated in files of a format; None for all."""
+        return KeyChoice(self.keys) if self.keys and format in KEYED else None
 
 
 # --- what is done to a file ----------------------------------------------------------------------
@@ -208,6 +215,8 @@ class FileJobs:
         name = lines.name_of(item.source)
         states = " ".join(sorted(self.manner.states))
         settings = {**self.setup.identity, "format": item.format or "", "states": states}
+        if self.manner.keys_of(item.format):
+            settings["keys"] = " ".join(self.manner.keys)
         making = Making(work.digest, digest_of_values(settings if item.format else "copy"))
         if self._is_done(item.output, making) or (self.manner.in_place and work.is_idle):
             return Report(name, FileOutcome.UP_TO_DATE, item.output, tally)
@@ -225,12 +234,15 @@ class FileJobs:
         data = lines.read_all(item.source) if stdin else read_bytes(item.source)
         name = lines.name_of(item.source)
         document = open_document(data, item.format, name=name, target=self.setup.target)
-        filled = self._filled(document, item)
-        job = DocumentJob(name, filled.document, self.manner.states, filled.kept)
+        filled = self._filled(document, item, tally)
+        keys = self.manner.keys_of(item.format)
+        job = DocumentJob(name, filled.document, self.manner.states, filled.kept, keys)
         return _DocumentWork(job, hashlib.sha256(data).hexdigest(), item.size, tally, bar)
 
-    def _filled(self, document: Document, item: JobFile) -> Filled:
+    def _filled(self, document: Document, item: JobFile, tally: Tally) -> Filled:
         """A document with what an output has that is there already, but for --force.
+
+        What has no place in the document stays in a copy of the output.
 
         Raises:
             InputError: the output is of the same format, but malformed.
@@ -240,6 +252,14 @@ class FileJobs:
             return Filled(document, frozenset())
         existing = open_document(read_bytes(item.output), item.format, name=str(item.output))
         filled = filled_from(document, existing)
+        if filled.surplus:
+            _back_up(item.output)
+            keys = ", ".join(sorted(filled.surplus)[:3])
+            note = (
+                f"{len(filled.surplus)} keys that are not in {lines.name_of(item.source)} are left "
+                f"out ({keys}); {item.output.name}{BACKUP} has them"
+            )
+            tally.warn(str(item.output), Remark(keys, note))
         if filled.kept:
             console.note(
                 f"{item.output}: {len(filled.kept)} translations are kept, what is missing is "

@@ -109,7 +109,7 @@ def translate(
         bool,
         Option(
             "--in-place",
-            help="Fill translations into the files themselves: PO, XLIFF, TMX, TSV.",
+            help="Fill translations into the files themselves: PO, XLIFF, TMX, TSV, xcstrings.",
             rich_help_panel=WHOLE,
         ),
     ] = False,
@@ -126,6 +126,16 @@ def translate(
             rich_help_panel=WHOLE,
         ),
     ] = Retranslate.NONE,
+    keys: Annotated[
+        list[str] | None,
+        Option(
+            "--keys",
+            metavar="PATTERN",
+            help="Translate only strings of these keys in JSON, YAML and other string tables, such "
+            "as menu or '*.title'; '!*.id' leaves out. Repeatable; the last that fits decides.",
+            rich_help_panel=WHOLE,
+        ),
+    ] = None,
     copy_others: Annotated[
         bool,
         Option(
@@ -218,7 +228,12 @@ def translate(
     decoding = replace(decoding, alignments=alignments is not None, token_scores=scores is not None)
     remote = loading.Remote(server, server_ca) if server else None
     manner = Manner(
-        _earlier(resume, force), force, STATES[retranslate], backup and in_place, in_place
+        _earlier(resume, force),
+        force,
+        STATES[retranslate],
+        backup and in_place,
+        in_place,
+        tuple(keys or ()),
     )
     dataset = None
     if column:

@@ -24,7 +24,7 @@ from tformer.documents.jobs.tree import JobFile, Plan, is_pattern, plan_in_place
 from tformer.documents.registry import PACKAGES, SUFFIXES, is_no_text, open_document
 from tformer.model.errors import InputError, UsageError
 
-BILINGUAL = frozenset({"po", "xliff", "tmx", "tsv"})
+BILINGUAL = frozenset({"po", "xliff", "tmx", "tsv", "xcstrings"})
 """Formats that have room for translations beside their sources."""
 
 NO_LINES = frozenset({".csv", ".xls", ".xlsx", ".ods"})
@@ -231,7 +231,7 @@ class TranslationCall:
         name = lines.name_of(path)
         file = lines.read_all(path) if path == lines.STDIN else path
         document = open_document(file, format, name=name, target=setup.target)
-        job = DocumentJob(name, document, self.manner.states)
+        job = DocumentJob(name, document, self.manner.states, keys=self.manner.keys_of(format))
         tally, summary = Tally(), JobSummary()
         with (
             lines.open_output(None) as writer,

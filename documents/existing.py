@@ -21,6 +21,8 @@ class Filled:
     document: Document
     kept: frozenset[str]
     """The segments that are not to be translated again."""
+    surplus: frozenset[str] = frozenset()
+    """Segments of the earlier file that the document does not have."""
 
 
 def filled_from(document: Document, existing: Document) -> Filled:
@@ -32,6 +34,7 @@ def filled_from(document: Document, existing: Document) -> Filled:
         return Filled(document, frozenset())
     own, earlier = document.spellings(), existing.spellings()
     spellings = {id: raw for id, raw in earlier.items() if raw != own.get(id, raw)}
+    surplus = frozenset(earlier.keys() - own.keys())
     if not spellings:
-        return Filled(document, frozenset())
-    return Filled(document.with_spellings(spellings), frozenset(spellings))
+        return Filled(document, frozenset(), surplus)
+    return Filled(document.with_spellings(spellings), frozenset(spellings), surplus)

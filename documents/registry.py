@@ -35,6 +35,7 @@ FORMATS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "xlsx": ("spreadsheet", "open_xlsx"),
         "pptx": ("slides", "open_pptx"),
         "epub": ("epub", "open_epub"),
+        "xcstrings": ("string_catalogs", "open_xcstrings"),
     }
 )
 """The formats by name. Each is read by a function of a module in this folder, which is loaded when
@@ -42,6 +43,9 @@ it is needed, from bytes and the name of the file, for messages."""
 
 PACKAGES = frozenset({"docx", "odt", "xlsx", "pptx", "epub"})
 """Formats that are archives, not text."""
+
+MULTILINGUAL = frozenset({"tmx", "xcstrings"})
+"""Formats of which a file may hold several target languages."""
 
 SUFFIXES: Mapping[str, str] = MappingProxyType(
     {
@@ -83,6 +87,7 @@ SUFFIXES: Mapping[str, str] = MappingProxyType(
         ".potx": "pptx",
         ".ppsx": "pptx",
         ".epub": "epub",
+        ".xcstrings": "xcstrings",
     }
 )
 """The format of a file by the end of its name."""
@@ -104,8 +109,8 @@ def open_document(
         file: a path, or the content of a file.
         format: one of `FORMATS`; None to tell by the name and the content.
         name: what to call the file in messages, where it is no path.
-        target: the language to translate into, for TMX, which may hold several; None for the one
-            that it holds.
+        target: the language to translate into, for formats that may hold several; None for the
+            one that it holds.
 
     Raises:
         UsageError: there is no such format.
@@ -119,7 +124,7 @@ def open_document(
     module, function = FORMATS[format]
     opened = getattr(import_module(f"tformer.documents.formats.{module}"), function)
     document: Document
-    document = opened(data, name, target) if format == "tmx" else opened(data, name)
+    document = opened(data, name, target) if format in MULTILINGUAL else opened(data, name)
     return document
 
 

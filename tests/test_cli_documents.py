@@ -1,5 +1,6 @@
 """`tformer translate` takes documents: by name, by --format, whole or not at all."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -153,7 +154,7 @@ def test_an_identity_model_changes_no_byte_of_a_folder(
     assert tformer("translate", DATA, "-s", "en", "-t", "de", "-o", out).status == 0
     for path in FILES:
         made = out / path.relative_to(DATA)
-        if path.suffix[1:] not in {"po", "xlf", "xliff", "tmx", "tsv", "docx", "odt"}:
+        if path.suffix[1:] not in {"po", "xlf", "xliff", "tmx", "tsv", "xcstrings", "docx", "odt"}:
             assert made.read_bytes() == path.read_bytes(), path
         assert made.is_file()
 
@@ -203,3 +204,37 @@ def test_what_a_person_has_translated_stays(
     assert f"{output}: 1 translations are kept" in result.err
     tformer(*call, "--force")
     assert "zw" not in output.read_text()
+
+
+def test_keys_that_only_the_existing_file_has_are_backed_up(
+    tformer: Tformer, tmp_path: Path
+) -> None:
+    (tmp_path / "en.json").write_text('{"a": "one door"}')
+    output = tmp_path / "de.json"
+    output.write_text('{"a": "eine", "old": "alt"}')
+    call = ("translate", tmp_path / "en.json", "-s", "en", "-t", "de", "-o", output, "--strict")
+    result = tformer(*call)
+    assert result.status == ExitStatus.FLAGGED
+    assert "de.json.bak has them" in result.err
+    assert output.read_text() == '{"a": "eine"}'
+    assert "alt" in (tmp_path / "de.json.bak").read_text()
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        (["menu"], {"menu": {"a": "OPEN IT", "id": "OLD ONE"}, "title": "one door"}),
+        (["!*.id"], {"menu": {"a": "OPEN IT", "id": "old one"}, "title": "ONE DOOR"}),
+        (["menu", "!menu.id"], {"menu": {"a": "OPEN IT", "id": "old one"}, "title": "one door"}),
+        (["/title"], {"menu": {"a": "open it", "id": "old one"}, "title": "ONE DOOR"}),
+    ],
+)
+def test_keys_are_chosen(
+    tformer: Tformer, tmp_path: Path, keys: list[str], expected: object
+) -> None:
+    (tmp_path / "en.json").write_text(
+        '{"menu": {"a": "open it", "id": "old one"}, "title": "one door"}'
+    )
+    chosen = [word for key in keys for word in ("--keys", key)]
+    result = tformer("translate", tmp_path / "en.json", "-s", "en", "-t", "de", *chosen)
+    assert json.loads(result.out) == expected

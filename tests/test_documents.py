@@ -21,7 +21,7 @@ from tformer.model.errors import InputError, UsageError
 DOCS = Path(__file__).parent.parent / "docs"
 DATA = Path(__file__).parent / "data" / "documents"
 FILES = sorted(path for path in DATA.rglob("*") if path.is_file())
-BILINGUAL = {"po", "xliff", "tmx", "tsv"}
+BILINGUAL = {"po", "xliff", "tmx", "tsv", "xcstrings"}
 SUBTITLES = {"srt", "vtt"}
 
 # Markup, literals and hostile text, of which every kind of file is put together.
@@ -296,6 +296,9 @@ MALFORMED = [
         "xliff",
         "x:2: not XLIFF: a trans-unit without a source",
         id="xliff unit",
+    ),
+    pytest.param(
+        b"{}", "xcstrings", "x: not a string catalogue: it has no strings", id="catalogue"
     ),
     pytest.param(b"<tmx/>", "tmx", "x: not TMX: no header that names", id="tmx header"),
     pytest.param(b"<html/>", "tmx", "x: not TMX: the first element is '<html/>'", id="tmx"),

@@ -3,6 +3,7 @@
 The translator of these tests shouts, so that whatever must stay and does not is seen.
 """
 
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -298,3 +299,34 @@ def test_names_of_columns_of_tables_stay_in_a_workbook() -> None:
     path = Path(__file__).parent / "data" / "documents" / "xlsx" / "table.xlsx"
     texts = [segment.text for segment in open_document(path).segments]
     assert texts == ["The big dog", "A ", "small cat", "In the cell"]
+
+
+def test_a_string_catalogue_gets_what_it_lacks() -> None:
+    unit = '{"stringUnit": {"state": "translated", "value": "%s"}}'
+    plural = f'{{"variations": {{"plural": {{"one": {unit}, "other": {unit}}}}}}}'
+    files = plural % (r"%lld file\nis here", "%lld files")
+    catalogue = f"""{{"sourceLanguage": "en", "strings": {{
+      "Open the %@": {{}},
+      "Brand": {{"shouldTranslate": false}},
+      "done": {{"localizations": {{"de": {unit % "fertig"}}}}},
+      "files": {{
+        "comment": "a",
+        "localizations": {{
+          "en": {files}
+        }}
+      }}
+    }}, "version": "1.0"}}"""
+    document = open_document(catalogue.encode(), "xcstrings", target="de")
+    new = [segment for segment in document.segments if not segment.target]
+    translations = {r.segment.id: r.text for r in translate_segments(new, shout)}
+    assert document.damages(translations) == {}
+    assert document.with_translations({}) == catalogue.encode()
+    strings = json.loads(document.with_translations(translations, "de"))["strings"]
+    open_door = strings["Open the %@"]["localizations"]["de"]["stringUnit"]
+    assert open_door == {"state": "needs_review", "value": "OPEN THE %@"}
+    assert strings["Brand"] == {"shouldTranslate": False}
+    assert strings["done"]["localizations"]["de"]["stringUnit"]["value"] == "fertig"
+    variants = strings["files"]["localizations"]["de"]["variations"]["plural"]
+    values = {name: v["stringUnit"]["value"] for name, v in variants.items()}
+    assert values == {"one": "%lld FILE\nIS HERE", "other": "%lld FILES"}
+    assert {v["stringUnit"]["state"] for v in variants.values()} == {"needs_review"}

@@ -20,7 +20,7 @@ from tformer.model.pipeline.translator import Translator
 
 DATA = Path(__file__).parent / "data" / "documents"
 FILES = sorted(path for path in DATA.rglob("*") if path.is_file())
-BILINGUAL = {"po", "xliff", "tmx", "tsv"}
+BILINGUAL = {"po", "xliff", "tmx", "tsv", "xcstrings"}
 
 pytestmark = pytest.mark.slow
 
