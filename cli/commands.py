@@ -14,6 +14,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
     {
         "translate": "tformer.cli.translate",
         "evaluate": "tformer.cli.evaluate",
+        "calibrate": "tformer.cli.calibrate",
         "bench": "tformer.cli.bench",
         "info": "tformer.cli.info",
         "attention": "tformer.cli.attention",

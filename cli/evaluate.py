@@ -63,7 +63,7 @@ def evaluate(
     of --source and --target must be given.
     """
     decoding = DecodingOptions(beam_size=beam_size, length_penalty=length_penalty)
-    sources, references = _read_pair(source_file, reference_file, limit)
+    sources, references = read_pair(source_file, reference_file, limit)
     translator = loading.load_translator(model, loading.ComputeSettings(device, dtype, threads))
     direction = _direction(
         LanguageChoice.among(
@@ -75,11 +75,17 @@ def evaluate(
         writer.write(_as_json(evaluation) if as_json else _as_text(evaluation))
 
 
-def _read_pair(
-    source_file: Path, reference_file: Path, limit: int | None
+def read_pair(
+    source_file: Path, reference_file: Path, limit: int | None = None
 ) -> tuple[list[str], list[str]]:
+    """Sources and their references, at most ``limit`` of them.
+
+    Raises:
+        UsageError: one is stdin.
+        InputError: one cannot be read, or they are of different length or empty.
+    """
     if lines.STDIN in (source_file, reference_file):
-        raise UsageError("evaluate reads two files; stdin cannot be one of them")
+        raise UsageError("evaluation reads two files; stdin cannot be one of them")
     lines.check_inputs([source_file, reference_file])
     sources, references = _read(source_file), _read(reference_file)
     if len(sources) != len(references):

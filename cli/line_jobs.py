@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from itertools import chain, tee
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tformer.cli import console, lines
 from tformer.cli.exits import ExitStatus
@@ -25,7 +25,7 @@ from tformer.cli.side_outputs import Evidence, SideFiles, record_of
 from tformer.cli.stats import Remark, Tally
 from tformer.documents.jobs.journal import Earlier, part_path
 from tformer.model.options import DecodingOptions
-from tformer.model.translation import kind_of
+from tformer.model.translation import WarningKind, kind_of
 from tformer.model.vocabulary.language_choice import Direction, LanguageChoice
 
 if TYPE_CHECKING:
@@ -83,7 +83,8 @@ def translate_lines(
         writer = stack.enter_context(lines.open_output(output, aside=part))
         recorder = stack.enter_context(evidence.opened())
         translator = Journaled(setup.translator, journal) if journal else setup.translator
-        printed = line_format(as_json, setup.decoding.n_best)
+        marks = setup.min_confidence is not None
+        printed = line_format(as_json, setup.decoding.n_best, marks=marks)
         job = LineJob(translator, setup.choice, setup.decoding, printed, recorder, tally, encoding)
         size = lines.size_of(paths)
         if output is not None and len(paths) == 1 and not as_json and encoding is None:
@@ -198,10 +199,16 @@ def _peek(run: Iterable[Line]) -> tuple[str, Iterable[Line]]:
 # --- how a translation is printed ----------------------------------------------------------------
 
 
-def line_format(as_json: bool, n_best: int) -> Format:
-    """JSON, a list of hypotheses, or the translation alone."""
+def line_format(as_json: bool, n_best: int, *, marks: bool = False) -> Format:
+    """JSON, a list of hypotheses, or the translation alone.
+
+    Args:
+        as_json: whether JSON is printed.
+        n_best: hypotheses of each line.
+        marks: whether a confidence was asked for, so that JSON says if it was reached.
+    """
     if as_json:
-        return _json_line
+        return _marked_json_line if marks else _json_line
     return _n_best_lines if n_best > 1 else _text_line
 
 
@@ -217,7 +224,17 @@ def _n_best_lines(index: int, line: Line, translation: Translation) -> str:
 
 
 def _json_line(index: int, line: Line, translation: Translation) -> str:
-    record = {
+    return json.dumps(_json_record(line, translation), ensure_ascii=False) + "\n"
+
+
+def _marked_json_line(index: int, line: Line, translation: Translation) -> str:
+    doubtful = WarningKind.CONFIDENCE in map(kind_of, translation.warnings)
+    record = _json_record(line, translation) | {"confident": not doubtful}
+    return json.dumps(record, ensure_ascii=False) + "\n"
+
+
+def _json_record(line: Line, translation: Translation) -> dict[str, Any]:
+    record: dict[str, Any] = {
         "source": line.text,
         "target": translation.text,
         "source_language": translation.source_language,
@@ -228,7 +245,9 @@ def _json_line(index: int, line: Line, translation: Translation) -> str:
         "terms": list(map(asdict, translation.terms)),
         "matches": list(map(asdict, translation.matches)),
     }
-    return json.dumps(record, ensure_ascii=False) + "\n"
+    if translation.confidence is not None:
+        record["confidence"] = translation.confidence
+    return record
 
 
 def _one_line(text: str) -> str:

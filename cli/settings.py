@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from tformer.cli import loading
+from tformer.cli.doubts import MarkingTranslator
 from tformer.cli.terms import Terms
 from tformer.model.checkpoint.layout import find_model
 from tformer.model.errors import InputError
@@ -33,14 +34,22 @@ class Setup:
     """True if near matches of the translation memory are wanted."""
     pivot: tuple[str, str] | None = None
     """Two models in the place of the one."""
+    min_confidence: float | None = None
+    """Confidence below which a translation is marked; None marks none."""
 
     @cached_property
     def translator(self) -> loading.AnyTranslator:
-        """The translator, equipped with glossary and memory.
+        """The translator, equipped with glossary and memory; it marks what it is not sure of.
 
         Raises:
             TformerError: it is missing, damaged or cannot be reached.
         """
+        if self.min_confidence is None:
+            return self._equipped
+        return MarkingTranslator(self._equipped, self.min_confidence)
+
+    @property
+    def _equipped(self) -> loading.AnyTranslator:
         if self.pivot:
             return self.terms.equip(loading.open_pivot(self.pivot, self.place), near=self.near)
         warm = self.terms.fits_into_a_request
@@ -73,12 +82,16 @@ class Setup:
         return {
             "model": self._model_digest(),
             "languages": f"{self.source} {self.target}",
-            "options": digest_of_values(asdict(self.decoding)),
+            "options": digest_of_values(asdict(self.decoding), *self._marks),
             "glossary": digest_of_values(
                 self.terms.glossary_name, digest_of_files(self.terms.glossary_files)
             ),
             "memory": digest_of_files(self.terms.memory_files),
         }
+
+    @property
+    def _marks(self) -> list[float]:
+        return [] if self.min_confidence is None else [self.min_confidence]
 
     def _model_digest(self) -> str:
         if self.remote:

@@ -12,6 +12,7 @@ from typer import Argument, Option
 from tformer.cli import lines, loading, options
 from tformer.cli.column_options import ColumnOptions
 from tformer.cli.decoding_options import takes_decoding_options
+from tformer.cli.doubts import check_minimum
 from tformer.cli.exits import ExitStatus
 from tformer.cli.jobs import Manner
 from tformer.cli.settings import Setup
@@ -207,6 +208,14 @@ def translate(
             rich_help_panel=DATASETS,
         ),
     ] = None,
+    min_confidence: Annotated[
+        float | None,
+        Option(
+            "--min-confidence",
+            metavar="P",
+            help="Warn of translations whose confidence, 0 to 1, is less; see `tformer calibrate`.",
+        ),
+    ] = None,
     *,
     decoding: DecodingOptions,
 ) -> ExitStatus:
@@ -222,6 +231,7 @@ def translate(
     """
     if len(target or ()) > 1:
         raise UsageError("--target is given more than once: a call translates to one language")
+    check_minimum(min_confidence)
     evidence = Evidence(alignments, scores)
     columns = ColumnOptions(tuple(column or ()), output_column, where, tuple(add or ()), dialect)
     columns.refuse_alone()
@@ -274,7 +284,18 @@ def translate(
         names = loading.pivot_models(source, into)
     elif remote is None:
         model = loading.suitable_model(model, source, into)
-    setup = Setup(model, place, remote, decoding, terms, source, into, near=as_json, pivot=names)
+    setup = Setup(
+        model,
+        place,
+        remote,
+        decoding,
+        terms,
+        source,
+        into,
+        near=as_json,
+        pivot=names,
+        min_confidence=min_confidence,
+    )
     translate_inputs = call.job()
     return translate_inputs(setup)
 

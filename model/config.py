@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args
 
@@ -182,6 +184,51 @@ class AlignmentHeads:
         ):
             raise ModelError(f"alignment {values}: the network has no such heads")
         return heads
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Logistic model of the probability that a sentence is translated well, of one direction.
+
+    P = 1 / (1 + exp(-(offset + per_token a + per_log_length ln n))), where n is the number of
+    target tokens, the end included, and a the mean of their log-probabilities: Platt scaling
+    (Platt, 1999) of the length-normalised score, with 1 / per_token as its temperature.
+    """
+
+    source: str
+    """Language that is translated from."""
+    target: str
+    """Language that is translated into."""
+    offset: float
+    per_token: float
+    per_log_length: float
+    threshold: float
+    """chrF, 0 to 100, from which on a translation counts as good."""
+    segments: int = 0
+    """Sentences that it was fitted to."""
+
+    def probability(self, log_probs: Sequence[float]) -> float:
+        """Confidence, 0 to 1, from the log-probability of every token and of the end."""
+        length = len(log_probs)
+        mean = sum(log_probs) / length
+        logit = self.offset + self.per_token * mean + self.per_log_length * math.log(length)
+        return round(1 / (1 + math.exp(-min(max(logit, -50.0), 50.0))), 4)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Calibration:
+        """Read an entry of ``config.json``.
+
+        Raises:
+            ModelError: when it is none.
+        """
+        try:
+            found = cls(**values)
+            numbers = (found.offset, found.per_token, found.per_log_length, found.threshold)
+            if all(map(math.isfinite, numbers)):
+                return found
+        except TypeError:
+            pass
+        raise ModelError(f"confidence {values}: no calibration, or one of a newer version")
 
 
 _COUNTS = (

@@ -46,6 +46,8 @@ class WarningKind(StrEnum):
     """A number, an address or the like could not be kept where it was, and was put in."""
     LANGUAGE = "language"
     """The text is not in the source language, and stays as it is."""
+    CONFIDENCE = "confidence"
+    """The confidence is lower than was asked for."""
     OTHER = "other"
 
 
@@ -140,6 +142,10 @@ class Translation:
     """The terms of the glossary that were found in the source."""
     matches: tuple[MemoryMatch, ...] = ()
     """Matches in the translation memory, the most similar first."""
+    confidence: float | None = None
+    """Calibrated probability, 0 to 1, that a translation such as that of the least certain sentence
+    reaches the chrF for which `tformer.model.config.Calibration` was fitted. None where the model
+    has no calibration for the direction, or translated nothing."""
 
     @property
     def reused(self) -> bool:

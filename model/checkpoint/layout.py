@@ -15,12 +15,14 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tformer.model.config import AlignmentHeads, TransformerConfig
-from tformer.model.errors import ModelError
+from tformer.model.config import AlignmentHeads, Calibration, TransformerConfig
+from tformer.model.errors import ModelError, OutputError
+from tformer.model.files import replacing
 
 FORMAT = 1
 """Version of the layout above; a newer one is refused."""
@@ -44,6 +46,8 @@ class ModelFacts:
     """Languages that can be translated into; None is all."""
     alignment: AlignmentHeads | None = None
     """The heads that align words, if they were measured."""
+    confidence: tuple[Calibration, ...] = ()
+    """Calibration of the confidence, of each direction that it was fitted for."""
 
 
 def shipped_models() -> list[str]:
@@ -114,6 +118,7 @@ def read_config(path: Path) -> tuple[TransformerConfig, ModelFacts]:
             source_languages=_languages(table.get("source_languages")),
             target_languages=_languages(table.get("target_languages")),
             alignment=AlignmentHeads.from_dict(heads, config) if heads else None,
+            confidence=tuple(map(Calibration.from_dict, table.get("confidence", ()))),
         )
         return config, facts
     except ModelError as error:
@@ -122,6 +127,27 @@ def read_config(path: Path) -> tuple[TransformerConfig, ModelFacts]:
         raise ModelError(f"{file}: cannot be read ({error.strerror})") from error
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{file}: not a model configuration ({error!r})") from error
+
+
+def store_calibrations(path: Path, fitted: Sequence[Calibration]) -> None:
+    """Write calibrations into the configuration of the model in ``path``.
+
+    They take the place of earlier ones of the same direction.
+
+    Raises:
+        ModelError: there is no configuration, or it cannot be read.
+        OutputError: it cannot be written.
+    """
+    directions = {(each.source, each.target) for each in fitted}
+    kept = [c for c in read_config(path)[1].confidence if (c.source, c.target) not in directions]
+    file = path / "config.json"
+    table = json.loads(file.read_text(encoding="utf-8"))
+    table["confidence"] = [asdict(each) for each in (*kept, *fitted)]
+    try:
+        with replacing(file) as stream:
+            stream.write((json.dumps(table, indent=2, ensure_ascii=False) + "\n").encode())
+    except OSError as error:
+        raise OutputError(f"{file}: cannot be written: {error.strerror or error}") from error
 
 
 def _languages(codes: list[str] | None) -> tuple[str, ...] | None:

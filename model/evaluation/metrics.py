@@ -8,6 +8,8 @@ from sacrebleu.metrics.chrf import CHRF
 
 from tformer.model.errors import InputError
 
+_CHRF = CHRF()
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -50,6 +52,11 @@ def score(translations: Sequence[str], references: Sequence[str]) -> QualityScor
         bleu=_measure("BLEU", BLEU(), translations, references),
         chrf=_measure("chrF", CHRF(), translations, references),
     )
+
+
+def sentence_chrf(translation: str, reference: str) -> float:
+    """chrF of one translation, 0 to 100."""
+    return float(_CHRF.sentence_score(translation, [reference]).score)
 
 
 def _measure(

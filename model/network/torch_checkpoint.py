@@ -151,6 +151,7 @@ def write_description(
         "licence": facts.licence,
         "vocabulary": vocabulary.kind,
         **({"alignment": asdict(facts.alignment)} if facts.alignment else {}),
+        **({"confidence": list(map(asdict, facts.confidence))} if facts.confidence else {}),
         "transformer": config.to_dict(),
         "training": facts.training,
     }

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from tformer.model.config import Calibration
 from tformer.model.options import DecodingOptions
-from tformer.model.passes.guard import Sign
+from tformer.model.passes.guard import BROKEN, Sign
 from tformer.model.passes.preparation import Prepared
 from tformer.model.terms.glossary import (
     Found,
@@ -186,6 +187,8 @@ class Draft:
     warnings: list[str]
     options: DecodingOptions = field(default_factory=DecodingOptions)
     """Those of its sentences."""
+    calibration: Calibration | None = None
+    """Source of the confidence; None if there is none for the direction."""
 
     @property
     def waiting(self) -> list[Sentence]:
@@ -222,7 +225,21 @@ class Draft:
             source_tokens=self.source_tokens,
             target_tokens=sum(sentence.target_tokens for sentence in self.sentences),
             terms=terms,
+            confidence=self._confidence,
         )
+
+    @property
+    def _confidence(self) -> float | None:
+        """Confidence of the least certain sentence."""
+        if self.calibration is None:
+            return None
+        of = self.calibration.probability
+        told = [
+            0.0 if BROKEN & set(sentence.signs) else of(sentence.token_scores[0])
+            for sentence in self.sentences
+            if sentence.token_scores
+        ]
+        return min(told, default=None)
 
     def _combinations(self, n_best: int) -> list[Hypothesis]:
         nothing = Hypothesis(

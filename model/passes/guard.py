@@ -63,6 +63,10 @@ class Sign(StrEnum):
     NEGATION = "a translation may have lost a negation"
 
 
+BROKEN = frozenset(Sign) - {Sign.NEGATION}
+"""Signs of text that is no translation, however likely the network finds it."""
+
+
 @dataclass(frozen=True)
 class Attempt:
     """A translation of a sentence."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, cast
 from tformer.model.checkpoint.description import read_description
 from tformer.model.checkpoint.layout import find_model, read_config
 from tformer.model.checkpoint.weights import StoredWeights
+from tformer.model.config import Calibration
 from tformer.model.hardware.cpu import level, num_cores
 from tformer.model.hardware.device import (
     check_threads,
@@ -45,6 +46,8 @@ class Loaded:
     """Gives an aligner by the network's plain form, where the other one is not."""
     engines: int = 1
     """As many make good use of the processor, side by side."""
+    calibrations: tuple[Calibration, ...] = ()
+    """Calibration of the confidence, of each direction that it was fitted for."""
 
 
 def load_network(
@@ -89,6 +92,7 @@ def _load_int8(directory: Path, threads: int | None) -> Loaded:
         lambda: Aligner(Int8Reader(network, facts.alignment), vocabulary),
         open_plain,
         engines=threads or num_cores(),
+        calibrations=facts.confidence,
     )
 
 
@@ -117,5 +121,8 @@ def _load_plain(
     if recorded:
         network = recorded_or_plain(lambda: Graphed(transformer), network)
     return Loaded(
-        network, vocabulary, lambda: PlainAligner(transformer, vocabulary, facts.alignment)
+        network,
+        vocabulary,
+        lambda: PlainAligner(transformer, vocabulary, facts.alignment),
+        calibrations=facts.confidence,
     )

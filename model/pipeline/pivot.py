@@ -131,7 +131,13 @@ def _whole(first: Translation, second: Translation) -> Translation:
         ),
         source_tokens=first.source_tokens,
         terms=terms,
+        confidence=_of_both(first.confidence, second.confidence),
     )
+
+
+def _of_both(first: float | None, second: float | None) -> float | None:
+    """Confidence that both steps are good, as if they were independent."""
+    return None if first is None or second is None else round(first * second, 4)
 
 
 def _use(first: TermUse, second: Sequence[TermUse]) -> TermUse:

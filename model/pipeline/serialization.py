@@ -34,6 +34,7 @@ def record_of(translation: Translation) -> dict[str, Any]:
         "tokens": [translation.source_tokens, translation.target_tokens],
         "terms": list(map(asdict, translation.terms)),
         "matches": list(map(asdict, translation.matches)),
+        "confidence": translation.confidence,
     }
 
 
@@ -55,6 +56,7 @@ def translation_of(record: dict[str, Any]) -> Translation:
         target_tokens,
         tuple(TermUse(**term) for term in record["terms"]),
         tuple(MemoryMatch(**match) for match in record["matches"]),
+        record.get("confidence"),
     )
 
 

@@ -103,6 +103,7 @@ def _with_memory(
         target_language=recalled.unit.target_language or answer.target_language,
         hypotheses=(Hypothesis(text, 0.0),),
         matches=(matched(recalled.unit, 1.0),),
+        confidence=None,
     )
     return reused if glossary is None else _checked(reused, recalled.text, glossary)
 

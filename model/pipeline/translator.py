@@ -20,6 +20,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tformer.model.config import Calibration
 from tformer.model.engine.engine import MAX_TOKENS, Engine
 from tformer.model.engine.jobs import Job, Text
 from tformer.model.engine.queues import Queue
@@ -70,6 +71,7 @@ class Translator:
         threads: int = 1,
         open_aligner: Callable[[], Aligner] | None = None,
         open_plain: Callable[[], PlainAligner] | None = None,
+        calibrations: Iterable[Calibration] = (),
     ) -> None:
         """A translator around a network and its vocabulary.
 
@@ -84,6 +86,7 @@ class Translator:
             open_aligner: gives, when it is first needed, what alignments and scores of pieces come
                 from; None is an aligner by the network itself, which must be `Eager`.
             open_plain: gives an aligner by the network's plain form, where the other one is not.
+            calibrations: what the confidence follows from, of directions that have one.
         """
         self.network = network
         self._open_aligner = open_aligner
@@ -91,6 +94,7 @@ class Translator:
         self.vocabulary = vocabulary
         self._window = window
         self.threads = threads
+        self.calibrations = {(each.source, each.target): each for each in calibrations}
         self.max_tokens = max_tokens
         # A translation may be longer than its source and needs positions of its own.
         positions = network.config.max_length
@@ -131,6 +135,7 @@ class Translator:
             threads=loaded.engines,
             open_aligner=loaded.open_aligner,
             open_plain=loaded.open_plain,
+            calibrations=loaded.calibrations,
         )
 
     @cached_property
@@ -259,7 +264,8 @@ class Translator:
         if num_cuts := sum(piece.cut for piece in pieces):
             limit = f"no sentence may exceed {self.longest_source} tokens"
             warnings.append(Notice(WarningKind.CUT, f"cut in {num_cuts + 1} parts: {limit}"))
-        return Draft(source, target, sentences, warnings, options)
+        calibration = self.calibrations.get((source, target))
+        return Draft(source, target, sentences, warnings, options, calibration)
 
     def start_work(self, beam_size: int) -> PassRunner:
         """Start an idle engine, and all passes, for sentences that come and go in one thread.

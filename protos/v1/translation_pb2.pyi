@@ -161,7 +161,7 @@ class TranslateTextResponse(_message.Message):
     def __init__(self, translations: _Optional[_Iterable[_Union[Translation, _Mapping]]] = ..., model: _Optional[str] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ...) -> None: ...
 
 class Translation(_message.Message):
-    __slots__ = ("translated_text", "detected_language_code", "target_language_code", "score", "hypotheses", "finish_reason", "warnings", "usage", "error", "warning_details", "glossary_terms")
+    __slots__ = ("translated_text", "detected_language_code", "target_language_code", "score", "hypotheses", "finish_reason", "warnings", "usage", "error", "warning_details", "glossary_terms", "confidence")
     TRANSLATED_TEXT_FIELD_NUMBER: _ClassVar[int]
     DETECTED_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
     TARGET_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
@@ -173,6 +173,7 @@ class Translation(_message.Message):
     ERROR_FIELD_NUMBER: _ClassVar[int]
     WARNING_DETAILS_FIELD_NUMBER: _ClassVar[int]
     GLOSSARY_TERMS_FIELD_NUMBER: _ClassVar[int]
+    CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
     translated_text: str
     detected_language_code: str
     target_language_code: str
@@ -184,7 +185,8 @@ class Translation(_message.Message):
     error: _status_pb2.Status
     warning_details: _containers.RepeatedCompositeFieldContainer[TranslationWarning]
     glossary_terms: _containers.RepeatedCompositeFieldContainer[TermUse]
-    def __init__(self, translated_text: _Optional[str] = ..., detected_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., score: _Optional[float] = ..., hypotheses: _Optional[_Iterable[_Union[Hypothesis, _Mapping]]] = ..., finish_reason: _Optional[_Union[FinishReason, str]] = ..., warnings: _Optional[_Iterable[str]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., warning_details: _Optional[_Iterable[_Union[TranslationWarning, _Mapping]]] = ..., glossary_terms: _Optional[_Iterable[_Union[TermUse, _Mapping]]] = ...) -> None: ...
+    confidence: float
+    def __init__(self, translated_text: _Optional[str] = ..., detected_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., score: _Optional[float] = ..., hypotheses: _Optional[_Iterable[_Union[Hypothesis, _Mapping]]] = ..., finish_reason: _Optional[_Union[FinishReason, str]] = ..., warnings: _Optional[_Iterable[str]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., warning_details: _Optional[_Iterable[_Union[TranslationWarning, _Mapping]]] = ..., glossary_terms: _Optional[_Iterable[_Union[TermUse, _Mapping]]] = ..., confidence: _Optional[float] = ...) -> None: ...
 
 class TermUse(_message.Message):
     __slots__ = ("source_term", "target_term", "honoured")

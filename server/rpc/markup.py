@@ -75,6 +75,7 @@ class Page:
         ]
         parts = self._parts
         reasons = [part.finish_reason for part in parts]
+        told = [part.confidence for part in parts if part.HasField("confidence")]
         return pb.Translation(
             translated_text=self._document.with_translations(translated).decode(),
             score=sum(part.score for part in parts),
@@ -86,6 +87,7 @@ class Page:
             ],
             glossary_terms=_each_once(use for part in parts for use in part.glossary_terms),
             usage=total(part.usage for part in parts),
+            confidence=min(told, default=None),
         )
 
 

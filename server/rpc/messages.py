@@ -265,6 +265,7 @@ def translation_message(
             pb.TermUse(source_term=use.source, target_term=use.target, honoured=use.honoured)
             for use in translation.terms
         ],
+        confidence=translation.confidence,
         usage=pb.Usage(
             source_tokens=translation.source_tokens,
             target_tokens=translation.target_tokens,
@@ -291,12 +292,15 @@ def translation_from(message: pb.Translation, source: str, options: DecodingOpti
             TermUse(use.source_term, use.target_term, use.honoured)
             for use in message.glossary_terms
         ),
+        confidence=message.confidence if message.HasField("confidence") else None,
     )
 
 
 def warning_message(warning: str) -> pb.TranslationWarning:
     """A warning as it is sent to programs."""
-    return pb.TranslationWarning(code=_WARNINGS[kind_of(warning)], message=warning)
+    return pb.TranslationWarning(
+        code=_WARNINGS.get(kind_of(warning), pb.WARNING_CODE_UNSPECIFIED), message=warning
+    )
 
 
 def _warning_from(text: str, details: pb.TranslationWarning) -> Notice:
