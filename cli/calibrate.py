@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Argument, Option
 
 from tformer.cli import console, lines, loading, options
-from tformer.cli.evaluate import read_pair
+from tformer.cli.pairs import read_pair
 from tformer.model.errors import UsageError
 
 if TYPE_CHECKING:
@@ -52,6 +52,10 @@ def calibrate(
     threshold: Annotated[
         float, Option(metavar="CHRF", help="chrF from which on a translation counts as good.")
     ] = 50.0,
+    limit: Annotated[
+        int | None,
+        Option(metavar="N", min=1, help="Take N lines of each pair, evenly; all if not given."),
+    ] = None,
     dry_run: Annotated[
         bool, Option("--dry-run", help="Print the tables only; MODEL stays as it is.")
     ] = False,
@@ -70,7 +74,7 @@ def calibrate(
 
     if source is None or target is None:
         raise UsageError("name the languages of the files with --source and --target")
-    pairs = _pairs(files)
+    pairs = _pairs(files, limit)
     directory = find_model(model)
     translator = loading.load_translator(model, loading.ComputeSettings(device, dtype, threads))
     fitted = [_fit(translator, pairs, (source, target), threshold)]
@@ -84,15 +88,19 @@ def calibrate(
         console.note(f"{directory / 'config.json'}: has the confidence now")
 
 
-def _pairs(files: Sequence[Path]) -> list[tuple[str, str]]:
+def _pairs(files: Sequence[Path], limit: int | None) -> list[tuple[str, str]]:
     if len(files) % 2:
         raise UsageError(f"{files[-1]}: has no reference; files are pairs, SOURCE REFERENCE")
     both = zip(files[::2], files[1::2], strict=True)
-    return [pair for source, reference in both for pair in _lines(source, reference)]
+    return [pair for source, reference in both for pair in _lines(source, reference, limit)]
 
 
-def _lines(source: Path, reference: Path) -> Iterator[tuple[str, str]]:
-    return zip(*read_pair(source, reference), strict=True)
+def _lines(source: Path, reference: Path, limit: int | None) -> list[tuple[str, str]]:
+    """Lines of two files: ``limit`` of them, from all over the files, or all."""
+    pairs = list(zip(*read_pair(source, reference), strict=True))
+    if limit is None or limit >= len(pairs):
+        return pairs
+    return [pairs[number * len(pairs) // limit] for number in range(limit)]
 
 
 def _fit(

@@ -125,6 +125,8 @@ class Sentence:
     """Best hypothesis before literals were put back, once it is known."""
     target_ids: list[tuple[int, ...]] = field(default_factory=list)
     """Tokens of each hypothesis, the end not counted."""
+    log_probs: tuple[float, ...] = ()
+    """Log-probability of every token of the best hypothesis and of the end."""
     limit: int | None = None
     """Most tokens of a hypothesis, if the best reached it."""
     signs: tuple[Sign, ...] = ()
@@ -235,9 +237,9 @@ class Draft:
             return None
         of = self.calibration.probability
         told = [
-            0.0 if BROKEN & set(sentence.signs) else of(sentence.token_scores[0])
+            0.0 if BROKEN & set(sentence.signs) else of(sentence.log_probs)
             for sentence in self.sentences
-            if sentence.token_scores
+            if sentence.log_probs
         ]
         return min(told, default=None)
 

@@ -223,6 +223,7 @@ class PassRunner:
         ]
         sentence.said = said[0]
         sentence.target_ids = [found.tokens for found in result.hypotheses]
+        sentence.log_probs = result.hypotheses[0].token_scores
         sentence.signs, sentence.notices = result.signs, result.notices
         reached = sentence.target_tokens == result.max_length
         sentence.limit = result.max_length if reached else None
