@@ -24,11 +24,17 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "convert": "tformer.cli.convert",
         "models": "tformer.cli.models",
         "serve": "tformer.cli.serve",
+        "health": "tformer.cli.health",
         "token": "tformer.cli.token",
         "daemon": "tformer.cli.daemon",
     }
 )
 """Module of each command: a function, or a group of functions, that is called like the command."""
+
+SETTINGS: Mapping[str, dict[str, str]] = MappingProxyType(
+    {"serve": {"auto_envvar_prefix": "TFORMER_SERVE"}}
+)
+"""Settings of commands in the sense of Click: what begins the variables of their options."""
 
 
 def application(only: str | None = None) -> typer.Typer:
@@ -46,7 +52,7 @@ def application(only: str | None = None) -> typer.Typer:
         if isinstance(command, typer.Typer):
             app.add_typer(command, name=name)
         else:
-            app.command()(command)
+            app.command(context_settings=SETTINGS.get(name))(command)
     return app
 
 

@@ -2,20 +2,50 @@
 
 from __future__ import annotations
 
+import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from typer import Option
 
-from tformer.cli import options
+from tformer.cli import console, options
+from tformer.cli.serve_settings import read_settings
 from tformer.model.errors import UsageError
 from tformer.model.options import DecodingOptions
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tformer.server.access.tls import TlsFiles
 
 
+class LogLevel(StrEnum):
+    """Levels of the log."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+def print_reach(commands: Sequence[str]) -> None:
+    """Tell a person at a terminal how to reach the server."""
+    for command in commands:
+        console.note(f"try it: {command}")
+
+
 def serve(
+    config: Annotated[
+        Path | None,
+        Option(
+            metavar="TOML",
+            help="File of settings, named as these options are. Options on the command line come "
+            "first, then variables TFORMER_SERVE_*, then the file.",
+            is_eager=True,
+            callback=read_settings,
+        ),
+    ] = None,
     model: Annotated[
         list[str] | None,
         Option(
@@ -128,6 +158,18 @@ def serve(
         bool,
         Option("--open-admin", help="Allow AdminService to everybody who may translate."),
     ] = False,
+    max_document: Annotated[
+        int, Option(metavar="BYTES", help="The largest document, unpacked, that is translated.")
+    ] = 32 << 20,
+    document_memory: Annotated[
+        int, Option(metavar="BYTES", help="Documents that are in work together, at most.")
+    ] = 128 << 20,
+    log_level: Annotated[
+        LogLevel, Option(help="Least level that is logged.", case_sensitive=False)
+    ] = LogLevel.INFO,
+    access_log: Annotated[
+        bool, Option("--access-log/--no-access-log", help="Log a line for every call.")
+    ] = True,
     log_text: Annotated[
         bool, Option("--log-text", help="Log every text and its translation.")
     ] = False,
@@ -136,7 +178,8 @@ def serve(
 
     SIGTERM and Ctrl-C drain: accepted work is finished, new calls are refused; a second signal
     stops at once. SIGHUP reloads models and glossaries whose files have changed. The log on stderr
-    is a JSON object a line, without texts unless --log-text is given.
+    is a JSON object a line, without texts unless --log-text is given. Every option can be set by a
+    variable, as TFORMER_SERVE_MAX_WAIT=10, and in a file, see --config.
     """
     tls = _tls(tls_certificate, tls_key, tls_client_ca)
     DecodingOptions(beam_size=beam_size)
@@ -147,6 +190,7 @@ def serve(
     from tformer.server.limits import Limits
     from tformer.server.models import ModelSource, Settings
     from tformer.server.observability import logs
+    from tformer.server.storage import Storage
 
     chosen = ServerOptions(
         models=tuple(ModelSource.parse(text) for text in model or [options.DEFAULT_MODEL]),
@@ -175,9 +219,10 @@ def serve(
         open_reflection=open_reflection,
         open_admin=open_admin,
         log_text=log_text,
+        storage=Storage(max_document, document_memory),
     )
-    with logs.logging_to_stderr():
-        run(chosen)
+    with logs.logging_to_stderr(log_level, calls=access_log):
+        run(chosen, print_reach if sys.stderr.isatty() else None)
 
 
 def _tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> TlsFiles | None:

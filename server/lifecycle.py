@@ -15,6 +15,7 @@ import logging
 import os
 import signal
 import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -37,11 +38,13 @@ from tformer.server.http.options import HttpOptions
 from tformer.server.limits import DAY, Limits, check_range
 from tformer.server.models import Models, ModelSource, Settings
 from tformer.server.observability.metrics import Exporter, Metrics
+from tformer.server.reach import commands_for
 from tformer.server.rpc.admin import AdminService
 from tformer.server.rpc.calls import Calls, TokenNeeded, only_administrators
 from tformer.server.rpc.health import HealthService
 from tformer.server.rpc.service import TranslationService
 from tformer.server.storage import Storage
+from tformer.server.systemd import ServiceManager
 from tformer.server.translation_cache import TranslationCache
 from tformer.server.tuning import keep_what_is_loaded, prepare_threads, run_loop
 
@@ -110,6 +113,8 @@ class ServerOptions:
         check_range("cache", self.cache_characters, 0, 2**40)
         check_range("max_message", self.max_message_bytes, 1024, 2**31 - 1)
         check_range("grace", self.grace, 0, DAY)
+        check_range("max_document", self.storage.document_bytes, 1024, 1 << 28)
+        check_range("document_memory", self.storage.total_bytes, self.storage.document_bytes, 2**40)
         if self.metrics and self.metrics.path is not None:
             raise UsageError(f"metrics are shown at HOST:PORT alone, not at {self.metrics}")
         if self.metrics and not (self.metrics.is_local or self.open_metrics):
@@ -180,6 +185,14 @@ class Server:
     def metrics_port(self) -> int | None:
         """Port of the Prometheus endpoint."""
         return self._exporter.port if self._exporter else None
+
+    @property
+    def commands(self) -> list[str]:
+        """Commands that reach the server from this machine."""
+        target = next(iter(self._models)).translator.target_languages[-1]
+        options = self._options
+        tls, tokens = bool(options.tls), bool(options.tokens)
+        return commands_for(self.address, self.http_address, target, tls=tls, tokens=tokens)
 
     async def reload(self) -> list[str]:
         """Load again what has changed: models and glossaries; the names of what was replaced."""
@@ -325,25 +338,30 @@ class Server:
         return self._grpc.add_insecure_port(address)
 
 
-def run(options: ServerOptions) -> None:
+def run(options: ServerOptions, announce: Callable[[Sequence[str]], None] | None = None) -> None:
     """Serve until a signal says to stop.
+
+    Args:
+        options: settings of the server.
+        announce: told commands that reach the server, once it serves; None for nobody.
 
     Raises:
         TformerError: the server cannot start.
     """
     prepare_threads()
-    run_loop(_run(options))
+    run_loop(_run(options, announce or (lambda commands: None)))
 
 
 class _Signals:
     """Signals of a server, from before it has been started to its end."""
 
-    def __init__(self) -> None:
+    def __init__(self, manager: ServiceManager) -> None:
         """Heed them from now on."""
+        self._manager = manager
         self.stop = asyncio.Event()
         """Set by the first that says so."""
         self._server: Server | None = None
-        self._reloads: set[asyncio.Task[list[str]]] = set()
+        self._reloads: set[asyncio.Task[None]] = set()
         self._reload_wanted = False
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGHUP, self._reload)
@@ -360,9 +378,16 @@ class _Signals:
         if self._server is None:
             self._reload_wanted = True
         elif not self.stop.is_set():
-            task = asyncio.get_running_loop().create_task(self._server.reload())
+            task = asyncio.get_running_loop().create_task(self._reloaded(self._server))
             self._reloads.add(task)
             task.add_done_callback(self._reloads.discard)
+
+    async def _reloaded(self, server: Server) -> None:
+        self._manager.reloading()
+        try:
+            await server.reload()
+        finally:
+            self._manager.ready(f"serving at {server.address}")
 
     def _stop(self) -> None:
         if not self.stop.is_set():
@@ -375,8 +400,9 @@ class _Signals:
         os._exit(0)
 
 
-async def _run(options: ServerOptions) -> None:
-    signals = _Signals()
+async def _run(options: ServerOptions, announce: Callable[[Sequence[str]], None]) -> None:
+    manager = ServiceManager()
+    signals = _Signals(manager)
     stopped = asyncio.create_task(signals.stop.wait())
     starting = asyncio.create_task(Server.start(options))
     await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -388,6 +414,9 @@ async def _run(options: ServerOptions) -> None:
         return
     server = starting.result()
     keep_what_is_loaded()
+    manager.ready(f"serving at {server.address}")
     signals.begin(server)
+    announce(server.commands)
     await stopped
+    manager.stopping()
     await server.drain(options.grace)

@@ -38,6 +38,8 @@ class Demands:
 
     def _require(self, sentences: Sequence[Sentence], wanted: Sequence[str]) -> None:
         terms = tuple(Term(text, (normalise(text),)) for text in wanted)
+        if blank := next((term for term in terms if not term.targets[0]), None):
+            raise UsageError(f"the required term {blank.source!r} has no character that is text")
         least = sum(map(self._fewest_tokens, terms))
         room = [self._limit(sentence) - len(sentence.prefix) for sentence in sentences]
         if room[0] < 0 or max(room) < least:

@@ -18,6 +18,9 @@ from typing import Any
 # What every record has; the rest was given as `extra`.
 _USUAL = logging.makeLogRecord({}).__dict__.keys() | {"message", "asctime", "taskName"}
 
+CALL = "call"
+"""Message of the lines that tell of calls."""
+
 LAST_WAIT = 0.2
 """Seconds that the end of a program waits for a reader of its last lines."""
 
@@ -132,15 +135,26 @@ def _stderr() -> Any:
         return None
 
 
+def _is_no_call(record: logging.LogRecord) -> bool:
+    return record.levelno > logging.INFO or record.msg != CALL
+
+
 def _extra(record: logging.LogRecord) -> dict[str, object]:
     return {key: value for key, value in vars(record).items() if key not in _USUAL}
 
 
 @contextmanager
-def logging_to_stderr(level: str = "info") -> Iterator[None]:
-    """Send the log of tformer to stderr meanwhile."""
+def logging_to_stderr(level: str = "info", *, calls: bool = True) -> Iterator[None]:
+    """Send the log of tformer to stderr meanwhile.
+
+    Args:
+        level: the least that is logged.
+        calls: whether every call has a line.
+    """
     handler = logging.StreamHandler(pipe := _stderr())
     handler.setFormatter(JsonFormatter())
+    if not calls:
+        handler.addFilter(_is_no_call)
     logger = logging.getLogger("tformer")
     before = logger.handlers, logger.level, logger.propagate
     logger.handlers, logger.propagate = [handler], False

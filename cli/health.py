@@ -1,0 +1,56 @@
+"""`tformer health`: the health of a server, for containers and scripts."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+DEFAULT = "127.0.0.1:50051"
+
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]", "": "127.0.0.1"}
+"""Hosts that listen at all addresses, and the one at which this machine reaches them."""
+
+
+def health(
+    address: Annotated[
+        str | None,
+        Argument(
+            metavar="[HOST:PORT|unix:PATH]",
+            help=f"Address of the server; without it, that of TFORMER_SERVE_LISTEN, or {DEFAULT}.",
+        ),
+    ] = None,
+    service: Annotated[
+        str,
+        Option(
+            metavar="NAME",
+            help="Service that is asked about; tformer.v1.TranslationService/MODEL is a model.",
+        ),
+    ] = "",
+    timeout: Annotated[
+        float, Option(metavar="SECONDS", help="Seconds to wait for an answer.")
+    ] = 5.0,
+    server_ca: Annotated[
+        Path | None, Option(metavar="PEM", help="CA of the server's certificate; turns TLS on.")
+    ] = None,
+    server_name: Annotated[
+        str | None, Option(metavar="NAME", help="Name in the certificate, if not the host's.")
+    ] = None,
+) -> None:
+    """Ask a server whether it serves.
+
+    Exit status 0 if it does, else 8. Needs no token.
+    """
+    from tformer.server.client.health import check_health
+
+    target = reachable(address or os.environ.get("TFORMER_SERVE_LISTEN") or DEFAULT)
+    check_health(target, service=service, timeout=timeout, ca=server_ca, name=server_name)
+    print("SERVING")
+
+
+def reachable(address: str) -> str:
+    """The address at which this machine reaches a server that listens at one."""
+    host, colon, port = address.rpartition(":")
+    return address if address.startswith("unix:") else f"{EVERYWHERE.get(host, host)}{colon}{port}"
