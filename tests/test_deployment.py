@@ -15,6 +15,7 @@ import pytest
 from typer.main import get_command
 
 from tformer.cli.app import app
+from tformer.cli.health import DEFAULT, reachable
 from tformer.server.access.address import Address
 from tformer.server.lifecycle import ServerOptions
 
@@ -56,10 +57,24 @@ def of(name: str) -> list[str]:
     return [rest for instruction, rest in instructions() if instruction == name]
 
 
-def test_the_image_starts_a_server_that_starts() -> None:
-    program, command, *arguments = json.loads(of("ENTRYPOINT")[-1])
-    assert (program, command) == ("tformer", "serve")
-    options = check(arguments)
+def environment() -> dict[str, str]:
+    """The settings of `tformer serve` that the image has."""
+    pairs = (pair.split("=", 1) for rest in of("ENV") for pair in rest.split())
+    return {name: value for name, value in pairs if name.startswith("TFORMER_SERVE_")}
+
+
+def check_in_image(monkeypatch: pytest.MonkeyPatch, **more: str) -> dict[str, Any]:
+    for name, value in {**environment(), **more}.items():
+        monkeypatch.setenv(name, value)
+    program, *command = json.loads(of("ENTRYPOINT")[-1]) + json.loads(of("CMD")[-1])
+    assert (program, *command) == ("tformer", "serve")
+    return check([])
+
+
+def test_the_image_starts_a_server_that_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = check_in_image(monkeypatch)
+    assert of("HEALTHCHECK")[-1].endswith('CMD ["tformer", "health"]')
+    assert reachable(options["listen"]) == DEFAULT
     exposed = set(of("EXPOSE")[0].split())
     assert {options["listen"].split(":")[1], options["metrics"].split(":")[1]} == exposed
 
@@ -67,10 +82,7 @@ def test_the_image_starts_a_server_that_starts() -> None:
 def test_the_image_is_pinned_and_small_and_not_root() -> None:
     (base,) = (rest for rest in of("ARG") if rest.startswith("BASE="))
     assert re.search(r":[\d.]+", base), "a base without a version changes under one's feet"
-    assert of("USER")[-1] not in ("root", "0")
-    assert [name for name, _ in instructions()].index("USER") > max(
-        i for i, (name, _) in enumerate(instructions()) if name == "RUN"
-    )
+    assert int(of("USER")[-1]) > 0, "by number, so that Kubernetes can tell that it is not root"
     for command in of("RUN"):
         for install in re.findall(r"pip install[^&]*", command):
             assert "--no-cache-dir" in install
@@ -104,13 +116,28 @@ def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path: Path) -> None:
     assert (done.stderr, done.returncode) == ("", 0)
 
 
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
+def test_the_unit_is_hardened() -> None:
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--threshold=30",
+         FOLDER / "tformer.service"],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert unit("Type") == "notify" and int(unit("WatchdogSec")) > 0
+
+
 # --- Kubernetes ----------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def manifest() -> dict[str, Any]:
-    documents = yaml.safe_load_all((FOLDER / "kubernetes.yaml").read_text("utf-8"))
-    return {document["kind"]: document for document in documents}
+    folder = FOLDER / "kubernetes"
+    documents = (yaml.safe_load(path.read_text("utf-8")) for path in folder.iterdir())
+    found = {document["kind"]: document for document in documents}
+    named = set(found["Kustomization"]["resources"]) | {"kustomization.yaml"}
+    assert named == {path.name for path in folder.iterdir()}
+    return found
 
 
 def test_the_service_finds_the_pods(manifest: dict[str, Any]) -> None:
@@ -121,11 +148,14 @@ def test_the_service_finds_the_pods(manifest: dict[str, Any]) -> None:
 
 
 def test_the_pod_starts_a_server_that_starts_and_is_asked_where_it_listens(
-    manifest: dict[str, Any],
+    manifest: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     template = manifest["Deployment"]["spec"]["template"]
     (container,) = template["spec"]["containers"]
-    options = check(json.loads(of("ENTRYPOINT")[-1])[2:] + container["args"])
+    (settings,) = manifest["Kustomization"]["configMapGenerator"]
+    assert container["envFrom"] == [{"configMapRef": {"name": settings["name"]}}]
+    options = check_in_image(monkeypatch, **dict(e.split("=", 1) for e in settings["literals"]))
+    assert template["spec"]["securityContext"]["runAsUser"] == int(of("USER")[-1])
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     assert ports["grpc"] == int(options["listen"].split(":")[1])
     assert ports["metrics"] == int(options["metrics"].split(":")[1])
@@ -137,4 +167,26 @@ def test_the_pod_starts_a_server_that_starts_and_is_asked_where_it_listens(
     volumes = {volume["name"] for volume in template["spec"]["volumes"]}
     for mount in container["volumeMounts"]:
         assert mount["name"] in volumes
-        assert str(options["tokens"]).startswith(mount["mountPath"])
+        if mount["name"] == "tokens":
+            assert str(options["tokens"]).startswith(mount["mountPath"])
+    assert container["securityContext"]["readOnlyRootFilesystem"]
+    for kind in ("HorizontalPodAutoscaler", "PodDisruptionBudget"):
+        assert manifest[kind]["metadata"]["name"] == manifest["Deployment"]["metadata"]["name"]
+
+
+def test_compose_has_settings_that_there_are_and_a_volume(monkeypatch: pytest.MonkeyPatch) -> None:
+    (service,) = yaml.safe_load((FOLDER / "compose.yaml").read_text("utf-8"))["services"].values()
+    options = check_in_image(monkeypatch, **service["environment"])
+    assert options["http"].endswith(":8080")
+    assert service["volumes"][0].split(":")[1] in of("VOLUME")
+    assert service["build"]["dockerfile"] == "docs/deployment/Dockerfile"
+
+
+@pytest.mark.skipif(not shutil.which("kubectl"), reason="needs kubectl")
+def test_kustomize_builds_the_base() -> None:
+    done = subprocess.run(
+        ["kubectl", "kustomize", FOLDER / "kubernetes"], capture_output=True, text=True
+    )
+    assert (done.stderr, done.returncode) == ("", 0)
+    kinds = [each["kind"] for each in yaml.safe_load_all(done.stdout)]
+    assert "ConfigMap" in kinds and len(kinds) == 5
