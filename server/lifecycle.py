@@ -141,6 +141,11 @@ class Server:
         self._models = Models(options.models, options.settings, self._metrics.watch)
         self._glossaries = Glossaries(options.glossaries)
         self._gate = Authenticator(options.tokens)
+        self._metrics.follow(
+            lambda: [
+                (each.name, each.usage.calls, each.usage.tokens) for each in self._gate.callers
+            ]
+        )
         self._calls = Calls(self._gate, self._metrics, options.limits)
         self.service = TranslationService(
             self._models,

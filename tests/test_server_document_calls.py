@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
-import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
 import grpc
 import pytest
@@ -17,12 +18,16 @@ from tformer.cli.documents import DocumentJob
 from tformer.cli.stats import Tally
 from tformer.documents.registry import open_document
 from tformer.model.checkpoint.layout import find_model
+from tformer.model.errors import UsageError
 from tformer.model.options import DecodingOptions
 from tformer.model.pipeline.translator import Translator
 from tformer.model.vocabulary.language_choice import LanguageChoice
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.protos.v1.translation_pb2_grpc import TranslationServiceStub
+from tformer.server.access.address import Address
 from tformer.server.access.tokens import hash_token
+from tformer.server.access.usage import TokenUsage
+from tformer.server.client import AsyncClient, Client, TranslatedFile
 from tformer.server.models import Settings
 from tformer.server.storage import Storage
 
@@ -255,4 +260,70 @@ def test_room_for_documents_is_shared() -> None:
         second.grow(40)
         with storage.open("a") as third, pytest.raises(Exception, match="no room"):
             third.grow(10)
-    assert storage.used == 0 and threading.active_count() > 0
+    assert storage.used == 0
+
+
+def test_clients_translate_documents(server: RunningServer, stub: TranslationServiceStub) -> None:
+    data = b"".join(b"Line %d of the house.\n\n" % number for number in range(300))
+    expected = stub.TranslateDocument(request(data), timeout=60)
+    options = DecodingOptions(**DECODING)  # type: ignore[arg-type]
+    told: list[tuple[int, int]] = []
+
+    async def asynchronous() -> TranslatedFile:
+        async with AsyncClient(server.address) as client:
+            return await client.translate_document(
+                data, "page.md", source="en", target="de", options=options
+            )
+
+    with Client(server.address) as client:
+        found = client.translate_document(
+            data, "page.md", source="en", target="de", options=options,
+            progress=lambda done, segments: told.append((done, segments)),
+        )  # fmt: skip
+        with pytest.raises(UsageError, match="no format"):
+            client.translate_document(b"%PDF-1.7", "a.pdf", target="de")
+    assert found.data == expected.content
+    assert (found.name, found.format, found.segments) == ("page.de.md", "markdown", 300)
+    assert told == [(256, 300), (300, 300)]
+    assert asyncio.run(asynchronous()) == found
+
+
+def test_use_is_counted_by_token_and_bounded_by_day(model: Path, tmp_path: Path) -> None:
+    tokens = tmp_path / "tokens.toml"
+    tokens.write_text(
+        f'[tokens.a]\nsha256 = "{hash_token("A")}"\ntokens_per_day = 20\ncalls_per_day = 5\n'
+    )
+    with (
+        serving(model, settings=INT8, tokens=tokens, metrics=Address("127.0.0.1", 0)) as running,
+        grpc.insecure_channel(running.address) as channel,
+    ):
+        stub = TranslationServiceStub(channel)  # type: ignore[no-untyped-call]
+        a = (("authorization", "Bearer A"),)
+        stub.TranslateDocument(request(PAGE * 4), metadata=a, timeout=60)
+        code, details = refusal(lambda: stub.TranslateDocument(request(PAGE), metadata=a))
+        assert code is grpc.StatusCode.RESOURCE_EXHAUSTED and "20 tokens a day" in details
+        usage = stub.GetUsage(pb.GetUsageRequest(), metadata=a)
+        assert (usage.name, usage.calls_today, usage.calls_per_day) == ("a", 3, 5)
+        assert usage.tokens == usage.tokens_today > 20 == usage.tokens_per_day
+        assert 0 < usage.seconds_left <= 86_400
+        page = urlopen(f"http://127.0.0.1:{running.server.metrics_port}/metrics").read().decode()
+        assert f'tformer_token_tokens_total{{token="a"}} {float(usage.tokens)}' in page
+        stub.GetUsage(pb.GetUsageRequest(), metadata=a)
+        stub.GetUsage(pb.GetUsageRequest(), metadata=a)
+        code, details = refusal(lambda: stub.GetUsage(pb.GetUsageRequest(), metadata=a))
+        assert code is grpc.StatusCode.RESOURCE_EXHAUSTED and "5 calls a day" in details
+
+
+def test_a_day_begins_at_midnight_and_never_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 86_400.0 * 20_000 - 60
+    monkeypatch.setattr("tformer.server.access.usage.time.time", lambda: now)
+    usage = TokenUsage()
+    usage.count_tokens(5)
+    assert usage.seconds_left == 60
+    now += 61
+    usage.turn()
+    usage.count_tokens(7)
+    assert (usage.tokens_today, usage.tokens) == (7, 12)
+    now -= 3600
+    usage.turn()
+    assert usage.tokens_today == 7, "a clock that is put back begins no day again"

@@ -497,3 +497,27 @@ class TranslatedDocument(_message.Message):
     warnings: _containers.RepeatedCompositeFieldContainer[TranslationWarning]
     usage: Usage
     def __init__(self, name: _Optional[str] = ..., format: _Optional[str] = ..., detected_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., model: _Optional[str] = ..., segments: _Optional[int] = ..., content_bytes: _Optional[int] = ..., warnings: _Optional[_Iterable[_Union[TranslationWarning, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ...) -> None: ...
+
+class GetUsageRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetUsageResponse(_message.Message):
+    __slots__ = ("name", "calls_today", "tokens_today", "calls_per_day", "tokens_per_day", "seconds_left", "calls", "tokens")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    CALLS_TODAY_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_TODAY_FIELD_NUMBER: _ClassVar[int]
+    CALLS_PER_DAY_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_PER_DAY_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_LEFT_FIELD_NUMBER: _ClassVar[int]
+    CALLS_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    calls_today: int
+    tokens_today: int
+    calls_per_day: int
+    tokens_per_day: int
+    seconds_left: float
+    calls: int
+    tokens: int
+    def __init__(self, name: _Optional[str] = ..., calls_today: _Optional[int] = ..., tokens_today: _Optional[int] = ..., calls_per_day: _Optional[int] = ..., tokens_per_day: _Optional[int] = ..., seconds_left: _Optional[float] = ..., calls: _Optional[int] = ..., tokens: _Optional[int] = ...) -> None: ...

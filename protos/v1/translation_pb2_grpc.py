@@ -93,6 +93,11 @@ class TranslationServiceStub:
                 request_serializer=tformer_dot_protos_dot_v1_dot_translation__pb2.StreamTranslateDocumentRequest.SerializeToString,
                 response_deserializer=tformer_dot_protos_dot_v1_dot_translation__pb2.StreamTranslateDocumentResponse.FromString,
                 _registered_method=True)
+        self.GetUsage = channel.unary_unary(
+                '/tformer.v1.TranslationService/GetUsage',
+                request_serializer=tformer_dot_protos_dot_v1_dot_translation__pb2.GetUsageRequest.SerializeToString,
+                response_deserializer=tformer_dot_protos_dot_v1_dot_translation__pb2.GetUsageResponse.FromString,
+                _registered_method=True)
 
 
 class TranslationServiceServicer:
@@ -183,6 +188,14 @@ class TranslationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetUsage(self, request, context):
+        """Tells what the caller's token has used, and of which budget. Where there are no tokens, all is
+        empty.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TranslationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -235,6 +248,11 @@ def add_TranslationServiceServicer_to_server(servicer, server):
                     servicer.StreamTranslateDocument,
                     request_deserializer=tformer_dot_protos_dot_v1_dot_translation__pb2.StreamTranslateDocumentRequest.FromString,
                     response_serializer=tformer_dot_protos_dot_v1_dot_translation__pb2.StreamTranslateDocumentResponse.SerializeToString,
+            ),
+            'GetUsage': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetUsage,
+                    request_deserializer=tformer_dot_protos_dot_v1_dot_translation__pb2.GetUsageRequest.FromString,
+                    response_serializer=tformer_dot_protos_dot_v1_dot_translation__pb2.GetUsageResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -516,6 +534,33 @@ class TranslationService:
             '/tformer.v1.TranslationService/StreamTranslateDocument',
             tformer_dot_protos_dot_v1_dot_translation__pb2.StreamTranslateDocumentRequest.SerializeToString,
             tformer_dot_protos_dot_v1_dot_translation__pb2.StreamTranslateDocumentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetUsage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tformer.v1.TranslationService/GetUsage',
+            tformer_dot_protos_dot_v1_dot_translation__pb2.GetUsageRequest.SerializeToString,
+            tformer_dot_protos_dot_v1_dot_translation__pb2.GetUsageResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -6,6 +6,8 @@ The file is TOML, a table for each token:
     sha256 = "9f86d081884c7d65..."    # printed by `tformer token alice`
     calls_per_minute = 600            # optional; so many at once, then as they refill
     tokens_per_minute = 100000        # optional; tokens of source text
+    calls_per_day = 10000             # optional; days begin at midnight UTC
+    tokens_per_day = 1000000          # optional
     admin = true                      # optional; may also use tformer.v1.AdminService
 
 The tokens themselves are nowhere. A file that changes is read again; if it then has an error, the
@@ -21,17 +23,22 @@ import re
 import secrets
 import time
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tformer.model.errors import InputError
+from tformer.server.access.usage import DailyBudget, TokenUsage
 from tformer.server.status import NoToken, Overloaded
 
 logger = logging.getLogger(__name__)
 
 READ_AGAIN = 1.0
 """Seconds between looks at the file."""
+
+UNITS, TIMES = ("calls", "tokens"), ("minute", "day")
+"""Quotas of a token, as its table has them: calls_per_minute."""
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 
@@ -85,6 +92,38 @@ class Caller:
     tokens: Quota | None = None
     admin: bool = False
     """True if it may use AdminService."""
+    budget: DailyBudget = field(default_factory=DailyBudget)
+    usage: TokenUsage = field(default_factory=TokenUsage)
+
+    def take_call(self) -> None:
+        """Count a call against the quota of a minute and the budget of a day.
+
+        Raises:
+            Overloaded: one of them is used up.
+        """
+        self.usage.turn()
+        self.budget.check_calls(self.usage)
+        if self.calls:
+            self.calls.take(1, "calls")
+        self.usage.count_call()
+
+    def take_tokens(self, amount: int) -> None:
+        """Count tokens of texts before they are translated, as `take_call`.
+
+        Raises:
+            Overloaded: quota or budget are used up.
+        """
+        self.usage.turn()
+        self.budget.check_tokens(self.usage)
+        if self.tokens:
+            self.tokens.take(amount, "tokens")
+        self.usage.count_tokens(amount)
+
+    def charge_tokens(self, amount: int) -> None:
+        """Count tokens that turned out to be needed besides, on credit."""
+        if self.tokens:
+            self.tokens.charge(amount)
+        self.usage.count_tokens(amount)
 
 
 class Authenticator:
@@ -105,6 +144,11 @@ class Authenticator:
             self._callers = read_tokens(file)
             if not self._callers:
                 raise InputError(f"{file}: has no tokens; write [tokens.NAME] and sha256 = ...")
+
+    @property
+    def callers(self) -> Sequence[Caller]:
+        """Owners of tokens."""
+        return self._callers
 
     @property
     def is_open(self) -> bool:
@@ -178,25 +222,30 @@ def read_tokens(file: Path) -> list[Caller]:
 
 def _caller(file: Path, name: str, entry: Any) -> Caller:
     where = f"{file}: [tokens.{name}]"
-    known = {"admin", "sha256", "calls_per_minute", "tokens_per_minute"}
+    known = {"admin", "sha256", *(f"{what}_per_{time}" for what in UNITS for time in TIMES)}
     if not isinstance(entry, dict) or not entry.keys() <= known:
         raise InputError(f"{where}: may have {', '.join(sorted(known))}, and nothing else")
     if not _HASH.fullmatch(str(entry.get("sha256"))):
         raise InputError(f"{where}: sha256 must be 64 figures of a hexadecimal number")
 
-    def quota(key: str) -> Quota | None:
+    def number(key: str) -> float | None:
         value = entry.get(key)
         if value is None:
             return None
         if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
             raise InputError(f"{where}: {key} must be a number above 0")
-        return Quota(value)
+        return value
+
+    def quota(key: str) -> Quota | None:
+        value = number(key)
+        return None if value is None else Quota(value)
 
     admin = entry.get("admin", False)
     if not isinstance(admin, bool):
         raise InputError(f"{where}: admin must be true or false")
     calls, tokens = quota("calls_per_minute"), quota("tokens_per_minute")
-    return Caller(name, entry["sha256"], calls, tokens, admin)
+    budget = DailyBudget(number("calls_per_day"), number("tokens_per_day"))
+    return Caller(name, entry["sha256"], calls, tokens, admin, budget)
 
 
 def _keeping_quotas(new: list[Caller], old: list[Caller]) -> list[Caller]:
@@ -206,6 +255,7 @@ def _keeping_quotas(new: list[Caller], old: list[Caller]) -> list[Caller]:
         if same := before.get(caller.name):
             caller.calls = _same_or_new(same.calls, caller.calls)
             caller.tokens = _same_or_new(same.tokens, caller.tokens)
+            caller.usage = same.usage
     return new
 
 

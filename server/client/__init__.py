@@ -9,6 +9,7 @@ When the server cannot answer now, because it restarts or its queue is full, wha
 answered is sent again after a while.
 
     blocking · asynchronous   `Client` and `AsyncClient`: how it is sent and waited for
+    documents                 messages of a document
     exchange                  what both say: what is sent, what is unanswered, what an answer means
     retries                   what a failure means, and when to try again
     connection · identity     whom they talk to, and who they are
@@ -17,6 +18,7 @@ answered is sent again after a while.
 from tformer.server.client.asynchronous import AsyncClient
 from tformer.server.client.blocking import Client
 from tformer.server.client.connection import IN_FLIGHT, PATIENCE
+from tformer.server.client.documents import TranslatedFile
 from tformer.server.client.identity import Identity
 from tformer.server.client.retries import Failure
 from tformer.server.glossaries.wire import NamedGlossary
@@ -29,4 +31,5 @@ __all__ = [
     "Failure",
     "Identity",
     "NamedGlossary",
+    "TranslatedFile",
 ]

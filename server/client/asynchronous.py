@@ -15,6 +15,12 @@ from tformer.model.terms.glossary import Glossary
 from tformer.model.translation import Translation
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.server.client.connection import Connection
+from tformer.server.client.documents import (
+    DocumentExchange,
+    Progress,
+    TranslatedFile,
+    document_config,
+)
 from tformer.server.client.exchange import Exchange, RequestOptions
 from tformer.server.client.retries import Failure
 
@@ -86,6 +92,36 @@ class AsyncClient(Connection):
                     yield translation
         finally:
             stream.close()
+
+    async def translate_document(
+        self,
+        data: bytes,
+        name: str = "",
+        *,
+        format: str | None = None,
+        source: str | None = None,
+        target: str | None = None,
+        options: DecodingOptions | None = None,
+        glossary: Glossary | None = None,
+        progress: Progress | None = None,
+    ) -> TranslatedFile:
+        """As `Client.translate_document`."""
+        config = document_config(name, format, self._model, source, target, options, glossary)
+        exchange = DocumentExchange(config, data, progress or (lambda done, segments: None))
+        retries = self._retries()
+        while True:
+            call = self._stub.StreamTranslateDocument(exchange.requests(), metadata=self._metadata)
+            try:
+                async for response in call:
+                    exchange.take(response)
+                return exchange.result()
+            except grpc.RpcError as error:
+                failure = Failure.of(error)
+            except Failure as error:
+                failure = error
+            finally:
+                call.cancel()
+            await asyncio.sleep(retries.delay(failure))
 
     def _open(self, exchange: Exchange) -> _AsyncStream:
         return _AsyncStream(self._stub, self._metadata, exchange.opening())

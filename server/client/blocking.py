@@ -18,6 +18,12 @@ from tformer.model.terms.glossary import Glossary
 from tformer.model.translation import Translation
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.server.client.connection import Connection
+from tformer.server.client.documents import (
+    DocumentExchange,
+    Progress,
+    TranslatedFile,
+    document_config,
+)
 from tformer.server.client.exchange import Exchange, RequestOptions
 from tformer.server.client.retries import Failure
 
@@ -122,6 +128,51 @@ class Client(Connection):
                     yield translation
         finally:
             stream.close()
+
+    def translate_document(
+        self,
+        data: bytes,
+        name: str = "",
+        *,
+        format: str | None = None,
+        source: str | None = None,
+        target: str | None = None,
+        options: DecodingOptions | None = None,
+        glossary: Glossary | None = None,
+        progress: Progress | None = None,
+    ) -> TranslatedFile:
+        """Translate a document of any format that the server reads.
+
+        Args:
+            data: content of the file.
+            name: of the file; its ending tells the format.
+            format: of the file; None to tell by name and content.
+            source: language of the file; None to detect it.
+            target: language to translate to; None for the only other one.
+            options: for decoding.
+            glossary: as for `translate`.
+            progress: told the segments that are done, and how many there are.
+
+        Raises:
+            UsageError: the file cannot be read, or the server does not know a language.
+            ServerError: it cannot be reached, refuses, or has been busy for too long.
+        """
+        config = document_config(name, format, self._model, source, target, options, glossary)
+        exchange = DocumentExchange(config, data, progress or (lambda done, segments: None))
+        retries = self._retries()
+        while True:
+            call = self._stub.StreamTranslateDocument(exchange.requests(), metadata=self._metadata)
+            try:
+                for response in call:
+                    exchange.take(response)
+                return exchange.result()
+            except grpc.RpcError as error:
+                failure = Failure.of(error)
+            except Failure as error:
+                failure = error
+            finally:
+                call.cancel()
+            time.sleep(retries.delay(failure))
 
     def _open(self, exchange: Exchange) -> _Stream:
         return _Stream(self._stub, self._metadata, exchange.opening())

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from tformer.model.engine.scheduler import Batch
 from tformer.model.errors import ServerError
@@ -115,6 +117,10 @@ class Metrics:
         self._of_ending(method, code).inc()
         self._of_method(method).observe(seconds)
 
+    def follow(self, usage: Callable[[], Iterable[tuple[str, int, int]]]) -> None:
+        """Show the name, calls and tokens of every token whenever someone looks."""
+        self.registry.register(_UsageCollector(usage))
+
     def serve(self, address: Address) -> Exporter:
         """Answer Prometheus at ``address``.
 
@@ -122,6 +128,27 @@ class Metrics:
             ServerError: the address cannot be used.
         """
         return Exporter(self.registry, address)
+
+
+class _UsageCollector(Collector):
+    """Counters that are kept with the tokens; their names are those of the file of tokens."""
+
+    def __init__(self, usage: Callable[[], Iterable[tuple[str, int, int]]]) -> None:
+        self._usage = usage
+
+    def collect(self) -> Iterator[Metric]:
+        calls = CounterMetricFamily(
+            "tformer_token_calls",
+            "Calls, by token; every item of a stream is one.",
+            labels=["token"],
+        )
+        tokens = CounterMetricFamily(
+            "tformer_token_tokens", "Tokens that count for quotas, by token.", labels=["token"]
+        )
+        for name, num_calls, num_tokens in self._usage():
+            calls.add_metric([name], num_calls)
+            tokens.add_metric([name], num_tokens)
+        yield from (calls, tokens)
 
 
 @dataclass(frozen=True)

@@ -167,8 +167,7 @@ class Calls:
         self._doors[call.method.rpartition(".")[0]](call.caller)
         if call.caller:
             call.client = call.caller.name
-            if call.caller.calls:
-                call.caller.calls.take(1, "calls")
+            call.caller.take_call()
         if self.draining.is_set():
             raise ShuttingDown("the server is shutting down")
         self._places.take(call.client)

@@ -142,8 +142,8 @@ class DocumentService:
         except InputError as error:
             raise UsageError(str(error)) from None
         used = max(work.usage.source_tokens, work.usage.target_tokens)
-        if call.caller and call.caller.tokens:
-            call.caller.tokens.charge(max(0, used - opened.tokens))
+        if call.caller:
+            call.caller.charge_tokens(max(0, used - opened.tokens))
         about = _about(work, data, model)
         call.notes |= {
             "model": model.name,

@@ -283,7 +283,7 @@ def translation_from(message: pb.Translation, source: str, options: DecodingOpti
         source_language=message.detected_language_code or source,
         target_language=message.target_language_code,
         hypotheses=tuple(hypotheses) or (Hypothesis(message.translated_text, message.score),),
-        warnings=tuple(map(_warning_from, message.warnings, message.warning_details))
+        warnings=tuple(map(warning_from, message.warnings, message.warning_details))
         or tuple(message.warnings),
         finish_reason=_REASONS_BACK[message.finish_reason],
         source_tokens=message.usage.source_tokens,
@@ -303,7 +303,8 @@ def warning_message(warning: str) -> pb.TranslationWarning:
     )
 
 
-def _warning_from(text: str, details: pb.TranslationWarning) -> Notice:
+def warning_from(text: str, details: pb.TranslationWarning) -> Notice:
+    """A warning as it was sent."""
     return Notice(_WARNINGS_BACK.get(details.code, WarningKind.OTHER), text)
 
 

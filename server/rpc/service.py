@@ -159,8 +159,8 @@ class TranslationService:
     ) -> pb.StreamTranslateTextResponse:
         try:
             content = Content(item.content, item.target_prefix)
-            if next(numbers) and call.caller and call.caller.calls:  # the first came with the call
-                call.caller.calls.take(1, "calls")
+            if next(numbers) and call.caller:  # the first came with the call
+                call.caller.take_call()
             room = await self._admission.wait(
                 content.estimate, self._max_wait, call.client, order.weight
             )
@@ -297,6 +297,23 @@ class TranslationService:
     async def get_glossary(self, request: pb.GetGlossaryRequest, call: Call) -> pb.Glossary:
         """Describe a glossary."""
         return self._glossaries.find(request.name).describe()
+
+    async def get_usage(self, request: pb.GetUsageRequest, call: Call) -> pb.GetUsageResponse:
+        """Tell what the caller's token has used."""
+        if call.caller is None:
+            return pb.GetUsageResponse()
+        usage, budget = call.caller.usage, call.caller.budget
+        usage.turn()
+        return pb.GetUsageResponse(
+            name=call.caller.name,
+            calls_today=usage.calls_today,
+            tokens_today=usage.tokens_today,
+            calls_per_day=round(budget.calls or 0),
+            tokens_per_day=round(budget.tokens or 0),
+            seconds_left=usage.seconds_left,
+            calls=usage.calls,
+            tokens=usage.tokens,
+        )
 
     async def _aside(self, function: Callable[..., Result], *arguments: object) -> Result:
         """Call a function in the thread for what is done one at a time."""

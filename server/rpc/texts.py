@@ -94,9 +94,9 @@ class TextTranslator:
             else failure(draft, call)
             async for content, draft in _in_turns(list(zip(contents, cut, strict=True)))
         ]
-        if call.caller and call.caller.tokens:
+        if call.caller:
             said = sum(answer.usage.target_tokens for answer in answers)
-            call.caller.tokens.charge(max(0, said - room.tokens))
+            call.caller.charge_tokens(max(0, said - room.tokens))
         return answers
 
     def _answer(
@@ -148,8 +148,8 @@ def charge(call: Call, tokens: int) -> None:
     Raises:
         Overloaded: it is used up.
     """
-    if call.caller and call.caller.tokens:
-        call.caller.tokens.take(tokens, "tokens")
+    if call.caller:
+        call.caller.take_tokens(tokens)
 
 
 def _key(model: ServedModel, order: CallOptions, content: Content) -> tuple[object, ...]:
