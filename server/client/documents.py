@@ -42,7 +42,7 @@ class TranslatedFile:
 
 @dataclass
 class DocumentExchange:
-    """What is sent, and what has been received."""
+    """Messages to send, and those received."""
 
     config: pb.DocumentConfig
     data: bytes
@@ -97,7 +97,7 @@ def document_config(
     options: DecodingOptions | None,
     glossary: Glossary | None,
 ) -> pb.DocumentConfig:
-    """How to translate a document, as a message."""
+    """Configuration of the translation of a document, as a message."""
     return pb.DocumentConfig(
         source_language_code=source or "",
         target_language_code=target or "",
