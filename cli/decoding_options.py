@@ -19,6 +19,7 @@ from typer import Option
 from tformer.model.options import DecodingOptions, LengthNormalisation
 
 SEARCH, CONSTRAINTS, SAMPLING = "Search", "Constraints", "Sampling"
+DATASTORE = "Datastore"
 LENGTH, REPETITION = "Length limits", "Degenerate output"
 
 
@@ -76,6 +77,19 @@ _OPTIONS: dict[str, Any] = {
         "Term that every line's translation must contain; may be given again.",
         "TERM",
         "--require",
+    ),
+    "datastore": _option(
+        DATASTORE,
+        str,
+        "Datastore that `tformer memory build` has made, whose tokens are mixed in at every step; "
+        "with --server, its name there.",
+        "DIR|NAME",
+    ),
+    "datastore_weight": _option(
+        DATASTORE,
+        float | None,
+        "Weight of the datastore, below 1; without it, by the distance of the nearest entry.",
+        "W",
     ),
     "sampling": _option(SAMPLING, bool, "Sample instead of searching.", None, "--sampling"),
     "temperature": _option(

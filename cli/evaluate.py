@@ -53,6 +53,10 @@ def evaluate(
     ] = None,
     beam_size: options.BeamSize = DecodingOptions.beam_size,
     length_penalty: options.LengthPenalty = DecodingOptions.length_penalty,
+    datastore: Annotated[
+        str,
+        Option(metavar="DIR", help="Datastore to translate with; `tformer memory build` makes it."),
+    ] = "",
     device: options.DeviceOption = options.Device.AUTO,
     dtype: options.DtypeOption = options.Dtype.AUTO,
     threads: options.ThreadsOption = None,
@@ -63,9 +67,15 @@ def evaluate(
     Prints BLEU and chrF with their sacreBLEU signatures, and target tokens per second. At least one
     of --source and --target must be given.
     """
-    decoding = DecodingOptions(beam_size=beam_size, length_penalty=length_penalty)
+    decoding = DecodingOptions(
+        beam_size=beam_size, length_penalty=length_penalty, datastore=datastore
+    )
     sources, references = read_pair(source_file, reference_file, limit)
-    translator = loading.load_translator(model, loading.ComputeSettings(device, dtype, threads))
+    place = loading.ComputeSettings(device, dtype, threads)
+    if datastore:
+        translator = loading.load_with_datastore(model, place, datastore)
+    else:
+        translator = loading.load_translator(model, place)
     direction = _direction(
         LanguageChoice.among(
             translator.source_languages, translator.target_languages, source, target

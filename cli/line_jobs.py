@@ -244,6 +244,7 @@ def _json_record(line: Line, translation: Translation) -> dict[str, Any]:
         "warning_kinds": list(map(kind_of, translation.warnings)),
         "terms": list(map(asdict, translation.terms)),
         "matches": list(map(asdict, translation.matches)),
+        "recalled": list(map(asdict, translation.recalled)),
     }
     if translation.confidence is not None:
         record["confidence"] = translation.confidence

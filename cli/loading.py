@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -72,6 +72,8 @@ class ComputeSettings:
     dtype: str = "auto"
     threads: int | None = None
     """CPU cores; None is all."""
+    graphs: bool = True
+    """False to leave CUDA graphs out, which a datastore does not go with."""
 
 
 def suitable_model(model: str, source: str | None, target: str | None) -> str:
@@ -180,6 +182,8 @@ def open_translator(
         ModelError: the model is missing or damaged.
         DeviceError: the device is not available.
     """
+    if remote is None and options.datastore:
+        return load_with_datastore(model, place, options.datastore)
     if remote is None:
         found = warm_translator(model, place, options) if warm else None
         return found or load_translator(model, place)
@@ -215,7 +219,27 @@ def load_translator(model: str, place: ComputeSettings) -> Translator:
     from tformer.model.pipeline.translator import Translator
 
     _say_what_the_library_warns_of()
-    return Translator.load(model, device=place.device, dtype=place.dtype, threads=place.threads)
+    return Translator.load(
+        model,
+        device=place.device,
+        dtype=place.dtype,
+        threads=place.threads,
+        graphs=place.graphs,
+    )
+
+
+def load_with_datastore(model: str, place: ComputeSettings, directory: str) -> Translator:
+    """Load a model and a datastore that was built with it.
+
+    Raises:
+        TformerError: one is missing or damaged, or they do not belong together.
+    """
+    from tformer.model.datastore.layout import Datastore
+
+    datastore = Datastore(Path(directory))
+    translator = load_translator(model, replace(place, graphs=False))
+    translator.add_datastore(directory, datastore)
+    return translator
 
 
 def _say_what_the_library_warns_of() -> None:

@@ -64,6 +64,14 @@ def serve(
             "are one glossary.",
         ),
     ] = None,
+    datastore: Annotated[
+        list[str] | None,
+        Option(
+            metavar="NAME=DIR",
+            help="Datastore for clients, made by `tformer memory build` with one of the models; "
+            "repeatable.",
+        ),
+    ] = None,
     listen: Annotated[
         str, Option(metavar="HOST:PORT|unix:PATH", help="Listening address; port 0 is any.")
     ] = "127.0.0.1:50051",
@@ -188,7 +196,7 @@ def serve(
     from tformer.server.http.options import HttpOptions
     from tformer.server.lifecycle import ServerOptions, run
     from tformer.server.limits import Limits
-    from tformer.server.models import ModelSource, Settings
+    from tformer.server.models import DatastoreSource, ModelSource, Settings
     from tformer.server.observability import logs
     from tformer.server.storage import Storage
 
@@ -203,6 +211,7 @@ def serve(
             threads=threads,
             beam_size=beam_size,
             max_wait=max_wait,
+            datastores=tuple(map(DatastoreSource.parse, datastore or [])),
         ),
         queue_tokens=queue_tokens,
         cache_characters=cache,

@@ -87,11 +87,19 @@ class Setup:
                 self.terms.glossary_name, digest_of_files(self.terms.glossary_files)
             ),
             "memory": digest_of_files(self.terms.memory_files),
+            "datastore": self._datastore_digest(),
         }
 
     @property
     def _marks(self) -> list[float]:
         return [] if self.min_confidence is None else [self.min_confidence]
+
+    def _datastore_digest(self) -> str:
+        if self.remote or not self.decoding.datastore:
+            return ""
+        files = sorted(Path(self.decoding.datastore).glob("*"))
+        facts = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+        return digest_of_values(facts)
 
     def _model_digest(self) -> str:
         if self.remote:

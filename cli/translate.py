@@ -235,7 +235,14 @@ def translate(
     evidence = Evidence(alignments, scores)
     columns = ColumnOptions(tuple(column or ()), output_column, where, tuple(add or ()), dialect)
     columns.refuse_alone()
-    decoding = replace(decoding, alignments=alignments is not None, token_scores=scores is not None)
+    decoding = replace(
+        decoding,
+        alignments=alignments is not None,
+        token_scores=scores is not None,
+        datastore_pairs=as_json and bool(decoding.datastore),
+    )
+    if pivot and decoding.datastore:
+        raise UsageError("--datastore is of one model: leave out --pivot")
     remote = loading.Remote(server, server_ca) if server else None
     manner = Manner(
         _earlier(resume, force),

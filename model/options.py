@@ -116,6 +116,13 @@ class DecodingOptions:
     """True if numbers, addresses, placeholders, emoji and the like are kept as they are, capitals
     and characters that the vocabulary lacks are seen to, and no sentence with words becomes empty;
     see `tformer.model.passes.preparation`."""
+    datastore: str = ""
+    """Name of a datastore, as it was opened: p = lambda p_knn + (1 - lambda) p_network at every
+    step, see `tformer.model.datastore.mixing`. "" is none."""
+    datastore_weight: float | None = None
+    """lambda, at least 0 and below 1; None follows the distance of the nearest entry."""
+    datastore_pairs: bool = False
+    """True to name the pairs that helped, in `Translation.recalled`."""
     alignments: bool = False
     """True to compute word alignments, in `Hypothesis.alignment`."""
     token_scores: bool = False
@@ -139,6 +146,10 @@ class DecodingOptions:
         self._check_range("prefix_bias", 0, 1)
         if self.prefix_bias == 1:
             raise UsageError("prefix_bias must be less than 1: 0 forces the prefix")
+        if self.datastore_weight is not None:
+            self._check_range("datastore_weight", 0, 1)
+            if self.datastore_weight == 1:
+                raise UsageError("datastore_weight must be less than 1")
         self._check_texts()
         self._check_sampling()
 

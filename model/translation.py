@@ -121,6 +121,16 @@ class TermUse:
 
 
 @dataclass(frozen=True)
+class RecalledPair:
+    """Sentence pair of a datastore that helped with a translation."""
+
+    source: str
+    target: str
+    tokens: float
+    """Tokens of the translation that came from it: its part of their probabilities, added up."""
+
+
+@dataclass(frozen=True)
 class Translation:
     """Translation of one text."""
 
@@ -146,6 +156,10 @@ class Translation:
     """Calibrated probability, 0 to 1, that a translation such as that of the least certain sentence
     reaches the chrF for which `tformer.model.config.Calibration` was fitted. None where the model
     has no calibration for the direction, or translated nothing."""
+
+    recalled: tuple[RecalledPair, ...] = ()
+    """Pairs of the datastore that helped with the best hypothesis, if asked for; those that helped
+    most first, at most five of every sentence."""
 
     @property
     def reused(self) -> bool:

@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from tformer.model.checkpoint.layout import find_model
+from tformer.model.datastore.layout import Datastore
 from tformer.model.engine.scheduler import Batch
 from tformer.model.errors import ModelError, UsageError
 from tformer.model.files import sha256_of
@@ -53,6 +54,27 @@ class ModelSource:
 
 
 @dataclass(frozen=True)
+class DatastoreSource:
+    """A datastore to serve."""
+
+    name: str
+    """Name for clients."""
+    directory: Path
+
+    @classmethod
+    def parse(cls, text: str) -> DatastoreSource:
+        """Read NAME=DIR.
+
+        Raises:
+            UsageError: it has no name.
+        """
+        name, equals, directory = text.partition("=")
+        if not equals or not name or not directory:
+            raise UsageError(f"a datastore is named NAME=DIR, not {text!r}")
+        return cls(name, Path(directory))
+
+
+@dataclass(frozen=True)
 class Settings:
     """Settings for loading and running every model."""
 
@@ -61,6 +83,7 @@ class Settings:
     threads: int | None = None
     beam_size: int = DecodingOptions.beam_size
     max_wait: float = 30.0
+    datastores: tuple[DatastoreSource, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense.
@@ -181,6 +204,7 @@ class Models:
         self._settings = settings
         self._watch = watch
         self._served: dict[str, ServedModel] = {}
+        self._datastores: dict[str, Datastore] = {}
         self._retiring: dict[asyncio.Task[None], ServedModel] = {}
         self._reloading = asyncio.Lock()
 
@@ -193,9 +217,15 @@ class Models:
         Raises:
             ModelError: when one is missing, damaged, or cannot translate.
             DeviceError: when the device is not there.
+            InputError: when a datastore is missing or damaged.
+            UsageError: when a datastore belongs to none of them.
         """
+        for named in self._settings.datastores:
+            datastore = await asyncio.to_thread(Datastore, named.directory)
+            self._datastores[named.name] = datastore
         for source in self._sources:
             self._served[source.name] = await asyncio.to_thread(self._start, source)
+        self._check_datastores()
 
     async def reload(self) -> list[Reloaded]:
         """Load again the models whose files have changed.
@@ -245,7 +275,9 @@ class Models:
             device=settings.device,
             dtype=settings.dtype,
             threads=settings.threads,
+            graphs=not settings.datastores,
         )
+        self._add_datastores(translator)
         check(translator)
         scheduler = AsyncScheduler(
             translator,
@@ -255,6 +287,21 @@ class Models:
             name=source.name,
         )
         return ServedModel(source.name, translator, scheduler, mark, settings.beam_size)
+
+    def _add_datastores(self, translator: Translator) -> None:
+        """Let callers name the datastores that were built with a model."""
+        for name, datastore in self._datastores.items():
+            if datastore.description.model == translator.fingerprint:
+                translator.add_datastore(name, datastore)
+
+    def _check_datastores(self) -> None:
+        known = {model.translator.fingerprint for model in self}
+        for name, datastore in self._datastores.items():
+            if datastore.description.model not in known:
+                raise UsageError(
+                    f"datastore {name!r} was built with none of the models that are served: "
+                    "`tformer memory build` again"
+                )
 
     def find(self, name: str, source: str = "", target: str = "") -> ServedModel:
         """The model of a name, or if that is empty the first that has the languages.

@@ -13,7 +13,7 @@ from tformer.cli.app import app
 from tformer.model.options import DecodingOptions
 from tformer.model.translation import Translation
 
-ELSEWHERE = {"alignments", "token_scores"}
+ELSEWHERE = {"datastore_pairs", "alignments", "token_scores"}
 """What is told of a translation, and asked for by other options."""
 
 

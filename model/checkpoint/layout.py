@@ -13,6 +13,7 @@ source.spm, target.spm, vocab.json and, where the target has a table of its own,
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Sequence
@@ -148,6 +149,19 @@ def store_calibrations(path: Path, fitted: Sequence[Calibration]) -> None:
             stream.write((json.dumps(table, indent=2, ensure_ascii=False) + "\n").encode())
     except OSError as error:
         raise OutputError(f"{file}: cannot be written: {error.strerror or error}") from error
+
+
+def fingerprint_of(directory: Path) -> str:
+    """Identity of a model's weights, from evenly spaced parts of them; it takes a millisecond."""
+    found = hashlib.sha256()
+    for path in sorted(directory.glob("*.safetensors")):
+        size = path.stat().st_size
+        found.update(f"{path.name} {size}".encode())
+        with path.open("rb") as stream:
+            for part in range(64):
+                stream.seek(size * part // 64)
+                found.update(stream.read(1024))
+    return found.hexdigest()[:32]
 
 
 def _languages(codes: list[str] | None) -> tuple[str, ...] | None:

@@ -34,18 +34,20 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain, count
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from tformer.model.datastore.layout import Datastore
 from tformer.model.errors import DeviceError, ModelError, UsageError
 from tformer.model.network.interface import (
     AttentiveDecoding,
     Network,
+    RecallingDecoding,
     ResumingDecoding,
     SearchingDecoding,
 )
@@ -104,7 +106,12 @@ class Engine:
     """Translates requests, many at a time, none waiting for another to finish."""
 
     def __init__(
-        self, network: Network, *, beam_size: int = 4, max_tokens: int = MAX_TOKENS
+        self,
+        network: Network,
+        *,
+        beam_size: int = 4,
+        max_tokens: int = MAX_TOKENS,
+        datastores: Mapping[str, Datastore] | None = None,
     ) -> None:
         """An idle engine.
 
@@ -113,7 +120,9 @@ class Engine:
             beam_size: the widest beam that a request may ask for; every sentence occupies so many
                 rows of a batch.
             max_tokens: budget of a batch, rows times source tokens.
+            datastores: by the names that requests have for them.
         """
+        self._datastores = datastores if datastores is not None else {}
         self._network = network
         self._config = network.config
         self.beam_size = beam_size
@@ -281,13 +290,23 @@ class Engine:
         if not sentences:
             return
         self._running += sentences  # first, so that they are not lost if there is no memory
-        requests = [sentence.request for sentence in sentences]
+        requests = [self._with_entries(sentence.request) for sentence in sentences]
         limits = list(map(self._target_limit, requests))
         if self._resuming:
             self._beam.extend(requests, limits, self._resuming.resume(requests))
         else:
             self._decoding.admit([request.source for request in requests])
             self._beam.extend(requests, limits)
+            if isinstance(self._decoding, RecallingDecoding):
+                self._decoding.recall([request.subset for request in requests])
+
+    def _with_entries(self, request: Request) -> Request:
+        """A request with the entries of its datastore that are likely to be near."""
+        options = request.options
+        if not options.datastore:
+            return request
+        datastore = self._datastores[options.datastore]
+        return replace(request, subset=datastore.subset(request.source, options.datastore_weight))
 
     def _memory(self, sentence: int) -> Any:
         """What the network has of a sentence that is leaving, if it can be used again."""
@@ -315,8 +334,20 @@ class Engine:
                 "coverage_penalty needs to know what the network attends to, which it does not "
                 "tell in fast arithmetic: load it in float32"
             )
+        if request.options.datastore:
+            self._check_datastore(request.options.datastore)
         if request.prefix or request.required:
             self._check_target(request)
+
+    def _check_datastore(self, name: str) -> None:
+        if name not in self._datastores:
+            known = ", ".join(sorted(self._datastores)) or "none"
+            raise UsageError(f"no datastore {name!r} is open; there are {known}")
+        if not isinstance(self._decoding, RecallingDecoding):
+            raise UsageError(
+                f"a datastore needs the network step by step, not in {self._network.dtype} "
+                "with CUDA graphs: choose --dtype int8 or --device cpu"
+            )
 
     def _check_target(self, request: Request) -> None:
         """Refuse a prefix and required terms that no translation can have."""

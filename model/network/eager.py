@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from tformer.model.config import TransformerConfig
+from tformer.model.datastore.layout import Subset
 from tformer.model.hardware.device import on_device
+from tformer.model.network.knn import TensorSubset, mixed_logits
 from tformer.model.network.kv_cache import DecoderCache, in_blocks
 from tformer.model.network.shortlist import Shortlist
 from tformer.model.network.transformer import Transformer
@@ -89,6 +91,7 @@ class EagerDecoding:
         self._device = device
         self._beam_size = beam_size
         self._cache: DecoderCache | None = None
+        self._subsets: list[TensorSubset | None] = []
 
     def admit(self, sources: Sequence[Sequence[int]]) -> None:
         """Encode sentences together; see :meth:`~network.interface.Decoding.admit`."""
@@ -104,25 +107,33 @@ class EagerDecoding:
             self._cache = cache
         else:
             self._cache.extend(cache)
+        self._subsets += [None] * len(sources)
+
+    def recall(self, subsets: Sequence[Subset | None]) -> None:
+        """Compare the sentences that were admitted last with entries of datastores."""
+        new = [
+            None if subset is None else TensorSubset.of(subset, self._device) for subset in subsets
+        ]
+        self._subsets[len(self._subsets) - len(new) :] = new
 
     def step(self, tokens: Integers) -> LogProbs:
         """One token further; see :meth:`~tformer.model.network.interface.Decoding.step`."""
         assert self._cache is not None
-        logits = self._transformer.decode(self._tensor(tokens), self._cache)
-        return LogProbs(self._listed(logits))
+        return LogProbs(self._logits(tokens))
 
     def step_with_attention(self, tokens: Integers) -> tuple[LogProbs, Tensor]:
         """One token further; see `AttentiveDecoding.step_with_attention`."""
         assert self._cache is not None
         weights: list[Tensor] = []
-        logits = self._transformer.decode(self._tensor(tokens), self._cache, weights)
-        scores = LogProbs(self._listed(logits))
+        scores = LogProbs(self._logits(tokens, weights))
         attention = weights[-1].mean(1).flatten(0, 1)  # (G, H, K, S) to (R, S)
         return scores, attention.to(torch.promote_types(attention.dtype, torch.float32))
 
     def select(self, rows: Integers, sentences: Sequence[int] | None = None) -> None:
         """Follow the beam; see :meth:`~tformer.model.network.interface.Decoding.select`."""
         assert self._cache is not None
+        if sentences is not None:
+            self._subsets = [self._subsets[sentence] for sentence in sentences]
         if sentences is not None and self._shortlist is not None:
             self._allowed = [self._allowed[sentence] for sentence in sentences]
         if sentences is None:
@@ -132,6 +143,18 @@ class EagerDecoding:
             self._cache.select(self._tensor(rows), self._tensor(kept))
         else:
             self._cache = None
+
+    def _logits(self, tokens: Integers, weights: list[Tensor] | None = None) -> Tensor:
+        """Logits (R, V) of the next token, with the nearest entries of datastores mixed in."""
+        assert self._cache is not None
+        states = self._transformer.decoded(self._tensor(tokens), self._cache, weights)
+        logits = self._listed(self._transformer.project(states))
+        beam = self._beam_size
+        for sentence, subset in enumerate(self._subsets):
+            if subset is not None:
+                rows = slice(sentence * beam, (sentence + 1) * beam)
+                logits[rows] = mixed_logits(logits[rows], states[rows], subset)
+        return logits
 
     def _listed(self, logits: Tensor) -> Tensor:
         """Logits (R, V) that are -inf where a sentence has no such token."""

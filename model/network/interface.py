@@ -17,6 +17,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from tformer.model.config import TransformerConfig
+from tformer.model.datastore.layout import Subset
 from tformer.model.search.candidates import Integers
 from tformer.model.search.hypotheses import State
 from tformer.model.search.request import Request
@@ -95,6 +96,15 @@ class ResumingDecoding(Decoding, Protocol):
 
     def memory(self, sentence: int) -> Any:
         """Encoder states that a request for the same source may bring as its ``memory``."""
+        ...
+
+
+@runtime_checkable
+class RecallingDecoding(Decoding, Protocol):
+    """A decoding that mixes the distribution of a datastore's nearest entries into its scores."""
+
+    def recall(self, subsets: Sequence[Subset | None]) -> None:
+        """Take the entries of the sentences that were admitted last, one for each of them."""
         ...
 
 

@@ -489,6 +489,12 @@ class Transformer(nn.Module):
         Returns:
             (R, V) float32.
         """
+        return self.project(self.decoded(tokens, cache, weights))
+
+    def decoded(
+        self, tokens: Tensor, cache: DecoderCache, weights: list[Tensor] | None = None
+    ) -> Tensor:
+        """Like :meth:`decode`, but (R, d_model): what the output projection reads."""
         positions = self.target_positions[cache.positions]  # (R, d_model)
         states = self._embed_target(tokens, positions)[:, None]  # (R, 1, d_model)
         self_mask = padding_mask(cache.self_mask(), states.dtype)
@@ -497,7 +503,7 @@ class Transformer(nn.Module):
         for index, layer in enumerate(self._decoder_layers()):
             states = layer.step(states, index, cache, self_mask, memory_mask, weights)
         cache.advance()
-        return self.project(self.decoder_norm(states[:, 0]))
+        return self.decoder_norm(states[:, 0])
 
     def _decoder_layers(self) -> list[DecoderLayer]:
         return cast("list[DecoderLayer]", list(self.decoder))

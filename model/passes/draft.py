@@ -30,6 +30,7 @@ from tformer.model.translation import (
     Link,
     Notice,
     PieceScore,
+    RecalledPair,
     Span,
     Translation,
     WarningKind,
@@ -133,6 +134,8 @@ class Sentence:
     """Signs of degenerate output in the best hypothesis."""
     notices: Sequence[Notice] = ()
     """What a reader should know of the best hypothesis."""
+    recalled: Sequence[RecalledPair] = ()
+    """Pairs of a datastore that helped with the best hypothesis, if asked for."""
     error: Exception | None = None
     """Why it could not be translated."""
 
@@ -228,6 +231,7 @@ class Draft:
             target_tokens=sum(sentence.target_tokens for sentence in self.sentences),
             terms=terms,
             confidence=self._confidence,
+            recalled=tuple(pair for s in self.sentences for pair in s.recalled),
         )
 
     @property

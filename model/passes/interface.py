@@ -26,13 +26,14 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from tformer.model.datastore.states import QuantisedStates
 from tformer.model.engine.engine import Finished
 from tformer.model.passes.draft import EncoderInput, Requirement, Sentence
 from tformer.model.passes.guard import Sign
 from tformer.model.passes.preparation import Restored
 from tformer.model.search.hypotheses import FinishedHypothesis
 from tformer.model.search.request import Pair, Request
-from tformer.model.translation import Link, Notice, PieceScore
+from tformer.model.translation import Link, Notice, PieceScore, RecalledPair
 
 Floats = NDArray[np.float32]
 
@@ -61,6 +62,8 @@ class Result:
     """Of each hypothesis, if they were asked for."""
     piece_scores: tuple[tuple[PieceScore, ...], ...] | None = None
     """Of each hypothesis, if they were asked for."""
+    recalled: tuple[RecalledPair, ...] = ()
+    """Pairs of the datastore that helped with the best hypothesis, if they were asked for."""
 
 
 class Reading(Enum):
@@ -70,6 +73,8 @@ class Reading(Enum):
     """(T, S) of each pair: where each of T target tokens looks among S source tokens."""
     LOG_PROBS = "log_probs"
     """(T + 1,) of each pair: log-probabilities of the target tokens and of the end."""
+    STATES = "states"
+    """(T + 1, d) of each pair: what the output projection reads for these tokens."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +106,10 @@ class Scorer(Protocol):
 
     def log_probs(self, pairs: Sequence[Pair]) -> Sequence[Floats]:
         """See `Reading.LOG_PROBS`."""
+        ...
+
+    def states(self, pairs: Sequence[Pair]) -> Sequence[QuantisedStates]:
+        """See `Reading.STATES`."""
         ...
 
 
@@ -149,6 +158,17 @@ def log_probs(pairs: Sequence[Pair]) -> Generator[Asked, list[Floats], list[Floa
         UsageError: this network has no scorer.
     """
     return (yield Read(Reading.LOG_PROBS, pairs))
+
+
+def states(
+    pairs: Sequence[Pair],
+) -> Generator[Asked, list[QuantisedStates], list[QuantisedStates]]:
+    """Return (T + 1, d) of each pair, see `Reading.STATES`.
+
+    Raises:
+        UsageError: this network has no scorer.
+    """
+    return (yield Read(Reading.STATES, pairs))
 
 
 def meet(requirement: Requirement, value: Any) -> Generator[Asked, list[Any], list[Any]]:

@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
+from typing import Any
 
 from tformer.model.engine.engine import Engine, Finished
 from tformer.model.passes.draft import Requirement, Sentence
@@ -38,7 +39,7 @@ from tformer.model.passes.interface import (
     Scorer,
     search,
 )
-from tformer.model.search.request import Request
+from tformer.model.search.request import Pair, Request
 from tformer.model.translation import Hypothesis
 
 MANY = 24
@@ -225,6 +226,7 @@ class PassRunner:
         sentence.target_ids = [found.tokens for found in result.hypotheses]
         sentence.log_probs = result.hypotheses[0].token_scores
         sentence.signs, sentence.notices = result.signs, result.notices
+        sentence.recalled = result.recalled
         reached = sentence.target_tokens == result.max_length
         sentence.limit = result.max_length if reached else None
 
@@ -289,8 +291,7 @@ class PassRunner:
         pairs = [pair for read in reads for pair in read.asked.pairs]
         try:
             scorer = self._open_scorer()
-            attends = reading is Reading.ATTENTION
-            found = iter(scorer.attend(pairs) if attends else scorer.log_probs(pairs))
+            found = iter(_read(scorer, reading, pairs))
         except Exception as error:
             if len(reads) == 1:
                 review = reads[0].task.review
@@ -302,3 +303,9 @@ class PassRunner:
         for read in reads:
             answer = list(islice(found, len(read.asked.pairs)))
             self._ready.append((read.task, partial(read.task.review.send, answer)))
+
+
+def _read(scorer: Scorer, reading: Reading, pairs: Sequence[Pair]) -> Sequence[Any]:
+    if reading is Reading.ATTENTION:
+        return scorer.attend(pairs)
+    return scorer.log_probs(pairs) if reading is Reading.LOG_PROBS else scorer.states(pairs)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from tformer.model.checkpoint.description import read_description
-from tformer.model.checkpoint.layout import find_model, read_config
+from tformer.model.checkpoint.layout import find_model, fingerprint_of, read_config
 from tformer.model.checkpoint.weights import StoredWeights
 from tformer.model.config import Calibration
 from tformer.model.hardware.cpu import level, num_cores
@@ -48,6 +48,8 @@ class Loaded:
     """As many make good use of the processor, side by side."""
     calibrations: tuple[Calibration, ...] = ()
     """Calibration of the confidence, of each direction that it was fitted for."""
+    fingerprint: str = ""
+    """Identity of the weights."""
 
 
 def load_network(
@@ -93,6 +95,7 @@ def _load_int8(directory: Path, threads: int | None) -> Loaded:
         open_plain,
         engines=threads or num_cores(),
         calibrations=facts.confidence,
+        fingerprint=fingerprint_of(directory),
     )
 
 
@@ -125,4 +128,5 @@ def _load_plain(
         vocabulary,
         lambda: PlainAligner(transformer, vocabulary, facts.alignment),
         calibrations=facts.confidence,
+        fingerprint=fingerprint_of(directory),
     )

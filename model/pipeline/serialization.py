@@ -12,6 +12,7 @@ from tformer.model.translation import (
     MemoryMatch,
     Notice,
     PieceScore,
+    RecalledPair,
     TermUse,
     Translation,
     WarningKind,
@@ -35,6 +36,7 @@ def record_of(translation: Translation) -> dict[str, Any]:
         "terms": list(map(asdict, translation.terms)),
         "matches": list(map(asdict, translation.matches)),
         "confidence": translation.confidence,
+        "recalled": list(map(asdict, translation.recalled)),
     }
 
 
@@ -57,6 +59,7 @@ def translation_of(record: dict[str, Any]) -> Translation:
         tuple(TermUse(**term) for term in record["terms"]),
         tuple(MemoryMatch(**match) for match in record["matches"]),
         record.get("confidence"),
+        tuple(RecalledPair(**pair) for pair in record.get("recalled", ())),
     )
 
 

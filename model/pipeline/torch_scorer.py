@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from tformer.model.config import AlignmentHeads
+from tformer.model.datastore.states import QuantisedStates, quantised
 from tformer.model.network.kv_cache import in_blocks
 from tformer.model.network.transformer import Transformer
 from tformer.model.passes.alignment import Aligner
@@ -41,6 +42,16 @@ class PlainReader:
     def log_probs(self, pairs: Sequence[Pair]) -> list[Floats]:
         """Log-probabilities of every target token and of the end, (T + 1,) of each pair."""
         return _in_batches(pairs, self._scores)
+
+    @torch.inference_mode()
+    def states(self, pairs: Sequence[Pair]) -> list[QuantisedStates]:
+        """Input of the output projection, for every target token and the end of each pair."""
+        return list(map(quantised, _in_batches(pairs, self._states)))
+
+    def _states(self, pairs: Sequence[Pair]) -> Iterator[Tensor]:
+        states = self._transformer.target_states(*self._padded(pairs))
+        for pair, state in zip(pairs, states, strict=True):
+            yield state[: len(pair.target) + 1]
 
     def _attention(self, pairs: Sequence[Pair]) -> Iterator[Tensor]:
         weights = self._transformer.attention_weights(*self._padded(pairs))

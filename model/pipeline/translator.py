@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tformer.model.config import Calibration
+from tformer.model.datastore.layout import Datastore
 from tformer.model.engine.engine import MAX_TOKENS, Engine
 from tformer.model.engine.jobs import Job, Text
 from tformer.model.engine.queues import Queue
@@ -72,6 +73,7 @@ class Translator:
         open_aligner: Callable[[], Aligner] | None = None,
         open_plain: Callable[[], PlainAligner] | None = None,
         calibrations: Iterable[Calibration] = (),
+        fingerprint: str = "",
     ) -> None:
         """A translator around a network and its vocabulary.
 
@@ -87,7 +89,10 @@ class Translator:
                 from; None is an aligner by the network itself, which must be `Eager`.
             open_plain: gives an aligner by the network's plain form, where the other one is not.
             calibrations: what the confidence follows from, of directions that have one.
+            fingerprint: identity of the weights, for datastores.
         """
+        self.fingerprint = fingerprint
+        self._datastores: dict[str, Datastore] = {}
         self.network = network
         self._open_aligner = open_aligner
         self._open_plain = open_plain
@@ -136,7 +141,17 @@ class Translator:
             open_aligner=loaded.open_aligner,
             open_plain=loaded.open_plain,
             calibrations=loaded.calibrations,
+            fingerprint=loaded.fingerprint,
         )
+
+    def add_datastore(self, name: str, datastore: Datastore) -> None:
+        """Let options name a datastore.
+
+        Raises:
+            UsageError: it was built with another model.
+        """
+        datastore.check_model(self.fingerprint)
+        self._datastores[name] = datastore
 
     @cached_property
     def aligner(self) -> Aligner:
@@ -278,7 +293,7 @@ class Translator:
         return PassRunner(
             self._start_engine(beam_size),
             lambda: self._start_engine(wider(beam_size)),
-            passes_in_order(self.vocabulary, self._preparer, text, self._aligner),
+            passes_in_order(self.vocabulary, self._preparer, text, self._aligner, self._datastores),
             lambda: self.aligner.scorer,
             text,
         )
@@ -306,7 +321,12 @@ class Translator:
         )
 
     def _start_engine(self, beam_size: int) -> Engine:
-        return Engine(self.network, beam_size=beam_size, max_tokens=self.max_tokens)
+        return Engine(
+            self.network,
+            beam_size=beam_size,
+            max_tokens=self.max_tokens,
+            datastores=self._datastores,
+        )
 
     def complete(self, sentences: Sequence[Sentence], beam_size: int) -> None:
         """Decode sentences that belong to no text, on all engines.

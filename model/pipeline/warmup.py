@@ -70,6 +70,7 @@ def decode(network: Int8) -> None:
     """A step of a sentence that nobody has encoded."""
     decoding = network.start(BEAM_SIZE)
     decoding._cache.admit([2])
+    decoding.recall([None])
     decoding.step(np.ones(BEAM_SIZE, np.int64)).best(2 * BEAM_SIZE + 1)
     decoding.select(np.arange(BEAM_SIZE), [0])
 

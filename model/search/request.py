@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tformer.model.datastore.layout import Subset
 from tformer.model.errors import UsageError
 from tformer.model.options import DecodingOptions
 
@@ -36,6 +37,8 @@ class Request:
     memory: Any = field(default=None, compare=False, repr=False)
     """Encoder states of the source, `Finished.memory` of an earlier answer for the
     same source; it changes no result and saves reading the source again."""
+    subset: Subset | None = None
+    """Entries of a datastore whose tokens are mixed into the distribution at every step."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be said."""

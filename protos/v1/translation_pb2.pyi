@@ -59,7 +59,7 @@ EXISTING_TRANSLATIONS_REPLACE_FOR_REVIEW: ExistingTranslations
 EXISTING_TRANSLATIONS_REPLACE_ALL: ExistingTranslations
 
 class DecodingOptions(_message.Message):
-    __slots__ = ("beam_size", "length_penalty", "n_best", "max_length", "min_length", "alignments", "token_scores", "length_normalisation", "early_stopping", "patience", "length_ratio", "length_offset", "coverage_penalty", "no_repeat_ngram_size", "repetition_penalty", "prefix_bias", "sampling", "temperature", "top_k", "top_p", "seed", "guard", "required_terms", "literals")
+    __slots__ = ("beam_size", "length_penalty", "n_best", "max_length", "min_length", "alignments", "token_scores", "length_normalisation", "early_stopping", "patience", "length_ratio", "length_offset", "coverage_penalty", "no_repeat_ngram_size", "repetition_penalty", "prefix_bias", "sampling", "temperature", "top_k", "top_p", "seed", "guard", "required_terms", "literals", "datastore", "datastore_weight", "datastore_pairs")
     BEAM_SIZE_FIELD_NUMBER: _ClassVar[int]
     LENGTH_PENALTY_FIELD_NUMBER: _ClassVar[int]
     N_BEST_FIELD_NUMBER: _ClassVar[int]
@@ -84,6 +84,9 @@ class DecodingOptions(_message.Message):
     GUARD_FIELD_NUMBER: _ClassVar[int]
     REQUIRED_TERMS_FIELD_NUMBER: _ClassVar[int]
     LITERALS_FIELD_NUMBER: _ClassVar[int]
+    DATASTORE_FIELD_NUMBER: _ClassVar[int]
+    DATASTORE_WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    DATASTORE_PAIRS_FIELD_NUMBER: _ClassVar[int]
     beam_size: int
     length_penalty: float
     n_best: int
@@ -108,7 +111,10 @@ class DecodingOptions(_message.Message):
     guard: bool
     required_terms: _containers.RepeatedScalarFieldContainer[str]
     literals: bool
-    def __init__(self, beam_size: _Optional[int] = ..., length_penalty: _Optional[float] = ..., n_best: _Optional[int] = ..., max_length: _Optional[int] = ..., min_length: _Optional[int] = ..., alignments: _Optional[bool] = ..., token_scores: _Optional[bool] = ..., length_normalisation: _Optional[_Union[LengthNormalisation, str]] = ..., early_stopping: _Optional[bool] = ..., patience: _Optional[float] = ..., length_ratio: _Optional[float] = ..., length_offset: _Optional[int] = ..., coverage_penalty: _Optional[float] = ..., no_repeat_ngram_size: _Optional[int] = ..., repetition_penalty: _Optional[float] = ..., prefix_bias: _Optional[float] = ..., sampling: _Optional[bool] = ..., temperature: _Optional[float] = ..., top_k: _Optional[int] = ..., top_p: _Optional[float] = ..., seed: _Optional[int] = ..., guard: _Optional[bool] = ..., required_terms: _Optional[_Iterable[str]] = ..., literals: _Optional[bool] = ...) -> None: ...
+    datastore: str
+    datastore_weight: float
+    datastore_pairs: bool
+    def __init__(self, beam_size: _Optional[int] = ..., length_penalty: _Optional[float] = ..., n_best: _Optional[int] = ..., max_length: _Optional[int] = ..., min_length: _Optional[int] = ..., alignments: _Optional[bool] = ..., token_scores: _Optional[bool] = ..., length_normalisation: _Optional[_Union[LengthNormalisation, str]] = ..., early_stopping: _Optional[bool] = ..., patience: _Optional[float] = ..., length_ratio: _Optional[float] = ..., length_offset: _Optional[int] = ..., coverage_penalty: _Optional[float] = ..., no_repeat_ngram_size: _Optional[int] = ..., repetition_penalty: _Optional[float] = ..., prefix_bias: _Optional[float] = ..., sampling: _Optional[bool] = ..., temperature: _Optional[float] = ..., top_k: _Optional[int] = ..., top_p: _Optional[float] = ..., seed: _Optional[int] = ..., guard: _Optional[bool] = ..., required_terms: _Optional[_Iterable[str]] = ..., literals: _Optional[bool] = ..., datastore: _Optional[str] = ..., datastore_weight: _Optional[float] = ..., datastore_pairs: _Optional[bool] = ...) -> None: ...
 
 class TranslateTextRequest(_message.Message):
     __slots__ = ("contents", "source_language_code", "target_language_code", "model", "mime_type", "options", "target_prefixes", "glossary_config")
@@ -161,7 +167,7 @@ class TranslateTextResponse(_message.Message):
     def __init__(self, translations: _Optional[_Iterable[_Union[Translation, _Mapping]]] = ..., model: _Optional[str] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ...) -> None: ...
 
 class Translation(_message.Message):
-    __slots__ = ("translated_text", "detected_language_code", "target_language_code", "score", "hypotheses", "finish_reason", "warnings", "usage", "error", "warning_details", "glossary_terms", "confidence")
+    __slots__ = ("translated_text", "detected_language_code", "target_language_code", "score", "hypotheses", "finish_reason", "warnings", "usage", "error", "warning_details", "glossary_terms", "confidence", "recalled_pairs")
     TRANSLATED_TEXT_FIELD_NUMBER: _ClassVar[int]
     DETECTED_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
     TARGET_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
@@ -174,6 +180,7 @@ class Translation(_message.Message):
     WARNING_DETAILS_FIELD_NUMBER: _ClassVar[int]
     GLOSSARY_TERMS_FIELD_NUMBER: _ClassVar[int]
     CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
+    RECALLED_PAIRS_FIELD_NUMBER: _ClassVar[int]
     translated_text: str
     detected_language_code: str
     target_language_code: str
@@ -186,7 +193,18 @@ class Translation(_message.Message):
     warning_details: _containers.RepeatedCompositeFieldContainer[TranslationWarning]
     glossary_terms: _containers.RepeatedCompositeFieldContainer[TermUse]
     confidence: float
-    def __init__(self, translated_text: _Optional[str] = ..., detected_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., score: _Optional[float] = ..., hypotheses: _Optional[_Iterable[_Union[Hypothesis, _Mapping]]] = ..., finish_reason: _Optional[_Union[FinishReason, str]] = ..., warnings: _Optional[_Iterable[str]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., warning_details: _Optional[_Iterable[_Union[TranslationWarning, _Mapping]]] = ..., glossary_terms: _Optional[_Iterable[_Union[TermUse, _Mapping]]] = ..., confidence: _Optional[float] = ...) -> None: ...
+    recalled_pairs: _containers.RepeatedCompositeFieldContainer[RecalledPair]
+    def __init__(self, translated_text: _Optional[str] = ..., detected_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., score: _Optional[float] = ..., hypotheses: _Optional[_Iterable[_Union[Hypothesis, _Mapping]]] = ..., finish_reason: _Optional[_Union[FinishReason, str]] = ..., warnings: _Optional[_Iterable[str]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., warning_details: _Optional[_Iterable[_Union[TranslationWarning, _Mapping]]] = ..., glossary_terms: _Optional[_Iterable[_Union[TermUse, _Mapping]]] = ..., confidence: _Optional[float] = ..., recalled_pairs: _Optional[_Iterable[_Union[RecalledPair, _Mapping]]] = ...) -> None: ...
+
+class RecalledPair(_message.Message):
+    __slots__ = ("source", "target", "tokens")
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_FIELD_NUMBER: _ClassVar[int]
+    source: str
+    target: str
+    tokens: float
+    def __init__(self, source: _Optional[str] = ..., target: _Optional[str] = ..., tokens: _Optional[float] = ...) -> None: ...
 
 class TermUse(_message.Message):
     __slots__ = ("source_term", "target_term", "honoured")

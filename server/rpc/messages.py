@@ -15,6 +15,7 @@ from tformer.model.translation import (
     Link,
     Notice,
     PieceScore,
+    RecalledPair,
     Span,
     TermUse,
     Translation,
@@ -266,6 +267,10 @@ def translation_message(
             for use in translation.terms
         ],
         confidence=translation.confidence,
+        recalled_pairs=[
+            pb.RecalledPair(source=pair.source, target=pair.target, tokens=pair.tokens)
+            for pair in translation.recalled
+        ],
         usage=pb.Usage(
             source_tokens=translation.source_tokens,
             target_tokens=translation.target_tokens,
@@ -293,6 +298,9 @@ def translation_from(message: pb.Translation, source: str, options: DecodingOpti
             for use in message.glossary_terms
         ),
         confidence=message.confidence if message.HasField("confidence") else None,
+        recalled=tuple(
+            RecalledPair(pair.source, pair.target, pair.tokens) for pair in message.recalled_pairs
+        ),
     )
 
 

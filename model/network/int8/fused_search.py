@@ -11,13 +11,14 @@ import numpy as np
 from tformer.model.hardware.numba_cache import njit
 from tformer.model.network.int8.attention import Past
 from tformer.model.network.int8.kernels import decode, follow
+from tformer.model.network.int8.knn import find
 from tformer.model.network.int8.topk import best
 from tformer.model.search.candidates import choose
 from tformer.model.search.hypotheses import go_on
 
 
 @njit(nogil=True, cache=True)
-def run(stack, count, output, beam, past, working, eos_id, state, width, most):
+def run(stack, count, output, beam, past, working, recall, eos_id, state, width, most):
     """Decode and search until a sentence is done, or one needs more room, or ``most`` steps.
 
     After all steps but the last, ``past`` has followed the beam.
@@ -28,6 +29,7 @@ def run(stack, count, output, beam, past, working, eos_id, state, width, most):
         beam: K.
         past: `attention.Past`, with room for the next position of every sentence.
         working: table of `elementwise.RowBuffers`.
+        recall: `knn.Recall` of the sentences.
         eos_id: the end.
         state: `hypotheses.State`.
         width: best tokens of every hypothesis that `candidates.choose` needs.
@@ -52,7 +54,8 @@ def run(stack, count, output, beam, past, working, eos_id, state, width, most):
         )
         decode(newest, stack, count, beam, now, working)
         past.steps[:] += 1
-        best(output, eos_id, working, log_probs, tokens, ends)
+        find(recall, beam, working)
+        best(output, eos_id, working, log_probs, tokens, ends, recall)
         choose(log_probs, tokens, ends, eos_id, state)
         outcome = go_on(eos_id, state)
         full = False

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from tformer.model.checkpoint.weights import SCALE, Arrays, Weights
 from tformer.model.config import AlignmentHeads, TransformerConfig
+from tformer.model.datastore.layout import Subset
 from tformer.model.errors import ModelError
-from tformer.model.network.int8 import elementwise, fused_search, kernels, topk
+from tformer.model.network.int8 import elementwise, fused_search, kernels, knn, topk
 from tformer.model.network.int8.abi import Table
 from tformer.model.network.int8.attention import Past
 from tformer.model.network.int8.elementwise import TOGETHER as FEED_TOGETHER
@@ -34,6 +35,7 @@ from tformer.model.network.int8.gemm import (
     filled,
     quantised,
 )
+from tformer.model.network.int8.knn import PackedSubset, Recall, no_recall
 from tformer.model.network.int8.kv_cache import Cache, Halves, Integers
 from tformer.model.network.int8.simd.emitter import LANES, LOWEST
 from tformer.model.network.int8.simd.logits import COLUMNS
@@ -339,11 +341,19 @@ class _Decoder(_Stack):
         kernels.decode(tokens, self._table.numbers, self._num_layers, beam, past, work.numbers)
 
     def search(
-        self, past: Past, beam: int, work: Table, state: State, width: int, most: int
+        self,
+        past: Past,
+        beam: int,
+        work: Table,
+        found: Recall,
+        state: State,
+        width: int,
+        most: int,
     ) -> tuple[int, bool, bool]:
         """Go on with every hypothesis, and search; see `fused_search.run`."""
         parts = self._table.numbers, self._num_layers, self.output.numbers
-        return fused_search.run(*parts, beam, past, work.numbers, self.eos_id, state, width, most)
+        search = beam, past, work.numbers, found, self.eos_id, state, width, most
+        return fused_search.run(*parts, *search)
 
     def attention(self, forced: Forced, heads: AlignmentHeads, work: Table) -> Floats:
         """Cross-attention of each of N positions, mean of some heads, (N, at least S)."""
@@ -397,10 +407,13 @@ class Int8Decoding:
         self._network = network
         self._cache = Cache(network.config, beam_size)
         self._room = room or Room(network.config)
+        self._subsets: list[PackedSubset | None] = []
+        self._recall = no_recall()
 
     def admit(self, sources: Sequence[Sequence[int]]) -> None:
         """Encode sentences, a few hundred tokens at a time."""
         self._encode(sources, self._cache.admit(list(map(len, sources))))
+        self.recall([None] * len(sources))
 
     def resume(self, requests: Sequence[Request]) -> list[list[float]]:
         """Encode what has not been, and read prefixes."""
@@ -420,7 +433,15 @@ class Int8Decoding:
             found = self._read([said[number] for number in lot], [first + n for n in lot])
             for number, scores in zip(lot, found, strict=True):
                 log_probs[number] = scores
+        self.recall([request.subset for request in requests])
         return log_probs
+
+    def recall(self, subsets: Sequence[Subset | None]) -> None:
+        """Compare the sentences that were admitted last with entries of datastores."""
+        packed = [None if subset is None else PackedSubset(subset) for subset in subsets]
+        before = self._cache.num_sentences - len(packed)
+        self._subsets = self._subsets[:before] + packed
+        self._recall = knn.recall_of(self._subsets, self._cache.beam_size)
 
     def memory(self, sentence: int) -> Halves:
         """Keys and values of a source, which nobody writes to again."""
@@ -432,18 +453,24 @@ class Int8Decoding:
         self._cache.make_step()
         self._network.decoder(tokens, self._cache.past, self._cache.beam_size, work)
         self._cache.advance()
-        return Int8Scores(self._network.decoder, work, len(tokens))
+        if any(self._subsets):
+            knn.find(self._recall, self._cache.beam_size, work.numbers)
+        return Int8Scores(self._network.decoder, work, len(tokens), self._recall)
 
     def search(self, state: State, width: int, most: int) -> tuple[int, bool, bool]:
         """Several tokens further."""
         cache, decoder = self._cache, self._network.decoder
         work = self._room.of(len(state.rows))
         cache.make_step()
-        return decoder.search(cache.past, cache.beam_size, work, state, width, most)
+        beam = cache.beam_size
+        return decoder.search(cache.past, beam, work, self._recall, state, width, most)
 
     def select(self, rows: Integers, sentences: Sequence[int] | None = None) -> None:
         """Follow the beam."""
         self._cache.select(rows, sentences)
+        if sentences is not None:
+            self._subsets = [self._subsets[index] for index in sentences]
+            self._recall = knn.recall_of(self._subsets, self._cache.beam_size)
 
     def _encode(self, sources: Sequence[Sequence[int]], memories: Integers) -> None:
         """Fill the memories at addresses (G,)."""
@@ -493,8 +520,9 @@ def lots(numbers: Iterable[int], length: Callable[[int], int]) -> Iterator[list[
 class Int8Scores:
     """Scores that are computed when they are asked for; `tformer.model.search.scores.Scores`."""
 
-    def __init__(self, decoder: _Decoder, work: Table, rows: int) -> None:
+    def __init__(self, decoder: _Decoder, work: Table, rows: int, found: Recall) -> None:
         """Scores of the hypotheses whose states ``work`` holds in its first ``rows``."""
+        self._recall = found
         self._decoder = decoder
         self._work = work
         self._rows = rows
@@ -512,7 +540,7 @@ class Int8Scores:
         log_probs, tokens = np.empty((rows, width), np.float32), np.empty((rows, width), np.int64)
         self._end = np.empty(rows, np.float32)
         eos_id = self._decoder.eos_id
-        topk.best(output, eos_id, working, log_probs, tokens, self._end)
+        topk.best(output, eos_id, working, log_probs, tokens, self._end, self._recall)
         return log_probs, tokens
 
     def of(self, token: int) -> Floats:
@@ -536,4 +564,5 @@ class Int8Scores:
         """All of them, (R, V); a row's do not depend on the other rows."""
         log_probs = np.empty((self._rows, self.vocab_size), np.float32)
         topk.of_all(self._decoder.output.numbers, self._work.numbers, log_probs)
+        knn.mix_whole(self._recall, log_probs)
         return log_probs

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from threading import Lock
+from typing import TypeVar
 
 import numpy as np
 
 from tformer.model.config import AlignmentHeads
+from tformer.model.datastore.states import QuantisedStates
 from tformer.model.network.int8 import topk
 from tformer.model.network.int8.abi import Table
-from tformer.model.network.int8.gemm import Floats
+from tformer.model.network.int8.elementwise import RowBuffers
+from tformer.model.network.int8.gemm import OFFSET, Floats
 from tformer.model.network.int8.kv_cache import Halves
 from tformer.model.network.int8.network import Int8, Int8Decoding, Room, lots
 from tformer.model.network.int8.teacher_forcing import Forced
 from tformer.model.search.request import Pair
+
+T = TypeVar("T")
 
 
 class Int8Reader:
@@ -35,12 +40,16 @@ class Int8Reader:
         """Log-probabilities of every target token and of the end, (T + 1,) of each pair."""
         return self._in_lots(pairs, self._scores)
 
+    def states(self, pairs: Sequence[Pair]) -> list[QuantisedStates]:
+        """Input of the output projection, for every target token and the end of each pair."""
+        return self._in_lots(pairs, self._states)
+
     def _in_lots(
         self,
         pairs: Sequence[Pair],
-        read: Callable[[Sequence[Pair], Forced, Table], Iterable[Floats]],
-    ) -> list[Floats]:
-        found: list[Floats] = []
+        read: Callable[[Sequence[Pair], Forced, Table], Iterable[T]],
+    ) -> list[T]:
+        found: list[T] = []
         with self._lock:
             memories = self._memories(pairs)
             for lot in lots(range(len(pairs)), lambda number: len(pairs[number].target) + 1):
@@ -72,6 +81,18 @@ class Int8Reader:
         for pair in pairs:
             yield rows[start : start + len(pair.target), : len(pair.source)]
             start += len(pair.target) + 1
+
+    def _states(
+        self, pairs: Sequence[Pair], forced: Forced, work: Table
+    ) -> Iterator[QuantisedStates]:
+        self._network.decoder(forced.tokens, forced.past, 1, work)
+        rows, width = len(forced.tokens), self._network.config.d_model
+        stored = RowBuffers(*work.parts)
+        signed = (stored.entered[:rows, :width] - np.uint8(OFFSET)).view(np.int8)
+        ends = np.cumsum([len(pair.target) + 1 for pair in pairs])[:-1]
+        scales = stored.entered_scale[:rows].copy()
+        parts = np.split(signed, ends), np.split(scales, ends)
+        return map(QuantisedStates, *parts)
 
     def _scores(self, pairs: Sequence[Pair], forced: Forced, work: Table) -> Iterator[Floats]:
         eos_id, decoder = self._network.config.eos_id, self._network.decoder

@@ -7,6 +7,7 @@ import numpy as np
 from tformer.model.hardware.numba_cache import njit
 from tformer.model.network.int8.abi import linear_of, work_of
 from tformer.model.network.int8.gemm import product
+from tformer.model.network.int8.knn import mix
 from tformer.model.network.int8.simd.emitter import LANES, LOWEST
 from tformer.model.network.int8.simd.logits import COLUMNS, at_least, deal, log_of_sum
 from tformer.model.network.int8.simd.pointers import lowest_bit
@@ -16,7 +17,7 @@ TOGETHER = 16
 
 
 @njit(nogil=True, cache=True)
-def best(output, token, working, log_probs, tokens, log_prob):
+def best(output, token, working, log_probs, tokens, log_prob, recall):
     """The most probable next tokens of R hypotheses, without writing down the others.
 
     Args:
@@ -25,6 +26,7 @@ def best(output, token, working, log_probs, tokens, log_prob):
         working: table of `elementwise.RowBuffers`, entered.
         log_probs, tokens: (R, width) float32 and int64, the best first.
         log_prob: (R,), of ``token``.
+        recall: `knn.Recall`, filled for these hypotheses.
     """
     linear, work = linear_of(output, 0), work_of(working)
     rows, filled = tokens.shape[0], linear.scale.shape[0]
@@ -43,6 +45,9 @@ def best(output, token, working, log_probs, tokens, log_prob):
             _find_largest(outputs[at : at + filled], lanes, bound, log_probs[r], tokens[r])
             for i in range(tokens.shape[1]):
                 log_probs[r, i] -= total
+            if recall.shares.shape[0] and recall.shares[r] > 0:
+                logits = outputs[at : at + filled]
+                log_prob[r] = mix(recall, r, logits, total, token, log_probs[r], tokens[r])
 
 
 @njit(nogil=True, cache=True)

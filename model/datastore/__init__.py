@@ -1,0 +1,1 @@
+"""Datastores of nearest-neighbour translation: representations of target tokens, and the tokens."""

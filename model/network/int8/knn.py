@@ -1,0 +1,244 @@
+"""Nearest entries of a datastore, for every hypothesis at every step, in int8.
+
+The entries that a sentence is compared with are a projection like any other: keys are its rows,
+with a bias of -|k|^2 / 2. So its products with a representation q are q·k - |k|^2 / 2, the largest
+where |q - k|^2 is least, by the instructions that all products of the network are computed with.
+A row is looked at by itself, so neighbours in the batch change nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numba import carray
+from numpy.typing import NDArray
+
+from tformer.model.datastore.layout import Subset
+from tformer.model.datastore.mixing import ALWAYS
+from tformer.model.hardware.numba_cache import njit
+from tformer.model.network.int8.abi import Table, linear_of, work_of
+from tformer.model.network.int8.gemm import (
+    OFFSET,
+    Floats,
+    Projection,
+    product,
+    quantised,
+)
+from tformer.model.network.int8.simd.emitter import LOWEST
+from tformer.model.network.int8.simd.pointers import pointer_to_integers
+
+Integers = NDArray[np.int64]
+
+_NUMBERS = 13
+"""Numbers of a sentence's table: its packed keys, and address and number of the tokens."""
+
+
+class Recall(NamedTuple):
+    """Entries of G sentences, and what was found for R hypotheses with at most N neighbours.
+
+    Nothing has any extent where no sentence has entries.
+    """
+
+    tables: Integers
+    """(G, 13), zeros for a sentence without entries."""
+    weights: NDArray[np.float64]
+    """(G, 6): T, b, w_d, w_p, c of `datastore.mixing`, and the number of neighbours."""
+    tokens: Integers
+    """(R, N), the tokens of the neighbours, each once; -1 behind the last."""
+    probabilities: NDArray[np.float64]
+    """(R, N), p_knn of each token."""
+    shares: NDArray[np.float64]
+    """(R,), lambda."""
+
+
+def no_recall() -> Recall:
+    """Return that of sentences without entries."""
+    return Recall(
+        np.zeros((0, _NUMBERS), np.int64),
+        np.zeros((0, 6)),
+        np.zeros((0, 0), np.int64),
+        np.zeros((0, 0)),
+        np.zeros(0),
+    )
+
+
+class PackedSubset:
+    """Entries of a sentence in the order of products."""
+
+    def __init__(self, subset: Subset) -> None:
+        """Pack them."""
+        keys, scales = subset.keys, subset.scales
+        squares = np.einsum("md,md->m", keys, keys, dtype=np.int32)
+        halves = squares.astype(np.float32) * scales * scales / 2
+        packed = quantised(Projection(keys, -halves, scales))
+        packed.bias[len(keys) :] = LOWEST
+        weights = subset.weights
+        self.table = Table(packed, subset.tokens)
+        self.weights = (
+            weights.temperature,
+            weights.bias,
+            weights.distance,
+            weights.confidence,
+            weights.trust,
+            min(weights.neighbours, len(keys)),
+        )
+
+
+def recall_of(subsets: Sequence[PackedSubset | None], beam: int) -> Recall:
+    """Entries of the sentences of a batch, with room for what is found."""
+    if not any(subsets):
+        return no_recall()
+    tables = np.zeros((len(subsets), _NUMBERS), np.int64)
+    weights = np.zeros((len(subsets), 6))
+    for number, subset in enumerate(subsets):
+        if subset:
+            tables[number], weights[number] = subset.table.numbers, subset.weights
+    rows, most = len(subsets) * beam, int(weights[:, 5].max())
+    return Recall(
+        tables, weights, np.empty((rows, most), np.int64), np.empty((rows, most)), np.zeros(rows)
+    )
+
+
+@njit(nogil=True, cache=True)
+def find(recall, beam, working):
+    """Look for the nearest entries of the hypotheses, whose representations are entered.
+
+    Args:
+        recall: a :class:`Recall`, to be filled.
+        beam: K.
+        working: table of `elementwise.RowBuffers`.
+    """
+    work = work_of(working)
+    for g in range(recall.tables.shape[0]):
+        first, table = g * beam, recall.tables[g]
+        if table[0] == 0:
+            recall.shares[first : first + beam] = 0
+            continue
+        keys = linear_of(table, 0)
+        tokens = carray(pointer_to_integers(table[11]), (table[12],))
+        width = keys.scale.shape[0]
+        products = np.empty(beam * width, np.float32)
+        product(work.entered[first:], work.entered_scale[first:], beam, keys, products)
+        for k in range(beam):
+            r = first + k
+            square = _square(work.entered[r]) * work.entered_scale[r] * work.entered_scale[r]
+            line = products[k * width : k * width + tokens.shape[0]]
+            recall.shares[r] = _share(
+                line, tokens, square, recall.weights[g], recall.tokens[r], recall.probabilities[r]
+            )
+
+
+@njit(nogil=True)
+def _square(row):
+    """Sum of squares of a stored row, exact."""
+    total = np.int64(0)
+    for i in range(row.shape[0]):
+        x = np.int32(row[i]) - np.int32(OFFSET)
+        if OFFSET == 0 and x > 127:
+            x -= np.int32(256)
+        total += x * x
+    return np.float64(total)
+
+
+@njit(nogil=True)
+def _share(line, tokens, square, weights, found, probabilities):
+    """Fill ``found`` and ``probabilities`` from products (M,); returns lambda."""
+    wanted = int(weights[5])
+    largest, entries = np.empty(wanted, np.float32), np.empty(wanted, np.int64)
+    _find_nearest(line, largest, entries)
+    found[:] = -1
+    probabilities[:] = 0
+    total, number = 0.0, 0
+    for i in range(wanted):
+        e = math.exp(2 * (np.float64(largest[i]) - np.float64(largest[0])) / weights[0])
+        total += e
+        token, place = np.int64(tokens[entries[i]]), 0
+        while place < number and found[place] != token:
+            place += 1
+        found[place] = token
+        probabilities[place] += e
+        number = max(number, place + 1)
+    most = 0.0
+    for i in range(number):
+        probabilities[i] /= total
+        most = max(most, probabilities[i])
+    distance = max(square - 2 * np.float64(largest[0]), 0.0)
+    logit = weights[1] + weights[2] * distance + weights[3] * most
+    return weights[4] / (1 + math.exp(-min(max(logit, -ALWAYS), ALWAYS)))
+
+
+@njit(nogil=True)
+def _find_nearest(line, largest, entries):
+    """The largest of products (M,), falling; of equals the first comes first."""
+    number, wanted = 0, largest.shape[0]
+    for m in range(line.shape[0]):
+        if number == wanted and line[m] <= largest[wanted - 1]:
+            continue
+        place = min(number, wanted - 1)
+        number = min(number + 1, wanted)
+        while place > 0 and largest[place - 1] < line[m]:
+            largest[place], entries[place] = largest[place - 1], entries[place - 1]
+            place -= 1
+        largest[place], entries[place] = line[m], m
+
+
+@njit(nogil=True)
+def mix(recall, r, logits, total, end, log_probs, tokens):
+    """Mix what was found for row ``r`` into its best tokens, which stay the best.
+
+    Args:
+        recall: filled by :func:`find`, with a share above 0 for the row.
+        r: the row.
+        logits: (V,) of the row.
+        total: ln of the sum of their exponentials.
+        end: the end of the sentence.
+        log_probs, tokens: (width,) float32 and int64, the best of the network, falling; both are
+            changed.
+
+    Returns:
+        log p of ``end``.
+    """
+    share = recall.shares[r]
+    rest = math.log1p(-share)
+    width, ending = tokens.shape[0], np.float64(logits[end] - total) + rest
+    for i in range(width):
+        log_probs[i] += np.float32(rest)
+    for n in range(recall.tokens.shape[1]):
+        token = recall.tokens[r, n]
+        if token < 0:
+            break
+        own = math.exp(np.float64(logits[token] - total) + rest)
+        value = math.log(own + share * recall.probabilities[r, n])
+        if token == end:
+            ending = value
+        _put(np.float32(value), token, log_probs, tokens, width)
+    return np.float32(ending)
+
+
+@njit(nogil=True)
+def _put(value, token, log_probs, tokens, width):
+    """Raise a token of a falling list, or enter it; of equals that which was there comes first."""
+    place = 0
+    while place < width and tokens[place] != token:
+        place += 1
+    if place == width:
+        if value <= log_probs[width - 1]:
+            return
+        place -= 1
+    while place > 0 and log_probs[place - 1] < value:
+        log_probs[place], tokens[place] = log_probs[place - 1], tokens[place - 1]
+        place -= 1
+    log_probs[place], tokens[place] = value, token
+
+
+def mix_whole(recall: Recall, log_probs: Floats) -> None:
+    """Mix what was found into the log-probabilities (R, V) of all tokens, in place."""
+    for r in np.flatnonzero(recall.shares).tolist():
+        tokens = recall.tokens[r][recall.tokens[r] >= 0]
+        share, found = recall.shares[r], recall.probabilities[r, : len(tokens)]
+        log_probs[r] += np.float32(math.log1p(-share))
+        own = np.exp(log_probs[r, tokens], dtype=np.float64)
+        log_probs[r, tokens] = np.log(own + share * found)
