@@ -146,7 +146,8 @@ def _text(answer: str | Answer) -> str:
 def _checked(result: TranslatedSegment) -> TranslatedSegment:
     """Leave what could not be translated, and tell of what a reader should look at."""
     segment = result.segment
-    result = replace(result, text=_with_dots_of(segment.text, result.text))
+    text = _without_hyphens(segment, _with_dots_of(segment.text, result.text))
+    result = replace(result, text=text)
     problem = problem_with(segment, result.text)
     if segment.has_words and not replace(segment, text=result.text).has_words:
         problem = "the translation has no words"
@@ -162,6 +163,21 @@ def _with_dots_of(source: str, target: str) -> str:
         if own in source and other not in source:
             return target.replace(other, own)
     return target
+
+
+_COUNT = re.compile(r"#|%(?:\d+\$|\(\w+\)|<\w+>)?[-+0-9.']*(?:h|hh|l|ll|z|j)?[diufn]")
+"""Pattern of what a number takes the place of."""
+
+
+def _without_hyphens(segment: Segment, text: str) -> str:
+    """A translation in which no hyphen makes a compound of a placeholder: `%d- Hunde`."""
+    for number, inline in segment.inlines.items():
+        mark = f"<{number}/>"
+        if inline.closing is None and inline.shown.strip() and f"{mark}-" not in segment.text:
+            text = text.replace(f"{mark}- ", f"{mark} ")
+            if _COUNT.fullmatch(inline.opening):
+                text = text.replace(f"{mark}-", f"{mark} ")
+    return text
 
 
 def _doubts(source: str, target: str) -> Iterator[str]:

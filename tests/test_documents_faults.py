@@ -330,3 +330,59 @@ def test_a_string_catalogue_gets_what_it_lacks() -> None:
     values = {name: v["stringUnit"]["value"] for name, v in variants.items()}
     assert values == {"one": "%lld FILE\nIS HERE", "other": "%lld FILES"}
     assert {v["stringUnit"]["state"] for v in variants.values()} == {"needs_review"}
+
+
+@pytest.mark.parametrize(
+    ("data", "format", "kept"),
+    [
+        ("Press <kbd>Ctrl</kbd>+<kbd>C</kbd> now", "markdown", "<kbd>Ctrl</kbd>+<kbd>C</kbd>"),
+        ('The <b translate="no">Green Door</b> is', "markdown", '<b translate="no">Green Door</b>'),
+        (
+            '<html lang="en"><p>one <i lang="fr">bon mot</i></p><p lang="fr">le pain</p></html>',
+            "html",
+            '<p>ONE <i lang="fr">bon mot</i></p><p lang="fr">le pain</p>',
+        ),
+        (
+            "1\n00:00:01,000 -> 00:00:02,000\nthe dog\n\n2\n0:0:3 --> 0:0:4\nit a --> b\n",
+            "srt",
+            "1\n00:00:01,000 -> 00:00:02,000\nTHE DOG\n\n2\n0:0:3 --> 0:0:4\nIT A --> B\n",
+        ),
+        (CUE.format(">> JOHN SMITH: hello"), "srt", ">> JOHN SMITH: HELLO"),
+        ('{"a": "rgba(0, 0, 0, 0.5)"}', "json", "rgba(0, 0, 0, 0.5)"),
+        ('{"a": "MMMM d, yyyy"}', "json", "MMMM d, yyyy"),
+        ('{"a": "bg-red text-white"}', "json", "bg-red text-white"),
+        ('{"a": "SELECT * FROM dogs"}', "json", "SELECT * FROM dogs"),
+        ('{"a": "Add a day"}', "json", "ADD A DAY"),
+        (
+            f'{PO}#, java-format\nmsgid "{{0}} o\'\'clock"\nmsgstr ""\n',
+            "po",
+            "msgstr \"{0} O''CLOCK\"",
+        ),
+        ("a: &x the house\nb: *x\n", "yaml", "a: &x THE HOUSE\nb: *x\n"),
+        (
+            '<resources><string name="a">" two  spaces "</string></resources>',
+            "android",
+            '>" TWO  SPACES "<',
+        ),
+        (
+            '<resources><string name="a"><![CDATA[<b>Open</b> it]]></string></resources>',
+            "android",
+            "<![CDATA[<b>OPEN</b> IT]]>",
+        ),
+        (
+            '<root><data name="a"><value>&amp;Open the file</value></data></root>',
+            "resx",
+            "<value>&amp;OPEN THE FILE</value>",
+        ),
+    ],
+)
+def test_what_must_stay_stays(data: str, format: str, kept: str) -> None:
+    assert kept in shouted(data, format)
+
+
+def test_no_hyphen_makes_a_compound_of_a_count() -> None:
+    document = open_document(b'{"a": "%d dogs in %s files", "b": "%d-dog"}', "json")
+    answers = {"%d dogs in %s files": "%d- Hunde in %s-Dateien", "%d-dog": "%d-Hund"}
+    results = translate_segments(document.segments, lambda texts: [answers[t] for t in texts])
+    written = document.with_translations({r.segment.id: r.text for r in results})
+    assert json.loads(written) == {"a": "%d Hunde in %s-Dateien", "b": "%d-Hund"}

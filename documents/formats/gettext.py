@@ -223,7 +223,14 @@ def _slots(entry: _Message, forms: int) -> Iterator[Slot]:
 
 def _slot(entry: _Message, string: _String, source: str) -> Slot:
     is_list = bool(_LIST.fullmatch(source))
-    builder = Builder(breaks=True, grammar=entry.grammar, separator=_ITEM if is_list else None)
+    doubles = entry.grammar == "java-format" or bool(_MESSAGE.search(source) and "''" in source)
+    builder = Builder(
+        breaks=True,
+        doubled=doubles,
+        grammar=entry.grammar,
+        separator=_ITEM if is_list else None,
+    )
+    escape = _two_quotes if doubles else _doubled if entry.grammar in _PERCENT else str
     context = entry.value("msgctxt")
     accelerator = Accelerator.of(source) if "format" not in entry.grammar else None
     if _is_name(source, context or ""):
@@ -237,7 +244,7 @@ def _slot(entry: _Message, string: _String, source: str) -> Slot:
     segment = builder.build(id, target=string.value, state=state, context=context or "")
 
     def edits(text: str) -> Iterator[Edit]:
-        rendered = render(segment, text, _doubled if entry.grammar in _PERCENT else str)
+        rendered = render(segment, text, escape)
         if accelerator:
             rendered = accelerator.put_into(rendered)
         value = _with_same_breaks(source, rendered)
@@ -252,6 +259,14 @@ _LIST = re.compile(r"(?:[^;\n]+;){2,}")
 _ITEM = re.compile(r";")
 _PERCENT = {"c-format", "objc-format", "python-format", "php-format", "javascript-format"}
 _NAMES = {"translator-credits", "translator_credits", "default:LTR", "default:RTL"}
+
+
+_MESSAGE = re.compile(r"\{\d+[,}]")
+"""Pattern of an argument of Java's MessageFormat, in which apostrophes are doubled."""
+
+
+def _two_quotes(text: str) -> str:
+    return text.replace("'", "''")
 
 
 def _doubled(text: str) -> str:

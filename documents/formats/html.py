@@ -104,7 +104,8 @@ def html_slots(text: str, offset: int = 0, prefix: str = "") -> Iterator[Slot]:
     escape = _escape_xml if _XHTML.search(text) else _escape
     text, codes = _without_templates(text)
     run: list[_HtmlToken] = []
-    for token in [*_with_templates(_without_opaque(tokens(text)), codes), _END]:
+    found = list(_without_opaque(tokens(text), _language(text)))
+    for token in [*_with_templates(found, codes), _END]:
         if not _is_inline(token):
             yield from _run_slot(run, offset, f"{prefix}{next(numbers)}", escape)
             run = []
@@ -243,13 +244,23 @@ def _token(kind: str, name: str, raw: str, start: int) -> _HtmlToken:
     return _HtmlToken(kind, name, raw, start)
 
 
-def _without_opaque(tokens: list[_HtmlToken]) -> Iterator[_HtmlToken]:
+def _language(text: str) -> str | None:
+    """The language of a page: of its root, or else the first that is named."""
+    root = _ROOT.search(text)
+    match = (root and _LANG.search(root[0])) or _ANY_LANG.search(text)
+    return match[1] if match else None
+
+
+_ANY_LANG = re.compile(rf"<[a-z][^<>]*?{_LANG.pattern}", re.IGNORECASE)
+
+
+def _without_opaque(tokens: list[_HtmlToken], language: str | None) -> Iterator[_HtmlToken]:
     """Put elements that stay as they are into one token each, which is a literal or a block."""
     position = 0
     while position < len(tokens):
         token = tokens[position]
         position += 1
-        if not _stays(token):
+        if not _stays(token, language):
             yield token
             continue
         end = _end_of(tokens, position, token.name)
@@ -259,11 +270,14 @@ def _without_opaque(tokens: list[_HtmlToken]) -> Iterator[_HtmlToken]:
         position = end
 
 
-def _stays(token: _HtmlToken) -> bool:
+def _stays(token: _HtmlToken, language: str | None) -> bool:
     if token.kind != "open" or token.name in VOID or token.raw.endswith("/>"):
         return False
     attributes = {match["name"].lower(): match for match in _ATTRIBUTE.finditer(token.raw)}
     if "translate" in attributes and _value(attributes["translate"]).lower() == "no":
+        return True
+    own = _value(attributes["lang"]) if "lang" in attributes else ""
+    if own and language and not same_language(own, language):
         return True
     classes = _value(attributes["class"]).split() if "class" in attributes else []
     return token.name in _OPAQUE | _LITERAL or "notranslate" in classes

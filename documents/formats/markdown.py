@@ -65,6 +65,7 @@ def _parser() -> MarkdownIt:
         "link": rules_inline.link,
         "image": rules_inline.image,
         "autolink": rules_inline.autolink,
+        "html_inline": rules_inline.html_inline,
     }
     for name, rule in rules.items():
         markdown.inline.ruler.at(name, _noting(rule))
@@ -111,6 +112,13 @@ def _build(id: str, content: str, tokens: Sequence[Token], context: str) -> Segm
         elif token.markup == "autolink" and token.nesting == 1:
             builder.alone(raw, next(remaining).content)
             next(remaining)
+        elif token.type == "html_inline" and (end := _end_of_kept(own, token)):
+            for inner in remaining:
+                if inner is end:
+                    break
+            start, behind = token.meta["place"][0], end.meta["place"][1]
+            raw = content[start:behind].replace("\n", " ")
+            builder.alone(raw, re.sub(r"<[^<>]*>", "", raw))
         elif token.type == "html_inline":
             if token.content.startswith("<!--") and token is own[0]:
                 builder.alone(token.content, divides=True)
@@ -175,6 +183,25 @@ def _with_attributes(tokens: Sequence[Token], content: str) -> Iterator[Token]:
             previous = None
     if previous is not None:
         yield previous
+
+
+_KEPT = re.compile(
+    r"<(?:(code|kbd|samp|var|tt)\b|([a-z]+)\b[^>]*\s"
+    r"(?:translate=[\"']?no\b|class=[\"'][^\"']*\bnotranslate\b))",
+    re.IGNORECASE,
+)
+"""Pattern of the first tags of elements that are not for translation."""
+
+
+def _end_of_kept(tokens: Sequence[Token], first: Token) -> Token | None:
+    """The last tag of an element that stays as it is; None if this is none, or is not closed."""
+    match = _KEPT.match(first.content)
+    if not match or "place" not in first.meta:
+        return None
+    closing = f"</{match[1] or match[2]}>".lower()
+    following = tokens[next(i for i, token in enumerate(tokens) if token is first) + 1 :]
+    tags = (t for t in following if t.type == "html_inline" and "place" in t.meta)
+    return next((tag for tag in tags if tag.content.lower() == closing), None)
 
 
 def _add_tag(builder: Builder, raw: str) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from tformer.documents.building import Builder
 from tformer.documents.document import Edit, Slot, TextDocument, checked
 from tformer.documents.formats.strings import is_technical
+from tformer.documents.inline.interface import Accelerator
 from tformer.documents.io import xml
 from tformer.documents.io.encoding import decode
 from tformer.documents.io.xml import Token, TokenKind
@@ -90,12 +92,18 @@ def _android_slot(id: str, tokens: Sequence[Token], position: int) -> Iterator[S
     text = "".join(token.text for token in inner if token.kind is TokenKind.TEXT)
     if text.startswith(("@string/", "?")) or is_technical(id, text):
         return
-    builder = Builder(_android_escape)
+    escape = _android_text if _is_cdata(inner) else _android_escape
+    start, stop = tokens[position].end, tokens[end].start
+    quoted = len(inner) == 1 and _QUOTED.fullmatch(inner[0].raw)
+    if quoted:
+        inner = [replace(inner[0], raw=quoted[2])]
+        start, stop = start + quoted.end(1), stop - len(quoted[3])
+    builder = Builder(escape)
     place = 0
     while place < len(inner):
         token, behind = inner[place], place + 1
         if token.kind is TokenKind.TEXT:
-            _add_android(builder, re.sub(r"\s+", " ", token.text))
+            _add_android(builder, token.text if quoted else re.sub(r"\s+", " ", token.text))
         elif token.name == "g" or token.kind is TokenKind.EMPTY:
             behind = xml.end_of(inner, place)
             own = inner[place:behind]
@@ -107,9 +115,17 @@ def _android_slot(id: str, tokens: Sequence[Token], position: int) -> Iterator[S
             builder.close(token.name, token.raw)
         place = behind
     segment = builder.build(id, context=id)
-    if segment.has_words:
-        start, stop = tokens[position].end, tokens[end].start
+    if segment.has_words and escape is _android_text:
+        yield Slot(
+            segment,
+            lambda text: [Edit(start, stop, _in_cdata(render(segment, text, escape)))],
+        )
+    elif segment.has_words:
         yield _replaced(segment, start, stop, _android_escape)
+
+
+_QUOTED = re.compile(r'(\s*"\s*)([^"\\]*[^"\\\s])(\s*"\s*)')
+"""Pattern of a text between quotation marks, which keep its white space."""
 
 
 def _add_android(builder: Builder, text: str) -> None:
@@ -126,9 +142,13 @@ def _unescaped(text: str) -> str:
 
 
 def _android_escape(text: str) -> str:
+    return xml.escape(_android_text(text))
+
+
+def _android_text(text: str) -> str:
     text = re.sub(r"[\r\n]+", " ", text).replace("\\", "\\\\")
     text = text.replace("'", "\\'").replace('"', '\\"')
-    return xml.escape(f"\\{text}" if text.startswith(("@", "?")) else text)
+    return f"\\{text}" if text.startswith(("@", "?")) else text
 
 
 def _replaced(segment: Segment, start: int, end: int, escape: Callable[[str], str]) -> Slot:
@@ -156,8 +176,26 @@ def _resx_slot(name: str, tokens: Sequence[Token], position: int) -> Iterator[Sl
     text = "".join(t.text for t in tokens[position + 1 : end] if t.kind is TokenKind.TEXT)
     if is_technical(name, text):
         return
-    builder = Builder(xml.escape, breaks=True)
-    builder.text(text)
+    inner = tokens[position + 1 : end]
+    escape = _in_cdata if _is_cdata(inner) else xml.escape
+    builder = Builder(breaks=True)
+    accelerator = Accelerator.of(text)
+    builder.text(accelerator.without if accelerator else text)
     segment = builder.build(name, context=name)
+
+    def edits(translation: str) -> list[Edit]:
+        rendered = render(segment, translation, str)
+        rendered = accelerator.put_into(rendered) if accelerator else rendered
+        return [Edit(inner[0].start, inner[-1].end, escape(rendered))]
+
     if segment.has_words:
-        yield _replaced(segment, tokens[position].end, tokens[end].start, xml.escape)
+        yield Slot(segment, edits)
+
+
+def _is_cdata(tokens: Sequence[Token]) -> bool:
+    """Return whether a content is one section of CDATA."""
+    return len(tokens) == 1 and tokens[0].raw.startswith("<![CDATA[")
+
+
+def _in_cdata(text: str) -> str:
+    return f"<![CDATA[{text}]]>" if "]]>" not in text else xml.escape(text)

@@ -28,9 +28,15 @@ LINE_LENGTH = 42
 
 _TIME = r"(?:\d{1,3}:)?\d{1,2}:\d{2}[.,]\d{1,3}"
 _TIMES = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}(?:\s.*)?")
+_LOOSE = re.compile(
+    r"\s*\d[\d:.,; ]*\d\s*(?:-{1,3}>|[\u2013\u2014]>|\u2192)\s*\d[\d:.,; ]*\d(?:\s.*)?"
+)
+"""Times as people write them by hand; they stay as they are."""
+_LABEL = r"[A-Z][A-Z0-9 .'#-]{1,30}:[ ]+"
 _LINE = re.compile(r"([^\r\n]*)(\r\n|\n|\r|\Z)")
 _TAG = re.compile(
-    r"(?P<speaker>(?m:^)(?:>>+|(?:&gt;){2,}|\u266a+|[-\u2010\u2013\u2014](?=[ ]*\S))[ ]*"
+    rf"(?P<speaker>(?m:^)(?:(?:>>+|(?:&gt;){{2,}}|\u266a+|[-\u2010\u2013\u2014](?=[ ]*\S))[ ]*"
+    rf"(?:{_LABEL})?|{_LABEL})"
     r"|[ ]*\u266a+(?=\n|\Z))|(?P<new>[ ]*\\N[ ]*)"
     r"|\{[a-zA-Z]:[^{}\n]*\}|<\d[\d:.]*>|\{\\[^{}]*\}|<(?P<closing>/?)(?P<name>[A-Za-z]+)(?P<rest>[^<>]*)>|(?P<break>\n)|(?P<blank>&nbsp;)"
 )
@@ -73,7 +79,8 @@ def open_subrip(data: bytes, name: str) -> TextDocument:
         InputError: a time cannot be read, or there is no cue.
     """
     source = decode(data, name)
-    if source.text.strip() and "-->" not in source.text:
+    lines = source.text.splitlines()
+    if source.text.strip() and not any(map(_LOOSE.fullmatch, lines)):
         raise InputError(f"{name}:1: not SubRip: no line is like 00:00:01,000 --> 00:00:02,500")
     return checked(
         TextDocument(
@@ -110,7 +117,7 @@ def _skeleton(text: str, cues: Iterator[_Cue]) -> object:
     times = [
         (line, bool(following.strip()))
         for line, following in pairwise([*lines, ""])
-        if "-->" in line
+        if ("-->" in line and line.lstrip()[:1].isdigit()) or _LOOSE.fullmatch(line)
     ]
     tags = Counter(re.findall(r"</?[A-Za-z][^<>]*>|\{[^{}]*\}", text))
     return times, {tag: n for tag, n in tags.items() if not _WORD_TAG.fullmatch(tag)}
@@ -154,21 +161,29 @@ def _cues(lines: list[_CueLine], name: str, *, loose: bool = False) -> Iterator[
     while position < len(lines):
         line = lines[position]
         position += 1
-        if "-->" not in line.text:
+        if not _has_times(line, loose=loose):
             continue
-        if not _TIMES.fullmatch(line.text):
+        if not loose and not _TIMES.fullmatch(line.text):
             raise InputError(
                 f"{name}:{line.number}: cannot read the times {line.text.strip()[:60]!r}; "
                 "they look like 00:00:01,000 --> 00:00:02,500"
             )
         first = position
         while position < len(lines) and (loose or lines[position].text):
-            if "-->" in lines[position].text:
+            if _has_times(lines[position], loose=loose):
                 break  # a blank line is missing; the next cue begins here or at its number above
             position += 1
         times = line.text.strip()
         cues = [_Cue(times, own) for own in _blocks(_without_number(lines, first, position))]
         yield from cues or [_Cue(times, [])]
+
+
+def _has_times(line: _CueLine, *, loose: bool) -> bool:
+    """Return whether a line has times; a loose one that nobody can read stays as it is."""
+    if not loose:
+        return "-->" in line.text
+    begins = line.text.lstrip()[:1].isdigit()
+    return ("-->" in line.text and begins) or bool(_LOOSE.fullmatch(line.text))
 
 
 def _blocks(lines: list[_CueLine]) -> Iterator[list[_CueLine]]:
@@ -180,7 +195,7 @@ def _blocks(lines: list[_CueLine]) -> Iterator[list[_CueLine]]:
 
 def _without_number(lines: list[_CueLine], first: int, end: int) -> list[_CueLine]:
     """The lines of a cue; the number of the next one may follow without a blank line."""
-    follows = end < len(lines) and "-->" in lines[end].text
+    follows = end < len(lines) and _has_times(lines[end], loose=True)
     while end > first and not lines[end - 1].text.strip():
         end -= 1
     if follows and end > first and lines[end - 1].text.strip().isdigit():

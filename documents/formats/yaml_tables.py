@@ -98,8 +98,14 @@ def _scalars(
             yield from _scalars(value, [*path, str(key.value)], seen)
 
 
+_PROPERTIES = re.compile(r"(?:[&!]\S+[ \t]+)+")
+"""Pattern of the anchor and the tag before a value."""
+
+
 def _slot(text: str, path: str, node: yaml.ScalarNode) -> Iterator[Slot]:
     start, end = node.start_mark.index, node.end_mark.index
+    if named := _PROPERTIES.match(text, start, end):
+        start = named.end()
     raw = text[start:end]
     more_indented = node.style == ">" and re.search(r"\n[ \t]", node.value)
     if is_technical(path.rpartition("/")[2], node.value) or more_indented:

@@ -15,6 +15,12 @@ _IDENTIFIER = re.compile(
     | (?:application|audio|font|image|message|model|multipart|text|video)/[\w.+*-]+
     | [a-z]{2,3}[_-][A-Za-z]{2,4}(?:\.[\w-]+)?               # en_US
     | (?:[\d*/,?-]+\s+){2,5} (?:[\d*/,?#L-]|MON|TUE|WED|THU|FRI|SAT|SUN|JAN|DEC)+  # cron
+    | [a-z0-9:]+(?:-[a-z0-9.]+)+ (?:\s+[a-z0-9:]+(?:-[a-z0-9.]+)+)+   # classes of CSS
+    | (?:rgba?|hsla?|url|var|calc|(?:linear|radial)-gradient)\([^()]{1,150}\)
+    | (?:SELECT|INSERT[ ]INTO|UPDATE|DELETE|CREATE[ ]TABLE)\s.*\b(?:FROM|VALUES|SET|WHERE)\b.*
+    | (?=.*(?:yyyy|YYYY|\b(?:MM|MMM|dd|DD|HH|hh|mm|ss)\b))                # dates
+      (?:(?>y{1,4}|Y{2,4}|M{1,4}|L{1,4}|d{1,4}|D{1,4}o?|E{1,4}|H{1,2}|h{1,2}|m{1,2}|s{1,2}|S{1,3}
+      |[aA]|Z{1,2}|z{1,4}|X{1,3}|'[^']{0,12}')[-/.,:\sT]*+)++
     | [rv]?\d+(?:\.\d+)+(?:[-+.]\w+)* | \d{4}-\d\d-\d\d(?:[T ][\d:.,]+(?:Z|[+-][\d:]+)?)?
     | [0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}   # a UUID
     """,
