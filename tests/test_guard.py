@@ -51,6 +51,9 @@ def attempt(
         pytest.param("nein " * 7, "No!", id="word"),
         pytest.param("Er ging nach Haus . Und dann sagte " * 3, HOUSE, id="long-phrase"),
         pytest.param("ja " * 40, "yes yes yes yes yes", id="far-more-than-the-source"),
+        pytest.param("Wo ist der Bahnhof der Bahnhof ?", "Where is it ?", id="doubled"),
+        pytest.param("Nach langer Zeit, nach langer Zeit kam er .", HOUSE, id="doubled-comma"),
+        pytest.param("a b c d e f kam und a b c d e f ging", HOUSE, id="six-tokens"),
     ],
 )
 def test_loops_are_seen(target: str, source: str) -> None:
@@ -67,6 +70,10 @@ def test_loops_are_seen(target: str, source: str) -> None:
         ),
         pytest.param("fisch " * 9, "Fish fish FISH fish Fish fish FISH", id="other-capitals"),
         pytest.param("", "Hm .", id="nothing"),
+        pytest.param("sehr sehr alt", "old", id="one-word-doubled"),
+        pytest.param("Er kam, er kam !", "He came, he came !", id="doubled-as-the-source"),
+        pytest.param("1 2 1 2", "one", id="figures"),
+        pytest.param("der Hund und der Mann und der Rest", "dog , man , rest", id="apart"),
     ],
 )
 def test_repetition_is_no_loop(target: str, source: str) -> None:
