@@ -29,9 +29,9 @@ LANGUAGES = ("en", "de")
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _WORD = re.compile(r"\w+")
 
-# A period behind one or two letters, a digit or a title ends no sentence for sure.
+# A period behind a letter, a day or a title ends no sentence, but at the end of the line.
 _SENTENCE_END = re.compile(r"[.!?…]+[\"'”“»)]*(?=\s+[\"'„“«(]?[A-ZÄÖÜ]|\s*$)")
-_ABBREVIATED = re.compile(r"(?:\b\w{1,2}|\d|\b(?:Mrs|Prof|Sen|Gen|Gov|Inc|Ltd|bzw|usw|ca))\.$")
+_ABBREVIATED = re.compile(r"\b(?:[A-Za-zÄÖÜäöü]|\d{1,2}|Mrs?|Dr|St|Prof|Sen|Gen|Gov|Nr|bzw|ca)\.$")
 
 SETS = ("newstest2013", "chat-dev", "tatoeba-test")
 
@@ -82,8 +82,8 @@ def loses_a_sentence(source: str, target: str, language: str) -> bool:
 
 
 def _num_sentences(text: str) -> int:
-    ends = _SENTENCE_END.finditer(text)
-    return sum(not _ABBREVIATED.search(text, 0, end.start() + 1) for end in ends)
+    ends = [end.start() + 1 for end in _SENTENCE_END.finditer(text.rstrip())]
+    return sum(not _ABBREVIATED.search(text, 0, end) for end in ends[:-1]) + bool(ends)
 
 
 KINDS: dict[str, Callable[[str, str, str], bool]] = {
