@@ -109,7 +109,8 @@ class Fidelity:
         """Search again, with other names in the places of literals."""
         latest = attempts[-1]
         source, required = latest.result.input, latest.lost
-        if source.prepared and len(attempts) > 1:  # what one search mends, another loses
+        # What one search mends, another loses; and a fault may be of any literal.
+        if source.prepared and (len(attempts) > 1 or not required):
             literals = source.prepared.literals
             required = [one for one in literals if one.role is not Role.FLOATING]
         if prepared := self._prepared(sentence, source, required, len(attempts)):

@@ -71,7 +71,7 @@ class Continuations:
             attention: (R, S) to the source in saying the token that follows.
         """
         named = list(named)
-        best = scores.best(min(width, scores.vocab_size))
+        best = scores.best(min(width, scores.vocab_size), named)
         wanted: list[Any] = [*best, *(scores.of(token) for token in named)]
         if drawn is not None:
             wanted += [drawn.log_probs, drawn.tokens]

@@ -7,7 +7,7 @@ they are applied to the hypotheses of the sentences that asked, and to no others
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -34,9 +34,9 @@ class Changed:
         """V."""
         return self._scores.vocab_size
 
-    def best(self, width: int) -> tuple[Tensor, Tensor]:
+    def best(self, width: int, named: Iterable[int] = ()) -> tuple[Tensor, Tensor]:
         """The most probable tokens; see :meth:`Scores.best`."""
-        pairs = zip(self._scores.best(width), largest(self._log_probs, width), strict=True)
+        pairs = zip(self._scores.best(width, named), largest(self._log_probs, width), strict=True)
         log_probs, tokens = (self._merged(old, new) for old, new in pairs)
         return log_probs, tokens
 

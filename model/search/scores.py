@@ -6,7 +6,7 @@ computes them may have them whole (:class:`LogProbs`) or answer without ever wri
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -29,8 +29,12 @@ class Scores(Protocol):
         """V."""
         ...
 
-    def best(self, width: int) -> tuple[Array, Array]:
+    def best(self, width: int, named: Iterable[int] = ()) -> tuple[Array, Array]:
         """The ``width`` most probable tokens of every row, at most V.
+
+        Args:
+            width: tokens of each row.
+            named: tokens of which :meth:`of` will be asked, to be computed on the way.
 
         Returns:
             Log-probabilities (R, width), falling; and token ids (R, width) int64. Of tokens that
@@ -67,7 +71,7 @@ class LogProbs:
         """V."""
         return self._logits.shape[1]
 
-    def best(self, width: int) -> tuple[Tensor, Tensor]:
+    def best(self, width: int, named: Iterable[int] = ()) -> tuple[Tensor, Tensor]:
         """The most probable tokens; see :meth:`Scores.best`."""
         logits, tokens = largest(self._logits, width)
         return logits - self._total[:, None], tokens

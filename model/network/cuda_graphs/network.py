@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -379,7 +379,7 @@ class RankedScores:
         """V."""
         return self._logits.shape[1]
 
-    def best(self, width: int) -> tuple[Tensor, Tensor]:
+    def best(self, width: int, named: Iterable[int] = ()) -> tuple[Tensor, Tensor]:
         """The most probable tokens; ready, unless a search wants more than beam search does."""
         if width <= self._best.shape[1]:
             return self._best[:, :width], self._tokens[:, :width]

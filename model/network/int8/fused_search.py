@@ -40,8 +40,9 @@ def run(stack, count, output, beam, past, working, recall, eos_id, state, width,
     """
     rows = state.rows.shape[0]
     log_probs, tokens = np.empty((rows, width), np.float32), np.empty((rows, width), np.int64)
-    ends, all_sentences = np.empty(rows, np.float32), np.arange(past.steps.shape[0])
+    ends, all_sentences = np.empty((1, rows), np.float32), np.arange(past.steps.shape[0])
     here, there = past.ancestors, np.empty_like(past.ancestors)
+    end = np.full(1, eos_id, np.int64)
     newest, outcome = state.tokens.reshape(-1), (0, False, False)
     for step in range(most):
         now = Past(
@@ -55,8 +56,8 @@ def run(stack, count, output, beam, past, working, recall, eos_id, state, width,
         decode(newest, stack, count, beam, now, working)
         past.steps[:] += 1
         find(recall, beam, working)
-        best(output, eos_id, working, log_probs, tokens, ends, recall)
-        choose(log_probs, tokens, ends, eos_id, state)
+        best(output, end, working, log_probs, tokens, ends, recall)
+        choose(log_probs, tokens, ends[0], eos_id, state)
         outcome = go_on(eos_id, state)
         full = False
         for g in range(past.steps.shape[0]):

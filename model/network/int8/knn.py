@@ -186,7 +186,7 @@ def _find_nearest(line, largest, entries):
 
 
 @njit(nogil=True)
-def mix(recall, r, logits, total, end, log_probs, tokens):
+def mix(recall, r, logits, total, named, chosen, log_probs, tokens):
     """Mix what was found for row ``r`` into its best tokens, which stay the best.
 
     Args:
@@ -194,16 +194,16 @@ def mix(recall, r, logits, total, end, log_probs, tokens):
         r: the row.
         logits: (V,) of the row.
         total: ln of the sum of their exponentials.
-        end: the end of the sentence.
+        named: (N,) int64, further tokens.
+        chosen: (N, R) float32, their log-probabilities, to be filled.
         log_probs, tokens: (width,) float32 and int64, the best of the network, falling; both are
             changed.
-
-    Returns:
-        log p of ``end``.
     """
     share = recall.shares[r]
     rest = math.log1p(-share)
-    width, ending = tokens.shape[0], np.float64(logits[end] - total) + rest
+    width = tokens.shape[0]
+    for i in range(named.shape[0]):
+        chosen[i, r] = np.float32(np.float64(logits[named[i]] - total) + rest)
     for i in range(width):
         log_probs[i] += np.float32(rest)
     for n in range(recall.tokens.shape[1]):
@@ -212,10 +212,10 @@ def mix(recall, r, logits, total, end, log_probs, tokens):
             break
         own = math.exp(np.float64(logits[token] - total) + rest)
         value = math.log(own + share * recall.probabilities[r, n])
-        if token == end:
-            ending = value
+        for i in range(named.shape[0]):
+            if named[i] == token:
+                chosen[i, r] = np.float32(value)
         _put(np.float32(value), token, log_probs, tokens, width)
-    return np.float32(ending)
 
 
 @njit(nogil=True)

@@ -526,7 +526,7 @@ class Int8Scores:
         self._decoder = decoder
         self._work = work
         self._rows = rows
-        self._end: Floats | None = None
+        self._named: dict[int, Floats] = {}
         self._whole: Floats | None = None
 
     @property
@@ -534,22 +534,24 @@ class Int8Scores:
         """V."""
         return self._decoder.vocab_size
 
-    def best(self, width: int) -> tuple[Floats, Integers]:
-        """The most probable tokens, and on the way the end of the sentence."""
+    def best(self, width: int, named: Iterable[int] = ()) -> tuple[Floats, Integers]:
+        """The most probable tokens, and on the way the named ones and the end of the sentence."""
         rows, output, working = self._rows, self._decoder.output.numbers, self._work.numbers
         log_probs, tokens = np.empty((rows, width), np.float32), np.empty((rows, width), np.int64)
-        self._end = np.empty(rows, np.float32)
-        eos_id = self._decoder.eos_id
-        topk.best(output, eos_id, working, log_probs, tokens, self._end, self._recall)
+        wanted = list(dict.fromkeys((self._decoder.eos_id, *named)))
+        chosen, ids = np.empty((len(wanted), rows), np.float32), np.array(wanted, np.int64)
+        topk.best(output, ids, working, log_probs, tokens, chosen, self._recall)
+        self._named = dict(zip(wanted, chosen, strict=True))
         return log_probs, tokens
 
     def of(self, token: int) -> Floats:
-        """One token in every row, (R,); the end of the sentence costs nothing after ``best``.
+        """One token in every row, (R,).
 
-        Any other costs as much as all, the first time.
+        The end of the sentence and what ``best`` was told of cost nothing after it; any other as
+        much as all, the first time.
         """
-        if token == self._decoder.eos_id and self._end is not None:
-            return self._end
+        if token in self._named:
+            return self._named[token]
         if self._whole is None:
             self._whole = self._log_probs()
         return self._whole[:, token]

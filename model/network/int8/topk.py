@@ -17,15 +17,15 @@ TOGETHER = 16
 
 
 @njit(nogil=True, cache=True)
-def best(output, token, working, log_probs, tokens, log_prob, recall):
+def best(output, named, working, log_probs, tokens, chosen, recall):
     """The most probable next tokens of R hypotheses, without writing down the others.
 
     Args:
         output: table of the projection to logits, filled up to whole ``COLUMNS``.
-        token: whose log-probability is wanted besides.
+        named: (N,) int64, tokens whose log-probabilities are wanted besides.
         working: table of `elementwise.RowBuffers`, entered.
         log_probs, tokens: (R, width) float32 and int64, the best first.
-        log_prob: (R,), of ``token``.
+        chosen: (N, R) float32, of ``named``.
         recall: `knn.Recall`, filled for these hypotheses.
     """
     linear, work = linear_of(output, 0), work_of(working)
@@ -41,13 +41,14 @@ def best(output, token, working, log_probs, tokens, log_prob, recall):
             deal(outputs, at, deals, columns, 0, lanes, 0)
             bound, largest = _bound(columns, bounds)
             total = largest + log_of_sum(outputs, at, deals, largest)
-            log_prob[r] = outputs[at + token] - total
+            for i in range(named.shape[0]):
+                chosen[i, r] = outputs[at + named[i]] - total
             _find_largest(outputs[at : at + filled], lanes, bound, log_probs[r], tokens[r])
             for i in range(tokens.shape[1]):
                 log_probs[r, i] -= total
             if recall.shares.shape[0] and recall.shares[r] > 0:
                 logits = outputs[at : at + filled]
-                log_prob[r] = mix(recall, r, logits, total, token, log_probs[r], tokens[r])
+                mix(recall, r, logits, total, named, chosen, log_probs[r], tokens[r])
 
 
 @njit(nogil=True, cache=True)
