@@ -23,8 +23,8 @@ class Verdict:
     """Literals that it does not say."""
     surplus: tuple[Span, ...]
     """Numbers of the translation that stand for no literal."""
-    repeated: bool = False
-    """True if it says a literal more often than the source does."""
+    repeated: tuple[Literal, ...] = ()
+    """Literals that it says more often than the source does, if none is missing."""
 
 
 def verify(literals: Sequence[Literal], source: str, target: str, language: str) -> Verdict:
@@ -51,12 +51,9 @@ def verify(literals: Sequence[Literal], source: str, target: str, language: str)
         for match in _NUMBER.finditer(target)
         if not any(match.start() < end and start < match.end() for start, end in taken)
     ]
-    known = {re.sub(r"\D", "", one.text) for one in literals}
-    repeated = any(
-        len(digits := re.sub(r"\D", "", target[slice(*span)])) > 1 and digits in known
-        for span in surplus
-    )
-    return Verdict(tuple(places.items()), tuple(missing), tuple(surplus), repeated and not missing)
+    said = {digits for span in surplus if len(digits := _digits(target[slice(*span)])) > 1}
+    repeated = tuple(one for one in literals if _digits(one.text) in said and not missing)
+    return Verdict(tuple(places.items()), tuple(missing), tuple(surplus), repeated)
 
 
 def missing_units(source: str, target: str) -> list[str]:
@@ -68,6 +65,10 @@ def missing_units(source: str, target: str) -> list[str]:
         and re.search(rf"{re.escape(sign)}\s?\d|\d\s?{re.escape(sign)}", source)
         and not re.search(ways, target, re.IGNORECASE)
     ]
+
+
+def _digits(text: str) -> str:
+    return re.sub(r"\D", "", text)
 
 
 def _first_free(pattern: re.Pattern[str], text: str, taken: Sequence[Span]) -> Span | None:

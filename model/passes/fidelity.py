@@ -42,6 +42,7 @@ class _FidelityAttempt:
 
     result: Result
     lost: Sequence[Literal]
+    """Literals that are missing or repeated."""
     num_faults: int
 
 
@@ -74,7 +75,7 @@ class Fidelity:
         if not (sentence.options.literals and sentence.languages):
             return result
         said = self._text(result.hypotheses[0].tokens)
-        attempts = [_attempt(sentence, result, said)]
+        attempts = [self._first_attempt(sentence, result, said)]
         if result.input.prepared is None and not attempts[0].num_faults:
             is_name = yield from self._is_name(sentence, result, said)
             return replace(result, is_name=is_name)
@@ -83,6 +84,17 @@ class Fidelity:
             said = self._text(result.hypotheses[0].tokens)
             attempts.append(_attempt(sentence, result, said))
         return min(attempts, key=lambda attempt: attempt.num_faults).result
+
+    def _first_attempt(self, sentence: Sentence, result: Result, said: str) -> _FidelityAttempt:
+        """Take the likeliest of the hypotheses with the fewest faults, if one is wanted."""
+        attempt = _attempt(sentence, result, said)
+        if not attempt.num_faults or sentence.options.n_best > 1:
+            return attempt
+        others = (
+            _attempt(sentence, replace(result, hypotheses=(other,)), self._text(other.tokens))
+            for other in result.alternatives
+        )
+        return min((attempt, *others), key=lambda each: each.num_faults)
 
     def _is_name(
         self, sentence: Sentence, result: Result, said: str
@@ -109,8 +121,7 @@ class Fidelity:
         """Search again, with other names in the places of literals."""
         latest = attempts[-1]
         source, required = latest.result.input, latest.lost
-        # What one search mends, another loses; and a fault may be of any literal.
-        if source.prepared and (len(attempts) > 1 or not required):
+        if source.prepared and len(attempts) > 1:  # what one search mends, another loses
             literals = source.prepared.literals
             required = [one for one in literals if one.role is not Role.FLOATING]
         if prepared := self._prepared(sentence, source, required, len(attempts)):
@@ -119,7 +130,7 @@ class Fidelity:
         options = replace(sentence.options, min_length=max(1, sentence.options.min_length))
         names = () if options.sampling else self._names(source, required, options)
         answer = yield from search(Request(source.tokens, options, sentence.prefix, names))
-        return Result(answer.hypotheses, source, answer.max_length, memory=answer.memory)
+        return Result.of(answer, source)
 
     def _prepared(
         self, sentence: Sentence, source: EncoderInput, lost: Sequence[Literal], attempt: int
@@ -157,7 +168,8 @@ def _attempt(sentence: Sentence, result: Result, said: str) -> _FidelityAttempt:
     if result.input.prepared is None:
         return _FidelityAttempt(result, (), num)
     restored = result.input.prepared.restore(said)
-    return _FidelityAttempt(result, restored.lost, num + len(restored.lost) + len(restored.faults))
+    num += len(restored.lost) + len(restored.faults)
+    return _FidelityAttempt(result, (*restored.lost, *restored.repeated), num)
 
 
 def is_unreadable(said: str, source: str) -> bool:

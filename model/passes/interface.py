@@ -52,6 +52,8 @@ class Result:
     """Of degenerate output, in the best hypothesis."""
     memory: Any = field(default=None, compare=False, repr=False)
     """Encoder states of the input, see `Request.memory`."""
+    alternatives: tuple[FinishedHypothesis, ...] = ()
+    """Further hypotheses that the search has finished."""
     is_name: bool = False
     """True if the source is a name that stays as it is."""
     restored: tuple[Restored, ...] | None = None
@@ -64,6 +66,17 @@ class Result:
     """Of each hypothesis, if they were asked for."""
     recalled: tuple[RecalledPair, ...] = ()
     """Pairs of the datastore that helped with the best hypothesis, if they were asked for."""
+
+    @classmethod
+    def of(cls, answer: Finished, source: EncoderInput) -> Result:
+        """Result of a search for an input."""
+        return cls(
+            answer.hypotheses,
+            source,
+            answer.max_length,
+            memory=answer.memory,
+            alternatives=answer.alternatives,
+        )
 
 
 class Reading(Enum):

@@ -77,6 +77,8 @@ class Restored:
     """Literals that the network did not say, and that are not in the text."""
     faults: tuple[str, ...] = ()
     """What else is wrong with it, a clause each."""
+    repeated: tuple[Literal, ...] = ()
+    """Literals that are in it more often than in the source."""
     copies: bool = False
     """True if it is the source, whatever the network said."""
 
@@ -143,14 +145,13 @@ class Prepared:
         found, missing, repeated = self._verified(blank)
         edits += found
         lost += missing
-        if repeated:
-            faults.append("says a number twice")
+        faults += [f"says {one.text} more than once" for one in repeated]
         edits += [edit for edit in self._unfolded(said) if not _overlaps(edit, edits)]
         edits += self._units(blank, faults)
         edits += self._floated(said, links)
         upper = self.casing is Casing.CAPITALS
         rewritten = rewrite(said, _cleaned(said, edits, self.source), str.upper if upper else str)
-        return Restored(rewritten.text, rewritten, tuple(lost), tuple(faults))
+        return Restored(rewritten.text, rewritten, tuple(lost), tuple(faults), repeated)
 
     def _put_back(self, said: str) -> tuple[list[LiteralEdit], list[Literal], list[str]]:
         edits: list[LiteralEdit] = []
@@ -167,14 +168,14 @@ class Prepared:
                 edits += [LiteralEdit(*place, "") for place in places[1:]]
         return edits, lost, faults
 
-    def _verified(self, said: str) -> tuple[list[LiteralEdit], list[Literal], bool]:
+    def _verified(self, said: str) -> tuple[list[LiteralEdit], list[Literal], tuple[Literal, ...]]:
         if not self.checked:
-            return [], [], False
+            return [], [], ()
         verdict = verify(self.checked, self.source, said, self.languages[1])
         if not verdict.missing:
             return [], [], verdict.repeated
         edits = edits_for(verdict, said, self.languages)
-        return (edits, [], False) if edits is not None else ([], list(verdict.missing), False)
+        return ([], list(verdict.missing), ()) if edits is None else (edits, [], ())
 
     def _units(self, said: str, faults: list[str]) -> list[LiteralEdit]:
         """Signs of amounts, put beside the number that they belong to."""

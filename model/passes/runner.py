@@ -186,8 +186,13 @@ class PassRunner:
     def _reviewed(self, sentence: Sentence) -> Review:
         """The whole way of a sentence."""
         source = sentence.input
-        found = yield from search(Request(source.tokens, sentence.options, sentence.prefix))
-        result = Result(found.hypotheses, source, found.max_length, memory=found.memory)
+        request = Request(
+            source.tokens,
+            sentence.options,
+            sentence.prefix,
+            alternatives=source.prepared is not None,
+        )
+        result = Result.of((yield from search(request)), source)
         for each in self._passes:
             result = yield from each.review(sentence, result)
         return result

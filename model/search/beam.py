@@ -82,6 +82,7 @@ class Beam:
         self._log_probs: Floats = np.empty(shape)
         self._tokens: Integers = np.empty(shape, np.int64)
         self._wishes: list[SpecialState | None] = []
+        self._most: list[int] = []  # finished hypotheses that are handed out, by sentence
         self._num_done = 0
         # Whether a sentence may be at its limit, and one so short that it must not end.
         self._limited = self._too_short = False
@@ -140,6 +141,7 @@ class Beam:
         self._log_probs = _joined(self._log_probs, log_probs)
         self._tokens = _joined(self._tokens, tokens)
         self._wishes += wishes
+        self._most += [_most_wanted(request) for request in requests]
         self._limited |= bool((new["step"] >= new["max_length"]).any())
         self._too_short |= bool((new["step"] < new["min_length"]).any())
         self._compose()
@@ -217,12 +219,13 @@ class Beam:
         self._log_probs = self._log_probs[kept]
         self._tokens = self._tokens[kept]
         self._wishes = [self._wishes[index] for index in sentences]
+        self._most = [self._most[index] for index in sentences]
         self._num_done = int(self._sentences["done"].sum())
         self._compose()
 
     def _n_best(self, index: int) -> list[FinishedHypothesis]:
         sentence = self._sentences[index]
-        found = self._finished[index, : min(sentence["n_best"], sentence["num_kept"])]
+        found = self._finished[index, : min(self._most[index], sentence["num_kept"])]
         return self._history.finished(sentence, found)
 
     def _compose(self) -> None:
@@ -315,6 +318,12 @@ class Beam:
         for index, wishes in self._special.items():
             count = running[index]
             wishes.append(parents[index, :count].tolist(), self._tokens[index, :count].tolist())
+
+
+def _most_wanted(request: Request) -> int:
+    """Finished hypotheses that a request is answered with, at most."""
+    options = request.options
+    return options.beam_size if request.alternatives else options.n_best
 
 
 def _joined(here: NDArray[Any], new: NDArray[Any]) -> NDArray[Any]:
