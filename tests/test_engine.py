@@ -121,6 +121,19 @@ def test_equals_the_reference_search(seed: int) -> None:
     check_against_the_reference(seed)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_alternatives_change_no_hypothesis(seed: int) -> None:
+    transformer = tiny_transformer(seed, vocab_size=12)
+    request = random_request(random.Random(seed), 4)
+    expected = alone(transformer, request)
+    found = alone(transformer, replace(request, alternatives=True))
+    assert found.hypotheses == expected.hypotheses
+    assert not expected.alternatives
+    assert len(found.alternatives) <= request.options.beam_size - len(found.hypotheses)
+    scores = [h.score for h in (*found.hypotheses, *found.alternatives)]
+    assert scores == sorted(scores, reverse=True)
+
+
 @pytest.mark.slow
 def test_equals_the_reference_search_on_a_thousand_models() -> None:
     for seed in range(1000, 2000):

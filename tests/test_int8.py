@@ -249,7 +249,8 @@ def test_the_best_tokens_are_those_of_all() -> None:
         torch.testing.assert_close(log_probs, whole.topk(width).values)
         torch.testing.assert_close(whole.gather(1, tokens), log_probs)
         assert all(len(set(row)) == width for row in tokens.tolist())
-    for token in (EOS, 77):
+    scores.best(9, [77, 5])
+    for token in (EOS, 77, 5, 78):  # of the last one it was not told
         torch.testing.assert_close(torch.from_numpy(scores.of(token)), whole[:, token])
 
 

@@ -108,6 +108,14 @@ def test_a_text_that_is_only_literals_has_no_words(preparer: Preparer, text: str
     assert not prepared.has_words
 
 
+def test_a_literal_that_is_said_twice_is_noticed(preparer: Preparer) -> None:
+    prepared = preparer.prepare("It is almost 100 years old.", PAIR)
+    assert prepared is not None
+    restored = prepared.restore("Es ist vor 100 Jahren fast 100 Jahre alt.")
+    assert [one.text for one in restored.repeated] == ["100"]
+    assert restored.faults == ("says 100 more than once",)
+
+
 def test_a_lost_literal_is_told_and_put_in(preparer: Preparer) -> None:
     prepared = preparer.prepare("Look at example.com and go.", PAIR)
     assert prepared is not None

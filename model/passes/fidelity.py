@@ -1,9 +1,11 @@
-"""Seeing to it that a translation keeps the literals of its source, and says something.
+"""The pass that makes a translation keep the literals of its source, and not be empty.
 
-A sentence is decoded as it was prepared (`passes.preparation`). If its translation lacks a literal
-and nothing in it can be taken for it, the sentence is decoded again, with a name in the place of
-the literal and by a search that must say that name; and then once more, with other names. Of what
-was found the best is taken. What it still lacks is put in, and a warning says so.
+A sentence is decoded as it was prepared (`passes.preparation`). If its best hypothesis lacks a
+literal and nothing in it can be taken for it, or has one too often, another hypothesis that the
+search has finished takes its place, if one is without faults. Else the sentence is decoded again,
+with names in the places of these literals, which networks copy as a rule; and then once more, with
+other names, by a search that requires them. Of what was found the best is taken. What it still
+lacks is put in (`passes.restoration`), and a warning says so.
 """
 
 from __future__ import annotations
@@ -128,7 +130,9 @@ class Fidelity:
             tokens = self._vocabulary.encode(prepared.shown, *self._languages(sentence)[::-1])
             source = sentence.reading(prepared, tokens)
         options = replace(sentence.options, min_length=max(1, sentence.options.min_length))
-        names = () if options.sampling else self._names(source, required, options)
+        # Names are copied as a rule; a search that requires them is slower.
+        is_free = options.sampling or len(attempts) < ATTEMPTS - 1
+        names = () if is_free else self._names(source, required, options)
         answer = yield from search(Request(source.tokens, options, sentence.prefix, names))
         return Result.of(answer, source)
 
