@@ -2,11 +2,13 @@
 
 import json
 import re
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 from google.protobuf import descriptor_pb2
 from google.protobuf.json_format import MessageToDict
+from grpc_tools import protoc
 
 from tformer.protos.generate import ROOM, SOURCES, generate
 from tformer.protos.v1 import admin_pb2, translation_pb2
@@ -31,6 +33,14 @@ def test_the_code_is_generated_from_the_contract(tmp_path: Path) -> None:
     assert len(generated) == 3 * len(SOURCES)
     for path, text in generated.items():
         assert (ROOM / path).read_text() == text, "run python -m tformer.protos.generate"
+
+
+def test_clients_are_generated_from_the_folder_as_it_lies_there(tmp_path: Path) -> None:
+    well_known = files("grpc_tools") / "_proto"
+    arguments = [f"-I{ROOM}", f"-I{well_known}", f"--python_out={tmp_path}", *SOURCES]
+    assert protoc.main(["protoc", *arguments, "google/rpc/status.proto"]) == 0
+    for source in SOURCES:
+        assert re.search(r"(?m)^option go_package = ", (ROOM / source).read_text("utf-8"))
 
 
 @pytest.mark.parametrize(("source", "parts"), [*zip(SOURCES, (90, 7), strict=True)])

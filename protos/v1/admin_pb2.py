@@ -25,13 +25,14 @@ _sym_db = _symbol_database.Default()
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dtformer/protos/v1/admin.proto\x12\ntformer.v1\x1a\x17google/rpc/status.proto\"\x15\n\x13ReloadModelsRequest\"s\n\x14ReloadModelsResponse\x12)\n\x06models\x18\x01 \x03(\x0b\x32\x19.tformer.v1.ReloadedModel\x12\x30\n\nglossaries\x18\x02 \x03(\x0b\x32\x1c.tformer.v1.ReloadedGlossary\"g\n\rReloadedModel\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08replaced\x18\x02 \x01(\x08\x12\x13\n\x0b\x66ingerprint\x18\x03 \x01(\t\x12!\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x12.google.rpc.Status\"j\n\x10ReloadedGlossary\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08replaced\x18\x02 \x01(\x08\x12\x13\n\x0b\x66ingerprint\x18\x03 \x01(\t\x12!\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x12.google.rpc.Status2a\n\x0c\x41\x64minService\x12Q\n\x0cReloadModels\x12\x1f.tformer.v1.ReloadModelsRequest\x1a .tformer.v1.ReloadModelsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dtformer/protos/v1/admin.proto\x12\ntformer.v1\x1a\x17google/rpc/status.proto\"\x15\n\x13ReloadModelsRequest\"s\n\x14ReloadModelsResponse\x12)\n\x06models\x18\x01 \x03(\x0b\x32\x19.tformer.v1.ReloadedModel\x12\x30\n\nglossaries\x18\x02 \x03(\x0b\x32\x1c.tformer.v1.ReloadedGlossary\"g\n\rReloadedModel\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08replaced\x18\x02 \x01(\x08\x12\x13\n\x0b\x66ingerprint\x18\x03 \x01(\t\x12!\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x12.google.rpc.Status\"j\n\x10ReloadedGlossary\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08replaced\x18\x02 \x01(\x08\x12\x13\n\x0b\x66ingerprint\x18\x03 \x01(\t\x12!\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x12.google.rpc.Status2a\n\x0c\x41\x64minService\x12Q\n\x0cReloadModels\x12\x1f.tformer.v1.ReloadModelsRequest\x1a .tformer.v1.ReloadModelsResponseBL\n\ntformer.v1P\x01Z\x14tformer/v1;tformerv1\xaa\x02\nTformer.V1\xca\x02\nTformer\\V1\xea\x02\x0bTformer::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tformer.protos.v1.admin_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\ntformer.v1P\001Z\024tformer/v1;tformerv1\252\002\nTformer.V1\312\002\nTformer\\V1\352\002\013Tformer::V1'
   _globals['_RELOADMODELSREQUEST']._serialized_start=70
   _globals['_RELOADMODELSREQUEST']._serialized_end=91
   _globals['_RELOADMODELSRESPONSE']._serialized_start=93

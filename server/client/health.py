@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -35,7 +36,7 @@ def check_health(
     """
     request = health_pb2.HealthCheckRequest(service=service)
     with _channel(address, ca, name) as channel:
-        stub = health_pb2_grpc.HealthStub(channel)
+        stub: Any = health_pb2_grpc.HealthStub(channel)
         try:
             status = stub.Check(request, timeout=timeout).status
         except grpc.RpcError as error:
