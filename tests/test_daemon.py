@@ -211,7 +211,7 @@ def test_it_stops(tformer: Tformer) -> None:
     pid = control.process_id()
     assert tformer("daemon", "stop").err == f"note: the daemon has ended, process {pid}\n"
     assert not files.socket_path().exists()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60  # of a machine that does much else
     while files.starter_path().exists():  # it ends when it notices
         assert time.monotonic() < deadline
         time.sleep(0.01)
