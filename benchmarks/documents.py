@@ -191,6 +191,33 @@ REFEREES: dict[str, Callable[[bytes], object]] = {
 }  # fmt: skip
 
 
+def of_libreoffice(files: list[Path], work: Path) -> dict[str, tuple[int, int]]:
+    """Lines and filled lines of each file as LibreOffice opens it and converts it to text."""
+    work.mkdir(exist_ok=True)
+    call = ["soffice", "--headless", "--convert-to", "txt:Text", "--outdir", str(work)]
+    for start in range(0, len(files), 50):
+        own = [str(file) for file in files[start : start + 50]]
+        subprocess.run([*call, *own], capture_output=True, check=False)
+    found = {}
+    for file in files:
+        made = work / f"{file.stem}.txt"
+        lines = made.read_text("utf-8-sig").splitlines() if made.exists() else []
+        found[file.name] = (len(lines), sum(bool(line.strip()) for line in lines))
+    return found
+
+
+def compare_in_libreoffice(pairs: list[tuple[Path, Path]], work: Path) -> None:
+    """Print how many texts of Word and OpenDocument have the same paragraphs as their sources."""
+    before = of_libreoffice([source for source, _ in pairs], work / "before")
+    after = of_libreoffice([output for _, output in pairs], work / "after")
+    opened = [name for name, lines in before.items() if lines != (0, 0)]
+    for name in opened:
+        if before[name] != after[name]:
+            print(f"{name}: LibreOffice: {before[name]} lines became {after[name]}")
+    same = sum(before[name] == after[name] for name in opened)
+    print(f"\nLibreOffice: {len(opened)} texts opened, {same} with the same paragraphs")
+
+
 def translate(path: Path, output: Path, options: list[str]) -> tuple[int, list[dict]]:
     """The status of a call, and the lines of JSON that it prints."""
     out, err = io.TextIOWrapper(io.BytesIO(), write_through=True), io.StringIO()
@@ -210,6 +237,7 @@ def run() -> int:
     parser.add_argument("--beam-size", default="1")
     parser.add_argument("--limit", type=int, default=10_000, help="files, at most")
     parser.add_argument("--json", type=Path, dest="as_json")
+    parser.add_argument("--libreoffice", action="store_true", help="open documents with soffice")
     parser.add_argument("--commonmark", action="store_true", help="no extensions of a site")
     arguments = parser.parse_args()
     if arguments.commonmark:
@@ -217,13 +245,18 @@ def run() -> int:
     loading.load_translator = functools.lru_cache(loading.load_translator)
     options = ["-m", arguments.model, "-s", arguments.source, "-t", arguments.target,
                "--beam-size", arguments.beam_size]  # fmt: skip
-    rows = []
+    rows, pairs = [], []
     files = sorted(path for path in arguments.folder.rglob("*") if path.is_file())
     with TemporaryDirectory() as work:
         for path in [p for p in files if format_of(p) in REFEREES][: arguments.limit]:
-            rows.append(examine(path, Path(work) / path.name, options))
+            output = Path(work) / path.name
+            rows.append(examine(path, output, options))
+            if output.exists() and path.suffix in (".docx", ".odt"):
+                pairs.append((path, output))
             if rows[-1]["outcome"] != "kept":
                 print(f"{path.relative_to(arguments.folder)}: {rows[-1]['outcome']}", flush=True)
+        if arguments.libreoffice:
+            compare_in_libreoffice(pairs, Path(work))
     report(rows)
     if arguments.as_json:
         arguments.as_json.write_text(json.dumps(rows, indent=1, ensure_ascii=False))
@@ -243,7 +276,6 @@ def examine(path: Path, output: Path, options: list[str]) -> dict:
     before, after = (REFEREES[format](data) for data in (path.read_bytes(), output.read_bytes()))
     if before != after:
         row["outcome"] = f"changed: {first_difference(before, after)}"
-    output.unlink()
     return row
 
 

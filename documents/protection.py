@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from tformer.model.literals.kinds import KINDS
+
 
 class RunKind(Enum):
     """Kind of a run of text."""
@@ -51,23 +53,32 @@ BREAKING = {"br", "hr", "p", "div", "ul", "ol", "li", "dl", "dt", "dd", "table",
 # Elements whose content is not for translation.
 _CODE = {"code", "kbd", "samp", "var", "pre", "tt", "script", "style", "math", "svg"}
 
+_PATTERNS = {kind.name: kind.pattern for kind in KINDS}
+
+
+def _with_kinds(pattern: str) -> str:
+    """A pattern with the kinds of the engine's table in the place of their names."""
+    return re.sub("@@([^@]+)@@", lambda match: f"(?:{_PATTERNS[match[1]]})", pattern)
+
+
+# What is named between @@ is in the table of the engine; the rest is special to documents, or wider
+# there: in a file there is no second look at what was lost.
 _LITERALS = re.compile(
-    r"""
+    _with_kinds(
+        r"""
       </?[1-9][0-9]{0,8}/?>                                 # text like our own placeholders
     | \^\[ [^\]\n]{0,200} \] \( (?:inflect|morphology|automaticGrammar) [^()\n]{0,200} \)
     | \\[Nhn] (?![a-z])                                     # \N \h of subtitles
-    | `` [^`\n]{1,500} `` | ` [^`\n]{1,500} `               # code between backticks
-    | \{\{\{? [^{}\n]{0,200} \}?\}\}                        # {{x}} {{{x}}}
-    | \{% [^%\n]{0,200} %\}                                 # {% if x %}
+    | @@code@@ | @@template@@ | @@template block@@
     | <% [^%]{0,500} %> | <\? (?:php|=) .{0,500}? \?>        # <%= x %> <?php ?>
     | \$t\( (?:[^()\n]|\{\{[^{}\n]{0,80}\}\}){1,200} \)      # $t(x, {"n": {{n}}})
     | @ (?:\.\w+)? : (?:\w[\w.]*\w | \([\w.]+\))           # @:key @.lower:key
     | \[\[ [^\[\]\n]{1,100} \]\] | \u00ab [\w.-]{1,60} \u00bb # [[x]], \u00abx\u00bb of mail merges
-    | [$\#%@]\{ [^{}\n]{1,200} \}                           # ${x} #{x} %{x} @{x}
+    | @@interpolation@@
     | \$\( [^()\n]{1,200} \) | \$t\( [^()\n]{1,200} \)      # $(x) $t(x)
     | \$[A-Za-z_]\w*\$ | \$\$ (?=\d)                         # $USER$ $$5
     | \$ (?:[A-Za-z_][A-Za-z0-9_]*|[0-9](?![0-9.,]))        # $VAR $1, but not $10
-    | % [A-Z][A-Z0-9_]+ %                                   # %PATH%
+    | @@batch variable@@
     | %\( [A-Za-z0-9_.]{1,100} \) [-+0-9.\# ]* [a-zA-Z]      # %(name)s
     | %< \w{1,60} > [-+0-9.\#]* [a-zA-Z]                     # %<name>d
     | %\| [^|\n]{1,40} \| | %[0-9]{1,2}%                      # %|1$s| %2%
@@ -80,17 +91,13 @@ _LITERALS = re.compile(
     | %%
     | (?: (?:https?|ftp|ftps|sftp|ssh|git|file|ws|wss|s3|magnet) :// | www\. )
         [^\s<>"'`{}|\\^\[\]]{1,2000} (?<![.,;:!?)'\u2019])  # URLs, without what ends a sentence
-    | (?: mailto: )? [A-Za-z0-9][A-Za-z0-9._%+-]{0,63} @ [A-Za-z0-9-]{1,63}
-        (?:\.[A-Za-z0-9-]{1,63}){1,5}                       # e-mail addresses
-    | (?<![\w./]) (?:~|\.\.?)? / (?:[\w.@+-]+/)+ [\w.@+-]* (?<![.]) # /etc/fstab ./a/b ~/a/
-    | (?<![\w./]) (?:~|\.\.?) / [\w.@+-]+ (?<![.])          # ~/x ./x
-    | (?<![\w./@:+-]) (?:[\w.@+-]{1,100}/){1,20} [\w@+-][\w.@+-]{0,100}
-        \.[a-z][a-z0-9]{0,7} (?![\w/])                       # docs/a.md, but not and/or
+    | @@e-mail@@
+    | @@path@@
     | (?<![\w./@:+-]) [\w-][\w.-]{0,100} \. (?:md|txt|rst|html?|css|js|ts|py|rs|java|rb|sh|bat
         |json|ya?ml|toml|ini|cfg|conf|xml|csv|tsv|po|pdf|docx?|odt|xlsx?|png|jpe?g|gif|svg|zip|tar
         |gz|exe|dll|log|lock) (?![\w/-]|\.\w)             # README.md
     | (?<!\w) [A-Za-z]:\\ [\w.\\$-]+ (?<![.])               # C:\Users
-    | (?<![\w-]) -- [a-z][a-z0-9-]+                         # --option
+    | @@option@@
     | (?<![\w-]) - [A-Za-z] (?= ,\ --)                      # -o, --option
     | (?<![\w/@.]) @ [A-Za-z0-9][\w-]{0,38} (?:/[\w-]{1,60})? (?![\w@]|\.[a-z])      # @person
     | (?<![\w./-]) [\w.-]{1,60}/[\w.-]{1,60} \# [0-9]+              # a/b#1
@@ -100,13 +107,13 @@ _LITERALS = re.compile(
     | \b (?=[a-f]*[0-9]) (?=[0-9]*[a-f]) [0-9a-f]{7,40} \b            # a hash
     | \b v?[0-9]+ (?:\.[0-9]+){2,3} (?:[-+][\w.-]{0,40}\w)? (?!\w) | \b v[0-9]+(?:\.[0-9]+)+ \b
     | (?<!\w) [A-Za-z][A-Za-z0-9]* (?:_[A-Za-z0-9]+)+ (?:\(\))? (?!\w)   # snake_case
-    | (?<![\w.:]) [A-Za-z_][\w.:]{0,200} \(\)                         # call()
+    | @@call@@
     | \[\^ [^\]\s]{1,100} \]                                # [^1]
-    | & (?: [A-Za-z][A-Za-z0-9]{1,31} | \#[0-9]{1,7} | \#[xX][0-9A-Fa-f]{1,6} ) ;   # &nbsp;
-    | :[a-z0-9_+-]{2,40}: (?!\w)                            # :emoji:
+    | @@entity@@ | @@short code@@
     | [\u2610-\u2612\u2713-\u2718\u25a0-\u25ff\u2022\u266a\u266b]
     | [\ue000-\uf8ff]                                       # icons of a font
-    """,
+    """
+    ),
     re.VERBOSE,
 )
 
