@@ -85,11 +85,11 @@ class Finished:
     """At least one and at most ``n_best``, the best first."""
     max_length: int
     """Most tokens a hypothesis could have; one that has so many had to end there."""
+    memory: Any = field(default=None, compare=False, repr=False)
+    """What a request for the same source may have as its ``memory``, if the network tells it."""
     alternatives: tuple[FinishedHypothesis, ...] = ()
     """Further hypotheses that the search has finished, if they were asked for; of less probable
     ones a search with a larger ``n_best`` may find better."""
-    memory: Any = field(default=None, compare=False, repr=False)
-    """What a request for the same source may have as its ``memory``, if the network tells it."""
 
 
 class _Sentence(NamedTuple):
@@ -380,4 +380,4 @@ class Engine:
             raise ModelError("the model computes no probabilities (NaN): its weights are damaged")
         limit, options = self._target_limit(sentence.request), sentence.request.options
         best, others = hypotheses[: options.n_best], hypotheses[options.n_best :]
-        return Finished(sentence.number, sentence.tag, tuple(best), limit, tuple(others), memory)
+        return Finished(sentence.number, sentence.tag, tuple(best), limit, memory, tuple(others))

@@ -34,13 +34,13 @@ class Request:
     """Terms that every translation contains, each in one of its ways: as these tokens, in this
     order, with none in between. Terms may overlap, and the prefix may contain them; a term that is
     named twice need only be said once. See `tformer.model.search.constraints`."""
-    alternatives: bool = False
-    """True to be given every hypothesis that the search has finished, see `Finished`."""
     memory: Any = field(default=None, compare=False, repr=False)
     """Encoder states of the source, `Finished.memory` of an earlier answer for the
     same source; it changes no result and saves reading the source again."""
     subset: Subset | None = None
     """Entries of a datastore whose tokens are mixed into the distribution at every step."""
+    alternatives: bool = False
+    """True to be given every hypothesis that the search has finished, see `Finished`."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be said."""
