@@ -154,9 +154,13 @@ def _turned(links: Iterable[Link]) -> frozenset[Link]:
 def counts(translator: Translator, gold: Sequence[Gold]) -> list[AlignmentCounts]:
     """Counts of each sentence, by the aligner that users get."""
     vocabulary = translator.vocabulary
-    wanted = [(pair_of(vocabulary, each), each.source, each.target) for each in gold]
-    found = translator.aligner.links(wanted)
-    return [AlignmentCounts.of(links, each) for links, each in zip(found, gold, strict=True)]
+    aligner = translator.aligner
+    pairs = [pair_of(vocabulary, each) for each in gold]
+    weights = aligner.scorer.attend(pairs)
+    return [
+        AlignmentCounts.of(aligner.links(pair, each.source, each.target, weight), each)
+        for pair, each, weight in zip(pairs, gold, weights, strict=True)
+    ]
 
 
 def pair_of(vocabulary, gold: Gold) -> Pair:
@@ -189,7 +193,7 @@ class AllHeads(PlainAligner):
         for pair, gold, attention in zip(self._pairs, self._gold, self._attention, strict=True):
             weights = attention[heads.layer, list(heads.heads)].mean(0)
             weights = np.ascontiguousarray(weights[first : first + len(pair.target)])
-            links = self._links(pair, gold.source, gold.target, weights)
+            links = self.links(pair, gold.source, gold.target, weights)
             found.append(AlignmentCounts.of(links, gold))
         return found
 
