@@ -20,8 +20,8 @@ from tformer.documents.segments import Segment, SegmentState, parts, render
 from tformer.model.errors import InputError
 from tformer.model.text.normalization import same_language
 
-_BETWEEN = "\x1e"
-"""Raw form of what stands between two variants in a segment; it is never written."""
+_BETWEEN = ""
+"""Source in the file of what stands between two variants in a segment: they stand apart there."""
 
 
 def open_xcstrings(data: bytes, name: str, target: str | None = None) -> TextDocument:
@@ -85,7 +85,7 @@ class _CatalogString:
 
     def _segment(self, values: Sequence[str]) -> Segment:
         there = _units(self.target)
-        target = _BETWEEN.join(_value(unit) for unit in there)
+        target = "\n".join(_value(unit) for unit in there)
         state = SegmentState.NEW
         if target.strip():
             waits = {"needs_review", "new"} & {_state(unit) for unit in there}
