@@ -17,7 +17,11 @@ from tformer.model.errors import InputError, ModelError, UsageError
 if TYPE_CHECKING:
     from tformer.model.benchmark.figures import Cell, System
     from tformer.model.benchmark.report import ReportTable
-    from tformer.model.benchmark.task import Task
+    from tformer.model.benchmark.task import Task, TextTask
+
+
+COST_SECONDS = 20.0
+"""Seconds of a measurement of cost, about, where --seconds allows more."""
 
 
 def bench(
@@ -85,6 +89,18 @@ def bench(
             help="Write the result as JSON after every round, and its tables beside it as .md.",
         ),
     ] = None,
+    cost: Annotated[
+        bool,
+        Option(
+            "--cost",
+            help="Measure only tformer: CPU seconds, joules where RAPL or NVML can be read, and "
+            "money, per million source words. The first of --beam-size counts.",
+        ),
+    ] = False,
+    price: Annotated[
+        float | None,
+        Option(metavar="P", min=0, help="With --cost, price of a core for an hour."),
+    ] = None,
     as_json: options.Json = False,
 ) -> None:
     """Compare the speed of MODEL with CTranslate2 and transformers, where they are installed.
@@ -93,6 +109,26 @@ def bench(
     several settings; rounds are interleaved, and ratios are taken within a round. Throughput is
     target tokens per second, from lines of text to lines of text.
     """
+    if cost:
+        if shape is not None or reference is not None or system or batch or output:
+            raise UsageError(
+                "--cost measures one model by itself: leave out --shape, --reference, --system, "
+                "--batch and --output"
+            )
+        from tformer.cli.bench_cost import CostCall, report_cost
+        from tformer.cli.loading import ComputeSettings
+
+        _, task, _ = _text(model, text, None, source, target, sentences)
+        width, place = (beam_size or [4])[0], ComputeSettings(device, threads=threads)
+        report_cost(
+            CostCall(
+                model, task.lines, task.source, task.target, width, min(seconds, COST_SECONDS),
+                price, place, as_json,
+            )
+        )  # fmt: skip
+        return
+    if price is not None:
+        raise UsageError("--price is for --cost")
     from tformer.model.benchmark.comparison import BenchmarkLimits, Comparison
 
     chosen, cells = _systems(system), _cells(batch, beam_size)
@@ -165,7 +201,7 @@ def _text(
     source: str | None,
     target: str | None,
     sentences: int,
-) -> tuple[Path, Task, dict[str, Any]]:
+) -> tuple[Path, TextTask, dict[str, Any]]:
     """A model and the lines that it has to translate."""
     from tformer.model.benchmark.task import SAMPLE, TextTask, spread
     from tformer.model.checkpoint.description import open_vocabulary

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +15,7 @@ from tformer.cli.column_options import ColumnOptions
 from tformer.cli.dataset_report import DatasetReport
 from tformer.cli.exits import ExitStatus
 from tformer.cli.jobs import Manner, manifest_of
-from tformer.cli.progress import progress_bar
+from tformer.cli.progress import Bar, progress_bar
 from tformer.cli.settings import Setup, digest_of_file, digest_of_values
 from tformer.dataset.blocks import BlockTexts
 from tformer.dataset.cell_documents import CellDocumentTranslator
@@ -107,6 +109,8 @@ class _DatasetRun:
     manifest: Manifest | None
     dialect: TableDialect | None
     makings: dict[Path, Making] = field(default_factory=dict)
+    done_on_ray: set[tuple[str, str]] = field(default_factory=set)
+    """Outputs and names of blocks."""
 
     def run(self, stack: ExitStack) -> None:
         jobs = [job for file in self.files.shards if (job := self._job(file))]
@@ -116,8 +120,10 @@ class _DatasetRun:
         bar = progress_bar("translating", size, data_on_stdout=self.report.writes, unit=" rows")
         with bar as self.report.bar:
             try:
+                if jobs and self.call.ray is not None:
+                    self._translate_on_ray(jobs, self.call.ray)
                 if jobs:
-                    run_jobs(jobs, self._translate_blocks(jobs), self)
+                    run_jobs(jobs, self._translate_blocks(), self)
             except BaseException:
                 self.report.say_unfinished([job for job in jobs if job.spool.folder.exists()])
                 raise
@@ -128,6 +134,8 @@ class _DatasetRun:
 
     def block(self, job: ShardJob, block: BlockTexts, results: BlockResults, kept: bool) -> None:
         """See `JobObserver`."""
+        if (os.path.abspath(job.output), block.name) in self.done_on_ray:
+            kept = False
         self.report.add_block(job, block, results, kept)
 
     def finish(self, job: ShardJob) -> None:
@@ -196,8 +204,53 @@ class _DatasetRun:
 
     # --- translation -----------------------------------------------------------------------------
 
-    def _translate_blocks(self, jobs: Sequence[ShardJob]) -> TranslateBlocks:
+    def _translate_blocks(self) -> TranslateBlocks:
+        if self.call.ray is not None:
+            return _refuse_missing
         return block_translator(self.setup, self.call.format)
+
+    def _translate_on_ray(self, jobs: Sequence[ShardJob], address: str) -> None:
+        """Have all blocks translated on a cluster; what cannot be read is found again here."""
+        from tformer.dataset.ray_job import connect_ray, translate_on_ray
+
+        start = partial(start_translator, self.setup.unopened(), self.call.format)
+        bar = self.report.bar
+        ray = connect_ray(address)
+        try:
+            self.done_on_ray = translate_on_ray(
+                ray, jobs, start, lambda block: bar(block.size, block.num_rows)
+            )
+        finally:
+            ray.shutdown()
+        self.report.bar = Bar()
+
+
+def _refuse_missing(blocks: Iterable[BlockTexts]) -> Iterator[tuple[BlockTexts, BlockResults]]:
+    """Translate nothing.
+
+    Raises:
+        OutputError: there is a block.
+    """
+    for block in blocks:
+        raise OutputError(
+            f"--ray: results of rows from {block.first_row + 1:,} are not there: is --output on "
+            "storage that all nodes share? --resume goes on"
+        )
+    return iter(())
+
+
+def start_translator(
+    setup: Setup, format: str | None, threads: int, device: str | None
+) -> TranslateBlocks:
+    """A translator of blocks on another machine.
+
+    Raises:
+        TformerError: the model is missing there, or the device is.
+    """
+    if setup.remote is None:
+        place = replace(setup.place, threads=threads, device=device or setup.place.device)
+        setup = replace(setup, place=place)
+    return block_translator(setup, format)
 
 
 def block_translator(setup: Setup, format: str | None) -> TranslateBlocks:

@@ -46,6 +46,10 @@ def run(arguments: Sequence[str]) -> int:
 def program(arguments: Sequence[str]) -> int:
     """The program without error handling."""
     called = arguments[0] if arguments and arguments[0] in COMMANDS else None
+    if "--ray" in arguments:
+        from tformer.cli.column_options import with_ray_address
+
+        arguments = with_ray_address(arguments)
     status = command(called)(args=list(arguments), prog_name="tformer", standalone_mode=False)
     sys.stdout.flush()
     return status or ExitStatus.SUCCESS

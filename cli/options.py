@@ -98,7 +98,8 @@ Server = Annotated[
         "--server",
         metavar="HOST:PORT|unix:PATH",
         envvar="TFORMER_SERVER",
-        help="Translate on a server; its bearer token is taken from TFORMER_TOKEN.",
+        help="Translate on a server, or several: HOST:PORT,HOST:PORT or "
+        "dns:///NAME:PORT; its bearer token is taken from TFORMER_TOKEN.",
         rich_help_panel=COMPUTING,
     ),
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -57,6 +57,10 @@ class Setup:
             self.model, self.place, self.remote, self.decoding, warm=warm
         )
         return self.terms.equip(opened, near=self.near)
+
+    def unopened(self) -> Setup:
+        """The same settings for another process, which opens a translator of its own."""
+        return replace(self)
 
     @cached_property
     def choice(self) -> LanguageChoice:

@@ -10,7 +10,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from tformer.cli import lines, loading, options
-from tformer.cli.column_options import ColumnOptions
+from tformer.cli.column_options import HERE, ColumnOptions
 from tformer.cli.decoding_options import takes_decoding_options
 from tformer.cli.doubts import check_minimum
 from tformer.cli.exits import ExitStatus
@@ -216,6 +216,16 @@ def translate(
             help="Warn of translations whose confidence, 0 to 1, is less; see `tformer calibrate`.",
         ),
     ] = None,
+    ray: Annotated[
+        str | None,
+        Option(
+            "--ray",
+            metavar="[ADDRESS]",
+            help="Translate on the nodes of a Ray cluster, such as 10.0.0.1:6379 or auto; without "
+            "an address on a Ray that is started here.",
+            rich_help_panel=DATASETS,
+        ),
+    ] = None,
     *,
     decoding: DecodingOptions,
 ) -> ExitStatus:
@@ -235,6 +245,8 @@ def translate(
     evidence = Evidence(alignments, scores)
     columns = ColumnOptions(tuple(column or ()), output_column, where, tuple(add or ()), dialect)
     columns.refuse_alone()
+    if ray is not None and not column:
+        raise UsageError("--ray is for datasets: name a column with --column")
     decoding = replace(
         decoding,
         alignments=alignments is not None,
@@ -262,7 +274,15 @@ def translate(
         from tformer.cli.datasets import DatasetCall
 
         dataset = DatasetCall(
-            files or [lines.STDIN], output, columns, format, manner, copy_others, as_json, strict
+            files or [lines.STDIN],
+            output,
+            columns,
+            format,
+            manner,
+            copy_others,
+            as_json,
+            strict,
+            None if ray is None else ray.removeprefix(HERE),
         )
     call = dataset or TranslationCall(
         files or [lines.STDIN],

@@ -285,3 +285,26 @@ def test_a_client_needs_no_torch() -> None:
     program = "import sys, tformer.server.client; print({'torch', 'numpy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert done.stdout == b"set()\n"
+
+
+def test_streams_take_turns_between_servers_and_survive_the_loss_of_one(model: Path) -> None:
+    """64 streams on two servers, of which one ends at once: no text is lost, none comes twice."""
+    texts = [f"{sentence} {i}" for i in range(3) for sentence in SENTENCES]
+    with serving(model) as kept, serving(model) as lost:
+        (alone,) = ([t.text for t in ask(kept.address, texts)] for _ in range(1))
+        both = f"{kept.address},{lost.address}"
+        with futures.ThreadPoolExecutor(64) as pool:
+            running = [pool.submit(ask, both, texts, lost if i == 40 else None) for i in range(64)]
+            results = [[t.text for t in future.result(timeout=120)] for future in running]
+    assert results == [alone] * 64
+
+
+def ask(address: str, texts: list[str], ending: RunningServer | None = None) -> list[Translation]:
+    """All translations of a client of its own; in mid-stream a server is ended."""
+    found = []
+    with Client(address, in_flight=4) as client:
+        for translation in client.translate(texts, target="de", options=SHORT):
+            found.append(translation)
+            if ending and len(found) == 3:
+                ending.stop()
+    return found

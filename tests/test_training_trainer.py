@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -322,6 +323,60 @@ def test_two_processes_are_one_with_twice_the_micro_batches(tmp_path: Path) -> N
         # Muon rounds to bfloat16, which turns the last bits of a sum into the eighth.
         torch.testing.assert_close(two["parameters"]["masters"][name], master, rtol=0.01, atol=2e-3)
     assert (tmp_path / "two" / "model" / "config.json").is_file()
+
+
+@pytest.mark.slow
+def test_two_nodes_are_one_machine_and_a_lost_node_changes_nothing(tmp_path: Path) -> None:
+    """Two launchers that meet on loopback; one node is killed, and the job started again."""
+    write_tsv(tmp_path / "corpus.tsv", sample_pairs(30))
+    path = write_recipe(tmp_path, "corpus.tsv")
+    make_store(tmp_path, Recipe.read(path))
+    keys = {**SETTINGS, "max_steps": 8, "checkpoint_every": 1, "all_reduce": "bfloat16"}
+    done = start_nodes(tmp_path, "whole", keys)
+    assert [node.wait(timeout=200) for node in done] == [0, 0]
+    lost, other = start_nodes(tmp_path, "lost", keys)
+    deadline = time.monotonic() + 200
+    while len(log_lines(tmp_path / "lost")) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    for node in (lost, other):
+        for process in [node.pid, *children(node.pid)]:
+            os.kill(process, signal.SIGKILL)
+        node.wait()
+    again = start_nodes(tmp_path, "lost", keys)
+    assert [node.wait(timeout=200) for node in again] == [0, 0]
+    whole, gone_on = Run(tmp_path / "whole").load(), Run(tmp_path / "lost").load()
+    assert whole is not None and gone_on is not None
+    for name, master in whole["parameters"]["masters"].items():
+        assert torch.equal(gone_on["parameters"]["masters"][name], master), name
+    assert log(tmp_path / "lost") == log(tmp_path / "whole")
+
+
+def start_nodes(folder: Path, run: str, keys: dict[str, object]) -> list[subprocess.Popen[bytes]]:
+    """Two launchers of one process each, as on two machines."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    settings = [f"--set={key}={value}" for key, value in keys.items()]
+    launcher = ["--nnodes=2", "--nproc-per-node=1", "--rdzv-backend=c10d", f"--rdzv-id={run}",
+                f"--rdzv-endpoint=127.0.0.1:{port}", "--local-addr=127.0.0.1"]  # fmt: skip
+    command = ["-m", "tformer.cli", "train", "recipe.toml", "store", run, "--device=cpu"]
+    return [
+        subprocess.Popen(
+            [sys.executable, "-m", "torch.distributed.run", *launcher, *command, *settings],
+            cwd=folder, env=loopback_only(), start_new_session=True,
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+
+
+def children(parent: int) -> list[int]:
+    """Processes that a launcher has started."""
+    found = Path(f"/proc/{parent}/task").glob("*/children")
+    return [int(child) for file in found for child in file.read_text().split()]
+
+
+def log_lines(run: Path) -> list[str]:
+    path = run / "log.jsonl"
+    return path.read_text().splitlines() if path.exists() else []
 
 
 # -- stopping and failing -----------------------------------------------------------------

@@ -155,7 +155,7 @@ class MasterParameters:
             TrainingError: when the gradient is not finite; the parameters are as before.
         """
         if dist.is_initialized():
-            dist.all_reduce(self.gradient)
+            self._all_reduce()
         norm = float(self.gradient.norm())
         if not math.isfinite(norm):
             raise TrainingError(
@@ -176,6 +176,15 @@ class MasterParameters:
         self.gradient.zero_()
         self.publish()
         return norm
+
+    def _all_reduce(self) -> None:
+        """Sum the gradients of all processes, sent in the type of the settings."""
+        if self.settings.all_reduce == "float32":
+            dist.all_reduce(self.gradient)
+            return
+        sent = self.gradient.bfloat16()
+        dist.all_reduce(sent)
+        self.gradient.copy_(sent)
 
     def publish(self) -> None:
         """Copy the masters into the network, in its dtype."""

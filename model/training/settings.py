@@ -173,6 +173,9 @@ class TrainingSettings:
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """``bfloat16`` computes in it and keeps parameters and optimizer in float32; ``auto`` does so
     where the processor or the GPU has instructions for it."""
+    all_reduce: Literal["float32", "bfloat16"] = "float32"
+    """Type in which processes send gradients to each other: ``bfloat16`` halves the traffic between
+    nodes; each process's own sums, and the optimizer's, stay in float32."""
     compile: bool = False
     """Run the network through ``torch.compile``."""
     validate_every: int = 1_000

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 from types import ModuleType
 from typing import Any, ClassVar
 
 import grpc
 
+from tformer.model.errors import ServerError
 from tformer.protos.v1.translation_pb2_grpc import TranslationServiceStub
 from tformer.server.client.exchange import Exchange, RequestOptions
 from tformer.server.client.identity import Identity
@@ -29,6 +31,9 @@ _CHANNEL_OPTIONS = [
 ]
 
 
+_ROUND_ROBIN = ("grpc.service_config", '{"loadBalancingConfig":[{"round_robin":{}}]}')
+
+
 class Connection:
     """Base of both clients."""
 
@@ -47,7 +52,9 @@ class Connection:
         """A client; nothing is sent before it is used.
 
         Args:
-            address: HOST:PORT or unix:PATH.
+            address: HOST:PORT or unix:PATH. Of several servers: dns:///NAME:PORT, which has all
+                addresses of the name, or HOST:PORT,HOST:PORT. Streams then take turns between the
+                servers, and one whose server is lost goes on with another.
             identity: who it is; None is nobody, over plain text.
             model: name of the model; "" lets the server choose.
             patience: seconds without an answer after which the server is given up.
@@ -55,6 +62,7 @@ class Connection:
 
         Raises:
             InputError: a certificate cannot be read.
+            ServerError: none of several hosts has an address.
         """
         self.address = address
         self._model = model
@@ -66,12 +74,45 @@ class Connection:
         self._stub: Any = TranslationServiceStub(self._channel)  # type: ignore[no-untyped-call]
 
     def _dial(self, credentials: grpc.ChannelCredentials | None) -> Any:
+        target, options = balanced(self.address)
         if credentials is None:
-            return self._library.insecure_channel(self.address, _CHANNEL_OPTIONS)
-        return self._library.secure_channel(self.address, credentials, _CHANNEL_OPTIONS)
+            return self._library.insecure_channel(target, options)
+        return self._library.secure_channel(target, credentials, options)
 
     def _retries(self) -> Retries:
         return Retries(self.address, self._patience)
 
     def _exchange(self, order: RequestOptions) -> Exchange:
         return Exchange(order, self._retries(), self._in_flight)
+
+
+def balanced(address: str) -> tuple[str, list[tuple[str, Any]]]:
+    """Target and options of a channel; several servers are used in turns (gRPC's round_robin).
+
+    Raises:
+        ServerError: none of several hosts has an address.
+    """
+    if "," not in address:
+        is_name = address.startswith("dns:")
+        return address, [*_CHANNEL_OPTIONS, *([_ROUND_ROBIN] if is_name else [])]
+    servers = [server.strip() for server in address.split(",") if server.strip()]
+    found = list(dict.fromkeys(place for server in servers for place in _places(server)))
+    if not found:
+        raise ServerError(f"{address}: none of these hosts has an address: check their names")
+    # Certificates are made out to names, which a list of addresses does not have.
+    name = servers[0].rpartition(":")[0]
+    return f"ipv4:{','.join(found)}", [
+        *_CHANNEL_OPTIONS,
+        _ROUND_ROBIN,
+        ("grpc.default_authority", name),
+    ]
+
+
+def _places(server: str) -> list[str]:
+    """IPv4 addresses, each with its port, of HOST:PORT; none if nobody knows the host."""
+    host, _, port = server.rpartition(":")
+    try:
+        known = socket.getaddrinfo(host, port, socket.AF_INET, socket.SOCK_STREAM)
+    except OSError:
+        return []
+    return [f"{place[4][0]}:{place[4][1]}" for place in known]
