@@ -75,7 +75,7 @@ def test_a_node_is_lost_and_every_row_is_there_once(tmp_path: Path) -> None:
         )  # fmt: skip
         remover = threading.Thread(target=remove_in_mid_job, args=(cluster, lost, many))
         remover.start()
-        said = job.communicate(timeout=150)[1]
+        said = job.communicate(timeout=240)[1]
         remover.join()
         assert job.returncode == 0, said
     finally:
@@ -96,7 +96,7 @@ def text_of(i: int) -> str:
 
 def remove_in_mid_job(cluster: object, node: object, output: Path) -> None:
     """Take a node away, without a farewell, when the first blocks are done."""
-    deadline = time.monotonic() + 140
+    deadline = time.monotonic() + 200
     while time.monotonic() < deadline:
         if len(list(output.glob(".*.tformer-blocks/*.z"))) >= 3:
             break

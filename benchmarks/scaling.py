@@ -1,0 +1,189 @@
+"""Measure 1, 2 and 4 server processes of one core each, and the loss of one of two.
+
+    python benchmarks/scaling.py newstest2014.en            1, 2, 4 servers
+    python benchmarks/scaling.py newstest2014.en --lose     kill one of two under 64 streams
+
+Clients are 64 streams of `AsyncClient`, in one process, which share a channel that spreads them
+over the servers (round_robin). With --lose every translation is compared with that of a run before,
+text by text. CPU time is that of each process, from /proc.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import quantiles
+
+from tformer.model.benchmark.machine import hardware
+from tformer.model.options import DecodingOptions
+from tformer.server.client import AsyncClient
+
+STREAMS = 64
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass
+class Load:
+    """Answers of all streams."""
+
+    answers: list[tuple[float, float]] = field(default_factory=list)
+    """Time of an answer, and seconds since the one before."""
+    texts: dict[int, str] = field(default_factory=dict)
+    twice: int = 0
+
+
+@contextmanager
+def servers(count: int) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """Start servers of one core each; their addresses."""
+    ports = []
+    for _ in range(count):
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            ports.append(free.getsockname()[1])
+    command = [sys.executable, "-m", "tformer.cli", "serve", "--threads", "1", "--beam-size", "1"]
+    running = [
+        subprocess.Popen(
+            [*command, "--listen", f"127.0.0.1:{port}"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        for port in ports
+    ]
+    try:
+        for port in ports:
+            _wait_for(port)
+        yield ",".join(f"127.0.0.1:{port}" for port in ports), running
+    finally:
+        for server in running:
+            server.kill()
+            server.wait()
+
+
+def _wait_for(port: int) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.1)
+    raise SystemExit(f"no server at port {port}")
+
+
+async def load(address: str, lines: Sequence[str], found: Load) -> None:
+    """Send each line once, over all streams."""
+    async with AsyncClient(address, in_flight=4, patience=60) as client:
+        shares = [list(range(stream, len(lines), STREAMS)) for stream in range(STREAMS)]
+        await asyncio.gather(*(_stream(client, share, lines, found) for share in shares if share))
+
+
+async def _stream(
+    client: AsyncClient, share: Sequence[int], lines: Sequence[str], found: Load
+) -> None:
+    last = time.monotonic()
+    numbers = iter(share)
+    options = DecodingOptions(beam_size=1)
+    texts = [lines[number] for number in share]
+    async for translation in client.translate(texts, source="en", target="de", options=options):
+        now = time.monotonic()
+        found.answers.append((now, now - last))
+        number, last = next(numbers), now
+        found.twice += number in found.texts
+        found.texts[number] = translation.text
+
+
+def cpu_seconds(process: int) -> float:
+    """User and system time of a process."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def scale(lines: Sequence[str], counts: Sequence[int]) -> list[dict[str, object]]:
+    """A record for each number of servers."""
+    records = []
+    for count in counts:
+        with servers(count) as (address, running):
+            asyncio.run(load(address, lines[: 8 * STREAMS], Load()))
+            before = [cpu_seconds(server.pid) for server in running]
+            found, begun, own = Load(), time.monotonic(), time.process_time()
+            asyncio.run(load(address, lines, found))
+            seconds = time.monotonic() - begun
+            spent = [cpu_seconds(s.pid) - b for s, b in zip(running, before, strict=True)]
+            records.append(
+                {
+                    "servers": count,
+                    "texts": len(found.texts),
+                    "texts per second": round(len(found.texts) / seconds, 1),
+                    "server CPU ms per text": round(1000 * sum(spent) / len(found.texts), 3),
+                    "client CPU ms per text": round(
+                        1000 * (time.process_time() - own) / len(found.texts), 3
+                    ),
+                    "shares": [round(one / sum(spent), 3) for one in spent],
+                }
+            )
+            print(json.dumps(records[-1]), flush=True)
+    return records
+
+
+def lose(lines: Sequence[str]) -> dict[str, object]:
+    """Kill one of two servers when half of the texts are answered."""
+    alone, found = Load(), Load()
+    with servers(2) as (address, running):
+        asyncio.run(load(address, lines, alone))
+
+        async def killing() -> float:
+            task = asyncio.ensure_future(load(address, lines, found))
+            while len(found.texts) < len(lines) // 2:
+                await asyncio.sleep(0.005)
+            os.kill(running[0].pid, signal.SIGKILL)
+            killed = time.monotonic()
+            await task
+            return killed
+
+        killed = asyncio.run(killing())
+    waits = [wait for at, wait in found.answers if at >= killed and at - wait < killed]
+    calm = [wait for at, wait in found.answers if at < killed]
+    return {
+        "texts": len(lines),
+        "lost": len(set(range(len(lines))) - set(found.texts)),
+        "twice": found.twice,
+        "different": sum(found.texts.get(i) != text for i, text in alone.texts.items()),
+        "p50 / p99 seconds between answers of a stream before": _percentiles(calm),
+        "p50 / p99 / most of the answers that the loss interrupted": [
+            *_percentiles(waits),
+            round(max(waits), 3),
+        ],
+    }
+
+
+def _percentiles(waits: Sequence[float]) -> list[float]:
+    found = quantiles(waits, n=100)
+    return [round(found[49], 3), round(found[98], 3)]
+
+
+def main() -> None:
+    """Print a line of JSON for each measurement."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("text", type=Path)
+    parser.add_argument("--lose", action="store_true")
+    parser.add_argument("--lines", type=int, default=3000)
+    parser.add_argument("--servers", type=int, nargs="+", default=[1, 2, 4])
+    arguments = parser.parse_args()
+    lines = arguments.text.read_text().splitlines()[: arguments.lines]
+    print(json.dumps({"hardware": hardware()}))
+    if arguments.lose:
+        print(json.dumps(lose(lines)))
+    else:
+        scale(lines, arguments.servers)
+
+
+if __name__ == "__main__":
+    main()
