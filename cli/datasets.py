@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
@@ -109,8 +108,8 @@ class _DatasetRun:
     manifest: Manifest | None
     dialect: TableDialect | None
     makings: dict[Path, Making] = field(default_factory=dict)
-    done_on_ray: set[tuple[str, str]] = field(default_factory=set)
-    """Outputs and names of blocks."""
+    done_before: dict[Path, frozenset[str]] = field(default_factory=dict)
+    """Names of the blocks of each output that were done before they went to a cluster."""
 
     def run(self, stack: ExitStack) -> None:
         jobs = [job for file in self.files.shards if (job := self._job(file))]
@@ -134,8 +133,8 @@ class _DatasetRun:
 
     def block(self, job: ShardJob, block: BlockTexts, results: BlockResults, kept: bool) -> None:
         """See `JobObserver`."""
-        if (os.path.abspath(job.output), block.name) in self.done_on_ray:
-            kept = False
+        if job.output in self.done_before:
+            kept = block.name in self.done_before[job.output]
         self.report.add_block(job, block, results, kept)
 
     def finish(self, job: ShardJob) -> None:
@@ -215,11 +214,10 @@ class _DatasetRun:
 
         start = partial(start_translator, self.setup.unopened(), self.call.format)
         bar = self.report.bar
+        self.done_before = {job.output: job.spool.names() for job in jobs}
         ray = connect_ray(address)
         try:
-            self.done_on_ray = translate_on_ray(
-                ray, jobs, start, lambda block: bar(block.size, block.num_rows)
-            )
+            translate_on_ray(ray, jobs, start, lambda block: bar(block.size, block.num_rows))
         finally:
             ray.shutdown()
         self.report.bar = Bar()

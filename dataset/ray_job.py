@@ -1,6 +1,6 @@
 """Jobs on datasets over the nodes of a Ray cluster, as a pipeline of Ray Data.
 
-    read (a task for each file)  ->  translate (an actor with all engines of a node, or a GPU)
+    read (a task for each actor)  ->  translate (an actor with all engines of a node, or a GPU)
 
 What travels is the texts of blocks. An actor keeps the results in the spool beside the output,
 which must be on storage that all nodes share, under a name that follows from the texts; so a job
@@ -14,13 +14,14 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
 from tformer.dataset.blocks import BlockTexts
 from tformer.dataset.job import ShardJob, TranslateBlocks
-from tformer.model.errors import ServerError, TformerError, UsageError
+from tformer.model.errors import InputError, ServerError, TformerError, UsageError
 
 INSTALL = "pip install 'tformer[ray]'"
 
@@ -107,7 +108,7 @@ def translate_on_ray(
     jobs: Sequence[ShardJob],
     start: StartTranslator,
     advance: Callable[[BlockTexts], None],
-) -> set[tuple[str, str]]:
+) -> None:
     """Translate what is missing in all jobs, into their spools.
 
     Args:
@@ -116,25 +117,21 @@ def translate_on_ray(
         start: makes the translator of an actor.
         advance: told of every block that is done; without its texts.
 
-    Returns:
-        Outputs and names of the blocks that were done.
-
     Raises:
         TformerError: a translator cannot be started, or tasks fail on every attempt.
     """
-    done: set[tuple[str, str]] = set()
     failures = 0
     while True:
-        before = len(done)
+        num_done = 0
         try:
             for record in _pipeline(ray, jobs, start).iter_rows():
                 block = BlockTexts(cells={}, rows={}, **json.loads(record["block"]))
-                done.add((record["output"], block.name))
+                num_done += 1
                 advance(block)
-            return done
+            return
         except Exception as error:
             known = _cause(error)
-            failures = 0 if len(done) > before else failures + 1
+            failures = 0 if num_done else failures + 1
             if known or failures == ATTEMPTS:
                 raise known or _failed(error) from error
 
@@ -147,8 +144,11 @@ def _pipeline(ray: Any, jobs: Sequence[ShardJob], start: StartTranslator) -> Any
     context.target_max_block_size = RAY_BLOCK_BYTES
     context.print_on_execution_start = False
     shape = actor_shape(ray)
-    source = _source(jobs)
-    blocks = ray.data.read_datasource(source, override_num_blocks=max(1, len(jobs)), num_cpus=0)
+    # As many readers as actors: each is a process, and quick beside a translator.
+    readers = min(len(jobs), shape.number)
+    blocks = ray.data.read_datasource(
+        _source(jobs), override_num_blocks=readers, num_cpus=0, concurrency=readers
+    )
     return blocks.map_batches(
         BlockActor,
         fn_constructor_args=(start, shape),
@@ -191,7 +191,7 @@ class BlockActor:
 
 
 def _source(jobs: Sequence[ShardJob]) -> Any:
-    """Source of the blocks that are missing, a task of Ray for each file."""
+    """Source of the blocks that are missing."""
     from ray.data.block import BlockMetadata
     from ray.data.datasource import Datasource, ReadTask
 
@@ -203,9 +203,10 @@ def _source(jobs: Sequence[ShardJob]) -> Any:
             return sum(job.shard.path.stat().st_size for job in jobs)
 
         def get_read_tasks(self, parallelism: int, *_: Any, **__: Any) -> list[Any]:
-            """Make a task for each file."""
+            """Make tasks, each for a part of the files."""
             size = BlockMetadata(None, None, None, None)
-            return [ReadTask(partial(_read_missing, *_parts(job)), size) for job in jobs]
+            parts = [[_parts(job) for job in jobs[i::parallelism]] for i in range(parallelism)]
+            return [ReadTask(partial(_read_missing, part), size) for part in parts if part]
 
     return MissingBlocks()
 
@@ -214,23 +215,24 @@ def _parts(job: ShardJob) -> tuple[Any, Any, str]:
     return job.shard, job.selection, os.path.abspath(job.output)
 
 
-def _read_missing(shard: Any, selection: Any, output: str) -> Iterator[Any]:
-    """Yield a table of one row for each block of a file that has no results."""
+def _read_missing(parts: Sequence[tuple[Any, Any, str]]) -> Iterator[Any]:
+    """Yield a table of one row for each block of some files that has no results.
+
+    A file that is malformed ends there; the command reads it too, and says so.
+    """
     from pathlib import Path
 
     import pyarrow as pa
 
     from tformer.dataset.spool import Spool
 
-    spool = Spool(Path(output))
-    for block in shard.blocks():
-        texts = selection.texts_of(block)
-        if not spool.has(texts):
-            record = {
-                "output": [output],
-                "block": [json.dumps(asdict(texts), separators=(",", ":"))],
-            }
-            yield pa.table(record)
+    for shard, selection, output in parts:
+        spool = Spool(Path(output))
+        with suppress(InputError):
+            for texts in map(selection.texts_of, shard.blocks()):
+                if not spool.has(texts):
+                    data = json.dumps(asdict(texts), separators=(",", ":"))
+                    yield pa.table({"output": [output], "block": [data]})
 
 
 def _described(block: BlockTexts) -> str:

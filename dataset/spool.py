@@ -148,17 +148,17 @@ class Spool:
         shutil.rmtree(self.folder, ignore_errors=True)
         self.close()
 
-    @property
-    def num_blocks(self) -> int:
-        """Number of blocks that are done."""
-        return sum(name.endswith(".z") for name in os.listdir(self.folder))
+    def names(self) -> frozenset[str]:
+        """Names of the blocks that are done."""
+        found = os.listdir(self.folder)
+        return frozenset(name.removesuffix(".z") for name in found if name.endswith(".z"))
 
     def _path(self, block: BlockTexts) -> Path:
         return self.folder / f"{block.name}.z"
 
     def _begin(self, settings: Mapping[str, str], earlier: Earlier) -> None:
         path = self.folder / _SETTINGS
-        found = _read_settings(path) if self.num_blocks else None
+        found = _read_settings(path) if self.names() else None
         if found is not None and earlier is Earlier.REFUSE:
             raise UsageError(
                 f"{self.output}: an earlier run did not come to its end: go on with --resume, or "
