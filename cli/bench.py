@@ -118,11 +118,11 @@ def bench(
         from tformer.cli.bench_cost import CostCall, report_cost
         from tformer.cli.loading import ComputeSettings
 
-        _, task, _ = _text(model, text, None, source, target, sentences)
+        _, lot, _ = _text(model, text, None, source, target, sentences)
         width, place = (beam_size or [4])[0], ComputeSettings(device, threads=threads)
         report_cost(
             CostCall(
-                model, task.lines, task.source, task.target, width, min(seconds, COST_SECONDS),
+                model, lot.lines, lot.source, lot.target, width, min(seconds, COST_SECONDS),
                 price, place, as_json,
             )
         )  # fmt: skip

@@ -195,7 +195,7 @@ def _source(jobs: Sequence[ShardJob]) -> Any:
     from ray.data.block import BlockMetadata
     from ray.data.datasource import Datasource, ReadTask
 
-    class MissingBlocks(Datasource):  # type: ignore[misc]
+    class MissingBlocks(Datasource):
         """Blocks of files without results."""
 
         def estimate_inmemory_data_size(self) -> int:
@@ -208,7 +208,7 @@ def _source(jobs: Sequence[ShardJob]) -> Any:
             parts = [[_parts(job) for job in jobs[i::parallelism]] for i in range(parallelism)]
             return [ReadTask(partial(_read_missing, part), size) for part in parts if part]
 
-    return MissingBlocks()
+    return MissingBlocks()  # type: ignore[no-untyped-call]
 
 
 def _parts(job: ShardJob) -> tuple[Any, Any, str]:
