@@ -291,6 +291,7 @@ class Server:
         shared = Shared(
             self.service,
             self._models,
+            self._glossaries,
             self._calls,
             self._metrics,
             options.limits,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -23,6 +24,10 @@ TELLING = 4000
 """Characters of a text that tell its language."""
 
 
+MARK = ' translate="no"'
+"""Attribute of HTML for what stays as it is."""
+
+
 @dataclass(frozen=True)
 class TextJob:
     """Texts to translate and how, as the APIs of others say it."""
@@ -32,6 +37,8 @@ class TextJob:
     source: str = ""
     """"" detects the language of each text."""
     html: bool = False
+    ignored_tags: tuple[str, ...] = ()
+    """Elements of HTML whose text stays as it is."""
     num_hypotheses: int = 1
     """More than the widest beam are as many as that."""
     glossary: pb.GlossaryConfig | None = None
@@ -145,7 +152,7 @@ class Backend:
 
     def _message(self, job: TextJob) -> pb.TranslateTextRequest:
         message = pb.TranslateTextRequest(
-            contents=job.texts,
+            contents=[_with_marks(text, job.ignored_tags) for text in job.texts],
             source_language_code=job.source,
             target_language_code=job.target,
             mime_type=HTML if job.html else PLAIN_TEXT,
@@ -167,9 +174,18 @@ def _result(
     confidence = _confidence(detection, job.source)
     if not job.source and detection and detection.language != source:
         confidence = 0.0
-    return TranslatedText(
-        translation.translated_text, source, confidence, tuple(others), translation.usage, model
-    )
+    text = translation.translated_text
+    if job.ignored_tags:
+        text = text.replace(MARK, "")
+    return TranslatedText(text, source, confidence, tuple(others), translation.usage, model)
+
+
+def _with_marks(text: str, tags: tuple[str, ...]) -> str:
+    """HTML whose elements of some names are marked as not to be translated."""
+    if not tags:
+        return text
+    names = "|".join(map(re.escape, tags))
+    return re.sub(rf"<(?:{names})(?=[\s/>])", rf"\g<0>{MARK}", text, flags=re.IGNORECASE)
 
 
 def _code(detection: Detection | None, source: str) -> str:

@@ -11,10 +11,16 @@ from aiohttp import web
 from tformer.model.errors import ServerError
 from tformer.server.access.address import Address
 from tformer.server.access.tls import TlsFiles
+from tformer.server.glossaries.catalog import Glossaries
 from tformer.server.http.backend import Backend
 from tformer.server.http.calls import HttpCalls
+from tformer.server.http.deepl import DeepL
+from tformer.server.http.deepl_glossaries import DeepLGlossaries
+from tformer.server.http.glossary_store import GlossaryStore
+from tformer.server.http.google import GoogleV2
 from tformer.server.http.health import Probes
 from tformer.server.http.libretranslate import LibreTranslate
+from tformer.server.http.openai import OpenAI
 from tformer.server.http.options import HttpOptions
 from tformer.server.http.own import OwnApi
 from tformer.server.http.policy import Policy
@@ -36,6 +42,9 @@ HANDSHAKE = 10.0
 
 BACKLOG = 1024
 
+AT_LEAST = 0.05
+"""Seconds for connections to end; to aiohttp 0 is for ever."""
+
 
 @dataclass(frozen=True)
 class Shared:
@@ -43,6 +52,7 @@ class Shared:
 
     service: TranslationService
     models: Models
+    glossaries: Glossaries
     calls: Calls
     metrics: Metrics
     limits: Limits
@@ -73,7 +83,7 @@ class HttpServer:
             handler_cancellation=True,
             keepalive_timeout=IDLE,
             lingering_time=LINGERING,
-            shutdown_timeout=0.0,
+            shutdown_timeout=AT_LEAST,
         )
         self._socket: socket.socket | None = None
         self._listener: asyncio.Server | None = None
@@ -117,7 +127,7 @@ class HttpServer:
         elif self._socket:
             self._socket.close()
         if self._runner.server:
-            await self._runner.server.shutdown(grace)
+            await self._runner.server.shutdown(max(grace, AT_LEAST))
         await self._runner.cleanup()
 
     def _connection(self) -> asyncio.Protocol:
@@ -138,7 +148,16 @@ class HttpServer:
             self._shared.calls.draining,
             open_metrics=self._shared.open_metrics,
         )
-        for api in (probes, LibreTranslate(self._backend), OwnApi(self._backend)):
+        store = GlossaryStore(self._shared.glossaries)
+        for api in (
+            probes,
+            LibreTranslate(self._backend),
+            OwnApi(self._backend),
+            DeepL(self._backend, store),
+            DeepLGlossaries(self._backend, store),
+            GoogleV2(self._backend),
+            OpenAI(self._backend),
+        ):
             application.add_routes(api.routes())
         return application
 
