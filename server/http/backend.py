@@ -11,10 +11,11 @@ from aiohttp import web
 
 from tformer.model.errors import UsageError
 from tformer.model.text.segmentation import Detection
+from tformer.model.vocabulary.language_choice import match_language
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.server.http.bodies import Parameters, read_parameters
 from tformer.server.http.calls import HttpCalls
-from tformer.server.models import Models, match_language
+from tformer.server.models import Models
 from tformer.server.rpc.calls import Call
 from tformer.server.rpc.messages import HTML, MAX_CONTENTS, PLAIN_TEXT
 from tformer.server.rpc.service import TranslationService

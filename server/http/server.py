@@ -23,6 +23,7 @@ from tformer.server.http.libretranslate import LibreTranslate
 from tformer.server.http.openai import OpenAI
 from tformer.server.http.options import HttpOptions
 from tformer.server.http.own import OwnApi
+from tformer.server.http.page import page_routes
 from tformer.server.http.policy import Policy
 from tformer.server.http.tls import FollowingContext
 from tformer.server.limits import Limits
@@ -159,6 +160,8 @@ class HttpServer:
             OpenAI(self._backend),
         ):
             application.add_routes(api.routes())
+        if self._options.page:
+            application.add_routes(page_routes())
         return application
 
 
