@@ -7,6 +7,7 @@ TformerError
 │   ├── ShuttingDown    UNAVAILABLE
 │   ├── UnknownModel    NOT_FOUND
 │   ├── UnknownGlossary NOT_FOUND
+│   ├── UnknownFile     NOT_FOUND
 │   ├── NoToken         UNAUTHENTICATED
 │   ├── PayloadTooLarge RESOURCE_EXHAUSTED, without RetryInfo
 │   ├── TooSlow         DEADLINE_EXCEEDED
@@ -46,6 +47,10 @@ class UnknownGlossary(ServerError):
     """There is no glossary of that name."""
 
 
+class UnknownFile(ServerError):
+    """There is no such translated file, or no longer."""
+
+
 class NoToken(ServerError):
     """The caller has not said who it is, or not in a way that can be believed."""
 
@@ -76,6 +81,7 @@ _CODES: dict[type[TformerError], grpc.StatusCode] = {
     ShuttingDown: grpc.StatusCode.UNAVAILABLE,
     UnknownModel: grpc.StatusCode.NOT_FOUND,
     UnknownGlossary: grpc.StatusCode.NOT_FOUND,
+    UnknownFile: grpc.StatusCode.NOT_FOUND,
     NoToken: grpc.StatusCode.UNAUTHENTICATED,
     NotAllowed: grpc.StatusCode.PERMISSION_DENIED,
     PayloadTooLarge: grpc.StatusCode.RESOURCE_EXHAUSTED,

@@ -76,6 +76,11 @@ class Backend:
         """The parameters of a request; see `read_parameters`."""
         return await read_parameters(request, self.max_bytes)
 
+    async def upload(self, request: web.BaseRequest) -> Parameters:
+        """The parameters of a request that brings a document."""
+        most = self.service.documents.storage.document_bytes + self.max_bytes
+        return await read_parameters(request, most)
+
     async def translate(self, job: TextJob, call: Call) -> list[TranslatedText]:
         """Translate texts; one that is in the target language already stays as it is.
 

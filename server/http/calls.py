@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
 from aiohttp import web
@@ -13,7 +14,9 @@ from google.rpc.status_pb2 import Status
 
 from tformer.server.http.answers import EventStream
 from tformer.server.rpc.calls import REQUEST_ID, Call, CallContext, Calls
-from tformer.server.status import DETAILS_KEY, retry_delay
+from tformer.server.status import DETAILS_KEY, code_of, retry_delay
+
+Result = TypeVar("Result")
 
 PREFIX = "http"
 """First part of the names of methods in log and metrics, as in http.DeepL.Translate."""
@@ -152,6 +155,24 @@ class HttpCalls:
     def __init__(self, calls: Calls) -> None:
         """Share the limits and the count of the calls of gRPC."""
         self._calls = calls
+
+    async def run(self, call: Call, work: Callable[[], Awaitable[Result]]) -> Result:
+        """Work that goes on after its request, as a call of its own in log and metrics.
+
+        Raises:
+            Exception: the work has failed.
+        """
+        self._calls.enter()
+        started, code = time.monotonic(), Code.CANCELLED
+        try:
+            result = await work()
+            code = Code.OK
+            return result
+        except Exception as error:
+            code = code_of(error)
+            raise
+        finally:
+            self._calls.leave(call, code, time.monotonic() - started)
 
     def handler(
         self, method: str, work: Work, refuse: Refuse

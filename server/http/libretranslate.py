@@ -10,6 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
+from tformer.documents.registry import SUFFIXES
 from tformer.model.errors import UsageError
 from tformer.server.http.answers import json_answer
 from tformer.server.http.backend import Backend, TextJob, TranslatedText, language_name
@@ -54,17 +55,11 @@ class LibreTranslate:
 
     def _job(self, given: Parameters) -> TextJob:
         texts = _sources(given)
-        source, target = _required(given, "source"), _required(given, "target")
-        for code, known in (
-            (source, source == AUTO or self._backend.source_named(source)),
-            (target, self._backend.target_named(target)),
-        ):
-            if not known:
-                raise UsageError(f"{code} is not supported")
+        source, target = languages_of(given, self._backend)
         return TextJob(
             texts,
             target=target,
-            source="" if source == AUTO else source,
+            source=source,
             html=_is_html(given),
             num_hypotheses=1 + _num_alternatives(given),
         )
@@ -93,8 +88,8 @@ class LibreTranslate:
                 "apiKeys": self._backend.needs_key,
                 "keyRequired": self._backend.needs_key,
                 "suggestions": False,
-                "filesTranslation": False,
-                "supportedFilesFormat": [],
+                "filesTranslation": True,
+                "supportedFilesFormat": sorted(SUFFIXES),
                 "language": {
                     "source": {"code": AUTO, "name": "Auto Detect"},
                     "target": {"code": target, "name": language_name(target)},
@@ -115,6 +110,22 @@ def refuse(failure: HttpFailure) -> web.Response:
     if status == 401:
         status = 403 if failure.has_key else 400
     return json_answer({"error": failure.message}, status)
+
+
+def languages_of(given: Parameters, backend: Backend) -> tuple[str, str]:
+    """Source ("" to detect it) and target of a request.
+
+    Raises:
+        UsageError: one is missing, or not served.
+    """
+    source, target = _required(given, "source"), _required(given, "target")
+    for code, known in (
+        (source, source == AUTO or backend.source_named(source)),
+        (target, backend.target_named(target)),
+    ):
+        if not known:
+            raise UsageError(f"{code} is not supported")
+    return "" if source == AUTO else source, target
 
 
 def _required(given: Parameters, name: str) -> str:

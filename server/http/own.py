@@ -42,6 +42,7 @@ STREAM_PATH = "/v1/translate/stream"
 
 OWN_ROUTES = (
     OwnRoute("POST", "/v1/translate", "TranslateText"),
+    OwnRoute("POST", "/v1/translate/document", "TranslateDocument"),
     OwnRoute("POST", "/v1/translate/detect", "DetectLanguage"),
     OwnRoute("GET", "/v1/translate/languages", "ListSupportedLanguages", ("model",)),
     OwnRoute("GET", "/v1/translate/models", "ListModels"),
@@ -65,6 +66,7 @@ class OwnApi:
         service = self._backend.service
         behaviours: dict[str, Callable[..., Awaitable[Message]]] = {
             "TranslateText": service.translate_text,
+            "TranslateDocument": service.translate_document,
             "DetectLanguage": service.detect_language,
             "ListSupportedLanguages": service.list_supported_languages,
             "ListModels": service.list_models,

@@ -15,11 +15,14 @@ from tformer.server.glossaries.catalog import Glossaries
 from tformer.server.http.backend import Backend
 from tformer.server.http.calls import HttpCalls
 from tformer.server.http.deepl import DeepL
+from tformer.server.http.deepl_documents import DeepLDocuments
 from tformer.server.http.deepl_glossaries import DeepLGlossaries
 from tformer.server.http.glossary_store import GlossaryStore
 from tformer.server.http.google import GoogleV2
 from tformer.server.http.health import Probes
+from tformer.server.http.kept_files import KeptFiles
 from tformer.server.http.libretranslate import LibreTranslate
+from tformer.server.http.libretranslate_files import LibreTranslateFiles
 from tformer.server.http.openai import OpenAI
 from tformer.server.http.options import HttpOptions
 from tformer.server.http.own import OwnApi
@@ -149,13 +152,17 @@ class HttpServer:
             self._shared.calls.draining,
             open_metrics=self._shared.open_metrics,
         )
-        store = GlossaryStore(self._shared.glossaries)
+        store, files = GlossaryStore(self._shared.glossaries), KeptFiles()
+        documents = DeepLDocuments(self._backend, store, files)
+        application.on_cleanup.append(documents.close)
         for api in (
             probes,
             LibreTranslate(self._backend),
+            LibreTranslateFiles(self._backend, files),
             OwnApi(self._backend),
             DeepL(self._backend, store),
             DeepLGlossaries(self._backend, store),
+            documents,
             GoogleV2(self._backend),
             OpenAI(self._backend),
         ):
