@@ -41,6 +41,7 @@ from tformer.server.observability.metrics import Exporter, Metrics
 from tformer.server.reach import commands_for
 from tformer.server.rpc.admin import AdminService
 from tformer.server.rpc.calls import Calls, TokenNeeded, only_administrators
+from tformer.server.rpc.google import GOOGLE_SERVICE, GoogleTranslationService
 from tformer.server.rpc.health import HealthService
 from tformer.server.rpc.service import TranslationService
 from tformer.server.storage import Storage
@@ -263,12 +264,14 @@ class Server:
 
     def _build(self) -> grpc.aio.Server:
         admin = AdminService(self._models, self._glossaries)
+        google = GoogleTranslationService(self._service, self._models)
         door = None if self._options.open_admin else only_administrators
         server = grpc.aio.server(interceptors=self._guards(), options=self._channel_options())
         server.add_generic_rpc_handlers(
             (
                 self._calls.handlers(SERVICE, self.service),
                 self._calls.handlers(ADMIN, admin, door=door),
+                self._calls.handlers(GOOGLE_SERVICE, google),
             )
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)

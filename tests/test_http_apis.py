@@ -10,13 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import deepl
+import grpc
 import openai
 import pytest
 from asking import HTTP, ask, get, post_form, post_json, url_of
 from deep_translator import DeeplTranslator, LibreTranslator
-from google.api_core.exceptions import BadRequest
+from google.api_core.exceptions import BadRequest, Unauthenticated
 from google.auth.credentials import AnonymousCredentials
-from google.cloud import translate_v2
+from google.cloud import translate_v2, translate_v3
+from google.cloud.translate_v3.services.translation_service.transports import (
+    TranslationServiceGrpcTransport,
+)
 from serving import RunningServer, make_model, serving
 
 from tformer.model.pipeline.translator import Translator
@@ -181,6 +185,37 @@ def test_google_takes_forms_html_and_keys_in_the_address(server: RunningServer) 
     refused = get(server, f"{path}?q=dog&target=de")
     assert (refused.status, refused.json["error"]["errors"][0]["reason"]) == (401, "required")
     assert post_form(server, f"{path}?key=secret", target="de").status == 400
+
+
+def test_googles_client_of_version_3_asks_over_grpc(
+    server: RunningServer, offline: Translator
+) -> None:
+    parent = "projects/p/locations/global"
+    key = (("x-goog-api-key", "secret"),)
+    with grpc.insecure_channel(server.address) as channel:
+        client = translate_v3.TranslationServiceClient(
+            transport=TranslationServiceGrpcTransport(channel=channel)
+        )
+        order = {
+            "contents": [DOG, HOUSE],
+            "parent": parent,
+            "target_language_code": "de",
+            "source_language_code": "en",
+            "mime_type": "text/plain",
+            "glossary_config": {"glossary": f"{parent}/glossaries/company"},
+        }
+        found = client.translate_text(request=order, metadata=key)
+        texts = [each.translated_text for each in found.translations]
+        assert texts == expected(offline, DOG, HOUSE)
+        terms = Glossary([Entry("dog", "Köter")])
+        texts = [each.translated_text for each in found.glossary_translations]
+        assert texts == expected(offline, DOG, HOUSE, glossary=terms)
+        detected = client.detect_language(parent=parent, content=HUND, metadata=key)
+        assert detected.languages[0].language_code == "de"
+        listed = client.get_supported_languages(parent=parent, metadata=key)
+        assert [each.language_code for each in listed.languages] == ["de", "en"]
+        with pytest.raises(Unauthenticated):
+            client.detect_language(parent=parent, content=HUND)
 
 
 # --- OpenAI --------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Files over HTTP: by DeepL's client, LibreTranslate's interface, JSON; and those that mean harm."""
+"""Files over HTTP, by DeepL's client, the API of LibreTranslate and JSON, and hostile ones."""
 
 from __future__ import annotations
 

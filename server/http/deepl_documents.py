@@ -1,4 +1,4 @@
-"""Documents in DeepL's API, version 2: uploaded, translated meanwhile, asked about, fetched once."""
+"""Documents in the API of DeepL: uploaded, translated meanwhile, asked about, fetched once."""
 
 from __future__ import annotations
 

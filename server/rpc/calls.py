@@ -163,7 +163,7 @@ class Calls:
 
     def admit(self, call: Call, metadata: Metadata) -> None:
         """Let the caller in, before any work is done; nothing is awaited before this."""
-        call.caller = self._gate.admit(str(metadata.get("authorization", "")))
+        call.caller = self._gate.admit(_authorization(metadata))
         self._doors[call.method.rpartition(".")[0]](call.caller)
         if call.caller:
             call.client = call.caller.name
@@ -326,6 +326,13 @@ def _why_cancelled(context: Context) -> grpc.StatusCode:
     remaining = context.time_remaining()
     late = remaining is not None and remaining <= TRANSIT
     return grpc.StatusCode.DEADLINE_EXCEEDED if late else grpc.StatusCode.CANCELLED
+
+
+def _authorization(metadata: Metadata) -> str:
+    """The bearer token, which Google's clients also send as a key."""
+    if key := metadata.get("x-goog-api-key"):
+        return f"Bearer {key!s}"
+    return str(metadata.get("authorization", ""))
 
 
 def _request_id(metadata: Metadata) -> str:

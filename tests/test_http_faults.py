@@ -1,0 +1,211 @@
+"""Faults of HTTP: slow, large, packed, smuggled and forged requests, TLS, clients that go away."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import socket
+import ssl
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from asking import HTTP, ask, connect, get, post_json, url_of
+from serving import SENTENCES, RunningServer, make_certificates, make_model, serving
+
+from tformer.model.errors import ServerError
+from tformer.server.access.tls import TlsFiles
+from tformer.server.http import bodies
+from tformer.server.http import server as http_server
+from tformer.server.http.options import HttpOptions
+from tformer.server.limits import Limits
+
+JSON = {"Content-Type": "application/json"}
+GOOD = {"q": "dog", "source": "en", "target": "de"}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_model(tmp_path_factory.mktemp("models") / "en-de")
+
+
+@pytest.fixture(scope="module")
+def server(model: Path) -> Iterator[RunningServer]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(http_server, "IDLE", 1.0)
+        patch.setattr(bodies, "PATIENCE", 0.5)
+        with serving(model, http=HTTP) as running:
+            yield running
+
+
+def sent(running: RunningServer, data: bytes, patience: float = 10) -> bytes:
+    """Everything that is answered to bytes until the connection ends."""
+    address = running.server.http_address
+    assert address
+    with socket.create_connection((address.host, address.port), timeout=patience) as connection:
+        connection.sendall(data)
+        answer = b""
+        while more := connection.recv(65536):
+            answer += more
+        return answer
+
+
+def head(*lines: str) -> bytes:
+    return "\r\n".join((*lines, "Host: a", "", "")).encode()
+
+
+def test_a_head_that_does_not_end_is_not_waited_for(server: RunningServer) -> None:
+    started = time.monotonic()
+    assert sent(server, b"GET /healthz HTTP/1.1\r\nHost: a\r\nX-Slow: ") == b""
+    assert time.monotonic() - started < 5
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(server: RunningServer) -> None:
+    request = head(
+        "POST /translate HTTP/1.1", "Content-Type: application/json", "Content-Length: 9"
+    )
+    answer = sent(server, request + b"{")
+    assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+def test_bodies_are_bounded_before_they_are_read(server: RunningServer) -> None:
+    answer = sent(server, head("POST /translate HTTP/1.1", "Content-Length: 100000000"))
+    assert answer.startswith(b"HTTP/1.1 413 ")
+
+
+def test_packed_bodies_are_bounded_too(server: RunningServer) -> None:
+    bomb = gzip.compress(json.dumps({**GOOD, "q": "a" * (64 << 20)}).encode(), 9)
+    assert len(bomb) < 100_000
+    headers = {**JSON, "Content-Encoding": "gzip"}
+    assert ask(server, "POST", "/translate", bomb, headers).status == 413
+    good = gzip.compress(json.dumps(GOOD).encode())
+    assert ask(server, "POST", "/translate", good, headers).status == 200
+    assert ask(server, "POST", "/translate", good[:-9], headers).status == 400
+
+
+SMUGGLED = b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("Content-Length: 5", "Transfer-Encoding: chunked"),
+        ("Content-Length: 0", f"Content-Length: {len(SMUGGLED)}"),
+        ("Content-Length: +0",),
+        ("Transfer-Encoding: chunked, identity",),
+        ("Transfer-Encoding: xchunked",),
+        ("Transfer-Encoding : chunked",),
+        ("X: a\rb",),
+        ("X: a\x00b",),
+        (" X: folded",),
+    ],
+)
+def test_ambiguous_requests_are_refused(server: RunningServer, lines: tuple[str, ...]) -> None:
+    request = head("POST /translate HTTP/1.1", *lines)
+    answer = sent(server, request + b"0\r\n\r\n" + SMUGGLED)
+    assert answer.startswith(b"HTTP/1.1 4"), answer[:100]
+    assert answer.count(b"HTTP/1.1 ") == 1 and b"tformer_calls" not in answer
+
+
+def test_heads_are_bounded(server: RunningServer) -> None:
+    for lines in (["X: " + "a" * 100_000], [f"X-{number}: a" for number in range(1000)]):
+        assert sent(server, head("GET /healthz HTTP/1.1", *lines)).startswith(b"HTTP/1.1 4")
+
+
+def test_nothing_that_was_sent_comes_back_as_markup(server: RunningServer) -> None:
+    script = "<script>alert(1)</script>"
+    for answer in (
+        sent(server, head(f"GET /{script} HTTP/1.1", "Accept: text/html", "Connection: close")),
+        sent(server, head(f"{script} / HTTP/1.1", "Accept: text/html")),
+    ):
+        start, _, body = answer.partition(b"\r\n\r\n")
+        assert b"text/html" not in start.lower() and script.encode() not in body
+    reply = post_json(server, "/translate", {**GOOD, "target": script})
+    assert reply.headers["Content-Type"].startswith("application/json")
+    assert reply.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_headers_cannot_be_forged_by_what_is_sent(server: RunningServer) -> None:
+    for path in ("/download_file/x/a%0d%0aSet-Cookie:%20a", "/v1/models/a%0d%0aX-Forged:%201"):
+        reply = get(server, path, **{"X-Request-Id": "a%0d%0aX-Forged: 1"})
+        assert reply.status == 404
+        assert "Set-Cookie" not in reply.headers and "X-Forged" not in reply.headers
+
+
+def test_a_client_that_goes_away_leaves_the_engine(server: RunningServer) -> None:
+    order = {
+        "contents": SENTENCES * 60,
+        "targetLanguageCode": "de",
+        "options": {"minLength": 120, "maxLength": 120},
+    }
+    connection = connect(server)
+    connection.request("POST", "/v1/translate", json.dumps(order), JSON)
+    wait_until(lambda: server.server._calls._active == 1)
+    connection.close()
+    wait_until(lambda: server.server._calls._active == 0)
+    assert server.server._admission.tokens == 0
+    page = get(server, "/metrics").body.decode()
+    assert 'tformer_calls_total{code="CANCELLED",method="http.Own.TranslateText"} 1.0' in page
+
+
+def test_connections_are_bounded(model: Path) -> None:
+    with serving(model, http=HTTP, limits=Limits(max_connections=2)) as running:
+        held = [connect(running) for _ in range(2)]
+        for connection in held:
+            connection.request("GET", "/healthz")
+            connection.getresponse().read()
+        with pytest.raises(OSError):
+            get(running, "/healthz")
+        held.pop().close()
+        wait_until(lambda: succeeds(lambda: get(running, "/healthz")))
+        held.pop().close()
+
+
+def test_tls_serves_renewed_files(model: Path, tmp_path: Path) -> None:
+    folder = make_certificates(tmp_path)
+    files = TlsFiles(folder / "server.pem", folder / "server.key")
+    context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
+    with serving(model, http=HTTP, tls=files) as running:
+        url = url_of(running, "/healthz").replace("http:", "https:")
+        with urllib.request.urlopen(url, context=context) as reply:
+            assert reply.status == 200
+        with pytest.raises(OSError):
+            get(running, "/healthz")
+        before = serial(running)
+        renewed = tmp_path / "renewed"
+        renewed.mkdir()
+        make_certificates(renewed)
+        for name in ("server.key", "server.pem"):
+            (renewed / name).replace(folder / name)
+        wait_until(lambda: serial(running) != before)
+
+
+def serial(running: RunningServer) -> bytes:
+    address = running.server.http_address
+    assert address
+    return ssl.get_server_certificate((address.host, address.port)).encode()
+
+
+def succeeds(call: Callable[[], Any]) -> bool:
+    try:
+        call()
+    except OSError:
+        return False
+    return True
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_an_address_that_is_taken_is_said(model: Path, server: RunningServer) -> None:
+    taken = server.server.http_address
+    assert taken
+    with pytest.raises(ServerError, match="for HTTP"), serving(model, http=HttpOptions(taken)):
+        pass
