@@ -264,7 +264,7 @@ class Server:
 
     def _build(self) -> grpc.aio.Server:
         admin = AdminService(self._models, self._glossaries)
-        google = GoogleTranslationService(self._service, self._models)
+        google = GoogleTranslationService(self.service, self._models)
         door = None if self._options.open_admin else only_administrators
         server = grpc.aio.server(interceptors=self._guards(), options=self._channel_options())
         server.add_generic_rpc_handlers(

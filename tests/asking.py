@@ -38,7 +38,7 @@ def url_of(running: RunningServer, path: str = "") -> str:
 def connect(running: RunningServer) -> http.client.HTTPConnection:
     address = running.server.http_address
     assert address
-    return http.client.HTTPConnection(address.host, address.port, timeout=30)
+    return http.client.HTTPConnection(address.host, address.port, timeout=120)
 
 
 def ask(

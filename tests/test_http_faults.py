@@ -146,7 +146,7 @@ def test_a_client_that_goes_away_leaves_the_engine(server: RunningServer) -> Non
     wait_until(lambda: server.server._calls._active == 1)
     connection.close()
     wait_until(lambda: server.server._calls._active == 0)
-    assert server.server._admission.tokens == 0
+    assert server.server.admission.tokens == 0
     page = get(server, "/metrics").body.decode()
     assert 'tformer_calls_total{code="CANCELLED",method="http.Own.TranslateText"} 1.0' in page
 

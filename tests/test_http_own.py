@@ -19,8 +19,10 @@ from tformer.protos.v1.translation_pb2_grpc import TranslationServiceStub
 from tformer.server.access.address import Address
 from tformer.server.access.tokens import hash_token
 from tformer.server.glossaries.catalog import GlossarySource
+from tformer.server.http.openapi import FILE, generate
 from tformer.server.http.options import HttpOptions
 from tformer.server.http.own import SERVICE
+from tformer.server.http.routes import OWN_ROUTES, STREAM_PATH
 from tformer.server.lifecycle import ServerOptions
 
 ORIGIN = "https://example.org"
@@ -190,3 +192,13 @@ def test_addresses_and_origins_are_checked(model: Path) -> None:
         ServerOptions((), http=HttpOptions(Address("0.0.0.0", 0)))
     with pytest.raises(UsageError, match="no origin"):
         HttpOptions(Address("127.0.0.1", 0), origins=("example.org",))
+
+
+def test_the_description_is_generated_from_the_contract(server: RunningServer) -> None:
+    assert FILE.read_text("utf-8") == generate(), "run python -m tformer.server.http.openapi"
+    described = get(server, "/openapi.json").json
+    assert described == get(server, "/spec").json
+    paths = described["paths"]
+    assert set(paths) == {*(route.path for route in OWN_ROUTES), STREAM_PATH}
+    body = described["components"]["schemas"]["TranslateTextRequest"]["properties"]
+    assert body["contents"]["type"] == "array" and body["contents"]["description"]

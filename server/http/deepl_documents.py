@@ -44,7 +44,7 @@ GUESS = 5
 
 
 @dataclass(eq=False)
-class _DocumentJob:
+class _UploadedJob:
     """A document on its way."""
 
     owner: str
@@ -69,7 +69,7 @@ class DeepLDocuments:
         self._backend = backend
         self._glossaries = glossaries
         self._files = files
-        self._jobs: dict[str, _DocumentJob] = {}
+        self._jobs: dict[str, _UploadedJob] = {}
 
     def routes(self) -> list[web.RouteDef]:
         """Paths and their handlers."""
@@ -107,14 +107,14 @@ class DeepLDocuments:
         owner = owner_of(call)
         if Counter(job.owner for job in self._jobs.values())[owner] >= MOST_JOBS:
             raise Overloaded(f"{MOST_JOBS} documents are kept at most: fetch some", float(GUESS))
-        id, job = uuid.uuid4().hex.upper(), _DocumentJob(owner)
+        id, job = uuid.uuid4().hex.upper(), _UploadedJob(owner)
         self._jobs[id] = job
         job.task = asyncio.create_task(self._translate(job, config, data, call))
         asyncio.get_running_loop().call_later(FORGOTTEN, self._forget, id)
         return id
 
     async def _translate(
-        self, job: _DocumentJob, config: pb.DocumentConfig, data: bytes, call: Call
+        self, job: _UploadedJob, config: pb.DocumentConfig, data: bytes, call: Call
     ) -> None:
         own = Call(call.id, "http.DeepL.TranslateDocument", call.client, call.caller)
         try:
@@ -147,7 +147,7 @@ class DeepLDocuments:
             raise UnknownFile(job.error or "the document is kept no longer: upload it again")
         return file_answer(file)
 
-    async def _found(self, visit: Visit) -> tuple[str, _DocumentJob]:
+    async def _found(self, visit: Visit) -> tuple[str, _UploadedJob]:
         """The document that a request names, by its id and its key.
 
         Raises:

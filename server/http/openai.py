@@ -42,6 +42,8 @@ class _Chat:
     served: str
     """Name of a model, or "" for any that has the languages."""
     stream: bool
+    wrapper: str
+    """Property of the JSON object that the translation comes in; "" for the bare translation."""
     usage: bool
     """Whether a stream ends with a count of tokens."""
     id: str
@@ -90,13 +92,12 @@ class OpenAI:
         call = visit.admit(bearer_token(visit.request))
         chat = self._chat(json_value(await read_body(visit.request, self._backend.max_bytes)))
         parts = self._translated(chat, call)
+        if chat.wrapper:
+            parts = _wrapped(parts, chat.wrapper)
         if chat.stream:
             return await self._stream(chat, parts, visit)
-        texts, usages = [], []
-        async for text, usage in parts:
-            texts.append(text)
-            usages.append(usage)
-        return json_answer(_completion(chat, "".join(texts), total(usages)))
+        text, usage = await _whole(parts)
+        return json_answer(_completion(chat, text, usage))
 
     def _chat(self, given: Any) -> _Chat:
         """Read a request.
@@ -107,7 +108,7 @@ class OpenAI:
         """
         if not isinstance(given, dict):
             raise UsageError("the body must be a JSON object")
-        for name in ("tools", "functions", "response_format", "audio"):
+        for name in ("tools", "functions", "audio"):
             if given.get(name):
                 raise UsageError(
                     f"{name} is not supported: this server translates and nothing else"
@@ -127,6 +128,7 @@ class OpenAI:
             model or next(iter(self._backend.models)).name,
             served,
             stream=bool(given.get("stream")),
+            wrapper=_wrapper(given.get("response_format")),
             usage=isinstance(options, dict) and bool(options.get("include_usage")),
             id=f"chatcmpl-{uuid.uuid4().hex}",
             created=int(time.time()),
@@ -160,6 +162,43 @@ class OpenAI:
             await events.send(_dump(_base(chat, True) | {"choices": [], **_usage(total(usages))}))
         await events.send("[DONE]")
         return await events.end()
+
+
+async def _whole(parts: AsyncIterator[tuple[str, pb.Usage]]) -> tuple[str, pb.Usage]:
+    texts, usages = [], []
+    async for text, usage in parts:
+        texts.append(text)
+        usages.append(usage)
+    return "".join(texts), total(usages)
+
+
+async def _wrapped(
+    parts: AsyncIterator[tuple[str, pb.Usage]], name: str
+) -> AsyncIterator[tuple[str, pb.Usage]]:
+    """The whole translation as the property of a JSON object."""
+    text, usage = await _whole(parts)
+    yield _dump({name: text}), usage
+
+
+def _wrapper(response_format: Any) -> str:
+    """The one property of the JSON object that is asked for; "" where text is.
+
+    Raises:
+        UsageError: another form is asked for.
+    """
+    if response_format is None or response_format == {"type": "text"}:
+        return ""
+    try:
+        properties = response_format["json_schema"]["schema"]["properties"]
+        ((name, kind),) = properties.items()
+        if kind["type"] == "string":
+            return str(name)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        pass
+    raise UsageError(
+        "response_format must be text, or a json_schema of one property that is a string: this "
+        "server translates and nothing else"
+    )
 
 
 async def _requests(chat: _Chat, lines: list[str]) -> AsyncIterator[pb.StreamTranslateTextRequest]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -21,37 +21,15 @@ from tformer.server.http.answers import json_answer, json_text
 from tformer.server.http.backend import Backend
 from tformer.server.http.bodies import json_value, read_body
 from tformer.server.http.calls import HttpFailure, Visit
+from tformer.server.http.routes import OWN_ROUTES, STREAM_PATH, OwnRoute
 from tformer.server.rpc.messages import MAX_CONTENTS
 from tformer.server.status import code_from
 from tformer.server.utf8 import sendable
 
-
-@dataclass(frozen=True)
-class OwnRoute:
-    """A method of the contract at a path."""
-
-    verb: str
-    path: str
-    method: str
-    """Name in tformer.v1.TranslationService."""
-    query: tuple[str, ...] = ()
-    """Parameters of the query that are fields of the message."""
-
-
-STREAM_PATH = "/v1/translate/stream"
-
-OWN_ROUTES = (
-    OwnRoute("POST", "/v1/translate", "TranslateText"),
-    OwnRoute("POST", "/v1/translate/document", "TranslateDocument"),
-    OwnRoute("POST", "/v1/translate/detect", "DetectLanguage"),
-    OwnRoute("GET", "/v1/translate/languages", "ListSupportedLanguages", ("model",)),
-    OwnRoute("GET", "/v1/translate/models", "ListModels"),
-    OwnRoute("GET", "/v1/translate/models/{name}", "GetModel"),
-    OwnRoute("GET", "/v1/translate/glossaries", "ListGlossaries"),
-    OwnRoute("GET", "/v1/translate/glossaries/{name}", "GetGlossary"),
-)
-
 SERVICE = pb.DESCRIPTOR.services_by_name["TranslationService"]
+
+
+DESCRIPTION = Path(__file__).parent / "openapi.json"
 
 
 class OwnApi:
@@ -78,6 +56,7 @@ class OwnApi:
         return [
             *(self._route(route, behaviours[route.method]) for route in OWN_ROUTES),
             web.post(STREAM_PATH, stream),
+            *(web.get(path, self._describe) for path in ("/openapi.json", "/spec")),
         ]
 
     def _route(self, route: OwnRoute, behaviour: Callable[..., Awaitable[Message]]) -> web.RouteDef:
@@ -98,6 +77,10 @@ class OwnApi:
 
         handler = self._backend.calls.handler(f"Own.{route.method}", work, refuse)
         return web.route(route.verb, route.path, handler)
+
+    async def _describe(self, request: web.Request) -> web.Response:
+        """Answer with the description in OpenAPI."""
+        return json_text(DESCRIPTION.read_text("utf-8"))
 
     async def _stream(self, visit: Visit) -> web.StreamResponse:
         """Answer each item by an event, as soon as it or those before it are ready."""

@@ -62,14 +62,14 @@ def read_prompt(messages: Any, backend: Backend, target: str = "") -> Prompt:
         raise UsageError("the last message must be that of the user")
     if target:
         return Prompt(text, target)
-    languages = _Languages(backend)
+    languages = _LanguageNames(backend)
     for instruction in (text for role, text in said if role in ("system", "developer")):
         if found := languages.read(instruction):
             return Prompt(_content(text), *found)
     return _from_user(text, languages)
 
 
-def _from_user(text: str, languages: _Languages) -> Prompt:
+def _from_user(text: str, languages: _LanguageNames) -> Prompt:
     """The instruction and the text of one message."""
     match = _HEAD.match(text.lstrip())
     if match and (found := languages.read(match["head"])):
@@ -115,7 +115,7 @@ def _text(message: dict[str, Any]) -> str:
     return "".join(texts)
 
 
-class _Languages:
+class _LanguageNames:
     """Names of the languages that are served, in prompts."""
 
     def __init__(self, backend: Backend) -> None:
