@@ -138,6 +138,18 @@ def test_deepl_is_told_what_is_wrong(server: RunningServer, client: deepl.DeepLC
     assert ask(server, "POST", "/v2/translate", b" " * (5 << 20), key).status == 413
 
 
+def test_deepl_is_told_of_a_used_up_budget(model: Path, tmp_path: Path) -> None:
+    tokens = tmp_path / "tokens.toml"
+    tokens.write_text(f'[tokens.a]\nsha256 = "{hash_token("secret")}"\ncalls_per_day = 1')
+    with (
+        serving(model, http=HTTP, tokens=tokens) as running,
+        closing(deepl.DeepLClient("secret", server_url=url_of(running))) as client,
+    ):
+        client.get_usage()
+        with pytest.raises(deepl.QuotaExceededException):
+            client.get_usage()
+
+
 def test_deep_translator_asks_by_both_apis(
     server: RunningServer, offline: Translator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -36,12 +36,12 @@ def test_deepls_client_translates_a_document(server: RunningServer, tmp_path: Pa
         )
         assert status.done
         assert b"```\ncode\n```" in (tmp_path / "page.de.md").read_bytes()
-        with pytest.raises(deepl.DocumentTranslationException, match="no file of a known format"):
+        with pytest.raises(deepl.DocumentTranslationException, match="a.docx"):
             client.translate_document(
-                io.BytesIO(b"\x00\x01"), io.BytesIO(), target_lang="DE", filename="a.bin"
+                io.BytesIO(b"\x00\x01"), io.BytesIO(), target_lang="DE", filename="a.docx"
             )
         handle = client.translate_document_upload(b"house", target_lang="DE", filename="a.txt")
-        handle.document_key = "0" * 64
+        handle = deepl.DocumentHandle(handle.document_id, "0" * 64)
         with pytest.raises(deepl.DeepLException, match="id and key"):
             client.translate_document_get_status(handle)
 

@@ -73,6 +73,7 @@ ORDER = {
         ("GET", "/v1/translate/models/en-de", "GetModel", {"name": "en-de"}),
         ("GET", "/v1/translate/glossaries", "ListGlossaries", {}),
         ("GET", "/v1/translate/glossaries/company", "GetGlossary", {"name": "company"}),
+        ("GET", "/v1/translate/usage", "GetUsage", {}),
     ],
 )
 def test_json_says_what_grpc_says(

@@ -25,6 +25,12 @@ VARIANTS = {"en": ("EN-GB", "EN-US"), "pt": ("PT-BR", "PT-PT")}
 NO_LIMIT = 1_000_000_000_000
 """Characters; the API's own number for an account without a limit."""
 
+QUOTA_EXCEEDED = 456
+"""Status of an account that has used up what it may."""
+
+MINUTE = 60.0
+"""Seconds; quotas of a minute and a full queue have room again before."""
+
 LENIENT = ("", "default", "prefer_more", "prefer_less")
 """Formalities that a model without formality may ignore, by the API's words."""
 
@@ -168,8 +174,10 @@ def check_formality(given: Parameters) -> None:
 
 
 def refuse_deepl(failure: HttpFailure) -> web.Response:
-    """Tell of a failure; a missing and a wrong key are 403."""
+    """Tell of a failure: a missing or wrong key is 403, a budget of a day that is used up 456."""
     status = 403 if failure.status == 401 else failure.status
+    if status == 429 and (failure.retry_after or 0) > MINUTE:
+        status = QUOTA_EXCEEDED
     return json_answer({"message": failure.message}, status)
 
 

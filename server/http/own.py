@@ -51,6 +51,7 @@ class OwnApi:
             "GetModel": service.get_model,
             "ListGlossaries": service.list_glossaries,
             "GetGlossary": service.get_glossary,
+            "GetUsage": service.get_usage,
         }
         stream = self._backend.calls.handler("Own.StreamTranslateText", self._stream, refuse)
         return [

@@ -28,4 +28,5 @@ OWN_ROUTES = (
     OwnRoute("GET", "/v1/translate/models/{name}", "GetModel"),
     OwnRoute("GET", "/v1/translate/glossaries", "ListGlossaries"),
     OwnRoute("GET", "/v1/translate/glossaries/{name}", "GetGlossary"),
+    OwnRoute("GET", "/v1/translate/usage", "GetUsage"),
 )
