@@ -36,7 +36,7 @@ def test_deepls_client_translates_a_document(server: RunningServer, tmp_path: Pa
         )
         assert status.done
         assert b"```\ncode\n```" in (tmp_path / "page.de.md").read_bytes()
-        with pytest.raises(deepl.DocumentTranslationException, match="a.docx"):
+        with pytest.raises(deepl.DocumentTranslationException, match=r"a\.docx"):
             client.translate_document(
                 io.BytesIO(b"\x00\x01"), io.BytesIO(), target_lang="DE", filename="a.docx"
             )
