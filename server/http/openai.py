@@ -45,7 +45,7 @@ class _Chat:
     wrapper: str
     """Property of the JSON object that the translation comes in; "" for the bare translation."""
     usage: bool
-    """Whether a stream ends with a count of tokens."""
+    """True if a stream ends with a count of tokens."""
     id: str
     created: int
 

@@ -37,7 +37,7 @@ _FENCES = (("```", "```"), ('"""', '"""'), ("<text>", "</text>"), ("'''", "'''")
 
 @dataclass(frozen=True)
 class Prompt:
-    """What a chat asks for."""
+    """Request of a chat for a translation."""
 
     text: str
     target: str

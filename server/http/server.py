@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from dataclasses import dataclass, replace
 
@@ -12,6 +13,7 @@ from tformer.model.errors import ServerError
 from tformer.server.access.address import Address
 from tformer.server.access.tls import TlsFiles
 from tformer.server.glossaries.catalog import Glossaries
+from tformer.server.http.answers import json_answer
 from tformer.server.http.backend import Backend
 from tformer.server.http.calls import HttpCalls
 from tformer.server.http.deepl import DeepL
@@ -27,13 +29,15 @@ from tformer.server.http.openai import OpenAI
 from tformer.server.http.options import HttpOptions
 from tformer.server.http.own import OwnApi
 from tformer.server.http.page import page_routes
-from tformer.server.http.policy import Policy
+from tformer.server.http.policy import PROTECTION, SERVER, Policy
 from tformer.server.http.tls import FollowingContext
 from tformer.server.limits import Limits
 from tformer.server.models import Models
 from tformer.server.observability.metrics import Metrics
 from tformer.server.rpc.calls import Calls
 from tformer.server.rpc.service import TranslationService
+
+logger = logging.getLogger(__name__)
 
 IDLE = 60.0
 """Seconds that a connection may stay without a request, or with half of the head of one."""
@@ -82,11 +86,8 @@ class HttpServer:
         )
         self._runner = web.AppRunner(
             self._application(),
-            access_log=None,
             handle_signals=False,
             handler_cancellation=True,
-            keepalive_timeout=IDLE,
-            lingering_time=LINGERING,
             shutdown_timeout=AT_LEAST,
         )
         self._socket: socket.socket | None = None
@@ -140,7 +141,13 @@ class HttpServer:
         assert server
         if len(server.connections) >= self._shared.limits.max_connections:
             return _Refusing()
-        return server()
+        return _Connection(
+            server,
+            loop=asyncio.get_running_loop(),
+            access_log=None,
+            keepalive_timeout=IDLE,
+            lingering_time=LINGERING,
+        )
 
     def _application(self) -> web.Application:
         policy = Policy(self._options)
@@ -170,6 +177,27 @@ class HttpServer:
         if self._options.page:
             application.add_routes(page_routes())
         return application
+
+
+class _Connection(web.RequestHandler):
+    """A connection whose errors say nothing of what was sent."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer to what is no request, or to a defect."""
+        if status >= 500:
+            logger.error("a request has failed", exc_info=exc)
+        told = "a defect of the server" if status >= 500 else "the request cannot be read"
+        response = json_answer({"error": told}, status, {**PROTECTION, "Server": SERVER})
+        response.force_close()
+        return response
 
 
 class _Refusing(asyncio.Protocol):
