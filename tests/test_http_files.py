@@ -38,7 +38,7 @@ def test_deepls_client_translates_a_document(server: RunningServer, tmp_path: Pa
         assert b"```\ncode\n```" in (tmp_path / "page.de.md").read_bytes()
         with pytest.raises(deepl.DocumentTranslationException, match=r"a\.docx"):
             client.translate_document(
-                io.BytesIO(b"\x00\x01"), io.BytesIO(), target_lang="DE", filename="a.docx"
+                b"\x00\x01", io.BytesIO(), target_lang="DE", filename="a.docx"
             )
         handle = client.translate_document_upload(b"house", target_lang="DE", filename="a.txt")
         handle = deepl.DocumentHandle(handle.document_id, "0" * 64)
