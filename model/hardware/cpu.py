@@ -48,9 +48,9 @@ LEVELS = (
         "avx512_vnni", "x86", _V4 | {"avx512vnni"}, "x86-64-v4", f"+avx512vnni,{_WIDE}", 16, 32,
         "vpdpbusd",
     ),
-    Level("avx512", "x86", _V4, "x86-64-v4", _WIDE, 16, 32, "vpmaddwd"),
+    Level("avx512", "x86", _V4, "x86-64-v4", _WIDE, 16, 32, "vpmaddubsw"),
     Level("avx_vnni", "x86", _V3 | {"avxvnni"}, "x86-64-v3", "+avxvnni", 8, 16, "vpdpbusd"),
-    Level("avx2", "x86", _V3, "x86-64-v3", "", 8, 16, "vpmaddwd"),
+    Level("avx2", "x86", _V3, "x86-64-v3", "", 8, 16, "vpmaddubsw"),
     Level(
         "neon_dotprod", "arm", frozenset({"neon", "dotprod"}), "generic", "+dotprod", 4, 32, "sdot"
     ),

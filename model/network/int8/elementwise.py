@@ -9,6 +9,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from tformer.model.network.int8.gemm import LIMIT, Floats, product
+from tformer.model.network.int8.simd.dot import LINE
 from tformer.model.network.int8.simd.elementwise import (
     deviation,
     gelu,
@@ -73,13 +74,13 @@ class RowBuffers(NamedTuple):
     states: Floats
     """(N, whole vectors of d), the residual stream; zero beyond d."""
     entered: NDArray[np.uint8]
-    """(N, filled-up d), what the next sub-layer reads."""
+    """(N, `stored_row` of d), what the next sub-layer reads."""
     entered_scale: Floats
     context: NDArray[np.uint8]
-    """(N, filled-up H * D), what attention gives to its output projection."""
+    """(N, `stored_row` of H * D), what attention gives to its output projection."""
     context_scale: Floats
     active: NDArray[np.uint8]
-    """(N, filled-up d_ff), between the products of the feed-forward network."""
+    """(N, `stored_row` of d_ff), between the products of the feed-forward network."""
     active_scale: Floats
     outputs: Floats
     """Output of the last product, one row after the other."""
@@ -96,16 +97,14 @@ def _quantise(row, at, width, largest, quantised):
     """Write ``width`` numbers of a flat row as bytes, given their largest magnitude."""
     factor = np.float32(LIMIT) / max(largest, np.float32(1e-30))
     # The whole part is the nearest number, once half is added to what is positive.
-    put_bytes(row, at, factor, np.float32(128.5), quantised, 0, width // LANES)
+    end = quantised.shape[0] - LINE
+    put_bytes(row, at, factor, np.float32(128.5), quantised, 0, end, width // LANES)
     return largest / np.float32(LIMIT)
 
 
 @njit(nogil=True)
 def quantise(row, quantised):
-    """Write a row of whole vectors as bytes.
-
-    It is about ``(quantised - OFFSET)`` times the scale that is returned.
-    """
+    """Write a row of whole vectors as bytes; returns their scale."""
     largest = largest_magnitude(row, 0, row.shape[0] // LANES)
     return _quantise(row, 0, row.shape[0], largest, quantised)
 

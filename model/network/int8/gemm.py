@@ -4,8 +4,8 @@ A weight matrix has a scale for every output, an activation one for every row: t
 of each becomes 127. Sums of int8 products in int32 are exact, so they cannot depend on who else is
 in a batch, nor on the order in which they are taken.
 
-How processors multiply bytes differs, and with it how activations are stored: where the left one of
-two bytes can have no sign, they are 128 too large, and the sums begin with what that adds.
+How processors multiply bytes differs, and with it how activations are stored (`simd.dot`): what is
+added by an offset, or taken away by signs that are apart, sums begin with.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from tformer.model.errors import ModelError
 from tformer.model.hardware.cpu import level
 from tformer.model.network.int8.panels import lay_out
 from tformer.model.network.int8.simd.dot import DOT, QUAD
-from tformer.model.network.int8.simd.emitter import LANES, LOWEST
-from tformer.model.network.int8.simd.gemm import PANEL, tile, widen
+from tformer.model.network.int8.simd.emitter import LOWEST
+from tformer.model.network.int8.simd.gemm import BLOCK, PANEL, ROWS, tile
 
 Floats = NDArray[np.float32]
 
@@ -36,9 +36,6 @@ OFFSET = DOT.offset
 LIMIT = 127
 """Largest magnitude of a quantised number; -128 is not used, so that signs are alike."""
 
-ROWS = 4
-"""Rows that are computed together."""
-
 QUANTISED_TOGETHER = 16 * PANEL
 """Rows of a weight matrix that are in memory as float32 at a time."""
 
@@ -47,7 +44,7 @@ class PackedLinear(NamedTuple):
     """A projection xWᵀ + b of width ``in`` to ``out``, both filled up to whole panels."""
 
     weight: NDArray[np.int8]
-    """(out / PANEL, in / QUAD, PANEL, QUAD): a panel is read from its beginning to its end."""
+    """(out / BLOCK, in / QUAD, BLOCK, QUAD): a block is read from its beginning to its end."""
     start: NDArray[np.int32]
     """(out,): the sums of nothing, -OFFSET times the sum of each output's weights."""
     scale: Floats
@@ -59,6 +56,11 @@ class PackedLinear(NamedTuple):
 def filled(width: int) -> int:
     """``width`` and what it takes to make whole panels."""
     return -(-width // PANEL) * PANEL
+
+
+def stored_row(width: int) -> int:
+    """Bytes of a row of ``width`` activations, filled up; see `simd.dot`."""
+    return int(DOT.row(filled(width)))
 
 
 class Projection(NamedTuple):
@@ -86,7 +88,7 @@ def quantised(*projections: Projection) -> PackedLinear:
     places = np.cumsum([0, *(filled(each.outputs) for each in projections)])
     out, width = int(places[-1]), filled(projections[0].weight.shape[1])
     linear = PackedLinear(
-        np.zeros((out // PANEL, width // QUAD, PANEL, QUAD), np.int8),
+        np.zeros((out // BLOCK, width // QUAD, BLOCK, QUAD), np.int8),
         np.zeros(out, np.int32),
         np.zeros(out, np.float32),
         np.zeros(out, np.float32),
@@ -127,86 +129,77 @@ def _put_whole(weight: NDArray[np.int8], scale: Floats, linear: PackedLinear, pl
     missing = filled(width) - width
     values = np.ascontiguousarray(np.pad(weight, ((0, 0), (0, missing))) if missing else weight)
     sums = np.empty(rows, np.int32)
-    panels = linear.weight.view(np.int32).reshape(*linear.weight.shape[:3])
-    lay_out(values, values.view(np.int32), place, panels, sums)
+    blocks = linear.weight.view(np.int32).reshape(*linear.weight.shape[:3])
+    lay_out(values, values.view(np.int32), place, blocks, sums)
     linear.scale[place : place + rows] = scale
     linear.start[place : place + rows] = sums * -OFFSET
 
 
 def _lay_out(whole: NDArray[np.int8], scale: Floats, linear: PackedLinear, place: int) -> None:
-    """Put filled-up rows in int8, and the scales that there are, in the order of panels."""
-    outputs, panels = slice(place, place + len(scale)), slice(place // PANEL, None)
+    """Put filled-up rows in int8, and the scales that there are, in the order of blocks."""
+    outputs, blocks = slice(place, place + len(scale)), slice(place // BLOCK, None)
     linear.scale[outputs] = scale
     linear.start[place : place + len(whole)] = whole.sum(1, dtype=np.int32) * -OFFSET
-    quads = whole.view(np.int32).reshape(-1, PANEL, whole.shape[1] // QUAD)  # QUAD bytes each
-    linear.weight.view(np.int32)[panels, :, :, 0][: len(quads)] = quads.transpose(0, 2, 1)
+    quads = whole.view(np.int32).reshape(-1, BLOCK, whole.shape[1] // QUAD)  # QUAD bytes each
+    linear.weight.view(np.int32)[blocks, :, :, 0][: len(quads)] = quads.transpose(0, 2, 1)
 
 
-_four_rows, _one_row = tile(ROWS), tile(1)
-
-
-@njit(inline="always")
-def _widened(activations, rows):
-    """The first rows, (rows, in), as numbers of 16 bits."""
-    wide = np.empty((rows, activations.shape[1]), np.int16)
-    widen(activations, 0, wide, 0, wide.size // LANES)
-    return wide
-
-
-@njit(inline="always")
-def _as_they_are(activations, rows):
-    return activations
-
-
-_left = _widened if DOT.width == 2 else _as_they_are
+_rows_and_block, _row_and_panel = tile(ROWS), tile(1)
 
 
 @njit(nogil=True)
-def _product_fast(stored, factors, rows, linear, outputs):
-    activations = _left(stored, rows)
-    depth, panels = activations.shape[1], linear.weight.shape[0]
-    stride = panels * PANEL
+def _product_fast(activations, factors, rows, linear, outputs):
+    length, stride = activations.shape[1], linear.scale.shape[0]
+    depth = linear.weight.shape[1] * QUAD
     whole = rows - rows % ROWS
-    for p in range(panels):
-        weights, column = p * depth * PANEL, p * PANEL
-        for n in range(0, whole, ROWS):
-            _four_rows(
-                activations, n * depth, depth, factors, n, linear.weight, weights,
-                linear.start, column, linear.scale, column, linear.bias, column,
-                outputs, n * stride + column, stride,
-            )  # fmt: skip
+    for panel in range(0, stride, PANEL):
+        for column in range(panel, panel + PANEL, BLOCK):
+            for n in range(0, whole, ROWS):
+                _rows_and_block(
+                    activations, n * length, depth, factors, n, linear.weight, column * depth,
+                    linear.start, column, linear.scale, column, linear.bias, column,
+                    outputs, n * stride + column, stride,
+                )  # fmt: skip
         for n in range(whole, rows):
-            _one_row(
-                activations, n * depth, depth, factors, n, linear.weight, weights,
-                linear.start, column, linear.scale, column, linear.bias, column,
-                outputs, n * stride + column, stride,
+            _row_and_panel(
+                activations, n * length, depth, factors, n, linear.weight, panel * depth,
+                linear.start, panel, linear.scale, panel, linear.bias, panel,
+                outputs, n * stride + panel, stride,
             )  # fmt: skip
+
+
+@njit(inline="always")
+def _activation(row, number):
+    """An activation as it is stored, without its offset taken away."""
+    if DOT.width == 2:
+        place = number // QUAD * 2 * QUAD + number % QUAD
+        return np.int32(row[place]) * np.int32(-1 if row[place + QUAD] else 1)
+    x = np.int32(row[number])
+    return x - np.int32(256) if OFFSET == 0 and x > LIMIT else x  # a signed byte
 
 
 @njit(nogil=True)
 def product_plain(activations, factors, rows, linear, outputs):
     """The same for any processor, as one would write it down."""
-    panels, quads = linear.weight.shape[:2]
-    totals = np.empty(PANEL, np.int32)
+    blocks, quads = linear.weight.shape[:2]
+    totals = np.empty(BLOCK, np.int32)
     for n in range(rows):
-        for p in range(panels):
-            first = p * PANEL
-            totals[:] = linear.start[first : first + PANEL]
+        for block in range(blocks):
+            first = block * BLOCK
+            totals[:] = linear.start[first : first + BLOCK]
             for q in range(quads):
                 for lane in range(QUAD):
-                    x = np.int32(activations[n, q * QUAD + lane])
-                    if OFFSET == 0 and x > LIMIT:  # a signed byte
-                        x -= np.int32(256)
-                    for i in range(PANEL):
-                        totals[i] += x * np.int32(linear.weight[p, q, i, lane])
-            for i in range(PANEL):
+                    x = _activation(activations[n], q * QUAD + lane)
+                    for i in range(BLOCK):
+                        totals[i] += x * np.int32(linear.weight[block, q, i, lane])
+            for i in range(BLOCK):
                 scaled = np.float32(totals[i]) * linear.scale[first + i]
                 output = scaled * factors[n] + linear.bias[first + i]
-                outputs[n * panels * PANEL + first + i] = output
+                outputs[n * blocks * BLOCK + first + i] = output
 
 
 product = _product_fast if level().products != "none" else product_plain
-"""Project the first ``rows`` of activations (N, in), uint8, by a :class:`PackedLinear`.
+"""Project the first ``rows`` of activations (N, `stored_row`), uint8, by a :class:`PackedLinear`.
 
 ``factors`` (N,) are the rows' scales. Outputs, float32, go to the flat ``outputs``, one row after
 the other, as wide as the filled-up projection."""

@@ -34,6 +34,7 @@ from tformer.model.network.int8.gemm import (
     Projection,
     filled,
     quantised,
+    stored_row,
 )
 from tformer.model.network.int8.knn import PackedSubset, Recall, no_recall
 from tformer.model.network.int8.kv_cache import Cache, Halves, Integers
@@ -391,7 +392,7 @@ class Room:
         widest = max(3 * heads * rows, FEED_TOGETHER * d_ff, topk.TOGETHER * vocabulary)
 
         def activations(width: int) -> tuple[NDArray[np.uint8], Floats]:
-            return np.zeros((rows, width), np.uint8), np.zeros(rows, np.float32)
+            return np.zeros((rows, stored_row(width)), np.uint8), np.zeros(rows, np.float32)
 
         states = np.zeros((rows, whole_vectors.py_func(config.d_model)), np.float32)
         outputs = np.empty(widest, np.float32)

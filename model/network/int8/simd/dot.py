@@ -3,29 +3,38 @@
 Four activations of a row meet a vector of weights, four for each output. What an instruction wants
 differs, and with it how activations are stored:
 
-    vpdpbusd   unsigned bytes times signed ones, four products a lane: activations are 128 too large
-    vpmaddwd   numbers of 16 bits, two products a lane: bytes are widened before
-    sdot       signed bytes, four products a lane
-    smull      signed bytes to 16 bits, which are added to 32 by pairs
+    vpdpbusd    unsigned bytes times signed ones, four products a lane: activations are 128 too
+                large, and sums begin with what that adds
+    vpmaddubsw  unsigned bytes times signed ones, two products of 16 bits, which hold 2 * 127 * 128
+                but no more: activations are four magnitudes and then four signs, 0 or -1
+    sdot        signed bytes, four products a lane
+    smull       signed bytes to 16 bits, which are added to 32 by pairs
 
-With two products a lane an output has two sums, side by side, which are added at the end.
+With signs apart a weight w is negated by an exclusive or, which makes it -w - 1: what that takes
+away is the magnitude of the activation, whatever the output. So a row ends with the sum of its
+negative magnitudes (int32), with which sums begin. With `smull` an output has two sums, side by
+side, which are added at the end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from llvmlite import ir
 
 from tformer.model.hardware.cpu import Level, level
-from tformer.model.network.int8.simd.emitter import BYTE, LONG, SHORT, WORD, Emitter
+from tformer.model.network.int8.simd.emitter import BYTE, SHORT, WORD, Emitter
+
+LINE = 16
+"""Bytes at the end of a row that has its signs apart, of which the first four are its sum."""
 
 QUAD = 4
 """Products of an output that are computed together."""
 
-Add = Callable[[Emitter, Any, Any, Any], Any]
-"""The sums (int32), with the products of activations (one number that holds four) and weights."""
+Add = Callable[[Emitter, Any, Sequence[Any], Any], Any]
+"""The sums (int32), with the products of activations and weights; a number holds four activations,
+or their magnitudes, and another one their signs."""
 
 
 class Dot(NamedTuple):
@@ -34,48 +43,58 @@ class Dot(NamedTuple):
     offset: int
     """Offset of an activation that is stored as an unsigned byte."""
     width: int
-    """Bytes of an activation where it is multiplied."""
+    """Bytes of an activation: one, or two if its magnitude and its sign are apart."""
     sums: int
     """Partial sums of an output, in lanes side by side."""
     add: Add
 
+    def row(self, depth: Any) -> Any:
+        """Length of a stored row of ``depth`` activations, in bytes."""
+        return depth if self.width == 1 else depth * self.width + LINE
 
-def _vpdpbusd(emit: Emitter, total: Any, activations: Any, weights: Any) -> Any:
+
+def _vpdpbusd(emit: Emitter, total: Any, activations: Sequence[Any], weights: Any) -> Any:
     kind = total.type
     dot = emit.function(f"llvm.x86.avx512.vpdpbusd.{32 * kind.count}", kind, [kind] * 3)
-    lanes = emit.everywhere(activations, kind)
+    lanes = emit.everywhere(activations[0], kind)
     return emit.builder.call(dot, [total, lanes, emit.builder.bitcast(weights, kind)])
 
 
-def _vpmaddwd(emit: Emitter, total: Any, activations: Any, weights: Any) -> Any:
-    builder, kind = emit.builder, total.type
+def _vpmaddubsw(emit: Emitter, total: Any, activations: Sequence[Any], weights: Any) -> Any:
+    builder, kind, signed = emit.builder, total.type, weights.type
     shorts = ir.VectorType(SHORT, 2 * kind.count)
-    name = {8: "avx2.pmadd.wd", 16: "avx512.pmaddw.d.512"}[kind.count]
-    multiply = emit.function(f"llvm.x86.{name}", kind, [shorts] * 2)
-    lanes = emit.everywhere(activations, ir.VectorType(LONG, kind.count // 2))
-    pairs = [builder.bitcast(lanes, shorts), builder.sext(weights, shorts)]
-    return builder.add(total, builder.call(multiply, pairs))
+    to_shorts, to_words = {
+        8: ("avx2.pmadd.ub.sw", "avx2.pmadd.wd"),
+        16: ("avx512.pmaddubs.w.512", "avx512.pmaddw.d.512"),
+    }[kind.count]
+    multiply = emit.function(f"llvm.x86.{to_shorts}", shorts, [signed] * 2)
+    widen = emit.function(f"llvm.x86.{to_words}", kind, [shorts] * 2)
+    magnitudes, signs = (
+        builder.bitcast(emit.everywhere(four, kind), signed) for four in activations
+    )
+    pairs = builder.call(multiply, [magnitudes, builder.xor(weights, signs)])
+    return builder.add(total, builder.call(widen, [pairs, shorts([1] * shorts.count)]))
 
 
-def _sdot(emit: Emitter, total: Any, activations: Any, weights: Any) -> Any:
+def _sdot(emit: Emitter, total: Any, activations: Sequence[Any], weights: Any) -> Any:
     kind, signed = total.type, weights.type
     dot = emit.function("llvm.aarch64.neon.sdot.v4i32.v16i8", kind, [kind, signed, signed])
-    lanes = emit.builder.bitcast(emit.everywhere(activations, kind), signed)
+    lanes = emit.builder.bitcast(emit.everywhere(activations[0], kind), signed)
     return emit.builder.call(dot, [total, weights, lanes])
 
 
-def _smull(emit: Emitter, total: Any, activations: Any, weights: Any) -> Any:
+def _smull(emit: Emitter, total: Any, activations: Sequence[Any], weights: Any) -> Any:
     kind, half, shorts = total.type, weights.type, ir.VectorType(SHORT, 8)
     multiply = emit.function("llvm.aarch64.neon.smull.v8i16", shorts, [half] * 2)
     pairs = emit.function("llvm.aarch64.neon.saddlp.v4i32.v8i16", kind, [shorts])
-    lanes = emit.builder.bitcast(emit.everywhere(activations, ir.VectorType(WORD, 2)), half)
+    lanes = emit.builder.bitcast(emit.everywhere(activations[0], ir.VectorType(WORD, 2)), half)
     products = emit.builder.call(multiply, [weights, lanes])
     return emit.builder.add(total, emit.builder.call(pairs, [products]))
 
 
 _DOTS = {
     "vpdpbusd": Dot(128, 1, 1, _vpdpbusd),
-    "vpmaddwd": Dot(0, 2, 2, _vpmaddwd),
+    "vpmaddubsw": Dot(0, 2, 1, _vpmaddubsw),
     "sdot": Dot(0, 1, 1, _sdot),
     "smull": Dot(0, 1, 2, _smull),
 }

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from llvmlite import ir
 from numba import float32, int64, types
 from numba.extending import intrinsic
 
-from tformer.model.network.int8.simd.dot import DOT
+from tformer.model.network.int8.simd.dot import DOT, QUAD
 from tformer.model.network.int8.simd.emitter import (
     BYTE,
     BYTES,
@@ -20,6 +21,7 @@ from tformer.model.network.int8.simd.emitter import (
     INTEGERS,
     LANES,
     LONG,
+    WORD,
     Emitter,
     Vectors,
 )
@@ -190,10 +192,11 @@ def largest_magnitude(typing, row, row_at, vectors):
 
 
 @intrinsic
-def put_bytes(typing, row, row_at, factor, offset, out, out_at, vectors):
-    """Write the whole part of ``factor`` times a row plus an offset, 0 to 255, as bytes.
+def put_bytes(typing, row, row_at, factor, offset, out, out_at, end, vectors):
+    """Write the whole part of ``factor`` times a row plus an offset, 0 to 255, as `dot` stores it.
 
-    Where activations are signed bytes, 128 are taken off again: what is rounded is the same.
+    What is rounded is the same at every level. ``end`` is where the sum of negative magnitudes goes
+    that a row has which stores signs apart.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -201,15 +204,45 @@ def put_bytes(typing, row, row_at, factor, offset, out, out_at, vectors):
         row, start = emit.row(0), emit.at(4, BYTE)
         factor, offset = (emit.everywhere(value) for value in arguments[2:4])
 
-        def put(index: Any) -> None:
+        def put(index: Any, sums: Vectors) -> Vectors:
             values = emit.add_product(offset, emit.floats(row(index)), factor)
-            numbers = builder.trunc(builder.fptosi(values, INTEGERS), BYTES)
+            numbers = builder.fptosi(values, INTEGERS)
+            place = emit.move(start, builder.mul(index, LONG(LANES * DOT.width)), BYTE)
+            if DOT.width == 2:
+                return [builder.add(sums[0], _put_with_signs_apart(emit, numbers, place))]
+            bytes_ = builder.trunc(numbers, BYTES)
             if DOT.offset == 0:
-                numbers = builder.xor(numbers, BYTES([-128] * LANES))
-            emit.store(numbers, emit.move(start, builder.mul(index, LONG(LANES)), BYTE))
+                bytes_ = builder.xor(bytes_, BYTES([-128] * LANES))
+            emit.store(bytes_, place)
+            return []
 
-        emit.each(arguments[6], put)
+        nothing = [INTEGERS([0] * LANES)] * (DOT.width - 1)
+        for total in emit.sum_over(arguments[7], nothing, put):
+            place = emit.move(emit.move(start, builder.neg(arguments[5]), BYTE), arguments[6], BYTE)
+            emit.store(emit.across(total, builder.add), place)
         return context.get_dummy_value()
 
     at = int64
-    return types.void(row, at, float32, float32, out, at, at), generate
+    return types.void(row, at, float32, float32, out, at, at, at), generate
+
+
+def _put_with_signs_apart(emit: Emitter, numbers: Any, place: Any) -> Any:
+    """Write numbers less 128 as magnitudes and signs, four of each; returns those below 0, negated.
+
+    Args:
+        emit: where to.
+        numbers: a vector of int32, 1 to 255.
+        place: where they begin.
+    """
+    builder = emit.builder
+    values = builder.sub(numbers, INTEGERS([128] * LANES))
+    signs = builder.ashr(values, INTEGERS([31] * LANES))
+    magnitudes = builder.sub(builder.xor(values, signs), signs)
+    quads = ir.VectorType(WORD, LANES // QUAD)
+    parts = [
+        builder.bitcast(builder.trunc(part, BYTES), quads) for part in (magnitudes, signs)
+    ]
+    count = LANES // QUAD
+    order = [n + part for n in range(count) for part in (0, count)]
+    emit.store(emit.pick(*parts, order), place)
+    return builder.and_(magnitudes, signs)

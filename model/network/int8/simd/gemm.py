@@ -5,7 +5,7 @@ Arguments come in pairs: an array, and where in it to begin, in items (of a flat
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from llvmlite import ir
 from numba import int64, types
@@ -15,40 +15,43 @@ from tformer.model.hardware.cpu import Level, level
 from tformer.model.network.int8.simd.dot import DOT, QUAD, weights_of
 from tformer.model.network.int8.simd.emitter import (
     BYTE,
-    BYTES,
     FLOAT,
     LANES,
     LONG,
-    SHORT,
     WORD,
     Emitter,
     Vectors,
 )
 
 PANEL = 4 * LANES
-"""Outputs of a product that are computed together, and what every width is filled up to."""
+"""What every width of a product is filled up to."""
+
+ROWS = 4
+"""Rows that are multiplied together."""
+
+_UNROLLED = 4 if DOT.width == 1 else 1
+"""Quads of a row that a turn of the loop takes, of which a filled-up row has a multiple; sums of
+more than one turn are added up before by the compiler, for which registers are too few."""
 
 
-class Block(NamedTuple):
-    """Sums that are in registers at a time."""
+def vectors_of(rows: int, level: Level, sums: int) -> int:
+    """Vectors of sums of each of ``rows`` rows that registers hold, besides the factors.
 
-    rows: int
-    vectors: int
-    """Number of vectors of a row's sums, each as wide as a register."""
+    Those of a whole panel, an output having ``sums`` sums, are enough.
+    """
+    return min(PANEL * sums // level.lanes, level.registers // 2 // rows)
 
 
-def block_of(rows: int, level: Level) -> Block:
-    """Block of ``rows`` rows and a panel that a level's registers hold, besides the factors."""
-    sums = level.registers // 2
-    return Block(rows, min(PANEL * DOT.sums // level.lanes, sums // rows))
+BLOCK = vectors_of(ROWS, level(), DOT.sums) * level().lanes // DOT.sums
+"""Outputs of ``ROWS`` rows that are computed together; their weights lie side by side."""
 
 
 def tile(rows: int) -> Any:
-    """A function that multiplies ``rows`` rows of bytes, 1 or 4, with one panel of weights.
+    """A function that multiplies ``rows`` rows of bytes: 1 with a panel, ``ROWS`` with a block.
 
-    Its arguments: activations, as wide as ``DOT`` has them, and the length of their rows; the rows'
-    scales (float32); weights (int8); the panel's sums to begin with (int32), scales and biases
-    (float32); where to put the outputs (float32) and the length of those rows.
+    Its arguments: activations and how many a row has; the rows' scales (float32); weights (int8),
+    block after block; the outputs' sums to begin with (int32), scales and biases (float32);
+    where to put the outputs (float32) and the length of those rows.
     """
 
     @intrinsic
@@ -57,7 +60,11 @@ def tile(rows: int) -> Any:
         scale, scale_at, bias, bias_at, out, out_at, stride,
     ):  # fmt: skip
         def generate(context, builder, signature, arguments):
-            _Tile(Emitter(context, builder, signature, arguments), rows).put()
+            emit = Emitter(context, builder, signature, arguments)
+            columns = BLOCK if rows == ROWS else PANEL
+            width = vectors_of(rows, level(), DOT.sums) * level().lanes // DOT.sums
+            for first in range(0, columns, width):
+                _Tile(emit, rows, range(first, min(first + width, columns))).put()
             return context.get_dummy_value()
 
         at = int64
@@ -70,39 +77,34 @@ def tile(rows: int) -> Any:
 
 
 class _Tile:
-    """Writes the product of some rows and a panel, a block after the other."""
+    """Writes the product of some rows and some columns, whose sums are in registers."""
 
-    def __init__(self, emit: Emitter, rows: int) -> None:
+    def __init__(self, emit: Emitter, rows: int, columns: range) -> None:
         self._lanes = level().lanes
-        self._block = block_of(rows, level())
         self._emit = emit
+        self._rows = rows
+        self._columns = columns
+        self._vectors = len(columns) * DOT.sums // self._lanes
         self._depth, self._stride = emit.arguments[2], emit.arguments[15]
         self._words = ir.VectorType(WORD, self._lanes)
         self._floats = ir.VectorType(FLOAT, self._lanes)
 
     def put(self) -> None:
-        """Put all outputs of the rows."""
-        width = self._block.vectors * self._lanes // DOT.sums
-        count = LONG(PANEL // width)
-        builder = self._emit.builder
-        self._emit.each(count, lambda n: self._put(builder.mul(n, LONG(width))))
-
-    def _put(self, column: Any) -> None:
-        """Put a block's outputs from ``column`` on."""
+        """Put all outputs."""
         emit, builder = self._emit, self._emit.builder
-        totals = iter(self._whole(self._sums(column)))
-        places = (emit.move(emit.at(n, FLOAT), column, FLOAT) for n in (9, 11, 13))
-        scales, biases, outputs = places
-        for n in range(self._block.rows):
+        totals = iter(self._whole(self._sums()))
+        first = self._columns[0]
+        scales, biases, outputs = (emit.move(emit.at(n, FLOAT), first, FLOAT) for n in (9, 11, 13))
+        for n in range(self._rows):
             factor = emit.load(emit.move(emit.at(3, FLOAT), n, FLOAT), FLOAT)
             factor = emit.everywhere(factor, self._floats)
             line = emit.move(outputs, builder.mul(self._stride, LONG(n)), FLOAT)
-            for first in range(0, self._block.vectors * self._lanes // DOT.sums, self._lanes):
-                scale = emit.load(emit.move(scales, first, FLOAT), self._floats)
-                bias = emit.load(emit.move(biases, first, FLOAT), self._floats)
+            for column in range(0, len(self._columns), self._lanes):
+                scale = emit.load(emit.move(scales, column, FLOAT), self._floats)
+                bias = emit.load(emit.move(biases, column, FLOAT), self._floats)
                 scaled = builder.fmul(builder.sitofp(next(totals), self._floats), scale)
                 output = emit.add_product(bias, scaled, factor)
-                emit.store(output, emit.move(line, first, FLOAT))
+                emit.store(output, emit.move(line, column, FLOAT))
 
     def _whole(self, sums: Vectors) -> Vectors:
         """Vectors of outputs, from those where an output has two sums side by side."""
@@ -114,54 +116,66 @@ class _Tile:
             for pair in zip(sums[::2], sums[1::2], strict=True)
         ]
 
-    def _sums(self, column: Any) -> Vectors:
-        """The sums of a block, a row after the other."""
-        emit, builder, block = self._emit, self._emit.builder, self._block
-        kind = weights_of(self._lanes, DOT)
-        panel = emit.move(emit.at(5, BYTE), builder.mul(column, LONG(QUAD)), BYTE)
-        item = ir.IntType(8 * DOT.width)
-        quad = ir.IntType(8 * DOT.width * QUAD)
+    def _sums(self) -> Vectors:
+        """The sums, a row after the other."""
+        emit, builder = self._emit, self._emit.builder
+        kind, places = weights_of(self._lanes, DOT), self._places()
+        rows = self._lines()
 
         def add(index: Any, totals: Vectors) -> Vectors:
-            quads = emit.move(panel, builder.mul(index, LONG(PANEL * QUAD)), BYTE)
-            weights = [
-                emit.load(emit.move(quads, kind.count * v, BYTE), kind)
-                for v in range(block.vectors)
-            ]
-            sums, left = [], iter(totals)
-            for n in range(block.rows):
-                at = builder.add(builder.mul(self._depth, LONG(n)), builder.mul(index, LONG(QUAD)))
-                four = emit.load(emit.move(emit.at(0, item), at, item), quad)
-                sums += [DOT.add(emit, next(left), four, vector) for vector in weights]
-            return sums
+            quad = builder.mul(index, LONG(_UNROLLED))
+            weights_at = builder.mul(quad, LONG(BLOCK * QUAD))
+            left = builder.mul(quad, LONG(QUAD * DOT.width))
+            panels = [emit.move(place, weights_at, BYTE) for place in places]
+            lines = [emit.move(row, left, BYTE) for row in rows]
+            for n in range(_UNROLLED):
+                offset = n * BLOCK * QUAD
+                weights = [emit.load(emit.move(panel, offset, BYTE), kind) for panel in panels]
+                fours = [self._fours(line, n * QUAD * DOT.width) for line in lines]
+                sums = [(four, vector) for four in fours for vector in weights]
+                totals = [
+                    DOT.add(emit, total, four, vector)
+                    for total, (four, vector) in zip(totals, sums, strict=True)
+                ]
+            return totals
 
-        count = builder.sdiv(self._depth, LONG(QUAD))
-        return emit.sum_over(count, self._start(column) * block.rows, add)
+        count = builder.sdiv(self._depth, LONG(_UNROLLED * QUAD))
+        starts = [start for row in rows for start in self._start(row)]
+        return emit.sum_over(count, starts, add)
 
-    def _start(self, column: Any) -> Vectors:
-        """The sums of a row to begin with; what is stored without an offset begins at nothing."""
+    def _lines(self) -> Vectors:
+        """Where the activations of every row begin."""
+        emit, builder = self._emit, self._emit.builder
+        depth = builder.mul(self._depth, LONG(DOT.width))
+        length = builder.add(depth, LONG(DOT.row(0)))
+        first = emit.at(0, BYTE)
+        return [emit.move(first, builder.mul(length, LONG(n)), BYTE) for n in range(self._rows)]
+
+    def _fours(self, line: Any, offset: int) -> Vectors:
+        """Four activations: one number, or one of magnitudes and one of signs."""
+        emit = self._emit
+        places = (emit.move(line, offset + n * QUAD, BYTE) for n in range(DOT.width))
+        return [emit.load(place, WORD) for place in places]
+
+    def _places(self) -> Vectors:
+        """Where the weights of every vector of sums begin."""
+        emit, builder = self._emit, self._emit.builder
+        panel, places = emit.at(5, BYTE), []
+        for v in range(self._vectors):
+            block, column = divmod(self._columns[v * self._lanes // DOT.sums], BLOCK)
+            start = builder.mul(self._depth, LONG(block * BLOCK))
+            inside = LONG(column * QUAD)
+            places.append(emit.move(panel, builder.add(start, inside), BYTE))
+        return places
+
+    def _start(self, line: Any) -> Vectors:
+        """The sums of a row to begin with."""
+        emit, builder = self._emit, self._emit.builder
+        if DOT.width == 2:
+            end = emit.move(line, builder.mul(self._depth, LONG(DOT.width)), BYTE)
+            return [emit.everywhere(emit.load(end, WORD), self._words)] * self._vectors
         if DOT.offset == 0:
-            return [self._words([0] * self._lanes)] * self._block.vectors
-        emit, first = self._emit, self._emit.move(self._emit.at(7, WORD), column, WORD)
-        places = (emit.move(first, v * self._lanes, WORD) for v in range(self._block.vectors))
+            return [self._words([0] * self._lanes)] * self._vectors
+        first = emit.move(emit.at(7, WORD), self._columns[0], WORD)
+        places = (emit.move(first, v * self._lanes, WORD) for v in range(self._vectors))
         return [emit.load(place, self._words) for place in places]
-
-
-@intrinsic
-def widen(typing, left, left_at, right, right_at, vectors):
-    """Write so many whole vectors of signed bytes as numbers of 16 bits."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        emit = Emitter(context, builder, signature, arguments)
-        bytes_, target = emit.at(0, BYTE), emit.at(2, SHORT)
-
-        def put(index: Any) -> None:
-            at = builder.mul(index, LONG(LANES))
-            values = emit.load(emit.move(bytes_, at, BYTE), BYTES)
-            wide = builder.sext(values, ir.VectorType(SHORT, LANES))
-            emit.store(wide, emit.move(target, at, SHORT))
-
-        emit.each(arguments[4], put)
-        return context.get_dummy_value()
-
-    return types.void(left, int64, right, int64, int64), generate
