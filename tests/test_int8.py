@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from int8_storage import stored
 from tiny import wide_transformer
 from torch import Tensor, nn
 
@@ -21,7 +22,6 @@ from tformer.model.errors import ModelError
 from tformer.model.network.eager import Eager
 from tformer.model.network.int8.gemm import (
     LIMIT,
-    OFFSET,
     QUANTISED_TOGETHER,
     Projection,
     filled,
@@ -32,7 +32,7 @@ from tformer.model.network.int8.gemm import (
 from tformer.model.network.int8.network import ENCODED_TOGETHER, Int8
 from tformer.model.network.int8.scorer import Int8Reader
 from tformer.model.network.int8.simd.emitter import LOWEST
-from tformer.model.network.int8.simd.gemm import PANEL
+from tformer.model.network.int8.simd.gemm import BLOCK, PANEL
 from tformer.model.network.transformer import Transformer
 from tformer.model.network.variants import build
 from tformer.model.options import DecodingOptions
@@ -76,9 +76,9 @@ def rounded_rows(states: Tensor) -> Tensor:
     return (states / scale).round() * scale
 
 
-def whole(activations: np.ndarray) -> np.ndarray:
-    """What stored bytes stand for."""
-    return activations.astype(int) - OFFSET if OFFSET else activations.view(np.int8).astype(int)
+def in_rows(values: np.ndarray) -> np.ndarray:
+    """Rows of numbers as products read them."""
+    return stored(np.pad(values, ((0, 0), (0, filled(values.shape[1]) - values.shape[1]))))
 
 
 @pytest.mark.parametrize("width", [64, 100])
@@ -101,14 +101,16 @@ def test_a_product_is_the_exact_sum_of_products(
 ) -> None:
     draw = np.random.default_rng(rows)
     weight = draw.integers(-127, 128, (out, width))
+    weight[0] = LIMIT
+    weight[1] = -LIMIT
     weight[:, 0] = 127  # so that every scale is one
     linear = quantised(Projection(weight.astype(np.float32)))
-    activations = draw.integers(0, 256, (rows + 2, filled(width)), dtype=np.uint8)
-    activations[0] = 255 if OFFSET else LIMIT
+    values = draw.integers(-LIMIT, LIMIT + 1, (rows + 2, width))
+    values[0] = -LIMIT
     outputs = np.full((rows + 1) * filled(out), -1, np.float32)
     factors = (2.0 ** np.arange(rows)).astype(np.float32)
-    multiply(activations, factors, rows, linear, outputs)
-    expected = whole(activations[:rows, :width]) @ weight.T
+    multiply(in_rows(values), factors, rows, linear, outputs)
+    expected = values[:rows] @ weight.T
     found = outputs[: rows * filled(out)].reshape(rows, -1)
     assert (found[:, :out] == expected * factors[:, None]).all()
     assert (found[:, out:] == 0).all()
@@ -119,13 +121,14 @@ def test_a_product_is_scaled_and_biased() -> None:
     draw = np.random.default_rng(5)
     weight, bias = draw.normal(size=(70, 100)), draw.normal(size=70)
     linear = quantised(Projection(weight, bias))
-    activations = draw.integers(0, 256, (6, filled(100)), dtype=np.uint8)
+    values = draw.integers(-LIMIT, LIMIT + 1, (6, 100))
+    activations = in_rows(values)
     factors = draw.random(6, np.float32)
     found, plain = np.empty(6 * filled(70), np.float32), np.empty(6 * filled(70), np.float32)
     product(activations, factors, 6, linear, found)
     product_plain(activations, factors, 6, linear, plain)
     np.testing.assert_allclose(found, plain, rtol=1e-5, atol=1e-5)
-    real = whole(activations[:, :100]) * factors[:, None]
+    real = values * factors[:, None]
     expected = real @ rounded_weight(torch.from_numpy(weight)).numpy().T + bias
     np.testing.assert_allclose(found.reshape(6, -1)[:, :70], expected, rtol=1e-4, atol=1e-3)
 
@@ -133,7 +136,7 @@ def test_a_product_is_scaled_and_biased() -> None:
 def test_weights_have_a_scale_an_output_and_a_panel_a_projection() -> None:
     first, second = torch.randn(10, 20), torch.randn(70, 20) * 100
     linear = quantised(Projection(first.numpy(), np.ones(10)), Projection(second.numpy()))
-    assert linear.weight.shape == (1 + 2, PANEL // 4, PANEL, 4)
+    assert linear.weight.shape == (3 * PANEL // BLOCK, PANEL // 4, BLOCK, 4)
     found = linear.weight.transpose(0, 2, 1, 3).reshape(3 * PANEL, -1) * linear.scale[:, None]
     torch.testing.assert_close(torch.from_numpy(found[:10, :20]).float(), rounded_weight(first))
     torch.testing.assert_close(
@@ -151,8 +154,8 @@ def test_many_rows_are_quantised_as_few_are(dtype: type) -> None:
     linear = quantised(Projection(weight, bias))
     for row in (0, 3, QUANTISED_TOGETHER - 1, QUANTISED_TOGETHER, out - 1):
         alone = quantised(Projection(weight[row : row + 1], bias[row : row + 1]))
-        panel, place = divmod(row, PANEL)
-        assert (linear.weight[panel, :, place] == alone.weight[0, :, 0]).all()
+        block, place = divmod(row, BLOCK)
+        assert (linear.weight[block, :, place] == alone.weight[0, :, 0]).all()
         for name in ("start", "scale", "bias"):
             assert getattr(linear, name)[row] == getattr(alone, name)[0]
     assert linear.bias[3] == LOWEST

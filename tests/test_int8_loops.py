@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from int8_storage import stored
 from numba import njit
 
 from tformer.model.network.int8 import attention, elementwise, topk
 from tformer.model.network.int8.elementwise import Norm, Shape
-from tformer.model.network.int8.gemm import OFFSET
 from tformer.model.network.int8.simd.attention import put_halves
+from tformer.model.network.int8.simd.dot import DOT, LINE
 from tformer.model.network.int8.simd.elementwise import (
     deviation,
     gelu,
@@ -72,23 +73,25 @@ def rectify_loop(row, vectors):
 
 
 @njit
-def bytes_loop(row, out, vectors):
-    put_bytes(row, 1, np.float32(10.0), np.float32(128.5), out, 2, vectors)
+def bytes_loop(row, out, end, vectors):
+    put_bytes(row, 1, np.float32(10.0), np.float32(128.5), out, 2, end, vectors)
 
 
 @pytest.mark.parametrize("vectors", VECTORS)
 def test_rows_are_normalised_rectified_and_quantised(vectors: int) -> None:
     width = vectors * LANES
     row, weight, bias = drawn(width + 2), drawn(width), drawn(width + 2)
-    out, quantised = np.full(width + 6, GUARD), np.full(width + 4, 9, np.uint8)
+    out, quantised = np.full(width + 6, GUARD), np.full(DOT.row(width) + 4, 9, np.uint8)
     largest = normalise_loop(row, weight, bias, out, vectors)
     expected = (row[1:-1] - 0.5) * 2 * weight + bias[2:]
     np.testing.assert_allclose(out[3:-3], expected, rtol=1e-5, atol=1e-5)
     assert (out[:3] == GUARD).all() and (out[-3:] == GUARD).all()
     assert largest == abs(out[3:-3]).max()
-    bytes_loop(row, quantised, vectors)
-    whole = np.floor(row[1:-1].astype(float) * 10 + 128.5) - 128 + OFFSET
-    assert (quantised[2:-2] == whole.astype(int) % 256).all()
+    bytes_loop(row, quantised, len(quantised) - 2 - LINE, vectors)
+    whole = np.floor(row[1:-1].astype(float) * 10 + 128.5) - 128
+    wanted = stored(whole.astype(int)[None])[0]
+    used = len(wanted) - (LINE - 4) * (DOT.width - 1)
+    assert (quantised[2:-2][:used] == wanted[:used]).all()
     assert (quantised[:2] == 9).all() and (quantised[-2:] == 9).all()
     before = row.copy()
     assert rectify_loop(row, vectors) == max(0, before[1:-1].max())

@@ -33,6 +33,8 @@ DAMAGED = "the model computes no numbers (NaN): its weights are damaged"
 OFFSET = DOT.offset
 """Zero point that makes a quantised activation a uint8."""
 
+_SIGNS_APART = DOT.width == 2
+
 LIMIT = 127
 """Largest magnitude of a quantised number; -128 is not used, so that signs are alike."""
 
@@ -171,7 +173,7 @@ def _product_fast(activations, factors, rows, linear, outputs):
 @njit(inline="always")
 def _activation(row, number):
     """An activation as it is stored, without its offset taken away."""
-    if DOT.width == 2:
+    if _SIGNS_APART:
         place = number // QUAD * 2 * QUAD + number % QUAD
         return np.int32(row[place]) * np.int32(-1 if row[place + QUAD] else 1)
     x = np.int32(row[number])

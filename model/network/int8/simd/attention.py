@@ -119,7 +119,7 @@ def dots(queries: int) -> Any:
                 nothing = [FLOATS([0.0] * LANES)] * (len(queries_) * len(keys_))
                 return emit.sum_over(vectors, nothing, add)
 
-            together = max(1, SUMS // 4)
+            together = min(queries, SUMS)
             products: dict[tuple[int, int], Any] = {}
             for queries_ in blocks(queries, together):
                 for keys_ in blocks(keys, SUMS // len(queries_)):

@@ -239,9 +239,7 @@ def _put_with_signs_apart(emit: Emitter, numbers: Any, place: Any) -> Any:
     signs = builder.ashr(values, INTEGERS([31] * LANES))
     magnitudes = builder.sub(builder.xor(values, signs), signs)
     quads = ir.VectorType(WORD, LANES // QUAD)
-    parts = [
-        builder.bitcast(builder.trunc(part, BYTES), quads) for part in (magnitudes, signs)
-    ]
+    parts = [builder.bitcast(builder.trunc(part, BYTES), quads) for part in (magnitudes, signs)]
     count = LANES // QUAD
     order = [n + part for n in range(count) for part in (0, count)]
     emit.store(emit.pick(*parts, order), place)
