@@ -24,7 +24,7 @@ from tformer.model.network.int8.simd.emitter import (
 )
 
 PANEL = 4 * LANES
-"""What every width of a product is filled up to."""
+"""Multiple that every width of a product is filled up to."""
 
 ROWS = 4
 """Rows that are multiplied together."""
@@ -144,7 +144,7 @@ class _Tile:
         return emit.sum_over(count, starts, add)
 
     def _lines(self) -> Vectors:
-        """Where the activations of every row begin."""
+        """Addresses of the activations of every row."""
         emit, builder = self._emit, self._emit.builder
         depth = builder.mul(self._depth, LONG(DOT.width))
         length = builder.add(depth, LONG(DOT.row(0)))
@@ -158,7 +158,7 @@ class _Tile:
         return [emit.load(place, WORD) for place in places]
 
     def _places(self) -> Vectors:
-        """Where the weights of every vector of sums begin."""
+        """Addresses of the weights of every vector of sums."""
         emit, builder = self._emit, self._emit.builder
         panel, places = emit.at(5, BYTE), []
         for v in range(self._vectors):
