@@ -426,3 +426,18 @@ def test_an_idle_engine_has_nothing_to_do() -> None:
     engine = Engine(Eager(tiny_transformer(1)))
     assert engine.step() == []
     assert not engine.cancel(0)
+
+
+def test_terms_that_other_options_forbid_end_one_request_alone() -> None:
+    """A term that says a token twice, where no token may be said twice."""
+    transformer = tiny_transformer(1)
+    engine = Engine(Eager(transformer), beam_size=2)
+    options = DecodingOptions(beam_size=2, max_length=12, no_repeat_ngram_size=1)
+    impossible = engine.submit(Request((5, 6), options, required=(((7, 7),),)))
+    other = engine.submit(Request((5, 6, 8), replace(options, no_repeat_ngram_size=0)))
+    found = drain(engine)
+    assert found[impossible].hypotheses == ()
+    assert_same(
+        found[other],
+        alone(transformer, Request((5, 6, 8), replace(options, no_repeat_ngram_size=0))),
+    )

@@ -179,3 +179,9 @@ def test_what_is_said_anyway_changes_nothing(shipped: Translator) -> None:
     word = max(plain.text.split(), key=len).strip(".,?!")
     assert says(word, plain.text)
     assert translate(shipped, " ".join(SENTENCES[:2]), required_terms=(word,)) == [plain]
+
+
+def test_terms_that_other_options_forbid_are_reported(ignorant: Translator) -> None:
+    options = {"required_terms": ("Hund Hund", "alt"), "no_repeat_ngram_size": 1}
+    for translation in translate(ignorant, *SENTENCES[:3], **options):
+        assert WarningKind.TERM in map(kind_of, translation.warnings)

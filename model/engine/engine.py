@@ -82,7 +82,8 @@ class Finished:
     tag: Any
     """What ``submit`` was given."""
     hypotheses: tuple[FinishedHypothesis, ...]
-    """At least one and at most ``n_best``, the best first."""
+    """At least one and at most ``n_best``, the best first; none where other options, such as
+    ``no_repeat_ngram_size``, leave no way to say the required terms."""
     max_length: int
     """Most tokens a hypothesis could have; one that has so many had to end there."""
     memory: Any = field(default=None, compare=False, repr=False)
@@ -376,7 +377,7 @@ class Engine:
     def _answer(
         self, sentence: _Sentence, memory: Any, hypotheses: list[FinishedHypothesis]
     ) -> Finished:
-        if not hypotheses:
+        if not hypotheses and not sentence.request.required:
             raise ModelError("the model computes no probabilities (NaN): its weights are damaged")
         limit, options = self._target_limit(sentence.request), sentence.request.options
         best, others = hypotheses[: options.n_best], hypotheses[options.n_best :]

@@ -134,6 +134,8 @@ class Fidelity:
         is_free = options.sampling or len(attempts) < ATTEMPTS - 1
         names = () if is_free else self._names(source, required, options)
         answer = yield from search(Request(source.tokens, options, sentence.prefix, names))
+        if not answer.hypotheses:  # nothing says the names as the options want it
+            answer = yield from search(Request(source.tokens, options, sentence.prefix))
         return Result.of(answer, source)
 
     def _prepared(
