@@ -133,7 +133,7 @@ def test_a_text_cannot_command_the_terminal(tformer: Tformer) -> None:
         (["--kind", "encoder", "--layer", "1"], "layer must be between 0 and 0, not 1"),
         (["--beam-size", "0"], "beam_size must be between 1 and 64, not 0"),
         (["--json", "--png", "x.png"], "--json prints what --html and --png draw"),
-        (["-t", "fr"], "'fr' is unknown"),
+        (["-t", "fr"], "the language 'fr'; it has"),
     ],
 )
 def test_wrong_calls_are_refused(tformer: Tformer, options: list[str], message: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from fake_translator import FakeTranslator, Tformer
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from tformer.cli import console
@@ -37,6 +37,7 @@ def test_the_line_contract(tformer: Tformer) -> None:
 @given(data=st.binary(max_size=50) | st.text("a\r\n\x85\u2028", max_size=50).map(str.encode))
 def test_as_many_lines_out_as_in(tformer: Tformer, data: bytes) -> None:
     result = tformer("translate", "-t", "de", stdin=data)
+    assume("is no text" not in result.err)  # the beginning of a ZIP, say: refused
     assert result.status == 0
     assert result.out.count("\n") == data.count(b"\n")
 
@@ -122,6 +123,7 @@ def test_json_is_one_object_a_line(tformer: Tformer) -> None:
         "warning_kinds": ["cut"],
         "terms": [],
         "matches": [],
+        "recalled": [],
     }
 
 

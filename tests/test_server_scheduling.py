@@ -220,7 +220,7 @@ def test_a_step_that_fails_is_an_error_for_those_in_it_only(
             with monkeypatch.context() as patch:
                 patch.setattr(
                     translator.network.transformer,
-                    "decode",
+                    "project",
                     lambda *_: torch.full((2, 330), torch.nan),
                 )
                 with pytest.raises(ModelError):

@@ -65,16 +65,21 @@ def read_prompt(messages: Any, backend: Backend, target: str = "") -> Prompt:
     languages = _LanguageNames(backend)
     for instruction in (text for role, text in said if role in ("system", "developer")):
         if found := languages.read(instruction):
+            repeated = _from_user(text, languages)
+            if repeated and repeated.target == found[0]:
+                return repeated
             return Prompt(_content(text), *found)
-    return _from_user(text, languages)
+    if prompt := _from_user(text, languages):
+        return prompt
+    raise UsageError(ONLY_TRANSLATES)
 
 
-def _from_user(text: str, languages: _LanguageNames) -> Prompt:
-    """The instruction and the text of one message."""
+def _from_user(text: str, languages: _LanguageNames) -> Prompt | None:
+    """The instruction and the text of one message; None if it begins with no instruction."""
     match = _HEAD.match(text.lstrip())
     if match and (found := languages.read(match["head"])):
         return Prompt(_content(text.lstrip()[match.end() :]), *found)
-    raise UsageError(ONLY_TRANSLATES)
+    return None
 
 
 def _content(text: str) -> str:

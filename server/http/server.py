@@ -141,7 +141,7 @@ class HttpServer:
         assert server
         if len(server.connections) >= self._shared.limits.max_connections:
             return _Refusing()
-        return _Connection(
+        return _HttpConnection(
             server,
             loop=asyncio.get_running_loop(),
             access_log=None,
@@ -179,7 +179,7 @@ class HttpServer:
         return application
 
 
-class _Connection(web.RequestHandler):
+class _HttpConnection(web.RequestHandler):
     """A connection whose errors say nothing of what was sent."""
 
     __slots__ = ()
