@@ -57,11 +57,18 @@ def shipped_models() -> list[str]:
 
 
 def models_folder() -> Path:
-    """Folder of installed models; ``TFORMER_MODELS`` names another."""
+    """Folder of installed models; ``TFORMER_MODELS`` names another.
+
+    A user without a home, as one that the system does not know, has one among the temporary files.
+    """
     if named := os.environ.get("TFORMER_MODELS"):
         return Path(named)
-    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(data) / "tformer" / "models"
+    if data := os.environ.get("XDG_DATA_HOME"):
+        return Path(data) / "tformer" / "models"
+    try:
+        return Path.home() / ".local" / "share" / "tformer" / "models"
+    except RuntimeError:
+        return Path(os.environ.get("TMPDIR") or "/tmp") / f"tformer-{os.getuid()}" / "models"
 
 
 def installed_models() -> list[str]:
