@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from serving import make_model
 
+from tformer.model.checkpoint.layout import installed_models, models_folder
 from tformer.model.files import lock, replacing, replacing_directory, sha256_of
 
 WITHOUT_POSIX = """
@@ -81,3 +82,11 @@ def test_a_file_is_translated_where_modules_of_posix_are_missing(tmp_path: Path)
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out.txt").read_bytes().count(b"\n") == 1
+
+
+def test_a_user_without_a_home_has_no_installed_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("TFORMER_MODELS", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", lambda: (_ for _ in ()).throw(RuntimeError("no home")))
+    assert not models_folder().exists()
+    assert installed_models() == []

@@ -59,7 +59,8 @@ def shipped_models() -> list[str]:
 def models_folder() -> Path:
     """Folder of installed models; ``TFORMER_MODELS`` names another.
 
-    A user without a home, as one that the system does not know, has one among the temporary files.
+    A user without a home, as one that the system does not know, has none: the folder returned does
+    not exist, and a common one for temporary files would be anybody's to fill.
     """
     if named := os.environ.get("TFORMER_MODELS"):
         return Path(named)
@@ -68,7 +69,7 @@ def models_folder() -> Path:
     try:
         return Path.home() / ".local" / "share" / "tformer" / "models"
     except RuntimeError:
-        return Path(os.environ.get("TMPDIR") or "/tmp") / f"tformer-{os.getuid()}" / "models"
+        return Path(os.sep) / "nonexistent" / "tformer" / "models"
 
 
 def installed_models() -> list[str]:
