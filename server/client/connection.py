@@ -115,4 +115,4 @@ def _places(server: str) -> list[str]:
         known = socket.getaddrinfo(host, port, socket.AF_INET, socket.SOCK_STREAM)
     except OSError:
         return []
-    return [f"{place[4][0]!s}:{place[4][1]}" for place in known]
+    return [":".join(map(str, address[:2])) for *_, address in known]

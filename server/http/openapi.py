@@ -129,12 +129,12 @@ class Openapi:
         }
         return {"$ref": "#/components/schemas/Error"}
 
-    def _reference(self, described: Descriptor | EnumDescriptor) -> dict[str, Any]:
+    def _reference(self, described: Any) -> dict[str, Any]:
         name = described.name
         if name not in self._schemas:
             self._schemas[name] = {}  # a message may contain itself
             make = self._enum if isinstance(described, EnumDescriptor) else self._message
-            self._schemas[name] = make(described)  # type: ignore[operator]
+            self._schemas[name] = make(described)
         return {"$ref": f"#/components/schemas/{name}"}
 
     def _enum(self, described: EnumDescriptor) -> dict[str, Any]:

@@ -144,7 +144,7 @@ class HttpServer:
         return _HttpConnection(
             server,
             loop=asyncio.get_running_loop(),
-            access_log=None,
+            access_log=None,  # type: ignore[arg-type]
             keepalive_timeout=IDLE,
             lingering_time=LINGERING,
         )

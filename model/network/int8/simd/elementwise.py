@@ -239,8 +239,10 @@ def _put_with_signs_apart(emit: Emitter, numbers: Any, place: Any) -> Any:
     signs = builder.ashr(values, INTEGERS([31] * LANES))
     magnitudes = builder.sub(builder.xor(values, signs), signs)
     quads = ir.VectorType(WORD, LANES // QUAD)
-    parts = [builder.bitcast(builder.trunc(part, BYTES), quads) for part in (magnitudes, signs)]
+    one, other = (
+        builder.bitcast(builder.trunc(part, BYTES), quads) for part in (magnitudes, signs)
+    )
     count = LANES // QUAD
     order = [n + part for n in range(count) for part in (0, count)]
-    emit.store(emit.pick(*parts, order), place)
+    emit.store(emit.pick(one, other, order), place)
     return builder.and_(magnitudes, signs)
