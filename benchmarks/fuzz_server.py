@@ -85,6 +85,15 @@ WILD_TEXTS = [
 
 WILD_NUMBERS = [0, 1, -1, 2, 5, 63, 64, 65, 4095, 4096, 4097, 10**6, 2**31 - 1, -(2**31)]
 
+FILES = [
+    b"",
+    b"A dog.",
+    b"# Title\n\nA dog.",
+    b"<p>A dog.</p>",
+    b'{"a": "A dog."}',
+    b"PK\x03\x04",
+    b"\xff\x00",
+]
 WILD_DOUBLES = [
     0.0, -0.0, 1.0, -1.0, 1e-300, 5e-324, 1e-3, 0.999999999999, 10.0, 100.0, 101.0, 1e18, 1e308,
     float("nan"), float("inf"), -float("inf"),
@@ -105,6 +114,13 @@ class Draw:
         for each in descriptor.fields:
             if self.random.random() < self._presence(each):
                 self._fill(message, each)
+        return message
+
+    def part(self, descriptor: Descriptor, *, is_first: bool) -> Any:
+        """Message of a stream: the configuration first, then items or chunks."""
+        message = GetMessageClass(descriptor)()
+        fields = [each for each in descriptor.fields if (each.name == "config") == is_first]
+        self._fill(message, self.random.choice(fields))
         return message
 
     def damaged(self, message: Message) -> bytes:
@@ -134,6 +150,8 @@ class Draw:
             setattr(message, each.name, self._value(each))
 
     def _value(self, each: FieldDescriptor) -> Any:
+        if each.type == FieldDescriptor.TYPE_BYTES:
+            return self.random.choice(FILES)
         plausible = PLAUSIBLE.get(each.name)
         if self.random.random() >= self._wildness:
             if plausible:
@@ -245,10 +263,7 @@ class Attack:
         for index in range(number):
             message = draw.message(method.input_type)
             if method.client_streaming and draw.random.random() < 0.9:
-                part = "item" if index else "config"
-                (descriptor,) = [f for f in method.input_type.fields if f.name == part]
-                message = GetMessageClass(method.input_type)()
-                getattr(message, part).CopyFrom(draw.message(descriptor.message_type))
+                message = draw.part(method.input_type, is_first=not index)
             damaged = draw.random.random() < 0.05
             yield draw.damaged(message) if damaged else message.SerializeToString()
 
