@@ -81,7 +81,7 @@ def level() -> Level:
 def has_fast_int8() -> bool:
     """Return whether int8 is the fastest arithmetic of the processor: every level with vectors.
 
-    Measured by ``tformer bench`` at each level of x86; of Arm it is assumed.
+    Measured by ``tformer bench`` with AVX-512 VNNI; of other levels it is assumed.
     """
     return level().products != "none"
 
