@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -224,3 +226,19 @@ def test_a_sentence_can_be_cancelled_in_its_second_look(translator: Translator) 
     work.cancel(sentence for draft in drafts for sentence in draft.sentences)
     assert not work.busy
     assert work.num_running == 0
+
+
+def test_decoding_again_loads_no_torch() -> None:
+    """It took longer to load than the sentences of a page take to translate."""
+    program = (
+        "import sys\n"
+        "from tformer.model import DecodingOptions, Translator\n"
+        "from tformer.model.passes import guard\n"
+        "options = guard.retry(DecodingOptions(beam_size=1))\n"
+        "translator = Translator.load('en-de', device='cpu', dtype='int8', threads=1)\n"
+        "print(*(each.text for each in translator.translate(['A dog runs.'], options=options)))\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.strip()

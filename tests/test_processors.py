@@ -6,9 +6,11 @@ import pytest
 import torch
 
 from tformer.model.options import DecodingOptions
-from tformer.model.search.logits_processors import Changed, recommended, repetitions
+from tformer.model.search.candidates import Continuations
+from tformer.model.search.logits_processors import Changed, recommended
 from tformer.model.search.request import Request
 from tformer.model.search.scores import LogProbs
+from tformer.model.search.special_state import repetitions
 
 
 @pytest.mark.parametrize(
@@ -53,3 +55,17 @@ def test_only_the_given_rows_change() -> None:
     log_probs, tokens = scores.best(4)
     assert torch.allclose(log_probs, expected.topk(4).values)
     assert torch.equal(tokens, expected.topk(4).indices)
+
+
+def test_banned_tokens_come_behind_all_others() -> None:
+    logits = torch.randn(3, 40, generator=torch.Generator().manual_seed(3))
+    banned = {0: [int(logits[0].argmax()), 5], 2: [7]}
+    expected = LogProbs(logits).all()
+    for row, tokens in banned.items():
+        expected[row, tokens] = -torch.inf
+    found = Continuations(LogProbs(logits), 4 + 2, [5, 7])
+    found.ban(banned)
+    assert torch.equal(torch.from_numpy(found.best[:, :4]), expected.topk(4).values)
+    assert torch.equal(torch.from_numpy(found.tokens[:, :4]), expected.topk(4).indices)
+    assert found.of(5).tolist() == expected[:, 5].tolist()
+    assert found.of(7).tolist() == expected[:, 7].tolist()

@@ -53,7 +53,13 @@ from tformer.model.search.hypotheses import (
     new_sentence,
 )
 from tformer.model.search.request import Request
-from tformer.model.search.special_state import SpecialState, changes, num_first, wishes_of
+from tformer.model.search.special_state import (
+    SpecialState,
+    changes,
+    num_first,
+    only_bans,
+    wishes_of,
+)
 
 if TYPE_CHECKING:  # a network that computes on the host needs no torch
     from torch import Tensor
@@ -243,7 +249,10 @@ class Beam:
         )
         special = {index: wishes for index, wishes in enumerate(self._wishes) if wishes}
         self._special = special
-        self._changing = [i for i, wishes in special.items() if changes(wishes.request)]
+        self._banning = [i for i, wishes in special.items() if only_bans(wishes.request)]
+        self._changing = [
+            i for i, wishes in special.items() if i not in self._banning and changes(wishes.request)
+        ]
         self._sampling = [i for i, wishes in special.items() if wishes.request.options.sampling]
         self._covering = [
             i for i, wishes in special.items() if wishes.request.options.coverage_penalty
@@ -263,8 +272,11 @@ class Beam:
         named = {token for index in choosing for token in self._special[index].named}
         if self._limited:
             named.add(self.eos_id)
+        banned = self._banned()
         width = 2 * self.beam_size + 1 if choosing else self._width()
+        width += max(map(len, banned.values()), default=0)
         following = Continuations(scores, width, named, drawn, attention)
+        following.ban(banned)
         if following.attention is not None:
             self._attend(following.attention)
         ends = following.of(self.eos_id) if self._limited else following.best[:0, 0]
@@ -280,6 +292,16 @@ class Beam:
 
         rows = self._rows(self._changing)
         return changed(scores, rows, [self._special[index] for index in self._changing])
+
+    def _banned(self) -> dict[int, list[int]]:
+        """Tokens that must not follow, by row, of sentences that ask for no more than that."""
+        by_sentence = [(index, self._special[index].banned) for index in self._banning]
+        return {
+            index * self.beam_size + place: tokens
+            for index, hypotheses in by_sentence
+            for place, tokens in enumerate(hypotheses)
+            if tokens
+        }
 
     def _draw(self, scores: Scores) -> Drawn:
         """A token for every running hypothesis of the sentences that are sampled."""

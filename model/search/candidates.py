@@ -7,7 +7,7 @@ numbers of a step are gone through by one function that Numba compiles.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -91,6 +91,16 @@ class Continuations:
     def of(self, token: int) -> NDArray[Any]:
         """The log-probability in every row of a token that was named, (R,)."""
         return self._named[token]
+
+    def ban(self, banned: Mapping[int, Sequence[int]]) -> None:
+        """Make tokens impossible in some rows; among the best they come behind all others."""
+        for row, tokens in banned.items():
+            is_banned = np.isin(self.tokens[row], tokens)
+            order = np.argsort(is_banned, kind="stable")
+            self.best[row] = np.where(is_banned, -np.inf, self.best[row])[order]
+            self.tokens[row] = self.tokens[row][order]
+            for token in self._named.keys() & set(tokens):
+                self._named[token][row] = -np.inf
 
 
 def _read(wanted: Sequence[Any]) -> list[NDArray[Any]]:

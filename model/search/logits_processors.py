@@ -15,7 +15,7 @@ from torch import Tensor
 from tformer.model.hardware.device import on_device
 from tformer.model.search.request import Request
 from tformer.model.search.scores import Array, Scores, largest, rows_of
-from tformer.model.search.special_state import SpecialState
+from tformer.model.search.special_state import SpecialState, repetitions
 
 Tokens = tuple[int, ...]
 
@@ -81,15 +81,6 @@ def change(log_probs: Tensor, sentence: SpecialState) -> None:
             row += math.log1p(-options.prefix_bias)
             bias = row.new_full((), math.log(options.prefix_bias))
             row[token] = torch.logaddexp(row[token], bias)
-
-
-def repetitions(said: Tokens, size: int) -> list[int]:
-    """Tokens with which the last ``size`` tokens would have been said before; size 0 is none."""
-    if not 0 < size <= len(said):
-        return []
-    last = said[len(said) - size + 1 :]
-    starts = range(len(said) - size + 1)
-    return sorted({said[i + size - 1] for i in starts if said[i : i + size - 1] == last})
 
 
 def recommended(said: Tokens, request: Request) -> int | None:

@@ -36,6 +36,25 @@ def changes(request: Request) -> bool:
     )
 
 
+def only_bans(request: Request) -> bool:
+    """Return whether a request rules out tokens and leaves every other probability as it is.
+
+    Then the best continuations but for those are sought, and no probability is written down.
+    """
+    options = request.options
+    changed = options.repetition_penalty != 1 or (options.prefix_bias and request.prefix)
+    return bool(options.no_repeat_ngram_size and not options.sampling and not changed)
+
+
+def repetitions(said: Tokens, size: int) -> list[int]:
+    """Tokens with which the last ``size`` tokens would have been said before; size 0 is none."""
+    if not 0 < size <= len(said):
+        return []
+    last = said[len(said) - size + 1 :]
+    starts = range(len(said) - size + 1)
+    return sorted({said[i + size - 1] for i in starts if said[i : i + size - 1] == last})
+
+
 def num_first(options: DecodingOptions) -> int:
     """Hypotheses with which a sentence begins."""
     return options.beam_size if options.sampling else 1
@@ -77,6 +96,12 @@ class SpecialState:
     def forces_prefix(self) -> bool:
         """True if the next token is one of the prefix."""
         return not self.request.options.prefix_bias and self.step < len(self.request.prefix)
+
+    @property
+    def banned(self) -> list[list[int]]:
+        """Tokens that must not follow, of every running hypothesis; none within a prefix."""
+        size = 0 if self.forces_prefix else self.request.options.no_repeat_ngram_size
+        return [repetitions(said, size) for said in self.said]
 
     @property
     def named(self) -> set[int]:
