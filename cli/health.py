@@ -10,9 +10,6 @@ from typer import Argument, Option
 
 DEFAULT = "127.0.0.1:50051"
 
-EVERYWHERE = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]", "": "127.0.0.1"}
-"""Hosts that listen at all addresses, and the one at which this machine reaches them."""
-
 
 def health(
     address: Annotated[
@@ -43,14 +40,12 @@ def health(
 
     Exit status 0 if it does, else 8. Needs no token.
     """
+    from tformer.server.access.address import Address
     from tformer.server.client.health import check_health
+    from tformer.server.reach import reachable
 
-    target = reachable(address or os.environ.get("TFORMER_SERVE_LISTEN") or DEFAULT)
-    check_health(target, service=service, timeout=timeout, ca=server_ca, name=server_name)
+    listens = Address.parse(address or os.environ.get("TFORMER_SERVE_LISTEN") or DEFAULT)
+    check_health(
+        str(reachable(listens)), service=service, timeout=timeout, ca=server_ca, name=server_name
+    )
     print("SERVING")
-
-
-def reachable(address: str) -> str:
-    """The address at which this machine reaches a server that listens at one."""
-    host, colon, port = address.rpartition(":")
-    return address if address.startswith("unix:") else f"{EVERYWHERE.get(host, host)}{colon}{port}"

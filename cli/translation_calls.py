@@ -19,6 +19,7 @@ from tformer.cli.report import FileOutcome, JobSummary, Report
 from tformer.cli.settings import Setup
 from tformer.cli.side_outputs import Evidence
 from tformer.cli.stats import Tally
+from tformer.dataset.formats import needs_column
 from tformer.documents.jobs.journal import Earlier
 from tformer.documents.jobs.tree import JobFile, Plan, is_pattern, plan_in_place, plan_tree
 from tformer.documents.registry import PACKAGES, SUFFIXES, is_no_text, open_document
@@ -29,11 +30,6 @@ BILINGUAL = frozenset({"po", "xliff", "tmx", "tsv", "xcstrings"})
 
 NO_LINES = frozenset({".csv", ".xls", ".xlsx", ".ods"})
 """Endings of tables, which are lines only if somebody says so."""
-
-NEEDS_COLUMN = frozenset(
-    {".parquet", ".pq", ".arrow", ".feather", ".ipc", ".jsonl", ".ndjson", ".zst"}
-)
-"""Endings of datasets."""
 
 FOR_LINES = "--n-best, --target-prefix, --require, --alignments and --scores"
 
@@ -86,7 +82,7 @@ class TranslationCall:
         for path, name in zip(self.files, self._formats, strict=True):
             if name != LINES:
                 continue
-            if self.format is None and NEEDS_COLUMN & {end.lower() for end in path.suffixes[-2:]}:
+            if self.format is None and needs_column(path):
                 raise InputError(
                     f"{path}: is a dataset: name the columns to translate with --column, or add "
                     f"--format {LINES} if it is one text a line"

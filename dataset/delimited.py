@@ -14,7 +14,8 @@ from tformer.dataset.arrow_blocks import value_of
 from tformer.dataset.blocks import Cells, CellTranslation, Results, RowBlock
 from tformer.dataset.columns import Column, Extra, refuse_taken
 from tformer.dataset.dialects import TableDialect, guessed
-from tformer.dataset.text_files import format_suffix, grouped, is_plain, opened
+from tformer.dataset.formats import format_suffix
+from tformer.dataset.text_files import grouped, is_plain, opened
 from tformer.model.errors import InputError
 
 _MARK = "\ufeff"

@@ -18,9 +18,10 @@ import yaml
 from tformer.dataset import nested
 from tformer.dataset.arrow_blocks import checked_schema, feature_of, with_features
 from tformer.dataset.columns import Column
+from tformer.dataset.formats import ARROW, PARQUET
 from tformer.dataset.ipc import IpcShard
 from tformer.dataset.parquet import ParquetShard
-from tformer.dataset.readers import ARROW, PARQUET, open_shard
+from tformer.dataset.readers import open_shard
 from tformer.dataset.shards import ShardFile
 from tformer.model.errors import OutputError
 

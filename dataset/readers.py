@@ -7,23 +7,18 @@ from pathlib import Path
 from tformer.dataset.blocks import Shard
 from tformer.dataset.delimited import DelimitedShard
 from tformer.dataset.dialects import TableDialect
+from tformer.dataset.formats import (
+    ARROW,
+    FORMATS,
+    JSON_LINES,
+    PARQUET,
+    TABLES,
+    format_suffix,
+)
 from tformer.dataset.ipc import IpcShard
 from tformer.dataset.jsonl import JsonlShard
 from tformer.dataset.parquet import ParquetShard
-from tformer.dataset.text_files import format_suffix
 from tformer.model.errors import InputError
-
-TABLES = frozenset({".csv", ".tsv", ".tab"})
-JSON_LINES = frozenset({".jsonl", ".ndjson", ".json"})
-PARQUET = frozenset({".parquet", ".pq"})
-ARROW = frozenset({".arrow", ".feather", ".ipc"})
-
-FORMATS = "Parquet, Arrow, Feather, JSON Lines (.gz, .zst), CSV and TSV (.gz, .zst)"
-
-
-def is_dataset(path: Path) -> bool:
-    """Return whether a file is one of a dataset, by its name."""
-    return format_suffix(path) in TABLES | JSON_LINES | PARQUET | ARROW
 
 
 def open_shard(path: Path, dialect: TableDialect | None = None) -> Shard:

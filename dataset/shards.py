@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tformer.dataset.readers import FORMATS, is_dataset
-from tformer.dataset.text_files import format_suffix
+from tformer.dataset.formats import FORMATS, format_suffix, is_dataset
 from tformer.model.errors import InputError, UsageError
 
 DESCRIPTIONS = frozenset(

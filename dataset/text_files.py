@@ -11,20 +11,10 @@ from typing import Any, BinaryIO, TypeVar, cast
 
 from tformer.dataset.arrow_library import arrow
 from tformer.dataset.blocks import BLOCK_BYTES, BLOCK_ROWS
+from tformer.dataset.formats import COMPRESSED
 from tformer.model.errors import InputError
 
-COMPRESSED = frozenset({".gz", ".zst"})
-"""Endings of compressed files, behind that of their format."""
-
 _Row = TypeVar("_Row")
-
-
-def format_suffix(path: Path) -> str:
-    """Ending of a file's name that tells its format: `.jsonl` of `a.jsonl.gz`."""
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    if len(suffixes) > 1 and suffixes[-1] in COMPRESSED:
-        return suffixes[-2]
-    return suffixes[-1] if suffixes else ""
 
 
 @contextmanager

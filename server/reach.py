@@ -23,21 +23,21 @@ def commands_for(
     token = "TFORMER_TOKEN=TOKEN " if tokens else ""
     ca = " --server-ca CA.pem" if tls else ""
     found = [
-        f"echo Hello | {token}tformer translate --server {_here(address)}{ca} -t {target}",
-        f"tformer health {_here(address)}{ca}",
+        f"echo Hello | {token}tformer translate --server {reachable(address)}{ca} -t {target}",
+        f"tformer health {reachable(address)}{ca}",
     ]
     if http is not None:
+        place = reachable(http)
         scheme = "https" if tls else "http"
         key = " -d api_key=TOKEN" if tokens else ""
         found.append(
-            f"curl {scheme}://{_here(http)}/translate -d q=Hello -d source=auto -d target={target}"
-            f"{key}"
+            f"curl {scheme}://{place}/translate -d q=Hello -d source=auto -d target={target}{key}"
         )
     return found
 
 
-def _here(address: Address) -> Address:
-    """The address at which this machine reaches a server that listens at one."""
+def reachable(address: Address) -> Address:
+    """Return the address at which this machine reaches a server that listens at one."""
     if address.path is not None:
         return address
     return Address(EVERYWHERE.get(address.host, address.host), address.port)

@@ -6,7 +6,7 @@ As a program it is `tformer` with this translator in the place of the real one:
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tformer.cli import loading, main
 from tformer.model.errors import ModelError
@@ -79,6 +79,22 @@ class FakeTranslator:
 def install(translator: FakeTranslator) -> None:
     """Let every command of this process use the fake."""
     loading.load_translator = lambda model, device: translator  # type: ignore[assignment,return-value]
+
+
+class MortalTranslator(FakeTranslator):
+    """Dies when it has answered so many texts, and keeps those that it has."""
+
+    def __init__(self, lives: int = 10**9) -> None:
+        super().__init__()
+        self.lives = lives
+        self.answered: list[str] = []
+
+    def translate(self, texts: Iterable[str], **settings: Any) -> Iterator[Translation]:
+        for text in texts:
+            if len(self.answered) >= self.lives:
+                raise KeyboardInterrupt
+            self.answered.append(text)
+            yield from super().translate([text], **settings)
 
 
 if __name__ == "__main__":

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browsers import needs_browser, start_browser
 from tiny import tiny_transformer
 
 from tformer.cli.attention_views.choice import HeadChoice
@@ -20,26 +20,7 @@ from tformer.model.pipeline.torch_scorer import PlainAligner
 from tformer.model.pipeline.translator import Translator
 from tformer.model.vocabulary.sentencepiece import Vocabulary
 
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
-DRIVER = shutil.which("chromedriver")
-
-pytestmark = pytest.mark.skipif(
-    not (BROWSER and DRIVER),
-    reason="needs a browser: apt-get install chromium chromium-driver",
-)
-
-ARGUMENTS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--window-size=1300,1600",
-    "--force-color-profile=srgb",
-)
+pytestmark = needs_browser
 
 TEXT = "A dog runs on the beach."
 
@@ -48,15 +29,7 @@ HOSTILE = '</script><img src=x onerror="hacked=1"><b>dog</b> \u202e א'
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    webdriver = pytest.importorskip("selenium.webdriver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER
-    for argument in ARGUMENTS:
-        options.add_argument(argument)
-    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('browser')}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    service = webdriver.ChromeService(executable_path=DRIVER)
-    driver = webdriver.Chrome(options=options, service=service)
+    driver = start_browser(tmp_path_factory.mktemp("browser"), "--window-size=1300,1600")
     yield driver
     driver.quit()
 

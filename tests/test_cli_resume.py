@@ -6,13 +6,13 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import polib
 import pytest
-from fake_translator import FakeTranslator, Tformer
+from fake_translator import MortalTranslator, Tformer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -21,7 +21,6 @@ from tformer.cli.exits import ExitStatus
 from tformer.documents.jobs.journal import Earlier, Journal, journal_path, part_path
 from tformer.documents.jobs.manifest import Manifest
 from tformer.model.errors import ModelError, OutputError
-from tformer.model.translation import Translation
 
 # With literals that the fake loses, so that there are fragments.
 MESSAGES = ["One", "Two %s three", "Four", "See `code` here", "split", "Five {name} six", "One."]
@@ -29,22 +28,6 @@ MESSAGES = ["One", "Two %s three", "Four", "See `code` here", "split", "Five {na
 
 def po(messages: Iterable[str]) -> str:
     return "".join(f'msgid "{message}"\nmsgstr ""\n\n' for message in messages)
-
-
-class Mortal(FakeTranslator):
-    """Dies when it has answered so many texts."""
-
-    def __init__(self, lives: int = 10**9) -> None:
-        super().__init__()
-        self.lives = lives
-        self.answered: list[str] = []
-
-    def translate(self, texts: Iterable[str], **settings: Any) -> Iterator[Translation]:
-        for text in texts:
-            if len(self.answered) >= self.lives:
-                raise KeyboardInterrupt
-            self.answered.append(text)
-            yield from super().translate([text], **settings)
 
 
 @pytest.fixture
@@ -55,7 +38,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def run(tformer: Tformer, lives: int, *arguments: object) -> tuple[int, list[str], str]:
     """The status, what the translator answered, and what was said."""
-    translator = Mortal(lives)
+    translator = MortalTranslator(lives)
     loading.load_translator = lambda model, place: translator  # type: ignore[assignment,return-value]
     result = tformer("translate", "-t", "de", *arguments)
     return result.status, translator.answered, result.err

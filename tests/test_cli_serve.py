@@ -12,8 +12,10 @@ from serving import make_model, serving
 from typer.main import get_command
 
 from tformer.cli.app import app
-from tformer.cli.health import health, reachable
+from tformer.cli.health import health
 from tformer.model.errors import InputError, ServerError, TformerError, UsageError
+from tformer.server.access.address import Address
+from tformer.server.reach import reachable
 from tformer.server.systemd import ServiceManager
 
 
@@ -82,7 +84,8 @@ def test_the_health_of_a_server(tmp_path: Path, capsys: pytest.CaptureFixture[st
             health(running.address, service="tformer.v1.TranslationService/other")
     with pytest.raises(ServerError, match="UNAVAILABLE"):
         health(running.address, timeout=2)
-    assert reachable("[::]:5") == "[::1]:5" and reachable("unix:/x") == "unix:/x"
+    for listens, target in (("[::]:5", "[::1]:5"), ("unix:/x", "unix:/x"), ("h:5", "h:5")):
+        assert str(reachable(Address.parse(listens))) == target
 
 
 def test_a_service_manager_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,12 +4,11 @@ import csv
 import gzip
 import io
 import json
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_translator import FakeTranslator, Tformer
+from fake_translator import MortalTranslator, Tformer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -19,31 +18,14 @@ from tformer.dataset import blocks
 from tformer.dataset.conditions import parse_condition
 from tformer.dataset.spool import spool_path
 from tformer.model.errors import UsageError
-from tformer.model.translation import Translation
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
 
 
-class Counting(FakeTranslator):
-    """Dies after so many texts, and counts them."""
-
-    def __init__(self, lives: int = 10**9) -> None:
-        super().__init__()
-        self.lives = lives
-        self.answered: list[str] = []
-
-    def translate(self, texts: Iterable[str], **settings: Any) -> Iterator[Translation]:
-        for text in texts:
-            if len(self.answered) >= self.lives:
-                raise KeyboardInterrupt
-            self.answered.append(text)
-            yield from super().translate([text], **settings)
-
-
 @pytest.fixture
-def counting(monkeypatch: pytest.MonkeyPatch) -> Counting:
-    fake = Counting()
+def counting(monkeypatch: pytest.MonkeyPatch) -> MortalTranslator:
+    fake = MortalTranslator()
     monkeypatch.setattr(loading, "load_translator", lambda model, place: fake)
     return fake
 
@@ -86,7 +68,7 @@ def shouted(text: str | None) -> str | None:
 
 
 def test_parquet_keeps_schema_compression_row_groups_and_other_columns(
-    here: Path, tformer: Tformer, counting: Counting
+    here: Path, tformer: Tformer, counting: MortalTranslator
 ) -> None:
     table = table_of(TEXTS)
     codecs = {"id": "gzip", "text": "zstd", "code": "none", "deep.x.list.element": "snappy",
@@ -126,7 +108,7 @@ def test_parquet_keeps_schema_compression_row_groups_and_other_columns(
 
 
 def test_a_column_is_replaced_where_its_name_is_the_pattern(
-    here: Path, tformer: Tformer, counting: Counting
+    here: Path, tformer: Tformer, counting: MortalTranslator
 ) -> None:
     table = table_of(TEXTS)
     pq.write_table(table, "a.parquet")
@@ -141,7 +123,7 @@ def test_a_column_is_replaced_where_its_name_is_the_pattern(
 @pytest.mark.parametrize("kind", ["file", "stream"])
 @pytest.mark.parametrize("codec", [None, "lz4", "zstd"])
 def test_arrow_files_and_streams_keep_their_batches_and_compression(
-    here: Path, tformer: Tformer, counting: Counting, kind: str, codec: str | None
+    here: Path, tformer: Tformer, counting: MortalTranslator, kind: str, codec: str | None
 ) -> None:
     table = table_of(TEXTS * 9).drop_columns("code")
     options = pa.ipc.IpcWriteOptions(compression=codec)
@@ -172,7 +154,7 @@ LINES = [
 
 @pytest.mark.parametrize("suffix", ["", ".gz", ".zst"])
 def test_json_lines_stay_as_they_are_written(
-    here: Path, tformer: Tformer, counting: Counting, suffix: str
+    here: Path, tformer: Tformer, counting: MortalTranslator, suffix: str
 ) -> None:
     data = "\r\n".join(LINES).encode()
     packed = {"": bytes, ".gz": gzip.compress, ".zst": lambda d: bytes(pa.compress(d, "zstd"))}
@@ -201,7 +183,7 @@ def test_json_lines_stay_as_they_are_written(
 
 
 def test_csv_keeps_rows_as_they_are_written(
-    here: Path, tformer: Tformer, counting: Counting
+    here: Path, tformer: Tformer, counting: MortalTranslator
 ) -> None:
     Path("a.csv").write_bytes(
         b'\xef\xbb\xbfid;"text";n\r\n1;"one, ""two""";+1.0\r\n2;;x\r\n\r\n3;"split\r\nhere";'
@@ -219,7 +201,7 @@ def test_csv_keeps_rows_as_they_are_written(
     assert Path("b.tsv").read_bytes() == b'"one\tsplit\tSPLIT\n'
 
 
-def test_markup_in_cells_stays(here: Path, tformer: Tformer, counting: Counting) -> None:
+def test_markup_in_cells_stays(here: Path, tformer: Tformer, counting: MortalTranslator) -> None:
     texts = ["# One\n\n`code` *two*\n", None, "plain", "# One\n\n`code` *two*\n"]
     pq.write_table(pa.table({"text": texts}), "a.parquet")
     result = tformer("translate", "a.parquet", "--column", "text", "-t", "de", "-o", "b.parquet",
@@ -257,8 +239,8 @@ def test_a_killed_job_goes_on_and_every_row_is_there_once(
         with source.open("w", newline="") as stream:
             csv.writer(stream).writerows([["text", "i"], *([t, i] for i, t in enumerate(texts))])
 
-    def run(output: Path, lives: int) -> tuple[int, Counting]:
-        fake = Counting(lives)
+    def run(output: Path, lives: int) -> tuple[int, MortalTranslator]:
+        fake = MortalTranslator(lives)
         monkeypatch.setattr(loading, "load_translator", lambda model, place: fake)
         result = tformer("translate", source, "--column", "text", "-t", "de", "--resume",
                          "-o", output)  # fmt: skip
@@ -279,7 +261,7 @@ def test_a_killed_job_goes_on_and_every_row_is_there_once(
 
 
 def test_what_an_earlier_run_did_is_not_done_again(
-    here: Path, tformer: Tformer, counting: Counting
+    here: Path, tformer: Tformer, counting: MortalTranslator
 ) -> None:
     texts = [f"text {i}" for i in range(12)]
     pq.write_table(pa.table({"text": texts}), "a.parquet")
@@ -297,7 +279,9 @@ def test_what_an_earlier_run_did_is_not_done_again(
     assert pq.read_table("b.parquet")["text_de"].to_pylist() == [t.upper() for t in texts]
 
 
-def test_a_folder_of_the_datasets_library(here: Path, tformer: Tformer, counting: Counting) -> None:
+def test_a_folder_of_the_datasets_library(
+    here: Path, tformer: Tformer, counting: MortalTranslator
+) -> None:
     features = {"text": {"dtype": "string", "_type": "Value"}}
     known = {"huggingface": json.dumps({"info": {"features": features}})}
     for split in ("train", "test"):
@@ -344,7 +328,7 @@ BAD: dict[str, tuple[str, bytes, str]] = {
 
 @pytest.mark.parametrize("name", BAD)
 def test_bad_input_is_one_line_and_leaves_nothing(
-    here: Path, tformer: Tformer, counting: Counting, name: str
+    here: Path, tformer: Tformer, counting: MortalTranslator, name: str
 ) -> None:
     file, data, said = BAD[name]
     Path(file).write_bytes(data)
@@ -356,7 +340,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(
 
 
 def test_one_bad_file_of_a_folder_does_not_stop_the_others(
-    here: Path, tformer: Tformer, counting: Counting
+    here: Path, tformer: Tformer, counting: MortalTranslator
 ) -> None:
     Path("in").mkdir()
     for name in ("a", "c"):
@@ -415,7 +399,7 @@ def test_nothing_but_conditions_is_taken(text: str) -> None:
     ],
 )
 def test_calls_that_cannot_be_are_one_line(
-    here: Path, tformer: Tformer, counting: Counting, options: tuple[str, ...]
+    here: Path, tformer: Tformer, counting: MortalTranslator, options: tuple[str, ...]
 ) -> None:
     Path("a.csv").write_text("text,n\na,1\n")
     result = tformer("translate", "a.csv", *options)
@@ -424,7 +408,7 @@ def test_calls_that_cannot_be_are_one_line(
 
 
 def test_many_duplicates_do_not_pile_up(
-    here: Path, tformer: Tformer, counting: Counting, monkeypatch: pytest.MonkeyPatch
+    here: Path, tformer: Tformer, counting: MortalTranslator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tformer.dataset.cells.MOST_PENDING", 10)
     text = "".join(json.dumps({"text": t}) + "\n" for t in ["one"] * 100 + ["two"] + ["one"] * 50)

@@ -15,9 +15,10 @@ import pytest
 from typer.main import get_command
 
 from tformer.cli.app import app
-from tformer.cli.health import DEFAULT, reachable
+from tformer.cli.health import DEFAULT
 from tformer.server.access.address import Address
 from tformer.server.lifecycle import ServerOptions
+from tformer.server.reach import reachable
 
 yaml = pytest.importorskip("yaml")
 
@@ -74,7 +75,7 @@ def check_in_image(monkeypatch: pytest.MonkeyPatch, **more: str) -> dict[str, An
 def test_the_image_starts_a_server_that_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     options = check_in_image(monkeypatch)
     assert of("HEALTHCHECK")[-1].endswith('CMD ["tformer", "health"]')
-    assert reachable(options["listen"]) == DEFAULT
+    assert str(reachable(Address.parse(options["listen"]))) == DEFAULT
     exposed = set(of("EXPOSE")[0].split())
     assert {options["listen"].split(":")[1], options["metrics"].split(":")[1]} == exposed
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,34 +12,13 @@ from typing import Any
 
 import pytest
 from asking import HTTP, get, url_of
+from browsers import needs_browser, start_browser
 from serving import RunningServer, make_model, serving
 
 from tformer.server.glossaries.catalog import GlossarySource
 from tformer.server.http.page import FILES, FOLDER
 
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
-DRIVER = shutil.which("chromedriver")
 AXE = Path(__file__).parent / "page" / "node_modules" / "axe-core" / "axe.min.js"
-
-needs_browser = pytest.mark.skipif(
-    not (BROWSER and DRIVER),
-    reason="needs a browser: apt-get install chromium chromium-driver",
-)
-
-ARGUMENTS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--lang=en",
-    "--window-size=1200,820",
-    "--force-color-profile=srgb",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-)
 
 TEXT = "A dog runs on the beach. The house is old.\nWhere is the railway station?"
 
@@ -56,15 +34,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    webdriver = pytest.importorskip("selenium.webdriver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER
-    for argument in ARGUMENTS:
-        options.add_argument(argument)
-    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('browser')}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(
-        options=options, service=webdriver.ChromeService(executable_path=DRIVER)
+    driver = start_browser(
+        tmp_path_factory.mktemp("browser"),
+        "--lang=en",
+        "--window-size=1200,820",
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+        logs=("browser", "performance"),
     )
     driver.set_script_timeout(60)
     yield driver
