@@ -66,6 +66,20 @@ def test_numbers_are_verified_with_the_conventions_of_both_languages(
     assert (apply(edits, target) if edits else None) == (wanted or None)
 
 
+@pytest.mark.parametrize(
+    ("source", "target", "missing"),
+    [
+        ("Sie feiert vom 1. bis 4. Mai ein Fest.", "They celebrate a party on May 4.", ["1"]),
+        ("Sie feiert vom 1. bis 4. Mai ein Fest.", "They celebrate from May 1 to May 4.", []),
+        ("Sie feiert am 1. Mai ein Fest.", "They celebrate on the first of May.", []),
+        ("Er hat 1 Hund.", "He has a dog.", []),
+    ],
+)
+def test_an_ordinal_is_not_said_by_an_article(source: str, target: str, missing: list[str]) -> None:
+    checked = [one for one in find(source) if one.role is Role.CHECKED]
+    assert [one.text for one in verify(checked, source, target, "en").missing] == missing
+
+
 def test_a_sign_of_an_amount_is_missed() -> None:
     assert missing_units("It costs $5.", "Es kostet 5.") == ["$"]
     assert not missing_units("It costs $5.", "Es kostet 5 US-Dollar.")

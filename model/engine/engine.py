@@ -78,16 +78,16 @@ class Finished:
     """The answer to one request."""
 
     number: int
-    """What ``submit`` returned."""
+    """Number that ``submit`` returned."""
     tag: Any
-    """What ``submit`` was given."""
+    """Tag that ``submit`` was given."""
     hypotheses: tuple[FinishedHypothesis, ...]
     """At least one and at most ``n_best``, the best first; none where other options, such as
     ``no_repeat_ngram_size``, leave no way to say the required terms."""
     max_length: int
     """Most tokens a hypothesis could have; one that has so many had to end there."""
     memory: Any = field(default=None, compare=False, repr=False)
-    """What a request for the same source may have as its ``memory``, if the network tells it."""
+    """Encoder states for another request of the same source, if the network hands them out."""
     alternatives: tuple[FinishedHypothesis, ...] = ()
     """Further hypotheses that the search has finished, if they were asked for; of less probable
     ones a search with a larger ``n_best`` may find better."""
@@ -140,7 +140,7 @@ class Engine:
 
     @property
     def busy(self) -> bool:
-        """Whether a request is waiting or running."""
+        """True while a request is waiting or running."""
         return bool(self._waiting or self._running)
 
     @property
@@ -259,7 +259,7 @@ class Engine:
         return self._beam.advance(*self._scores())
 
     def _scores(self) -> tuple[Scores, Tensor | None]:
-        """Of the next token of every hypothesis; and what they attend to, if it matters."""
+        """Log-probabilities of the next tokens, and attention weights if a penalty needs them."""
         if not self._beam.wants_attention:
             return self._decoding.step(self._beam.tokens), None
         assert isinstance(self._decoding, AttentiveDecoding)
@@ -313,7 +313,7 @@ class Engine:
         return replace(request, subset=datastore.subset(request.source, options.datastore_weight))
 
     def _memory(self, sentence: int) -> Any:
-        """What the network has of a sentence that is leaving, if it can be used again."""
+        """Encoder states of a sentence that is leaving, if they can be used again."""
         return self._resuming.memory(sentence) if self._resuming else None
 
     def _target_limit(self, request: Request) -> int:

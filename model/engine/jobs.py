@@ -19,14 +19,14 @@ class Sentence(Protocol):
 
     @property
     def tokens(self) -> Sequence[int]:
-        """What the encoder reads."""
+        """Input of the encoder."""
 
     @property
     def target_tokens(self) -> int:
         """Tokens of its best hypothesis, once it has been translated."""
 
     error: Exception | None
-    """Why it could not be translated."""
+    """Error, if it could not be translated."""
 
 
 Item = TypeVar("Item", bound=Sentence)
@@ -43,7 +43,7 @@ class Timing:
 
     @classmethod
     def none(cls) -> Timing:
-        """Of a text that was there at once."""
+        """Answer for a text that needed no engine."""
         now = time.monotonic()
         return cls(now, now, now)
 
@@ -63,21 +63,21 @@ class Text(Generic[Item]):
     """The sentences of one text. A text succeeds or fails as a whole, and alone."""
 
     sentences: Sequence[Item]
-    """Those that need an engine."""
+    """Sentences that need an engine."""
     together: bool = False
-    """Whether one engine must have them all, because they share state."""
+    """True if one engine must have them all, because they share state."""
     timing: Timing = field(default_factory=Timing.none)
     unfinished: int = field(init=False)
     """Sentences without a result."""
     error: Exception | None = None
-    """Why it has failed; its other sentences are not worked on any more."""
+    """Error of a sentence; the others are not worked on any more."""
 
     def __post_init__(self) -> None:
         self.unfinished = len(self.sentences)
 
 
 class Listener(Protocol):
-    """Who is told that jobs are closed."""
+    """Listener that is told of closed jobs."""
 
     def deliver(self, jobs: Sequence[Any]) -> None:
         """Take closed jobs; called in an engine's thread, so it must be quick."""
@@ -90,15 +90,15 @@ class Job(Generic[Item]):
     texts: Sequence[Text[Item]]
     listener: Listener
     client: str = ""
-    """Whose share it counts against in a fair queue."""
+    """Client whose share it counts against in a fair queue."""
     unfinished: int = field(init=False)
     """Texts that have neither succeeded nor failed."""
     started: bool = False
-    """Whether an engine has been given any of it."""
+    """True once an engine has been given any of it."""
     closed: bool = False
-    """Whether nothing more happens to it."""
+    """True once nothing more happens to it."""
     error: Exception | None = None
-    """Why it was ended before all texts were finished."""
+    """Error that ended it before all texts were finished."""
 
     def __post_init__(self) -> None:
         self.unfinished = sum(bool(text.sentences) for text in self.texts)

@@ -48,7 +48,7 @@ class Work(Protocol[Item]):
 
     @property
     def busy(self) -> bool:
-        """Whether a step is to be taken."""
+        """True while a step is to be taken."""
 
     @property
     def num_waiting(self) -> int:
@@ -94,7 +94,7 @@ class _Queued(Generic[Item]):
 
     @property
     def is_void(self) -> bool:
-        """Whether nobody wants it any more."""
+        """True if nobody wants it any more."""
         return self.job.closed or self.text.error is not None
 
 
@@ -202,7 +202,7 @@ class Scheduler(Generic[Item]):
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing waits or runs."""
+        """True if nothing waits or runs."""
         with self.lock:
             return not self.queue and all(thread.is_idle for thread in self.threads)
 
@@ -262,7 +262,7 @@ class EngineThread(threading.Thread, Generic[Item]):
         """Not started."""
         super().__init__(name=f"tformer {scheduler.name}", daemon=True)
         self.places: dict[Item, _Queued[Item]] = {}
-        """What it has, by sentence; guarded by the scheduler's lock, as `tokens` is."""
+        """Its tasks by sentence; guarded by the scheduler's lock, as `tokens` is."""
         self.tokens = 0
         self.num_running = 0
         self._scheduler = scheduler
@@ -273,7 +273,7 @@ class EngineThread(threading.Thread, Generic[Item]):
 
     @property
     def is_idle(self) -> bool:
-        """Whether it has nothing."""
+        """True if it has nothing."""
         return not self.places and not self._work.busy
 
     def run(self) -> None:

@@ -98,11 +98,25 @@ def _written(kind: str, text: str, target: str, clock: bool, decade: bool) -> re
     return re.compile("|".join(f"(?:{way})" for way in ways if way), re.IGNORECASE)
 
 
-def words_for(literal: Literal, target: str) -> re.Pattern[str] | None:
-    """A pattern of words that may say a number, if it is small; None for everything else."""
+_FIRST = {"en": "one|first|once", "de": "eins|erst"}
+"""The beginnings of words that say 1 and are no articles."""
+
+
+def words_for(literal: Literal, source: str, target: str) -> re.Pattern[str] | None:
+    """A pattern of words that may say a number, if it is small; None for everything else.
+
+    Args:
+        literal: the number.
+        source: text that it is in; an ordinal ("am 1. Mai") is not said by an article.
+        target: language of the words.
+    """
     if literal.kind.name != "number" or not literal.text.isdigit() or len(literal.text) > 10:
         return None
-    return _words_for(int(literal.text), target)
+    number = int(literal.text)
+    first = _FIRST.get(target.partition("-")[0].lower())
+    if number == 1 and first and source.startswith(".", literal.end):
+        return re.compile(rf"\b(?:{first})", re.IGNORECASE)
+    return _words_for(number, target)
 
 
 @lru_cache(1024)

@@ -44,7 +44,9 @@ def verify(literals: Sequence[Literal], source: str, target: str, language: str)
             places[literal] = span
             taken.append(span)
     missing = [
-        one for one in literals if one not in places and not _in_words(one, target, language)
+        one
+        for one in literals
+        if one not in places and not _in_words(one, source, target, language)
     ]
     surplus = [
         match.span()
@@ -79,6 +81,6 @@ def _first_free(pattern: re.Pattern[str], text: str, taken: Sequence[Span]) -> S
     return None
 
 
-def _in_words(literal: Literal, target: str, language: str) -> bool:
-    pattern = words_for(literal, language)
+def _in_words(literal: Literal, source: str, target: str, language: str) -> bool:
+    pattern = words_for(literal, source, language)
     return pattern is not None and pattern.search(target) is not None

@@ -1,4 +1,4 @@
-"""Which words became which, from where a target looks in its source. No torch here.
+"""Word alignments from cross-attention weights. No torch here.
 
     aligner = Aligner(scorer, vocabulary)
     aligner.links(pair, source, target, *scorer.attend([pair]))
@@ -48,7 +48,7 @@ from tformer.model.translation import Link, PieceScore, Span
 from tformer.model.vocabulary.sentencepiece import AnyVocabulary
 
 STRENGTH = 0.4
-"""Of a link that is not mutual; measured like the heads."""
+"""Least weight of a link that is not mutual; measured like the heads."""
 
 
 # --- links ---------------------------------------------------------------------------------------
@@ -96,7 +96,7 @@ def _membership(pieces: Sequence[Span], tokens: Sequence[Span]) -> Floats:
 
 
 class Aligner:
-    """Which words became which, and the scores of pieces, in terms of a model's vocabulary."""
+    """Word alignments and scores of pieces, in terms of a model's vocabulary."""
 
     def __init__(self, scorer: Scorer, vocabulary: AnyVocabulary) -> None:
         """An aligner for a model, whose network is ``scorer``."""
@@ -136,11 +136,11 @@ class Aligner:
         return tuple(map(PieceScore, clamped, scores))
 
     def source_pieces(self, ids: Sequence[int], text: str) -> list[Span]:
-        """Where each token of the encoder's input is in the text."""
+        """Span of each token of the encoder's input in the text."""
         return piece_spans([self._source_names[token] for token in ids], text)
 
     def target_pieces(self, ids: Sequence[int], text: str) -> list[Span]:
-        """Where each token of a hypothesis is in its text."""
+        """Span of each token of a hypothesis in its text."""
         return piece_spans([self._target_names[token] for token in ids], text)
 
     @cached_property

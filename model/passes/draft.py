@@ -57,7 +57,7 @@ class Route:
         if not self.choice.is_clear:
             self.choice.toward("")
         self.believes = self.choice.source is not None
-        """Whether the source language was named, and is not looked at in each sentence."""
+        """True if the caller named the source language; else each sentence is looked at."""
         self.languages = self.choice.languages
 
     def of(self, text: str) -> tuple[str, str]:
@@ -74,7 +74,7 @@ class Requirement:
 
     terms: tuple[Term, ...]
     sentences: Sequence[Sentence] = field(repr=False)
-    """Those of the text that are translated."""
+    """Sentences of the text that are translated."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +83,7 @@ class EncoderInput:
 
     tokens: Sequence[int]
     text: str
-    """Which the tokens spell."""
+    """Text that the tokens spell."""
     found: Sequence[Found] = ()
     """Terms of the glossary in the text."""
     prepared: Prepared | None = None
@@ -111,7 +111,7 @@ class Sentence:
     languages: tuple[str, str] | None = None
     """Source and target; without them the output is not checked."""
     prepared: Prepared | None = None
-    """What the encoder reads, if that is not the piece as it is."""
+    """Input of the encoder, if that is not the piece as it is."""
     glossary: Glossary | None = None
     """To look for terms in; None for a sentence that has none."""
     spared: Sequence[Span] = ()
@@ -133,11 +133,11 @@ class Sentence:
     signs: tuple[Sign, ...] = ()
     """Signs of degenerate output in the best hypothesis."""
     notices: Sequence[Notice] = ()
-    """What a reader should know of the best hypothesis."""
+    """Warnings about the best hypothesis."""
     recalled: Sequence[RecalledPair] = ()
     """Pairs of a datastore that helped with the best hypothesis, if asked for."""
     error: Exception | None = None
-    """Why it could not be translated."""
+    """Error, if it could not be translated."""
 
     @property
     def plainly_said(self) -> str:
@@ -191,7 +191,7 @@ class Draft:
     sentences: list[Sentence]
     warnings: list[str]
     options: DecodingOptions = field(default_factory=DecodingOptions)
-    """Those of its sentences."""
+    """Tokens of its sentences."""
     calibration: Calibration | None = None
     """Source of the confidence; None if there is none for the direction."""
 
@@ -202,12 +202,12 @@ class Draft:
 
     @property
     def shares_state(self) -> bool:
-        """Whether its sentences are settled together, and so by one engine."""
+        """True if its sentences are settled together, and so by one engine."""
         return any(sentence.requirement for sentence in self.sentences)
 
     @property
     def complete(self) -> bool:
-        """Whether every sentence has been translated."""
+        """True once every sentence has been translated."""
         return all(sentence.hypotheses for sentence in self.sentences)
 
     @property

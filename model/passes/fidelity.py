@@ -28,14 +28,14 @@ from tformer.model.text.normalization import normalise
 from tformer.model.vocabulary.sentencepiece import AnyVocabulary
 
 ATTEMPTS = len(CARRIERS)
-"""How often a sentence is decoded, at most."""
+"""Largest number of times that a sentence is decoded."""
 
 FEWEST_PIECES = {"de": 2, "": 4}
 """Pieces of a word that may be a name, by language: in German every noun has a capital, elsewhere
 the words of headings and buttons have one."""
 
 NAME_MARGIN = 0.35
-"""How much less likely a token of the unchanged word may be, in log P, for it to be a name."""
+"""Margin, in log P a token, by which the unchanged word of a name may be less likely."""
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ _PUNCTUATION = "".join(
 
 
 class Sign(StrEnum):
-    """Of a translation that is none; the value is the warning that tells of it."""
+    """Sign of degenerate output; the value is the warning that tells of it."""
 
     LOOP = "a translation repeats itself"
     LONG = "a translation is much longer than its source"
@@ -86,7 +86,7 @@ class Attempt:
 
     @property
     def signs(self) -> tuple[Sign, ...]:
-        """Those that the translation shows."""
+        """Signs that the translation shows."""
         shown = {
             Sign.LOOP: self._loops,
             Sign.LONG: self._is_long,
@@ -112,7 +112,7 @@ class Attempt:
 
     @property
     def _is_long(self) -> bool:
-        """Whether it is far longer than translations are, and longer than was asked for."""
+        """Return whether it is far longer than translations are, and longer than was asked for."""
         source, target = len(self.source_tokens), len(self.target_tokens)
         if self.options.max_length is not None or target <= self.options.min_length:
             return False
@@ -121,7 +121,7 @@ class Attempt:
 
     @property
     def _is_short(self) -> bool:
-        """Whether it is far shorter than translations are, and could have been longer."""
+        """Return whether it is far shorter than translations are, and could have been longer."""
         source, target = len(self.source_tokens), len(self.target_tokens)
         if target >= self.options.target_limit(source):
             return False
@@ -137,13 +137,13 @@ class Attempt:
 
     @property
     def _affirms(self) -> bool:
-        """Whether the source denies something and the translation nothing."""
+        """Return whether the source denies something and the translation nothing."""
         languages = self.source_language, self.target_language
         return loses_negation(self.source, self.target, languages)
 
     @property
     def _is_in_source_language(self) -> bool:
-        """Whether the translation is in the source's language beyond doubt.
+        """Return whether the translation is in the source's language beyond doubt.
 
         Languages that are close to each other share whole sentences; those are in either.
         """
@@ -155,7 +155,7 @@ class Attempt:
 
 
 def most_frequent(tokens: Sequence[object], n: int) -> int:
-    """How often the most frequent n-gram is said; 0 when there is none."""
+    """Count the most frequent n-gram; 0 when there is none."""
     grams = zip(*(tokens[i:] for i in range(n)), strict=False)
     return max(Counter(grams).values(), default=0)
 
@@ -177,7 +177,7 @@ def doubles(text: str) -> bool:
 
 
 def is_guarded(options: DecodingOptions) -> bool:
-    """Whether a translation is to be looked at; samples are what was asked for."""
+    """Return whether a translation is to be reviewed; samples are what was asked for."""
     return options.guard and not options.sampling
 
 
@@ -187,7 +187,7 @@ def wider(beam_size: int) -> int:
 
 
 def retry(options: DecodingOptions) -> DecodingOptions:
-    """How a translation that shows a sign is sought again."""
+    """Choose the options that a translation with a sign is decoded again with."""
     ngram = min(options.no_repeat_ngram_size or RETRY_NGRAM, RETRY_NGRAM)
     return replace(options, beam_size=wider(options.beam_size), no_repeat_ngram_size=ngram)
 

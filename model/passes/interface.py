@@ -49,7 +49,7 @@ class Result:
     max_length: int
     """Most tokens that a hypothesis could have."""
     signs: tuple[Sign, ...] = ()
-    """Of degenerate output, in the best hypothesis."""
+    """Signs of degenerate output in the best hypothesis."""
     memory: Any = field(default=None, compare=False, repr=False)
     """Encoder states of the input, see `Request.memory`."""
     alternatives: tuple[FinishedHypothesis, ...] = ()
@@ -61,9 +61,9 @@ class Result:
     notices: tuple[Notice, ...] = ()
     """Warnings about literals of the best hypothesis."""
     alignments: tuple[tuple[Link, ...], ...] | None = None
-    """Of each hypothesis, if they were asked for."""
+    """Word alignments of each hypothesis, if they were asked for."""
     piece_scores: tuple[tuple[PieceScore, ...], ...] | None = None
-    """Of each hypothesis, if they were asked for."""
+    """Scores of the pieces of each hypothesis, if they were asked for."""
     recalled: tuple[RecalledPair, ...] = ()
     """Pairs of the datastore that helped with the best hypothesis, if they were asked for."""
 

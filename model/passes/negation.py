@@ -15,7 +15,7 @@ _DENIALS = {
         re.IGNORECASE,
     ),
 }
-"""What denies beyond doubt, if it is there."""
+"""Words that deny beyond doubt."""
 
 _TRACES = {
     "en": re.compile(
@@ -33,7 +33,7 @@ _TRACES = {
         re.IGNORECASE,
     ),
 }
-"""What may stand for a denial."""
+"""Words that may stand for a denial."""
 
 _PAIRS = {
     "en": re.compile(r"\bneither\b.*\bnor\b", re.IGNORECASE),
@@ -48,7 +48,7 @@ _SUGGESTION = re.compile(r"\bwhy (?:don|doesn|not)\b", re.IGNORECASE)
 
 
 def loses_negation(source: str, target: str, languages: tuple[str, str]) -> bool:
-    """Whether a source denies and its translation shows no trace of it, or of one of a pair."""
+    """Return whether a source denies and its translation lacks the denial, or one of a pair."""
     own, other = (language.partition("-")[0].lower() for language in languages)
     if own not in _DENIALS or other not in _TRACES:
         return False

@@ -76,7 +76,7 @@ class Restored:
     lost: tuple[Literal, ...] = ()
     """Literals that the network did not say, and that are not in the text."""
     faults: tuple[str, ...] = ()
-    """What else is wrong with it, a clause each."""
+    """Further faults, a clause each."""
     repeated: tuple[Literal, ...] = ()
     """Literals that are in it more often than in the source."""
     copies: bool = False
@@ -84,7 +84,7 @@ class Restored:
 
     @property
     def sound(self) -> bool:
-        """Whether everything is in it once."""
+        """True if everything is in it once."""
         return not self.lost and not self.faults
 
 
@@ -96,7 +96,7 @@ class Prepared:
     shown: str
     languages: tuple[str, str]
     rewritten: Rewritten
-    """Where the characters of the source are in what is shown."""
+    """Place of every character of the source in the text that is shown."""
     literals: tuple[Literal, ...] = ()
     """All of them."""
     carried: tuple[Carried, ...] = ()
@@ -108,7 +108,7 @@ class Prepared:
 
     @property
     def has_words(self) -> bool:
-        """Whether there is anything to translate."""
+        """True if there is anything to translate."""
         rest = rewrite(
             self.source, [LiteralEdit(one.start, one.end, " ") for one in self.literals]
         ).text
@@ -121,12 +121,12 @@ class Prepared:
 
     @property
     def is_foreign(self) -> bool:
-        """Whether its words are all in scripts that neither language uses."""
+        """True if its words are all in scripts that neither language uses."""
         return not self.has_words and any(one.kind is FOREIGN for one in self.literals)
 
     @property
     def needs_links(self) -> bool:
-        """Whether something that was taken out was between words."""
+        """Return whether something that was taken out was between words."""
         return any(
             any(map(str.isalnum, self.shown[: one.at]))
             and any(map(str.isalnum, self.shown[one.at :]))
@@ -134,7 +134,7 @@ class Prepared:
         )
 
     def restore(self, said: str, links: Sequence[Link] = ()) -> Restored:
-        """What the network said, with everything in its place.
+        """Put everything that was taken out into the network's output.
 
         Args:
             said: by the network.

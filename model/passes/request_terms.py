@@ -1,4 +1,4 @@
-"""What a caller demands of the translation of a text: how it begins, and what it says.
+"""Target prefix and required terms of one request.
 
 Both are text; here they become tokens, and it is found out what cannot be met. No torch here.
 """

@@ -61,7 +61,7 @@ class _ReviewTask:
     engine: Engine | None = None
     """In which its latest request to a search is."""
     number: int = 0
-    """Of that request."""
+    """Number of that request."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class PassRunner:
 
     @property
     def busy(self) -> bool:
-        """Whether a step is to be taken."""
+        """True while a step is to be taken."""
         engines = self._engine.busy or self._wider is not None
         return engines or bool(self._ended or self._reads)
 
@@ -279,7 +279,7 @@ class PassRunner:
 
     @property
     def _is_to_read(self) -> bool:
-        """Whether there is enough for the scorer, or it would wait in vain."""
+        """Return whether there is enough for the scorer, or it would wait in vain."""
         if not self._reads or self._steps >= STAY or self.num_running <= FEW:
             return bool(self._reads)
         return sum(len(read.asked.pairs) for read in self._reads) >= MANY

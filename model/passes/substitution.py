@@ -50,11 +50,11 @@ class Replacement:
 
 @dataclass(frozen=True)
 class Revision:
-    """What a hypothesis becomes."""
+    """Hypothesis after substitution."""
 
     tokens: Tokens
     chosen: tuple[bool, ...]
-    """Of every token whether it stays in any case: terms, what follows each, what comes before."""
+    """Flags of tokens that stay in any case: terms, the token behind each, the prefix."""
 
     @classmethod
     def of(cls, tokens: Tokens, replacements: Sequence[Replacement]) -> Revision:
@@ -86,7 +86,7 @@ class Revision:
         return Revision(self.tokens[:length], self.chosen[:length])
 
     def settled(self, log_probs: Sequence[float]) -> int:
-        """How many tokens stand; one more than there are if it may end there too.
+        """Number of tokens that stand; one more than there are if it may end there too.
 
         Args:
             log_probs: of every token, and of the end.
@@ -155,7 +155,7 @@ class Substitution:
                     yield span, one.term
 
     def _num_before(self, at: int) -> int:
-        """How many pieces end before a place."""
+        """Count the pieces that end before a place."""
         ends = enumerate(end for _, end in self.pieces)
         return next((number for number, end in ends if end > at), len(self.pieces))
 
@@ -170,7 +170,7 @@ class Substitution:
 
 
 def _first_run(spans: Sequence[Span]) -> Span:
-    """What the first of sorted spans covers together with those directly behind it."""
+    """Join the first of sorted spans with those directly behind it."""
     start, end = spans[0]
     for span in spans[1:]:
         if span[0] > end + 1:

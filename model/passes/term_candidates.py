@@ -20,13 +20,13 @@ class TermCandidate:
     text: str
     hypothesis: FinishedHypothesis
     whole: bool
-    """Whether it ended before the length limit and does not go round in circles."""
+    """True if it ended before the length limit and does not repeat itself."""
     said: int
     """Terms that it contains, each as often as it is asked for."""
 
     @property
     def rank(self) -> tuple[bool, int]:
-        """What counts before its score."""
+        """Rank that counts before its score."""
         return self.whole, self.said
 
 
@@ -41,10 +41,10 @@ class TermCandidates:
     n_best: int
     """Hypotheses that are wanted."""
     text: Callable[[tuple[int, ...]], str]
-    """Of tokens."""
+    """Decoder of tokens to text."""
     found: list[TermCandidate] = field(default_factory=list)
     latest: list[TermCandidate] = field(default_factory=list)
-    """Those of the last search."""
+    """Candidates of the last search."""
 
     def add(self, hypotheses: Sequence[FinishedHypothesis]) -> None:
         """Take the answer to a search, the best first, as far as it is needed."""
@@ -69,7 +69,7 @@ class TermCandidates:
 
     @property
     def lacks_terms(self) -> bool:
-        """Whether the leading hypothesis does not contain all."""
+        """True if the leading hypothesis lacks a term."""
         return self.leading.said < len(self.terms)
 
     @property

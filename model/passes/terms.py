@@ -196,10 +196,10 @@ def _is_said(term: Term, texts: Sequence[Sequence[str]]) -> bool:
 
 @dataclass(frozen=True)
 class _Offer:
-    """What one sentence would become if it contained the terms that its text lacks."""
+    """Revisions of one sentence that contain the terms that its text lacks."""
 
     said: int
-    """Of the missing terms."""
+    """Number of the missing terms that it contains."""
     hypotheses: tuple[FinishedHypothesis, ...]
     """The most likely first."""
     worth: tuple[tuple[int, bool], float]
@@ -238,7 +238,7 @@ def _request(
 
 @lru_cache(64)
 def _options(asked: DecodingOptions, *, forced: bool = True) -> DecodingOptions:
-    """How to decode what is ``forced`` to begin with a prefix, or to contain terms."""
+    """Choose the options of a search that is ``forced`` to have a prefix or terms."""
     options = replace(asked, n_best=asked.beam_size)
     if forced:
         options = replace(options, prefix_bias=0.0)
@@ -248,7 +248,7 @@ def _options(asked: DecodingOptions, *, forced: bool = True) -> DecodingOptions:
 
 
 def _is_plain(options: DecodingOptions) -> bool:
-    """Whether one hypothesis is asked for, with the score that its tokens have by themselves."""
+    """Return whether one hypothesis is asked for, with the plain score of its tokens."""
     changed = options.repetition_penalty != 1 or options.no_repeat_ngram_size
     return options.n_best == 1 and not (changed or options.coverage_penalty or options.min_length)
 

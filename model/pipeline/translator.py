@@ -155,7 +155,7 @@ class Translator:
 
     @cached_property
     def aligner(self) -> Aligner:
-        """What alignments and scores of pieces come from.
+        """Scorer that alignments and scores of pieces come from.
 
         Raises:
             UsageError: when the network has no plain form here.
