@@ -3,7 +3,9 @@
 A client that holds something already gets more only while at least as much as it would then hold
 stays free (the dynamic threshold of Choudhury and Hahne, 1998). So one client alone takes half of
 the bound, two take a third each, and whoever comes new finds room. Those who wait stand in a line
-of their client's, past which nobody of the same client goes, and everybody else does.
+of their client's, past which nobody of the same client goes, and everybody else does. They are
+refused when the line has not moved for as long as they are patient: however long it is, as long as
+it moves nobody has waited in vain.
 """
 
 from __future__ import annotations
@@ -56,7 +58,7 @@ class Admission:
 
         Args:
             tokens: as many.
-            patience: seconds to wait, at most.
+            patience: seconds for which the line of the client may stand still, at most.
             client: whose share is taken.
             besides: tokens of what comes with the texts, which stay when these are counted.
 
@@ -68,10 +70,15 @@ class Admission:
         self._check_size(tokens)
         if client not in self._lines and self._fits(tokens, client):
             return self._accept(tokens, client, besides)
-        waiter = _Waiter(tokens, besides, asyncio.get_running_loop().create_future())
-        self._lines.setdefault(client, deque()).append(waiter)
+        loop = asyncio.get_running_loop()
+        limit = asyncio.timeout(None)
+        waiter = _Waiter(tokens, besides, patience, limit, loop.create_future(), loop.time())
+        line = self._lines.setdefault(client, deque())
+        line.append(waiter)
         try:
-            async with asyncio.timeout(patience):
+            async with limit:
+                if line[0] is waiter:
+                    waiter.begin_to_lose_patience(waiter.came)
                 return await waiter.admitted
         except TimeoutError:
             self._leave(waiter, client)
@@ -135,7 +142,9 @@ class Admission:
         if not self._fits(line[0].tokens, client):
             return False
         waiter = line.popleft()
-        if not line:
+        if line:
+            line[0].begin_to_lose_patience(asyncio.get_running_loop().time())
+        else:
             del self._lines[client]
         if not waiter.admitted.done():
             waiter.admitted.set_result(self._accept(waiter.tokens, client, waiter.besides))
@@ -147,7 +156,9 @@ class Admission:
             self.change(-waiter.tokens, client)
         elif waiter in (line := self._lines.get(client, deque())):
             line.remove(waiter)
-            if not line:
+            if line:
+                line[0].begin_to_lose_patience(max(waiter.stood_still_since, line[0].came))
+            else:
                 del self._lines[client]
             self._wake()
 
@@ -186,7 +197,20 @@ class _Waiter:
 
     tokens: int
     besides: int
+    patience: float
+    limit: asyncio.Timeout
+    """Set while it is the first of its line."""
     admitted: asyncio.Future[Reservation]
+    came: float
+    """Time of the event loop when it came, in seconds."""
+    stood_still_since: float = 0.0
+    """Time at which the line has moved last, once it is the first."""
+
+    def begin_to_lose_patience(self, since: float) -> None:
+        """Be refused if the line, of which it is the first now, stands still from then on."""
+        self.stood_still_since = since
+        if not self.limit.expired():
+            self.limit.reschedule(since + self.patience)
 
 
 class _Speed:

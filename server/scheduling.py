@@ -43,14 +43,22 @@ class AsyncScheduler:
             beam_size, queue=FairQueue(), watch=watch, name=name
         )
 
-    async def translate(self, drafts: Sequence[Draft], client: str) -> list[Timing | Exception]:
+    async def translate(
+        self, drafts: Sequence[Draft], client: str, *, patient: bool = False
+    ) -> list[Timing | Exception]:
         """Complete the drafts; if the caller is cancelled, they are forgotten.
+
+        Args:
+            drafts: to complete.
+            client: whose share they take.
+            patient: wait for their turn longer than ``max_wait``.
 
         Returns:
             Of each draft when it got where, or why it has failed.
 
         Raises:
-            Overloaded: none of them had come to its turn after ``max_wait`` seconds.
+            Overloaded: none of them had come to its turn after ``max_wait`` seconds, and they are
+                not patient.
             ShuttingDown: the scheduler was closed.
             ModelError: the network computes nothing but NaN.
             UsageError: an option asks for what the network cannot do.
@@ -64,14 +72,15 @@ class AsyncScheduler:
         if not call.unfinished:
             return [text.timing for text in texts]
         self.scheduler.submit(call)
-        expiry = loop.call_later(self._max_wait, self._expire, call)
+        expiry = None if patient else loop.call_later(self._max_wait, self._expire, call)
         try:
             await call.answered
         except asyncio.CancelledError:
             self.scheduler.cancel(call)
             raise
         finally:
-            expiry.cancel()
+            if expiry:
+                expiry.cancel()
         return _outcomes(call)
 
     def _listener(self, loop: asyncio.AbstractEventLoop) -> _Loop:

@@ -113,6 +113,29 @@ def test_who_has_waited_too_long_is_refused() -> None:
     run(test)
 
 
+def test_nobody_is_refused_while_the_line_moves() -> None:
+    async def test() -> None:
+        admission = Admission(10)
+        answered = []
+
+        async def visit(number: int) -> None:
+            with await admission.wait(10, patience=0.1):
+                await asyncio.sleep(0.03)
+                answered.append(number)
+
+        await asyncio.gather(*map(visit, range(8)))  # the last waits for twice its patience
+        assert answered == list(range(8))
+        with admission.reserve(10):
+            started = asyncio.get_running_loop().time()
+            waiting = [admission.wait(1, patience=0.1) for _ in range(5)]
+            found = await asyncio.gather(*waiting, return_exceptions=True)
+            assert {type(each) for each in found} == {Overloaded}
+            assert asyncio.get_running_loop().time() - started < 0.3
+        assert admission.tokens == 0 and not admission._lines
+
+    run(test)
+
+
 def test_who_is_cancelled_leaves_no_tokens_behind() -> None:
     async def test() -> None:
         admission = Admission(10)

@@ -200,13 +200,14 @@ def test_what_waits_too_long_is_refused_and_what_has_begun_is_not(vocabulary: Vo
             await stepper.first_step()
             refused = asyncio.create_task(worker.translate([draft(translator)], "a"))
             also_queued = asyncio.create_task(worker.translate([draft(translator)], "b"))
+            patient = asyncio.create_task(worker.translate([draft(translator)], "c", patient=True))
             await asyncio.sleep(0.2)
             stepper.let_go()
             with pytest.raises(Overloaded, match=r"0\.1 seconds"):
                 await refused
             with pytest.raises(Overloaded):
                 await also_queued
-            assert await first
+            assert await first and await patient
 
     run(test)
 

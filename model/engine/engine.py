@@ -170,15 +170,14 @@ class Engine:
         self._waiting.append(sentence)
         return sentence.number
 
-    def cancel(self, number: int) -> bool:
-        """Forget a request, waiting or running; False when it is not (or no longer) here."""
-        for sentence in self._waiting:
-            if sentence.number == number:
-                self._waiting.remove(sentence)
-                return True
-        remaining = [i for i, sentence in enumerate(self._running) if sentence.number != number]
+    def cancel(self, *numbers: int) -> bool:
+        """Forget requests, waiting or running; False when none is (or is any longer) here."""
+        unwanted = set(numbers)
+        waiting = deque(each for each in self._waiting if each.number not in unwanted)
+        found, self._waiting = len(waiting) < len(self._waiting), waiting
+        remaining = [i for i, each in enumerate(self._running) if each.number not in unwanted]
         if len(remaining) == len(self._running):
-            return False
+            return found
         self._beam.keep(remaining)
         try:
             self._keep(remaining, np.arange(self.num_running * self.beam_size))

@@ -132,6 +132,7 @@ class Scheduler(Generic[Item]):
         self.queued_tokens = 0
         self.closing = False
         self._watch = watch
+        self._observing = threading.Lock()
         self.threads = [EngineThread(self, start_work) for _ in range(engines)]
         for thread in self.threads:
             thread.start()
@@ -237,8 +238,9 @@ class Scheduler(Generic[Item]):
 
     def observe(self, target_tokens: int) -> None:
         """Tell the observer of a step."""
-        running = sum(thread.num_running for thread in self.threads)
-        self._watch(Batch(running, running * self._beam_size, target_tokens))
+        with self._observing:  # of two engines, the one that tells last must know of the other
+            running = sum(thread.num_running for thread in self.threads)
+            self._watch(Batch(running, running * self._beam_size, target_tokens))
 
 
 def _entries(job: Job[Item]) -> list[_Queued[Item]]:

@@ -138,11 +138,14 @@ class PassRunner:
     def cancel(self, sentences: Iterable[Sentence]) -> None:
         """Forget those of the sentences that are here; their places are free at once."""
         unwanted = set(sentences)
+        numbers: dict[Engine, list[int]] = {}  # an engine copies its memory once for all of them
         for task in [self._tasks.pop(one) for one in unwanted & self._tasks.keys()]:
             if task.engine:
-                task.engine.cancel(task.number)
+                numbers.setdefault(task.engine, []).append(task.number)
             if task.sentence.requirement:
                 self._meetings.pop(task.sentence.requirement, None)
+        for engine, cancelled in numbers.items():
+            engine.cancel(*cancelled)
         self._ended = [sentence for sentence in self._ended if sentence not in unwanted]
         self._reads = [read for read in self._reads if read.task.sentence not in unwanted]
         self._rest()

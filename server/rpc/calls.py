@@ -55,6 +55,9 @@ class Call:
     caller: Caller | None
     has_place: bool = False
     """True if it counts among those under way of its client; a refused one does not."""
+    patient: bool = False
+    """True if what was let in may wait for its turn as long as the client does, as what comes in
+    parts may: how much of it waits is bounded."""
     notes: dict[str, Any] = field(default_factory=dict)
     """Further fields for the log."""
 

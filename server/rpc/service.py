@@ -70,7 +70,8 @@ class TranslationService:
             admission: how much may be accepted.
             metrics: where to count.
             draining: once it is set, streams are read no further.
-            max_wait: seconds that an item of a stream waits to be accepted, at most.
+            max_wait: seconds for which no item of a client's streams is accepted before those that
+                wait are refused.
             cache: of translations.
             glossaries: that callers may name; None is none.
             storage: limit on the bytes of documents; None is the default.
@@ -130,6 +131,7 @@ class TranslationService:
                 raise UsageError("the first message of a stream must have the config")
             order = CallOptions.of(first.config)
             order = await self._with_terms(order, first.config, call)
+            call.patient = True
             # What is wrong with the order is found now, and not again with every item.
             model = self._models.find(order.model, order.source, order.target)
             route_languages(model, order)
@@ -194,6 +196,7 @@ class TranslationService:
             UnknownGlossary: there is none of the name.
         """
         order = await self._with_terms(CallOptions.of_document(config), config, call)
+        call.patient = True
         file = UploadedDocument.of(config, data)
         return await self.documents.translate(file, order, call, progress, room)
 

@@ -87,7 +87,7 @@ class TextTranslator:
         drafts = [draft for draft in cut if isinstance(draft, Draft)]
         room.resize(sum(draft.source_tokens for draft in drafts))
         charge(call, room.tokens)
-        outcomes = iter(await model.scheduler.translate(drafts, call.client))
+        outcomes = iter(await model.scheduler.translate(drafts, call.client, patient=call.patient))
         answers = [
             self._answer(model, content, draft, order, next(outcomes), call)
             if isinstance(draft, Draft)
