@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import shlex
@@ -183,11 +184,54 @@ def test_compose_has_settings_that_there_are_and_a_volume(monkeypatch: pytest.Mo
     assert service["build"]["dockerfile"] == "docs/deployment/Dockerfile"
 
 
-@pytest.mark.skipif(not shutil.which("kubectl"), reason="needs kubectl")
-def test_kustomize_builds_the_base() -> None:
-    done = subprocess.run(
-        ["kubectl", "kustomize", FOLDER / "kubernetes"], capture_output=True, text=True
-    )
+def built(folder: str) -> list[dict[str, Any]]:
+    """The objects that kustomize makes of a folder, each valid by the schemas of Kubernetes."""
+    done = subprocess.run(["kubectl", "kustomize", FOLDER / folder], capture_output=True, text=True)
     assert (done.stderr, done.returncode) == ("", 0)
-    kinds = [each["kind"] for each in yaml.safe_load_all(done.stdout)]
-    assert "ConfigMap" in kinds and len(kinds) == 5
+    return list(yaml.safe_load_all(done.stdout))
+
+
+@pytest.mark.skipif(not shutil.which("kubectl"), reason="needs kubectl")
+@pytest.mark.parametrize("folder", ["kubernetes", "kubernetes-queue"])
+def test_kustomize_builds_what_the_schemas_of_kubernetes_allow(folder: str) -> None:
+    kubernetes_validate = pytest.importorskip("kubernetes_validate")
+    objects = {each["kind"]: each for each in built(folder)}
+    assert "ConfigMap" in objects and len(objects) == 5
+    for each in objects.values():
+        kubernetes_validate.validate(each, "1.31", strict=True)
+    objects["Deployment"]["spec"]["replica"] = 2
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(objects["Deployment"], "1.31", strict=True)
+
+
+@pytest.mark.skipif(not shutil.which("kubectl"), reason="needs kubectl")
+def test_pods_follow_a_metric_that_there_is() -> None:
+    (scaler,) = (e for e in built("kubernetes-queue") if e["kind"] == "HorizontalPodAutoscaler")
+    (metric,) = scaler["spec"]["metrics"]
+    name = metric["pods"]["metric"]["name"]
+    rules = (FOLDER.parent / "scaling.md").read_text("utf-8")
+    assert f"as: {name}}}" in rules
+    metrics = FOLDER.parent.parent / "server" / "observability" / "metrics.py"
+    assert f'"{name}"' in metrics.read_text("utf-8")
+
+
+def test_envoy_knows_every_field() -> None:
+    pytest.importorskip("envoy.config.bootstrap.v3.bootstrap_pb2", reason="needs xds-protos")
+    from envoy.config.bootstrap.v3.bootstrap_pb2 import Bootstrap
+    from google.protobuf.json_format import ParseDict, ParseError
+
+    for module in (
+        "filters.network.http_connection_manager.v3.http_connection_manager_pb2",
+        "filters.http.router.v3.router_pb2",
+        "upstreams.http.v3.http_protocol_options_pb2",
+    ):
+        importlib.import_module(f"envoy.extensions.{module}")
+    given = yaml.safe_load((FOLDER / "envoy.yaml").read_text("utf-8"))
+    config = ParseDict(given, Bootstrap()).static_resources
+    (place,) = config.clusters[0].load_assignment.endpoints[0].lb_endpoints
+    address = place.endpoint.address.socket_address
+    assert config.clusters[0].name == config.clusters[0].load_assignment.cluster_name
+    assert address.port_value == config.listeners[0].address.socket_address.port_value
+    given["static_resources"]["clusters"][0]["lb_polic"] = "RANDOM"
+    with pytest.raises(ParseError):
+        ParseDict(given, Bootstrap())
