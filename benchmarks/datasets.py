@@ -47,38 +47,51 @@ def rows_of(lines: Sequence[str], count: int) -> pa.Table:
 
 
 def timed(command: Sequence[str], kill_after: float | None = None) -> tuple[float, float, str]:
-    """Seconds and peak memory in MiB of a process, and what it said; perhaps killed."""
+    """Seconds and peak memory in MiB of a process, and what it said; perhaps killed.
+
+    One that ends before it is killed is an error: the job is too short for the kill.
+    """
     begun = time.perf_counter()
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     if kill_after is not None:
         time.sleep(kill_after)
-        process.send_signal(signal.SIGKILL)
+        os.kill(process.pid, signal.SIGKILL)  # also if it has ended, which is seen below
     assert process.stderr
     said = process.stderr.read()
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode not in (0, -signal.SIGKILL):
+    if process.returncode != (0 if kill_after is None else -signal.SIGKILL):
         raise SystemExit(said)
     return time.perf_counter() - begun, usage.ru_maxrss / 1024, said
 
 
-def translate_table(folder: Path, table: pa.Table, kills: int, group: int) -> dict[str, Any]:
-    """A record of one job, whose output is checked for schema and other columns."""
+def translate_table(
+    folder: Path, table: pa.Table, kills: Sequence[float], group: int
+) -> dict[str, Any]:
+    """A record of one job, whose output is checked for schema and other columns.
+
+    Args:
+        folder: for the files.
+        table: rows to translate.
+        kills: seconds after which runs are killed, before the one that comes to its end.
+        group: rows of a row group.
+    """
     source, output = folder / f"{len(table)}.parquet", folder / f"{len(table)}.de.parquet"
     pq.write_table(table, source, compression="zstd", row_group_size=group)
     call = [*COMMAND, "--beam-size", "1", "--column", "text", str(source), "-o", str(output)]
-    chance = random.Random(1)
-    peaks = []
-    for _ in range(kills):
-        _, peak, _ = timed([*call, "--resume"], kill_after=chance.uniform(5, 12))
+    peaks, done = [], []
+    for moment in kills:
+        _, peak, _ = timed([*call, "--resume"], kill_after=moment)
         peaks.append(round(peak))
+        done.append(len(list(folder.glob(f".{output.name}.tformer-blocks/*.z"))))
     seconds, peak, said = timed([*call, "--resume"])
     out, before = pq.ParquetFile(output), pq.ParquetFile(source)
     new = pa.field("text_de", pa.string())
     return {
         "rows": len(table),
         "distinct": len(set(table["text"].to_pylist())),
-        "killed": kills,
+        "killed after seconds": [round(moment, 1) for moment in kills],
+        "blocks done at kills": done,
         "seconds of the last run": round(seconds, 1),
         "peak MiB": round(peak),
         "peak MiB of killed runs": peaks,
@@ -111,6 +124,7 @@ def main() -> None:
     parser.add_argument("--distinct", type=int, default=30_000)
     parser.add_argument("--small", type=int, default=10_000)
     parser.add_argument("--kills", type=int, default=0)
+    parser.add_argument("--latest-kill", type=float, default=60, help="seconds of a run, at most")
     parser.add_argument("--group", type=int, default=1 << 20, help="rows of a row group")
     arguments = parser.parse_args()
     found = [line for path in arguments.texts for line in path.read_text().splitlines()]
@@ -125,7 +139,9 @@ def main() -> None:
                           "lines per second": round(len(lines) / seconds),
                           "peak MiB": round(peak)}), flush=True)  # fmt: skip
         expected = (folder / "lines.de.txt").read_text().split("\n")[: len(lines)]
-        for rows, kills in ((arguments.small, 0), (arguments.rows, arguments.kills)):
+        chance = random.Random(arguments.rows)
+        moments = [chance.uniform(5, arguments.latest_kill) for _ in range(arguments.kills)]
+        for rows, kills in ((arguments.small, []), (arguments.rows, moments)):
             record = translate_table(folder, rows_of(lines, rows), kills, arguments.group)
             record["same translations as lines"] = translations(folder, rows) == [
                 expected[i % len(lines)] for i in range(rows)

@@ -15,7 +15,7 @@ from serving import make_model
 from tformer.cli.column_options import with_ray_address
 from tformer.cli.exits import ExitStatus
 
-ROWS, SHARDS = 6000, 12
+ROWS, SHARDS = 720, 12
 WORDS = ["a", "dog", "runs", "on", "the", "beach", "where", "is", "railway", "station"]
 
 
@@ -65,7 +65,10 @@ def test_a_node_is_lost_and_every_row_is_there_once(tmp_path: Path) -> None:
         rows = (json.dumps({"id": i, "text": text_of(i)}) for i in range(shard, ROWS, SHARDS))
         (source / f"{shard:02}.jsonl").write_text("\n".join(rows) + "\n")
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "RAY_USAGE_STATS_ENABLED": "0"}
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    # Ray notices a lost node in seconds, not in half a minute.
+    quick = {"health_check_period_ms": 500, "health_check_failure_threshold": 3}
+    head = {"num_cpus": 1, "include_dashboard": False, "_system_config": quick}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
     try:
         lost = cluster.add_node(num_cpus=1)
         cluster.wait_for_nodes()
@@ -73,11 +76,13 @@ def test_a_node_is_lost_and_every_row_is_there_once(tmp_path: Path) -> None:
             call(source, many, model, "--ray", cluster.address), env=environment,
             stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
-        remover = threading.Thread(target=remove_in_mid_job, args=(cluster, lost, many))
+        done: list[int] = []
+        remover = threading.Thread(target=remove_in_mid_job, args=(cluster, lost, many, done))
         remover.start()
         said = job.communicate(timeout=240)[1]
         remover.join()
         assert job.returncode == 0, said
+        assert 3 <= done[0] < SHARDS, "the node was lost in mid-job"
     finally:
         cluster.shutdown()
     assert f"rows: {ROWS:,};" in said
@@ -94,11 +99,12 @@ def text_of(i: int) -> str:
     return " ".join(WORDS[(i + j * i) % 10] for j in range(9)) + f" {i}"
 
 
-def remove_in_mid_job(cluster: object, node: object, output: Path) -> None:
-    """Take a node away, without a farewell, when the first blocks are done."""
+def remove_in_mid_job(cluster: object, node: object, output: Path, done: list[int]) -> None:
+    """Take a node away, without a farewell, when the first blocks are done; and note how many."""
     deadline = time.monotonic() + 200
-    while time.monotonic() < deadline:
-        if len(list(output.glob(".*.tformer-blocks/*.z"))) >= 3:
+    while (found := len(list(output.glob(".*.tformer-blocks/*.z")))) < 3:
+        if time.monotonic() > deadline:
             break
         time.sleep(0.05)
+    done.append(found)
     cluster.remove_node(node, allow_graceful=False)  # type: ignore[attr-defined]
