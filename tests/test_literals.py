@@ -80,6 +80,24 @@ def test_an_ordinal_is_not_said_by_an_article(source: str, target: str, missing:
     assert [one.text for one in verify(checked, source, target, "en").missing] == missing
 
 
+@pytest.mark.parametrize(
+    ("source", "target", "repeated"),
+    [
+        ("Er fiel auf 2 Dollar und dann auf zehn.", "It fell to 2 dollars and then to $2.", ["2"]),
+        ("Er fiel auf 2 Dollar und dann auf zwei.", "It fell to 2 dollars and then to $2.", []),
+        ("Es stand 6-6.", "It was 6-6-6.", ["6", "6"]),
+        ("Es stand 6-6.", "It was 6-6.", []),
+        ("Vor 4,2-3,9 Jahren.", "4.2-3.9 years ago.", []),
+        ("Am 27.12.1986.", "On 27.12.1986.", []),
+    ],
+)
+def test_a_number_that_is_said_again_is_told(source: str, target: str, repeated: list[str]) -> None:
+    checked = [one for one in find(source) if one.role is Role.CHECKED]
+    verdict = verify(checked, source, target, "en")
+    assert not verdict.missing
+    assert [one.text for one in verdict.repeated] == repeated
+
+
 def test_a_sign_of_an_amount_is_missed() -> None:
     assert missing_units("It costs $5.", "Es kostet 5.") == ["$"]
     assert not missing_units("It costs $5.", "Es kostet 5 US-Dollar.")

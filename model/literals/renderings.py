@@ -119,6 +119,12 @@ def words_for(literal: Literal, source: str, target: str) -> re.Pattern[str] | N
     return _words_for(number, target)
 
 
+def says_in_words(number: int, text: str) -> bool:
+    """Return whether a text of any language with a table says a number in words."""
+    patterns = (_words_for(number, language) for language in _WORDS)
+    return any(pattern.search(text) for pattern in patterns if pattern)
+
+
 @lru_cache(1024)
 def _words_for(number: int, target: str) -> re.Pattern[str] | None:
     language = target.partition("-")[0].lower()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tformer.model.literals.finding import Literal
-from tformer.model.literals.renderings import UNITS, words_for, written
+from tformer.model.literals.renderings import UNITS, says_in_words, words_for, written
 from tformer.model.translation import Span
 
 _NUMBER = re.compile(r"\d+(?:[-.,:/'\u2019]\d+)*")
@@ -53,9 +53,35 @@ def verify(literals: Sequence[Literal], source: str, target: str, language: str)
         for match in _NUMBER.finditer(target)
         if not any(match.start() < end and start < match.end() for start, end in taken)
     ]
-    said = {digits for span in surplus if len(digits := _digits(target[slice(*span)])) > 1}
-    repeated = tuple(one for one in literals if _digits(one.text) in said and not missing)
+    said = {_digits(target[slice(*span)]) for span in surplus}
+    repeated = tuple(
+        one
+        for one in literals
+        if not missing
+        and (
+            _is_again(_digits(one.text), said, source) or _is_longer(places.get(one), taken, target)
+        )
+    )
     return Verdict(tuple(places.items()), tuple(missing), tuple(surplus), repeated)
+
+
+def _is_again(digits: str, said: set[str], source: str) -> bool:
+    """Return whether surplus numbers repeat a literal, and not a word of the source."""
+    return digits in said and (len(digits) > 1 or not says_in_words(int(digits), source))
+
+
+def _is_longer(place: Span | None, taken: Sequence[Span], target: str) -> bool:
+    """Return whether a literal is part of a longer number that no other literal explains."""
+    if place is None:
+        return False
+    for match in _NUMBER.finditer(target):
+        if match.start() <= place[0] and place[1] <= match.end():
+            at = range(*match.span())
+            return any(
+                target[i].isdigit() and not any(start <= i < end for start, end in taken)
+                for i in at
+            )
+    return False
 
 
 def missing_units(source: str, target: str) -> list[str]:
