@@ -16,7 +16,7 @@ from markdown_it import MarkdownIt
 from tformer.documents.inline.icu import MessageRole, variants
 from tformer.documents.inline.interface import Accelerator, is_identifier
 from tformer.documents.registry import open_document
-from tformer.documents.translation import translate_segments
+from tformer.documents.translation import Answer, translate_segments
 
 PO = 'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\n"\n\n'
 XLIFF = (
@@ -358,6 +358,23 @@ def test_a_string_catalogue_gets_what_it_lacks() -> None:
             "po",
             "msgstr \"{0} O''CLOCK\"",
         ),
+        (
+            "|name|what|\n|-|-|\n|{{ a | upcase }}|the {{ b.c | t: 1 | d }} x|\n",
+            "markdown",
+            "|{{ a | upcase }}|THE {{ b.c | t: 1 | d }} X|",
+        ),
+        ("some H~2~O and x^2^ of it", "markdown", "SOME H~2~O AND x^2^ OF IT"),
+        (r"so \(a + b\) is \(not so\)", "markdown", r"SO \(a + b\) IS (NOT SO)"),
+        ("text {/* a note */} here", "markdown", "TEXT {/* a note */} HERE"),
+        ("{\"a\": \"a '{'b'}' it''s {c}\"}", "json", "\"A '{'B'}' IT''S {c}\""),
+        ('{"buttonClass": "btn btn-primary"}', "json", "btn btn-primary"),
+        (CUE.format("MAN (on phone): hello"), "srt", "MAN (on phone): HELLO"),
+        (
+            "<resources><string name='a'><![CDATA[a <a href=\"x\">b</a>]]></string></resources>",
+            "android",
+            '<![CDATA[A <a href="x">B</a>]]>',
+        ),
+        ("en:\n  a: [ :year, :month ]\n  b: the dog\n", "yaml", "[ :year, :month ]\n  b: THE DOG"),
         ("a: &x the house\nb: *x\n", "yaml", "a: &x THE HOUSE\nb: *x\n"),
         (
             '<resources><string name="a">" two  spaces "</string></resources>',
@@ -378,6 +395,25 @@ def test_a_string_catalogue_gets_what_it_lacks() -> None:
 )
 def test_what_must_stay_stays(data: str, format: str, kept: str) -> None:
     assert kept in shouted(data, format)
+
+
+def test_an_icon_before_a_label_stays_before_it() -> None:
+    document = open_document(b'<p><i class="x"></i>Close window</p>', "html")
+    answer = Answer("Fenster schliessen", [(0, 1), (1, 0)])
+    [result] = translate_segments(document.segments, lambda texts: [answer])
+    written = document.with_translations({result.segment.id: result.text})
+    assert written == b'<p><i class="x"></i>Fenster schliessen</p>'
+
+
+def test_segments_of_a_source_are_translated_one_by_one() -> None:
+    marks = '<mrk mtype="seg" mid="{}">{}</mrk>'
+    source = XLIFF.replace("</source>", "</source><seg-source>{}</seg-source>").format(
+        "One. Two here.", f"{marks.format(1, 'One.')} {marks.format(2, 'Two here.')}"
+    )
+    document = open_document(source.encode(), "xliff")
+    asked: list[str] = []
+    [*translate_segments(document.segments, lambda texts: asked.extend(texts) or texts)]
+    assert [text.strip() for text in asked] == ["One.", "Two here."]
 
 
 def test_no_hyphen_makes_a_compound_of_a_count() -> None:

@@ -24,7 +24,7 @@ from tformer.documents.building import Builder
 from tformer.documents.document import Edit, Slot, TextDocument
 from tformer.documents.formats.front_matter import front_matter
 from tformer.documents.formats.html import VOID, html_slots
-from tformer.documents.formats.markdown_sites import references_of, site_rules
+from tformer.documents.formats.markdown_sites import HIDDEN, hide_filters, references_of, site_rules
 from tformer.documents.io.encoding import decode
 from tformer.documents.segments import Inline, Segment, parts, split_words
 
@@ -98,9 +98,9 @@ def _build(id: str, content: str, tokens: Sequence[Token], context: str) -> Segm
     for token in remaining:
         raw = content[slice(*token.meta.get("place", (0, 0)))]
         if token.type in ("text", "text_special"):
-            builder.text(token.content)
+            builder.text(token.content.replace(HIDDEN, "|"))
         elif token.type == "site_inline":
-            shown = "" if token.meta["attributes"] else token.content
+            shown = "" if token.meta["attributes"] else token.content.replace(HIDDEN, "|")
             is_box = bool(re.fullmatch(r"\[[ xX]\]", raw))
             builder.alone(raw.replace("\n", " "), "" if is_box else shown, divides=is_box)
         elif token.type == "softbreak":
@@ -108,7 +108,7 @@ def _build(id: str, content: str, tokens: Sequence[Token], context: str) -> Segm
         elif token.type == "hardbreak":
             builder.alone("\\\n" if raw.startswith("\\") else "  \n", "\n", divides=True)
         elif token.type == "code_inline":
-            builder.alone(raw.replace("\n", " "), token.content)
+            builder.alone(raw.replace("\n", " "), token.content.replace(HIDDEN, "|"))
         elif token.markup == "autolink" and token.nesting == 1:
             builder.alone(raw, next(remaining).content)
             next(remaining)
@@ -270,10 +270,11 @@ class _Body:
 
     def __init__(self, text: str, start: int) -> None:
         self._text = text
-        self._lines = [match for match in _LINE.finditer(text, start) if match[0]]
+        read = hide_filters(text)
+        self._lines = [match for match in _LINE.finditer(read, start) if match[0]]
         self._markdown = _parser()
         self._references: dict[str, object] = {"references": references_of(text[start:])}
-        self._tokens = self._markdown.parse(text[start:], self._references)
+        self._tokens = self._markdown.parse(read[start:], self._references)
         self._cell_end = start
 
     def slots(self) -> Iterator[Slot]:
@@ -347,7 +348,8 @@ class _Body:
 
     def _edits(self, segment: Segment, place: _BlockText) -> Callable[[str], list[Edit]]:
         def edits(text: str) -> list[Edit]:
-            return [Edit(place.start, place.end, self._written(segment, place, text))]
+            written = self._written(segment, place, text).replace(HIDDEN, "|")
+            return [Edit(place.start, place.end, written)]
 
         return edits
 

@@ -23,7 +23,7 @@ _LINES = re.compile(
     | -{1,}8<-{1,}.* | ;-+8<-+.* | \[TOC\] | \[\[_?TOC_?\]\] | \$toc
     | \{:?\s*[.\#\w][^{}]*\}                                       # attributes of a block
     | \*\[[^\]\n]+\]: .*                                           # abbreviations
-    | /{3,}.* | @\[[^\]]*\]\([^)]*\) | <!--\s*more\s*-->
+    | \{/\*.*\*/\} | /{3,}.* | @\[[^\]]*\]\([^)]*\) | <!--\s*more\s*-->
     | (?:import|export)\s+(?:.*\sfrom\s+)?["'][^"']+["'];?
     | import\s+.*\sfrom\s+["'][^"']+["'];?
     """,
@@ -62,21 +62,24 @@ _INLINE = re.compile(
         (?:[ ]+(?:[.\#][\w:./-]+|[\w:-]+=(?:"[^"\n]*"|'[^'\n]*'|[^\s{}"']+)))*[ ]*\}
         | \{[ ]*\.annotate[ ]*\})
     | \{\{\{? [^\n]{0,300}? \}?\}\} | \{% [^\n]{0,300}? %\} | \{\#[^\n]{0,200}?\#\}
-    | \{>> .{0,300}? <<\}
+    | \{>> .{0,300}? <<\} | \{/\* .{0,300}? \*/\}
     | !\[\[ [^\[\]\n]{1,200} \]\] | \[\[ [^\[\]|\n]{1,200} \]\]
     | (?P<wiki>\[\[ [^\[\]|\n]{1,200} \|)(?=[^\[\]\n]{1,200}\]\])
     | \$\$ [^$\n]{1,500} \$\$ | \$(?![\s\d$])[^$\n]{0,300}?(?<![\s\\])\$(?![\w])
-    | \\\( (?=[^\n]{0,200}?[\\^_=<>]) (?:(?!\\\)).){0,300}?[\\^_=<>](?:(?!\\\)).){0,300} \\\)
-    | \\\[ (?:(?!\\\]).){0,300}?[\\^_=](?:(?!\\\]).){0,300} \\\]
+    | \\\( (?=[^\n]{0,200}?[\\^_=<>])
+        (?:(?!\\\)).){0,300}?(?!\\\))[\\^_=<>](?:(?!\\\)).){0,300} \\\)
+    | \\\( (?:(?!\\\)|[^\W\d_]{3}).){1,100} \\\)                     # of single letters
+    | \\\[ (?:(?!\\\]).){0,300}?(?!\\\])[\\^_=](?:(?!\\\]).){0,300} \\\]
     | %% [^%\n]{1,300} %% | \+\+ [\w+."-]{1,60} \+\+
     | (?P<mark>==|\^\^)(?=\S[^=^\n]*\S?(?P=mark))
+    | (?P<raised>(?<=[\w)])(?:~(?=[^\s~]{1,20}~(?!~))|\^(?=[^\s^]{1,20}\^(?!\^))))   # H~2~O
     | \]\[ [^\[\]\n]{1,100} \] | \[ [^\[\]\n]{1,100} \](?=\[\^)     # references to other files
     | \[\^ [^\]\s]{1,100} \] | \A\[[ xX]\](?=\s) | (?<=\s)\^[\w-]+\Z
     | :[a-z][a-z0-9_+-]{1,60}: (?:\{[ ]*[.\#][^{}\n]*\})?
     """,
     re.VERBOSE | re.DOTALL,
 )
-_STARTS = "{!][$\\%+=^:"
+_STARTS = "{!][$\\%+=^:~"
 
 
 def site_rules(markdown: MarkdownIt) -> MarkdownIt:
@@ -100,6 +103,17 @@ def references_of(text: str) -> dict[str, object]:
         normalizeReference(match["label"]): {"title": "", "href": match["address"], "map": [0, 0]}
         for match in _REFERENCE.finditer(text)
     }
+
+
+_FILTER = re.compile(r"\{\{[^{}\n]*\}\}|\{%[^{}\n]*%\}")
+
+HIDDEN = "\U0010fffd"
+"""Character in the place of a | in the tags of a template, which are no borders of cells."""
+
+
+def hide_filters(text: str) -> str:
+    """A text of the same length in which the filters of a template divide no cells."""
+    return _FILTER.sub(lambda match: match[0].replace("|", HIDDEN), text)
 
 
 # --- blocks --------------------------------------------------------------------------------------
@@ -301,7 +315,7 @@ def _inline(state: StateInline, silent: bool) -> bool:
     match = _INLINE.match(state.src, state.pos, state.posMax)
     if not match or (state.pos and state.src[state.pos - 1] == "\\"):
         return False
-    if match["wiki"] or match["mark"]:
+    if match["wiki"] or match["mark"] or match["raised"]:
         return _around(state, match, silent)
     if not silent:
         token = state.push("site_inline", "", 0)
@@ -313,7 +327,7 @@ def _inline(state: StateInline, silent: bool) -> bool:
 
 def _around(state: StateInline, match: re.Match[str], silent: bool) -> bool:
     """A mark around words, or the text of a link of a wiki."""
-    closing = match["mark"] or "]]"
+    closing = match["mark"] or match["raised"] or "]]"
     end = state.src.find(closing, match.end(), state.posMax)
     if end < 0:
         return False

@@ -92,7 +92,14 @@ def _android_slot(id: str, tokens: Sequence[Token], position: int) -> Iterator[S
     text = "".join(token.text for token in inner if token.kind is TokenKind.TEXT)
     if text.startswith(("@string/", "?")) or is_technical(id, text):
         return
-    escape = _android_text if _is_cdata(inner) else _android_escape
+    is_cdata = _is_cdata(inner)
+
+    def escape(piece: str) -> str:
+        """Text as Android reads it; a tag that stands in the file as such is left so."""
+        is_tag = piece.startswith("<") and piece in text
+        piece = piece if is_tag else _android_text(piece)
+        return piece if is_cdata else xml.escape(piece)
+
     start, stop = tokens[position].end, tokens[end].start
     quoted = len(inner) == 1 and _QUOTED.fullmatch(inner[0].raw)
     if quoted:
@@ -115,13 +122,13 @@ def _android_slot(id: str, tokens: Sequence[Token], position: int) -> Iterator[S
             builder.close(token.name, token.raw)
         place = behind
     segment = builder.build(id, context=id)
-    if segment.has_words and escape is _android_text:
+    if segment.has_words and is_cdata:
         yield Slot(
             segment,
             lambda text: [Edit(start, stop, _in_cdata(render(segment, text, escape)))],
         )
     elif segment.has_words:
-        yield _replaced(segment, start, stop, _android_escape)
+        yield _replaced(segment, start, stop, escape)
 
 
 _QUOTED = re.compile(r'(\s*"\s*)([^"\\]*[^"\\\s])(\s*"\s*)')
@@ -139,10 +146,6 @@ def _add_android(builder: Builder, text: str) -> None:
 
 def _unescaped(text: str) -> str:
     return _ESCAPE.sub(lambda m: chr(int(m[1], 16)) if m[1] else m[3] or m[0], text)
-
-
-def _android_escape(text: str) -> str:
-    return xml.escape(_android_text(text))
 
 
 def _android_text(text: str) -> str:

@@ -172,6 +172,7 @@ _WHITE = {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}
 
 # MessageFormat doubles apostrophes, but only strings with arguments go through it.
 _MESSAGE = re.compile(r"\{\d+[,}]")
+_ANY_ARGUMENT = re.compile(r"\{\s*\w+\s*[,}]")
 
 
 def open_properties(data: bytes, name: str) -> TextDocument:
@@ -251,6 +252,10 @@ _TECHNICAL = re.compile(
 )
 """Keys whose values programs read, where these are one word in lower case."""
 
+_STYLED = re.compile(r".*(?:css|class|class_?name)(?:es)?", re.IGNORECASE)
+_CLASSES = re.compile(r"(?=.*[-:0-9])[a-z0-9:/_-]+(?: [a-z0-9:/_-]+)*")
+"""Pattern of classes of CSS, and that of the keys that say so."""
+
 
 def _table_slots(
     values: Iterator[_Value], write: Callable[[str], str], *, apostrophes: bool = False
@@ -264,14 +269,16 @@ def is_technical(key: str, text: str) -> bool:
     """Return whether a value is for programs: an identifier, or a word under a key that says so."""
     text = text.strip()
     is_word = bool(re.fullmatch(r"[a-z0-9.-]+", text))
-    return is_identifier(text) or (is_word and bool(_TECHNICAL.fullmatch(key)))
+    is_style = bool(_STYLED.fullmatch(key.rpartition("/")[2])) and bool(_CLASSES.fullmatch(text))
+    return is_style or is_identifier(text) or (is_word and bool(_TECHNICAL.fullmatch(key)))
 
 
 def _value_slot(value: _Value, write: Callable[[str], str], apostrophes: bool) -> Iterator[Slot]:
     text = value.text
     has_arguments = bool(_MESSAGE.search(text))
     alone = re.search(r"(?<!')'(?![\'{}])", text)
-    doubled = has_arguments and ("''" in text or (apostrophes and not alone))
+    doubled = "''" in text and bool(_ANY_ARGUMENT.search(text))
+    doubled = doubled or (has_arguments and apostrophes and not alone)
     separator = _FORMS if "{" not in _FORMS.split(text)[0] or "," not in text else None
     builder = Builder(breaks=True, doubled=doubled, separator=separator)
     accelerator = Accelerator.of(text)

@@ -32,7 +32,7 @@ _LOOSE = re.compile(
     r"\s*\d[\d:.,; ]*\d\s*(?:-{1,3}>|[\u2013\u2014]>|\u2192)\s*\d[\d:.,; ]*\d(?:\s.*)?"
 )
 """Times as people write them by hand; they stay as they are."""
-_LABEL = r"[A-Z][A-Z0-9 .'#-]{1,30}:[ ]+"
+_LABEL = r"[A-Z][A-Z0-9 .'#-]{1,30}(?:[ ]\([^()\n]{1,40}\))?:[ ]+"
 _LINE = re.compile(r"([^\r\n]*)(\r\n|\n|\r|\Z)")
 _TAG = re.compile(
     rf"(?P<speaker>(?m:^)(?:(?:>>+|(?:&gt;){{2,}}|\u266a+|[-\u2010\u2013\u2014](?=[ ]*\S))[ ]*"

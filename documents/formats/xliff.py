@@ -107,11 +107,18 @@ class _XliffUnit:
         builder = Builder(xml.escape, breaks=True)
         position = self.source + 1
         end = xml.end_of(self.tokens, self.source) - 1
+        parted = {
+            xml.end_of(self.tokens, place) - 1
+            for place in range(position, end)
+            if _is_segment(self.tokens[place])
+        }
         while position < end:
             token = self.tokens[position]
             behind = position + 1
             if token.kind is TokenKind.TEXT:
                 builder.text(_WRAPPED.sub(" ", token.text))
+            elif token.kind is TokenKind.CLOSE and position in parted:
+                builder.alone(token.raw, divides=True)
             elif token.kind is TokenKind.CLOSE:
                 builder.close(token.name, token.raw)
             elif token.kind is not TokenKind.OTHER:
@@ -131,7 +138,7 @@ class _XliffUnit:
             builder.alone(self._raw(position, behind), shown)
             return behind
         if token.kind is TokenKind.OPEN and token.name in _AROUND:
-            if says.get("mtype") == "seg":
+            if _is_segment(token):
                 builder.alone(token.raw, divides=True)
             else:
                 builder.open(token.name, token.raw)
@@ -216,6 +223,11 @@ class _XliffUnit:
 
 _WRAPPED = re.compile(r"[ \t]*\r?\n[ \t]{2,}")
 """A line break that only indents what follows."""
+
+
+def _is_segment(token: Token) -> bool:
+    """Return whether a segment of a source that is divided begins here."""
+    return token.kind is TokenKind.OPEN and token.attributes.get("mtype") == "seg"
 
 
 def _partner(attributes: Mapping[str, str], names: Sequence[str]) -> str:

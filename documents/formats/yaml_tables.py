@@ -39,7 +39,12 @@ def open_yaml(data: bytes, name: str) -> TextDocument:
     )
 
 
+_SYMBOL = re.compile(r"(?<=[\[, ]):(?=\w+[ ]*[,\]])")
+"""Pattern of the colon of a symbol in a list of Ruby's, whose parser reads more than PyYAML."""
+
+
 def _documents(text: str, name: str) -> list[yaml.Node]:
+    text = _SYMBOL.sub("_", text)
     try:
         return [node for node in yaml.compose_all(text, Loader=yaml.SafeLoader) if node]
     except yaml.MarkedYAMLError as error:
@@ -108,7 +113,8 @@ def _slot(text: str, path: str, node: yaml.ScalarNode) -> Iterator[Slot]:
         start = named.end()
     raw = text[start:end]
     more_indented = node.style == ">" and re.search(r"\n[ \t]", node.value)
-    if is_technical(path.rpartition("/")[2], node.value) or more_indented:
+    is_symbol = node.style is None and re.fullmatch(r":\w+", raw)
+    if is_symbol or is_technical(path.rpartition("/")[2], node.value) or more_indented:
         return
     builder = Builder(breaks=True)
     builder.text(node.value.strip("\n") if node.style in ("|", ">") else node.value)

@@ -37,6 +37,7 @@ class MessageSpan:
 _ARGUMENT = re.compile(r"\{\s*([^\s{},'#]+)\s*(?:,\s*(\w+)\s*)?", re.ASCII)
 _SELECTOR = re.compile(r"\s*(?:offset\s*:\s*-?\d+\s+)?(=-?[\d.]+|[^\s{},'#=]+)\s*\{")
 _WITH_VARIANTS = {"plural", "select", "selectordinal"}
+_QUOTED_BRACE = re.compile(r"'[{}]")
 _DEEPEST = 20
 
 
@@ -45,15 +46,18 @@ class _NotAMessage(Exception):
 
 
 def variants(text: str) -> list[MessageSpan] | None:
-    """The parts of a message that has variants; None if it has none, or is no message."""
-    if not any(f"{kind}" in text for kind in _WITH_VARIANTS):
+    """The parts of a message that has variants, or braces in quotes beside arguments; None if it
+    has neither, or is no message."""
+    if not any(kind in text for kind in _WITH_VARIANTS) and not _QUOTED_BRACE.search(text):
         return None
     parser = _Parser(text)
     try:
         end = parser.message(0, 0, plural=False)
     except _NotAMessage:
         return None
-    if end != len(text) or all(span.role is not MessageRole.SYNTAX for span in parser.spans):
+    roles = {span.role for span in parser.spans}
+    quotes = MessageRole.ARGUMENT in roles and _QUOTED_BRACE.search(text)
+    if end != len(text) or not (MessageRole.SYNTAX in roles or quotes):
         return None
     return _merged(parser.spans)
 

@@ -103,6 +103,8 @@ class TargetWriter:
         spans = self._words.target
         if not spans:
             return len(self._target)
+        if not spot.shown.strip() and not plain[: spot.start].strip():
+            return 0  # an icon before a label
         hangs = bool(plain[: spot.start][-1:].strip()) and not plain[spot.end :][:1].strip()
         if hangs:
             words = self._words.source_words(spot.start - 1, spot.start)
