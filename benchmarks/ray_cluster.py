@@ -43,7 +43,11 @@ def cluster() -> Iterator[tuple[Any, Any]]:
     """A cluster of two nodes of one core, and the one that may be removed."""
     from ray.cluster_utils import Cluster
 
-    quick = {"health_check_period_ms": 500, "health_check_failure_threshold": 3}
+    quick = {
+        "health_check_period_ms": 500,
+        "health_check_failure_threshold": 3,
+        "worker_niceness": 0,
+    }
     head = {"num_cpus": 1, "include_dashboard": False, "_system_config": quick}
     nodes = Cluster(initialize_head=True, head_node_args=head)
     try:
