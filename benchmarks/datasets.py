@@ -146,6 +146,11 @@ def main() -> None:
             record["same translations as lines"] = translations(folder, rows) == [
                 expected[i % len(lines)] for i in range(rows)
             ]
+            if not kills:
+                rate = record["rows"] / record["seconds of the last run"]
+                record["throughput / that of the lines as text"] = round(
+                    rate * seconds / len(lines), 3
+                )
             print(json.dumps(record), flush=True)
     print(json.dumps({"peak MiB here": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}))
 

@@ -4,8 +4,10 @@
     python benchmarks/scaling.py newstest2014.en --lose     kill one of two under 64 streams
 
 Clients are 64 streams of `AsyncClient`, in one process, which share a channel that spreads them
-over the servers (round_robin). With --lose every translation is compared with that of a run before,
-text by text. CPU time is that of each process, from /proc.
+over the servers (round_robin). CPU time is that of each process, from /proc. One server is asked
+for every text once more, which it answers from its cache: that is the cost of a text without its
+translation. Bytes are those of the loopback device, so nothing else may use it. With --lose every
+translation is compared with that of a run before, text by text.
 """
 
 from __future__ import annotations
@@ -30,6 +32,8 @@ from tformer.model.options import DecodingOptions
 from tformer.server.client import AsyncClient
 
 STREAMS = 64
+CACHE = 100_000_000
+"""Characters that a server keeps, more than there are."""
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -38,19 +42,20 @@ class Load:
     """Answers of all streams."""
 
     answers: list[tuple[float, float]] = field(default_factory=list)
-    """Time of an answer, and seconds since the one before."""
+    """Time of an answer, and seconds since the one before of its stream."""
     texts: dict[int, str] = field(default_factory=dict)
     twice: int = 0
 
 
 @contextmanager
-def servers(count: int) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+def servers(count: int, cache: int = 0) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
     """Start servers of one core each; their addresses."""
     ports = []
     for _ in range(count):
         with socket.create_server(("127.0.0.1", 0)) as free:
             ports.append(free.getsockname()[1])
-    command = [sys.executable, "-m", "tformer.cli", "serve", "--threads", "1", "--beam-size", "1"]
+    command = [sys.executable, "-m", "tformer.cli", "serve", "--threads", "1", "--beam-size", "1",
+               "--cache", str(cache)]  # fmt: skip
     running = [
         subprocess.Popen(
             [*command, "--listen", f"127.0.0.1:{port}"],
@@ -106,31 +111,42 @@ def cpu_seconds(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
-def scale(lines: Sequence[str], counts: Sequence[int]) -> list[dict[str, object]]:
-    """A record for each number of servers."""
-    records = []
+def loopback_bytes() -> int:
+    """Bytes that the loopback device has sent, headers included."""
+    lines = Path("/proc/net/dev").read_text().splitlines()
+    (line,) = (line for line in lines if line.strip().startswith("lo:"))
+    return int(line.split()[9])
+
+
+def measured(
+    address: str, running: Sequence[subprocess.Popen[bytes]], lines: Sequence[str]
+) -> dict[str, object]:
+    """A record of a run over all lines."""
+    before = [cpu_seconds(server.pid) for server in running]
+    found, begun, own, sent = Load(), time.monotonic(), time.process_time(), loopback_bytes()
+    asyncio.run(load(address, lines, found))
+    seconds, own = time.monotonic() - begun, time.process_time() - own
+    spent = [cpu_seconds(s.pid) - b for s, b in zip(running, before, strict=True)]
+    count = len(found.texts)
+    return {
+        "texts": count,
+        "texts per second": round(count / seconds, 1),
+        "server CPU ms per text": round(1000 * sum(spent) / count, 3),
+        "client CPU ms per text": round(1000 * own / count, 3),
+        "bytes per text": round((loopback_bytes() - sent) / count),
+        "shares of server CPU": [round(one / sum(spent), 3) for one in spent],
+    }
+
+
+def scale(lines: Sequence[str], counts: Sequence[int]) -> None:
+    """Print a record for each number of servers."""
     for count in counts:
-        with servers(count) as (address, running):
-            asyncio.run(load(address, lines[: 8 * STREAMS], Load()))
-            before = [cpu_seconds(server.pid) for server in running]
-            found, begun, own = Load(), time.monotonic(), time.process_time()
-            asyncio.run(load(address, lines, found))
-            seconds = time.monotonic() - begun
-            spent = [cpu_seconds(s.pid) - b for s, b in zip(running, before, strict=True)]
-            records.append(
-                {
-                    "servers": count,
-                    "texts": len(found.texts),
-                    "texts per second": round(len(found.texts) / seconds, 1),
-                    "server CPU ms per text": round(1000 * sum(spent) / len(found.texts), 3),
-                    "client CPU ms per text": round(
-                        1000 * (time.process_time() - own) / len(found.texts), 3
-                    ),
-                    "shares": [round(one / sum(spent), 3) for one in spent],
-                }
-            )
-            print(json.dumps(records[-1]), flush=True)
-    return records
+        with servers(count, CACHE) as (address, running):
+            asyncio.run(load(address, [f"{line} again" for line in lines[: 8 * STREAMS]], Load()))
+            record = {"servers": count, **measured(address, running, lines)}
+            if count == 1:  # others would have to get the same texts again
+                record["from the cache"] = measured(address, running, lines)
+            print(json.dumps(record), flush=True)
 
 
 def lose(lines: Sequence[str]) -> dict[str, object]:
@@ -149,7 +165,8 @@ def lose(lines: Sequence[str]) -> dict[str, object]:
             return killed
 
         killed = asyncio.run(killing())
-    waits = [wait for at, wait in found.answers if at >= killed and at - wait < killed]
+    over = [(at, wait) for at, wait in found.answers if at >= killed and at - wait < killed]
+    waits = [wait for _, wait in over]
     calm = [wait for at, wait in found.answers if at < killed]
     return {
         "texts": len(lines),
@@ -157,10 +174,16 @@ def lose(lines: Sequence[str]) -> dict[str, object]:
         "twice": found.twice,
         "different": sum(found.texts.get(i) != text for i, text in alone.texts.items()),
         "p50 / p99 seconds between answers of a stream before": _percentiles(calm),
-        "p50 / p99 / most of the answers that the loss interrupted": [
+        "p50 / p99 / most seconds between answers around the loss": [
             *_percentiles(waits),
             round(max(waits), 3),
         ],
+        "p50 / p99 seconds between answers afterwards": _percentiles(
+            [wait for at, wait in found.answers if at - wait >= killed]
+        ),
+        "seconds from the loss until every stream goes on": round(
+            max(at for at, _ in over) - killed, 3
+        ),
     }
 
 

@@ -20,7 +20,7 @@ from tformer.dataset.spool import BlockCounts, BlockResults
 if TYPE_CHECKING:
     from tformer.model.translation import Translation
 
-MOST_PENDING = 1 << 16
+MOST_PENDING = 1 << 14
 """Cells that wait for translations; where so many are read without a new text among as many as a
 translator reads ahead, it is told that there will be no more, so that it answers."""
 

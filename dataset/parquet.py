@@ -16,7 +16,7 @@ from tformer.dataset.arrow_library import arrow, blaming_file
 from tformer.dataset.blocks import BLOCK_ROWS, Results, RowBlock
 from tformer.dataset.columns import Column
 
-GROUP_BYTES = 16 << 20
+GROUP_BYTES = 8 << 20
 """Bytes of rows that are collected for a row group."""
 
 _BATCH_BYTES = 4 << 20

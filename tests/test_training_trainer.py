@@ -296,22 +296,14 @@ def loopback_only() -> dict[str, str]:
 
 
 @pytest.mark.slow
-def test_two_processes_are_one_with_twice_the_micro_batches(tmp_path: Path) -> None:
+def test_two_nodes_are_one_process_with_twice_the_micro_batches(tmp_path: Path) -> None:
     write_tsv(tmp_path / "corpus.tsv", sample_pairs(30))
     keys = {**SETTINGS, "precision": "float32", "max_steps": 8}
     path = write_recipe(tmp_path, "corpus.tsv")
     path.write_text(path.read_text().replace("dropout = 0.1", "dropout = 0.0"))
     make_store(tmp_path, Recipe.read(path))
-    settings = [f"--set={key}={value}" for key, value in {**keys, "accumulate": 1}.items()]
-    launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    command = ["-m", "tformer.cli", "train", "recipe.toml", "store", "two", "--device=cpu"]
-    subprocess.run(
-        [sys.executable, "-m", *launcher, *command, *settings],
-        cwd=tmp_path,
-        env=loopback_only(),
-        check=True,
-        timeout=200,
-    )
+    nodes = start_nodes(tmp_path, "two", {**keys, "accumulate": 1})
+    assert [node.wait(timeout=200) for node in nodes] == [0, 0]
     train(Recipe.read(path, {**keys, "accumulate": 2}), tmp_path / "store", tmp_path / "one")
     for ours, theirs in zip(log(tmp_path / "two"), log(tmp_path / "one"), strict=True):
         assert ours == pytest.approx(theirs, rel=1e-4)
