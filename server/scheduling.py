@@ -40,7 +40,7 @@ class AsyncScheduler:
         self._is_open = True
         self._loop: _Loop | None = None
         self.scheduler: Scheduler[Sentence] = translator.schedule(
-            beam_size, queue=FairQueue(), watch=watch, name=name
+            beam_size, queue=FairQueue(), urgent=True, watch=watch, name=name
         )
 
     async def translate(

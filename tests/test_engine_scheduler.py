@@ -246,3 +246,31 @@ def test_the_observer_sees_an_idle_batch_at_the_end() -> None:
     assert batches[-1].rows == 0
     assert sum(batch.target_tokens for batch in batches) == 10
     assert isinstance(batches[0], Batch)
+
+
+def test_a_modest_client_does_not_wait_for_a_greedy_one() -> None:
+    allowed = threading.Semaphore(0)
+    works = iter([FakeWork(allowed), FakeWork(allowed), FakeWork()])  # the last is besides
+    with scheduling(2, lambda: next(works), queue=FairQueue(), urgent=True) as (scheduler, made):
+        mail, greedy = Mail(), Mail()
+        scheduler.submit(*[greedy.job(Text([Item([1] * 9)]), client="greedy") for _ in range(200)])
+        scheduler.submit(mail.job(Text([Item([1] * 9)]), client="modest"))
+        mail.wait(1)
+        assert not greedy.jobs and len(made[2].finished) == 1
+        scheduler.submit(mail.job(Text([Item([1] * 99)]), client="another"))  # asks for too much
+        allowed.release(1000)
+        mail.wait(2)
+        greedy.wait(200)
+        assert len(made[2].finished) == 1 and not scheduler.clients
+
+
+def test_equal_clients_share_the_engines_alone() -> None:
+    allowed = threading.Semaphore(0)
+    works = iter([FakeWork(allowed), FakeWork(allowed), FakeWork()])
+    with scheduling(2, lambda: next(works), queue=FairQueue(), urgent=True) as (scheduler, made):
+        mail = Mail()
+        for number in range(64):
+            scheduler.submit(mail.job(Text([Item([1] * 9)]), client=str(number)))
+        allowed.release(1000)
+        mail.wait(64)
+        assert not made[2].finished and not scheduler.clients

@@ -9,6 +9,10 @@ An engine computes on one core and without the interpreter's lock, so N engines 
 nobody waits at a barrier. Each takes sentences from the queue between two of its steps, up to its
 fair share of all tokens that are known, so that engines come to an end together.
 
+**Modest clients.** In a full batch a sentence takes as long as the batch does. So where others have
+much, one who has nothing and asks for little may have an engine besides (`urgent`), with a small
+batch: the system gives its thread a core soon, and the others lose some milliseconds.
+
 **Ownership.** All state of jobs and texts is guarded by the lock of the scheduler; a sentence that
 was handed to an engine belongs to its thread until that thread has finished it. A text whose
 sentences share state (`Text.together`) goes to one engine as a whole.
@@ -25,12 +29,15 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from math import inf
 from typing import Generic, Protocol
 
 from tformer.model.engine.engine import Engine, Finished
-from tformer.model.engine.jobs import Item, Job, Outbox, Text, deliver
+from tformer.model.engine.jobs import FEW, Item, Job, Outbox, Text, deliver
 from tformer.model.engine.queues import FifoQueue, Queue
 
 logger = logging.getLogger(__name__)
@@ -41,6 +48,14 @@ SLACK = 64
 LOT = 32
 """Sentences that one of several engines takes at a time, at most: enough to fill a good part of its
 batch, few enough that the engines come to an end together."""
+
+
+MODEST = 64
+"""Source tokens of a job that may take the engine for modest clients, at most, and of all that are
+in it."""
+
+CROWD = 8
+"""Sentences that clients have on average where a modest one goes ahead."""
 
 
 class Work(Protocol[Item]):
@@ -109,6 +124,7 @@ class Scheduler(Generic[Item]):
         beam_size: int,
         max_tokens: int,
         queue: Queue[_Queued[Item]] | None = None,
+        urgent: bool = False,
         watch: Callable[[Batch], None] = lambda batch: None,
         name: str = "model",
     ) -> None:
@@ -120,6 +136,7 @@ class Scheduler(Generic[Item]):
             beam_size: rows that a sentence takes.
             max_tokens: budget of the batch of one engine, rows times source tokens.
             queue: order of what waits; None is first come, first served.
+            urgent: have an engine besides, for the sentences of clients with few.
             watch: called in an engine's thread after every step.
             name: of the model, for threads and log.
         """
@@ -129,11 +146,18 @@ class Scheduler(Generic[Item]):
         self.name = name
         self.lock = threading.Condition()
         self.queue: Queue[_Queued[Item]] = FifoQueue() if queue is None else queue
+        self.urgent: Queue[_Queued[Item]] = FifoQueue()
+        """Sentences of modest clients."""
         self.queued_tokens = 0
+        """Tokens in `queue`."""
+        self.clients: Counter[str] = Counter()
+        """Sentences that wait or run, by client."""
         self.closing = False
         self._watch = watch
         self._observing = threading.Lock()
-        self.threads = [EngineThread(self, start_work) for _ in range(engines)]
+        self._engines = [EngineThread(self, start_work, self.queue) for _ in range(engines)]
+        self._besides = EngineThread(self, start_work, self.urgent) if urgent else None
+        self.threads = [*self._engines, *filter(None, [self._besides])]
         for thread in self.threads:
             thread.start()
 
@@ -158,10 +182,26 @@ class Scheduler(Generic[Item]):
         with self.lock:
             if self.closing:
                 raise RuntimeError("the scheduler was closed")
-            for entry in entries:
-                self.queue.push(entry.job.client, entry.tokens, entry)
-                self.queued_tokens += entry.tokens
+            for job_entries in _by_job(entries) if self._besides else [entries]:
+                self._queue(job_entries)
             self.lock.notify_all()
+
+    def _queue(self, entries: Sequence[_Queued[Item]]) -> None:
+        """Queue the entries, of one job where that matters. The lock is held."""
+        tokens = sum(entry.tokens for entry in entries)
+        queue = self.urgent if entries and self._is_modest(entries[0].job, tokens) else self.queue
+        for entry in entries:
+            queue.push(entry.job.client, entry.tokens, entry)
+            self.clients[entry.job.client] += len(entry.sentences)
+        if queue is self.queue:
+            self.queued_tokens += tokens
+
+    def _is_modest(self, job: Job[Item], tokens: int) -> bool:
+        """Tell whether a job may go ahead of what others have. The lock is held."""
+        if self._besides is None or self.urgent or self._besides.tokens + tokens > MODEST:
+            return False
+        sentences = self.clients.total()
+        return job.client not in self.clients and sentences >= max(FEW, CROWD * len(self.clients))
 
     def cancel(
         self, job: Job[Item], error: Exception | None = None, *, unless_started: bool = False
@@ -211,30 +251,43 @@ class Scheduler(Generic[Item]):
         """All that wait or run; those that wait are taken from the queue."""
         with self.lock:
             running = [place.job for thread in self.threads for place in thread.places.values()]
-            while self.queue:
-                running.append(self.queue.pop().job)
-            self.queued_tokens = 0
+            for queue in (self.queue, self.urgent):
+                while queue:
+                    running.append(self.pop(queue).job)
         return list(dict.fromkeys(running))
 
     def share(self) -> float:
         """Tokens that each engine should have of all that are known; the lock must be held."""
-        running = sum(thread.tokens for thread in self.threads)
-        return (self.queued_tokens + running) / len(self.threads)
+        running = sum(thread.tokens for thread in self._engines)
+        return (self.queued_tokens + running) / len(self._engines)
 
-    def next_entry(self) -> _Queued[Item] | None:
+    @property
+    def num_engines(self) -> int:
+        """Engines that share the queue."""
+        return len(self._engines)
+
+    def next_entry(self, queue: Queue[_Queued[Item]]) -> _Queued[Item] | None:
         """Return the next entry that somebody wants; the lock must be held."""
-        while self.queue:
-            entry = self.queue.peek()
+        while queue:
+            entry = queue.peek()
             if not entry.is_void:
                 return entry
-            self.pop()
+            self.pop(queue)
         return None
 
-    def pop(self) -> _Queued[Item]:
+    def pop(self, queue: Queue[_Queued[Item]]) -> _Queued[Item]:
         """Take the next entry; the lock must be held."""
-        entry = self.queue.pop()
-        self.queued_tokens -= entry.tokens
+        entry = queue.pop()
+        if queue is self.queue:
+            self.queued_tokens -= entry.tokens
+        self.leave(entry.job.client, len(entry.sentences))
         return entry
+
+    def leave(self, client: str, sentences: int = 1) -> None:
+        """Note that a client has so many sentences fewer; the lock must be held."""
+        self.clients[client] -= sentences
+        if not self.clients[client]:
+            del self.clients[client]
 
     def observe(self, target_tokens: int) -> None:
         """Tell the observer of a step."""
@@ -257,10 +310,21 @@ def _entries(job: Job[Item]) -> list[_Queued[Item]]:
     ]
 
 
+def _by_job(entries: Sequence[_Queued[Item]]) -> Iterator[Sequence[_Queued[Item]]]:
+    """Entries that follow one another, by job."""
+    for _, found in groupby(entries, key=lambda entry: id(entry.job)):
+        yield list(found)
+
+
 class EngineThread(threading.Thread, Generic[Item]):
     """One engine, and what it works on."""
 
-    def __init__(self, scheduler: Scheduler[Item], start_work: Callable[[], Work[Item]]) -> None:
+    def __init__(
+        self,
+        scheduler: Scheduler[Item],
+        start_work: Callable[[], Work[Item]],
+        queue: Queue[_Queued[Item]],
+    ) -> None:
         """Not started."""
         super().__init__(name=f"tformer {scheduler.name}", daemon=True)
         self.places: dict[Item, _Queued[Item]] = {}
@@ -268,6 +332,7 @@ class EngineThread(threading.Thread, Generic[Item]):
         self.tokens = 0
         self.num_running = 0
         self._scheduler = scheduler
+        self._queue = queue
         self._start_work = start_work
         self._work = start_work()
         self._unwanted: list[Item] = []
@@ -295,6 +360,7 @@ class EngineThread(threading.Thread, Generic[Item]):
         place = self.places.pop(sentence, None)
         if place:
             self.tokens -= len(sentence.tokens)
+            self._scheduler.leave(place.job.client)
         return place
 
     def _turn(self) -> bool:
@@ -325,7 +391,7 @@ class EngineThread(threading.Thread, Generic[Item]):
 
     def _wait(self) -> bool:
         """Wait for something to do; False if there will be nothing more. The lock is held."""
-        while not (self._work.busy or self._unwanted or self._scheduler.next_entry()):
+        while not (self._work.busy or self._unwanted or self._scheduler.next_entry(self._queue)):
             if self._scheduler.closing:
                 return False
             self._scheduler.lock.wait()
@@ -342,17 +408,17 @@ class EngineThread(threading.Thread, Generic[Item]):
             return lot
         scheduler = self._scheduler
         budget = scheduler.budget // 4 if self._work.num_running else scheduler.budget
-        most = LOT if len(scheduler.threads) > 1 else budget
-        share = scheduler.share() + SLACK
+        most = LOT if scheduler.num_engines > 1 else budget
+        share = scheduler.share() + SLACK if self._queue is scheduler.queue else inf
         longest = 0
-        while entry := scheduler.next_entry():
+        while entry := scheduler.next_entry(self._queue):
             longest = max(longest, *(len(sentence.tokens) for sentence in entry.sentences))
             size = len(lot) + len(entry.sentences)
             if lot and (size > most or size * longest > budget):
                 break
             if self.tokens and self.tokens + entry.tokens > share:
                 break
-            lot += self._enter(scheduler.pop())
+            lot += self._enter(scheduler.pop(self._queue))
         return lot
 
     def _enter(self, entry: _Queued[Item]) -> Sequence[Item]:
@@ -361,6 +427,7 @@ class EngineThread(threading.Thread, Generic[Item]):
         entry.text.timing.entered = max(entry.text.timing.entered, now)
         for sentence in entry.sentences:
             self.places[sentence] = entry
+        self._scheduler.clients[entry.job.client] += len(entry.sentences)
         self.tokens += entry.tokens
         return entry.sentences
 

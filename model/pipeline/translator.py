@@ -306,16 +306,21 @@ class Translator:
         beam_size: int,
         *,
         queue: Queue[Any] | None = None,
+        urgent: bool = False,
         watch: Callable[[Batch], None] = lambda batch: None,
         name: str = "model",
     ) -> Scheduler[Sentence]:
-        """Start all engines of the translator; see `Scheduler` for the arguments."""
+        """Start all engines of the translator; see `Scheduler` for the arguments.
+
+        An engine for modest clients there is only where engines compute side by side.
+        """
         return Scheduler(
             partial(self.start_work, beam_size),
             engines=self.threads,
             beam_size=beam_size,
             max_tokens=self.max_tokens,
             queue=queue,
+            urgent=urgent and self.threads > 1,
             watch=watch,
             name=name,
         )
