@@ -13,6 +13,7 @@ from tformer.model.errors import UsageError
 from tformer.model.passes.draft import Draft, Sentence
 from tformer.model.pipeline.translator import Translator
 from tformer.server.status import Overloaded, ShuttingDown
+from tformer.server.tuning import serve_soon
 
 
 class AsyncScheduler:
@@ -40,7 +41,7 @@ class AsyncScheduler:
         self._is_open = True
         self._loop: _Loop | None = None
         self.scheduler: Scheduler[Sentence] = translator.schedule(
-            beam_size, queue=FairQueue(), urgent=True, watch=watch, name=name
+            beam_size, queue=FairQueue(), urgent=serve_soon, watch=watch, name=name
         )
 
     async def translate(

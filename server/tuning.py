@@ -48,6 +48,13 @@ def prepare_threads() -> None:
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
+def serve_soon() -> None:
+    """Let this thread push in at the cores, which has little to do and somebody who waits for it."""
+    if hasattr(os, "SCHED_BATCH"):
+        with suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+
+
 def keep_what_is_loaded() -> None:
     """Spare the search for garbage all that was loaded, and search less often.
 

@@ -251,7 +251,10 @@ def test_the_observer_sees_an_idle_batch_at_the_end() -> None:
 def test_a_modest_client_does_not_wait_for_a_greedy_one() -> None:
     allowed = threading.Semaphore(0)
     works = iter([FakeWork(allowed), FakeWork(allowed), FakeWork()])  # the last is besides
-    with scheduling(2, lambda: next(works), queue=FairQueue(), urgent=True) as (scheduler, made):
+    with scheduling(2, lambda: next(works), queue=FairQueue(), urgent=lambda: None) as (
+        scheduler,
+        made,
+    ):
         mail, greedy = Mail(), Mail()
         scheduler.submit(*[greedy.job(Text([Item([1] * 9)]), client="greedy") for _ in range(200)])
         scheduler.submit(mail.job(Text([Item([1] * 9)]), client="modest"))
@@ -267,7 +270,10 @@ def test_a_modest_client_does_not_wait_for_a_greedy_one() -> None:
 def test_equal_clients_share_the_engines_alone() -> None:
     allowed = threading.Semaphore(0)
     works = iter([FakeWork(allowed), FakeWork(allowed), FakeWork()])
-    with scheduling(2, lambda: next(works), queue=FairQueue(), urgent=True) as (scheduler, made):
+    with scheduling(2, lambda: next(works), queue=FairQueue(), urgent=lambda: None) as (
+        scheduler,
+        made,
+    ):
         mail = Mail()
         for number in range(64):
             scheduler.submit(mail.job(Text([Item([1] * 9)]), client=str(number)))

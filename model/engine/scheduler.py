@@ -124,7 +124,7 @@ class Scheduler(Generic[Item]):
         beam_size: int,
         max_tokens: int,
         queue: Queue[_Queued[Item]] | None = None,
-        urgent: bool = False,
+        urgent: Callable[[], None] | None = None,
         watch: Callable[[Batch], None] = lambda batch: None,
         name: str = "model",
     ) -> None:
@@ -136,7 +136,8 @@ class Scheduler(Generic[Item]):
             beam_size: rows that a sentence takes.
             max_tokens: budget of the batch of one engine, rows times source tokens.
             queue: order of what waits; None is first come, first served.
-            urgent: have an engine besides, for the sentences of clients with few.
+            urgent: called at the beginning of the thread of an engine besides, which is for the
+                sentences of clients with few; None is no such engine.
             watch: called in an engine's thread after every step.
             name: of the model, for threads and log.
         """
@@ -156,7 +157,7 @@ class Scheduler(Generic[Item]):
         self._watch = watch
         self._observing = threading.Lock()
         self._engines = [EngineThread(self, start_work, self.queue) for _ in range(engines)]
-        self._besides = EngineThread(self, start_work, self.urgent) if urgent else None
+        self._besides = EngineThread(self, start_work, self.urgent, urgent) if urgent else None
         self.threads = [*self._engines, *filter(None, [self._besides])]
         for thread in self.threads:
             thread.start()
@@ -324,8 +325,9 @@ class EngineThread(threading.Thread, Generic[Item]):
         scheduler: Scheduler[Item],
         start_work: Callable[[], Work[Item]],
         queue: Queue[_Queued[Item]],
+        prepare: Callable[[], None] = lambda: None,
     ) -> None:
-        """Not started."""
+        """Not started; ``prepare`` is called first in the thread."""
         super().__init__(name=f"tformer {scheduler.name}", daemon=True)
         self.places: dict[Item, _Queued[Item]] = {}
         """Its tasks by sentence; guarded by the scheduler's lock, as `tokens` is."""
@@ -333,6 +335,7 @@ class EngineThread(threading.Thread, Generic[Item]):
         self.num_running = 0
         self._scheduler = scheduler
         self._queue = queue
+        self._prepare = prepare
         self._start_work = start_work
         self._work = start_work()
         self._unwanted: list[Item] = []
@@ -345,6 +348,7 @@ class EngineThread(threading.Thread, Generic[Item]):
 
     def run(self) -> None:
         """Work until the scheduler is closed and nothing is left."""
+        self._prepare()
         while self._turn():
             pass
         self._outbox.send_all()

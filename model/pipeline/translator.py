@@ -306,7 +306,7 @@ class Translator:
         beam_size: int,
         *,
         queue: Queue[Any] | None = None,
-        urgent: bool = False,
+        urgent: Callable[[], None] | None = None,
         watch: Callable[[Batch], None] = lambda batch: None,
         name: str = "model",
     ) -> Scheduler[Sentence]:
@@ -320,7 +320,7 @@ class Translator:
             beam_size=beam_size,
             max_tokens=self.max_tokens,
             queue=queue,
-            urgent=urgent and self.threads > 1,
+            urgent=urgent if self.threads > 1 else None,
             watch=watch,
             name=name,
         )
