@@ -49,7 +49,7 @@ def prepare_threads() -> None:
 
 
 def serve_soon() -> None:
-    """Let this thread push in at the cores, which has little to do and somebody who waits for it."""
+    """Let this thread push in at the cores: it has little to do, for somebody who waits."""
     if hasattr(os, "SCHED_BATCH"):
         with suppress(OSError):
             os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Protocol
 
 from aiohttp import web
 
@@ -24,6 +25,13 @@ def json_text(
     """JSON that has been written, in UTF-8."""
     body = text.encode("utf-8", "replace")
     return web.Response(body=body, status=status, content_type=JSON, headers=headers)
+
+
+class BegunAnswer(Protocol):
+    """An answer whose status has been sent."""
+
+    async def fail(self, body: bytes) -> web.StreamResponse:
+        """End the answer; ``body`` is what a refusal in the place of it would have said."""
 
 
 class EventStream:
@@ -51,7 +59,7 @@ class EventStream:
         await self._response.write_eof()
         return self._response
 
-    async def fail(self, data: str) -> web.StreamResponse:
+    async def fail(self, body: bytes) -> web.StreamResponse:
         """End the answer with an event that tells of an error."""
-        await self.send(data, "error")
+        await self.send(body.decode(), "error")
         return await self.end()

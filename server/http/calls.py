@@ -12,11 +12,12 @@ import grpc
 from aiohttp import web
 from google.rpc.status_pb2 import Status
 
-from tformer.server.http.answers import EventStream
+from tformer.server.http.answers import BegunAnswer, EventStream
 from tformer.server.rpc.calls import REQUEST_ID, Call, CallContext, Calls
 from tformer.server.status import DETAILS_KEY, code_of, retry_delay
 
 Result = TypeVar("Result")
+Begun = TypeVar("Begun", bound=BegunAnswer)
 
 PREFIX = "http"
 """First part of the names of methods in log and metrics, as in http.DeepL.Translate."""
@@ -121,7 +122,7 @@ class Visit:
     def __init__(self, request: web.Request, calls: Calls, call: Call) -> None:
         self.request = request
         self.call = call
-        self.stream: EventStream | None = None
+        self.stream: BegunAnswer | None = None
         """Set once the answer has begun."""
         self.has_key = False
         """True once the caller has shown a key, good or not."""
@@ -141,8 +142,14 @@ class Visit:
 
     async def begin_stream(self) -> EventStream:
         """Begin an answer of server-sent events."""
-        self.stream = await EventStream.begin(self.request, {REQUEST_ID: self.call.id})
-        return self.stream
+        return await self.begin(EventStream.begin)
+
+    async def begin(
+        self, begin: Callable[[web.BaseRequest, Mapping[str, str]], Awaitable[Begun]]
+    ) -> Begun:
+        """Begin an answer of several parts, by a function of the request and headers."""
+        self.stream = answer = await begin(self.request, {REQUEST_ID: self.call.id})
+        return answer
 
 
 Work = Callable[[Visit], Awaitable[web.StreamResponse]]
@@ -211,4 +218,4 @@ async def _refused(failure: HttpFailure, visit: Visit, refuse: Refuse) -> web.St
         return response
     body = response.body
     assert isinstance(body, bytes)
-    return await visit.stream.fail(body.decode())
+    return await visit.stream.fail(body)

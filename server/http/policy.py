@@ -25,7 +25,18 @@ PROTECTION = {
 SERVER = "tformer"
 
 METHODS = "GET, POST, DELETE"
-HEADERS = "Authorization, Content-Type, X-Request-Id, X-Goog-Api-Key"
+HEADERS = ", ".join(
+    (
+        "Authorization",
+        "Content-Type",
+        "X-Request-Id",
+        "X-Goog-Api-Key",
+        "X-Grpc-Web",
+        "X-User-Agent",
+        "Grpc-Timeout",
+    )
+)
+READABLE = "X-Request-Id, Retry-After, Grpc-Status, Grpc-Message, Grpc-Status-Details-Bin"
 DAY = "86400"
 
 
@@ -44,7 +55,7 @@ class Policy:
         origin = request.headers.get("Origin", "")
         if origin and self._options.allows(origin):
             response.headers["Access-Control-Allow-Origin"] = origin
-            response.headers["Access-Control-Expose-Headers"] = "X-Request-Id, Retry-After"
+            response.headers["Access-Control-Expose-Headers"] = READABLE
             response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
         response.headers.add("Vary", "Origin")
 

@@ -21,6 +21,7 @@ from tformer.server.http.deepl_documents import DeepLDocuments
 from tformer.server.http.deepl_glossaries import DeepLGlossaries
 from tformer.server.http.glossary_store import GlossaryStore
 from tformer.server.http.google import GoogleV2
+from tformer.server.http.grpc_web import GrpcWeb
 from tformer.server.http.health import Probes
 from tformer.server.http.kept_files import KeptFiles
 from tformer.server.http.libretranslate import LibreTranslate
@@ -167,6 +168,7 @@ class HttpServer:
             LibreTranslate(self._backend),
             LibreTranslateFiles(self._backend, files),
             OwnApi(self._backend),
+            GrpcWeb(self._backend),
             DeepL(self._backend, store),
             DeepLGlossaries(self._backend, store),
             documents,

@@ -111,7 +111,7 @@ class Calls:
         return grpc.method_handlers_generic_handler(
             service.full_name,
             {
-                method.name: self._handler(method, getattr(servicer, _snake_case(method.name)))
+                method.name: self._handler(method, getattr(servicer, snake_case(method.name)))
                 for method in service.methods
             },
         )
@@ -344,5 +344,6 @@ def _request_id(metadata: Metadata) -> str:
     return given if _SAFE_ID.fullmatch(given) else os.urandom(16).hex()
 
 
-def _snake_case(name: str) -> str:
+def snake_case(name: str) -> str:
+    """Name of the function that answers a method."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
