@@ -7,6 +7,7 @@ halves of them are tried until those are found.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -130,7 +131,7 @@ def _marks(segment: Segment) -> Counter[tuple[str, str | None]]:
 def _bare(raw: str) -> str:
     """The tag names of markup, or else itself: attributes and paragraphs in it are segments."""
     if raw.lstrip().startswith("<"):
-        return " ".join(piece.split()[0] for piece in raw.split("<") if piece.split())
+        return " ".join(re.findall(r"<([^\s<>]*)", raw))
     return " ".join(raw.split())
 
 

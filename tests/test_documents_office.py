@@ -51,3 +51,23 @@ def test_formats_are_of_any_length_in_a_translation(bold: str) -> None:
     written = shouted({"word/document.xml": body(f"<w:p>\n {runs}\n</w:p>")}, "docx")
     assert "DOOR" in written["word/document.xml"]
     assert "OPENS" in written["word/document.xml"]
+
+
+def test_alternative_texts_of_drawings() -> None:
+    picture = "<w:r><w:drawing><x:docPr id='1' name='Picture 1' descr='A \"red\" house&#10;here'"
+    picture += ' title="a.png"/></w:drawing></w:r>'
+    paragraph = f"<w:p>{picture}<w:r><w:t>door</w:t></w:r></w:p><w:p>{picture}</w:p>"
+    root = body(paragraph).replace(W, f'{W} xmlns:x="y"')
+    written = shouted({"word/document.xml": root}, "docx")["word/document.xml"]
+    said = ["descr='A &quot;RED&quot; HOUSE", "&#10;HERE", "name='Picture 1'", 'title="a.png"']
+    assert all(written.count(text) == 2 for text in said)
+    assert "DOOR AND MORE OF IT" in written
+
+
+def test_alternative_texts_of_frames() -> None:
+    frame = "<draw:frame><svg:title>the tree</svg:title><svg:desc>it's 5 &lt; 6 here</svg:desc>"
+    names = 'xmlns:t="t" xmlns:draw="d" xmlns:svg="s"'
+    content = f"<o {names}><t:p>a door {frame}</draw:frame> opens</t:p></o>"
+    written = shouted({"content.xml": content}, "odt")["content.xml"]
+    assert "<svg:title>THE TREE" in written and "&lt; 6 HERE" in written
+    assert "A DOOR" in written and "OPENS" in written

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from tformer.documents.building import Builder
 from tformer.documents.document import Slot, TextDocument, checked, replacing
+from tformer.documents.formats import alternative_texts
 from tformer.documents.formats.packages import PackageDocument, open_package
 from tformer.documents.io import xml
 from tformer.documents.io.encoding import decode
@@ -49,6 +50,7 @@ def _slots(text: str, name: str) -> Iterator[Slot]:
         if segment.has_words:
             inside = tokens[position].end, tokens[end - 1].start
             yield replace(replacing(segment, *inside, _escape), depth=depth)
+    yield from alternative_texts.of_frames(tokens, _PARAGRAPHS)
 
 
 def _segment(id: str, tokens: Sequence[Token]) -> Segment:

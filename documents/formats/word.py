@@ -13,6 +13,7 @@ from itertools import pairwise
 
 from tformer.documents.building import Builder
 from tformer.documents.document import Edit, Slot, TextDocument, checked
+from tformer.documents.formats import alternative_texts
 from tformer.documents.formats.office_parts import OfficeParts
 from tformer.documents.formats.packages import PackageDocument, open_package
 from tformer.documents.io import xml
@@ -150,6 +151,7 @@ def _paragraph_slots(text: str, name: str) -> Iterator[Slot]:
         segment = paragraph.segment(str(number))
         if segment.has_words:
             yield Slot(segment, _edits(paragraph, segment, prefix), depth)
+    yield from alternative_texts.of_drawings(tokens)
 
 
 def _prefix(tokens: Sequence[Token]) -> str:
