@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent import futures
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -232,17 +233,23 @@ class Moody(TranslationServiceServicer):  # type: ignore[misc]
             context.abort(grpc.StatusCode[mood], mood)
 
 
-def talk_to(moody: Moody, patience: float = 5.0) -> list[str]:
+@contextmanager
+def serving_moods(moody: Moody) -> Iterator[str]:
+    """The address of such a server."""
     with futures.ThreadPoolExecutor(2) as threads:
         server = grpc.server(threads)
         add_TranslationServiceServicer_to_server(moody, server)
         port = server.add_insecure_port("127.0.0.1:0")
         server.start()
         try:
-            with Client(f"127.0.0.1:{port}", patience=patience, in_flight=3) as client:
-                return [t.text for t in client.translate("abcdef")]
+            yield f"127.0.0.1:{port}"
         finally:
             server.stop(0).wait()
+
+
+def talk_to(moody: Moody, patience: float = 5.0) -> list[str]:
+    with serving_moods(moody) as address, Client(address, patience=patience, in_flight=3) as client:
+        return [t.text for t in client.translate("abcdef")]
 
 
 @pytest.mark.parametrize("mood", ["UNAVAILABLE", "busy", "ends early"])
@@ -252,6 +259,18 @@ def test_what_was_not_answered_is_sent_again(mood: str) -> None:
     assert moody.received[0][:3] == list("abc")
     assert moody.received[1][:1] == list("c")
     assert moody.received[2] == list("cdef")
+
+
+def test_a_stream_that_failed_leaves_no_task_behind() -> None:
+    async def translate(address: str) -> tuple[list[str], list[str]]:
+        async with AsyncClient(address, patience=5, in_flight=3) as client:
+            texts = [translation.text async for translation in client.translate("abcdef")]
+            await asyncio.sleep(0.05)
+            mine = asyncio.current_task()
+            return texts, [repr(task) for task in asyncio.all_tasks() if task is not mine]
+
+    with serving_moods(Moody((2, "UNAVAILABLE"), (0, "ends early"), (100, ""))) as address:
+        assert asyncio.run(translate(address)) == (list("ABCDEF"), [])
 
 
 @pytest.mark.parametrize("mood", ["INTERNAL", "RESOURCE_EXHAUSTED", "UNAUTHENTICATED", "item"])

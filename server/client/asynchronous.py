@@ -164,6 +164,8 @@ class _AsyncStream:
             await self._call.read()
 
     def close(self) -> None:
+        """End the call, and the task that sends requests, which a call that has failed leaves."""
+        self._requests.put_nowait(None)
         self._call.cancel()
 
 
