@@ -16,6 +16,9 @@ from tformer.server.status import DETAILS_KEY, retry_delay
 FIRST_DELAY = 0.1
 LONGEST_DELAY = 5.0
 
+_NOT_SENT = "Internal error from Core"
+"""Details that gRPC for asyncio gives a call that ended while a request was being sent."""
+
 
 @dataclass(eq=False)
 class Failure(Exception):
@@ -30,6 +33,8 @@ class Failure(Exception):
         details = dict(error.trailing_metadata() or ()).get(DETAILS_KEY)
         if details:
             return cls(error.code(), Status.FromString(details))
+        if error.code() is grpc.StatusCode.INTERNAL and error.details() == _NOT_SENT:
+            return cls.ended_early()
         return cls(error.code(), Status(message=error.details() or ""))
 
     @classmethod
