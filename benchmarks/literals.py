@@ -123,6 +123,9 @@ def times_said(literal: str, source: str, target: str, language: str) -> bool:
     if not (digits := re.sub(r"\D", "", literal)) or re.search(r"[^\W\d_]{3}|[@\\\\{}#%]", literal):
         return False
     numbers = NUMBER.findall(target)
+    runs = [re.sub(r"\D", "", run) for run in NUMBER.findall(source) if literal in run]
+    if runs and all(run in {re.sub(r"\D", "", each) for each in numbers} for run in runs):
+        return True
     parts = sorted(part.lstrip("0") for part in re.findall(r"\d+", literal))
     same = sum(re.sub(r"\D", "", each) == digits for each in numbers)
     moved = sum(
