@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from asking import HTTP, get, url_of
 from browsers import needs_browser, start_browser
-from serving import RunningServer, make_model, serving
+from serving import SENTENCES, RunningServer, make_model, serving
 
 from tformer.server.glossaries.catalog import GlossarySource
 from tformer.server.http.page import FILES, FOLDER
@@ -148,6 +148,39 @@ def test_glossary_swap_and_colours(page: Any, server: RunningServer) -> None:
         page.find_element("id", "theme").click()
         found = page.execute_script("return document.documentElement.dataset.theme ?? null")
         assert found == theme
+
+
+DROP = """
+const data = new DataTransfer();
+data.items.add(new File([arguments[0]], arguments[1]));
+const send = (kind) => document.body.dispatchEvent(
+  new DragEvent(kind, { bubbles: true, cancelable: true, dataTransfer: data }));
+send("dragenter");
+const invited = !document.getElementById("drop").hidden;
+send("dragover");
+send("drop");
+return invited;
+"""
+
+FETCH = """
+const done = arguments[arguments.length - 1];
+fetch(document.getElementById("download").href).then((r) => r.text()).then(done, () => done(""));
+"""
+
+
+@needs_browser
+def test_a_file_that_is_dropped_comes_back(page: Any, server: RunningServer) -> None:
+    text = f"# {SENTENCES[0]}\n\n```\ncode\n```\n"
+    assert page.execute_script(DROP, text, "<b>page.md")
+    link = page.find_element("id", "download")
+    wait(link.is_displayed)
+    assert link.text == "Download the translation of <b>page.md"
+    assert not page.find_element("id", "drop").is_displayed()
+    translated = page.execute_async_script(FETCH)
+    assert translated.startswith("# ") and "```\ncode\n```" in translated and translated != text
+    assert page.execute_script(DROP, "\0\1\2", "noise.docx")
+    wait(lambda: "noise.docx" in page.find_element("id", "status").text and "Translating" not in
+         page.find_element("id", "status").text)  # fmt: skip
 
 
 @needs_browser
