@@ -138,18 +138,25 @@ def main() -> None:
         print(json.dumps({"text lines": len(lines), "seconds": round(seconds, 1),
                           "lines per second": round(len(lines) / seconds),
                           "peak MiB": round(peak)}), flush=True)  # fmt: skip
+        few = min(arguments.small, len(lines))
+        (folder / "few.txt").write_text("\n".join(lines[:few]) + "\n")
+        start, _, _ = timed([*COMMAND, "--beam-size", "1", str(folder / "few.txt"), "-o",
+                             str(folder / "few.de.txt")])  # fmt: skip
         expected = (folder / "lines.de.txt").read_text().split("\n")[: len(lines)]
         chance = random.Random(arguments.rows)
         moments = [chance.uniform(5, arguments.latest_kill) for _ in range(arguments.kills)]
+        start_of_table = 0.0
         for rows, kills in ((arguments.small, []), (arguments.rows, moments)):
             record = translate_table(folder, rows_of(lines, rows), kills, arguments.group)
             record["same translations as lines"] = translations(folder, rows) == [
                 expected[i % len(lines)] for i in range(rows)
             ]
-            if not kills:
-                rate = record["rows"] / record["seconds of the last run"]
+            if rows == few:
+                start_of_table = record["seconds of the last run"]
+            elif rows == len(lines) and not kills:
+                # What both take to start is left out: rates are those of the lines beyond the few.
                 record["throughput / that of the lines as text"] = round(
-                    rate * seconds / len(lines), 3
+                    (seconds - start) / (record["seconds of the last run"] - start_of_table), 3
                 )
             print(json.dumps(record), flush=True)
     print(json.dumps({"peak MiB here": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}))
