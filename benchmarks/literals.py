@@ -134,7 +134,7 @@ def times_said(literal: str, source: str, target: str, language: str) -> bool:
     clock = re.fullmatch(r"(\d{1,2})(?:[:.](\d\d))?(?:\D.*)?", literal)
     other = bool(clock) and any(
         re.fullmatch(rf"0?{(int(clock[1]) + shift) % 24}(?:[:.]{clock[2] or '00'})?", each)
-        for shift in ((0, 12) if clock[2] or re.search("[ap]\\.?m", literal) else ())
+        for shift in ((0, 12) if clock[2] or re.search(r"^\s?[ap]\.?m", source.partition(literal)[2]) else ())
         for each in numbers
         if clock
     )
