@@ -132,9 +132,10 @@ def times_said(literal: str, source: str, target: str, language: str) -> bool:
         sorted(p.lstrip("0") for p in re.findall(r"\d+", each)) == parts for each in numbers
     )
     clock = re.fullmatch(r"(\d{1,2})(?:[:.](\d\d))?(?:\D.*)?", literal)
+    afternoon = re.match(r"\s?[ap]\.?m", source.partition(literal)[2])
     other = bool(clock) and any(
         re.fullmatch(rf"0?{(int(clock[1]) + shift) % 24}(?:[:.]{clock[2] or '00'})?", each)
-        for shift in ((0, 12) if clock[2] or re.search(r"^\s?[ap]\.?m", source.partition(literal)[2]) else ())
+        for shift in ((0, 12) if clock[2] or afternoon else ())
         for each in numbers
         if clock
     )
