@@ -8,6 +8,10 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _SPACE_MARK = "\u2581"
 
+AT_ONCE = 1000
+"""Characters that are composed at once. The time to sort combining marks is quadratic in their
+number, and no other thread runs meanwhile."""
+
 
 def normalise(text: str) -> str:
     """Normalise ``text`` as a model, a glossary and a translation memory see it.
@@ -19,7 +23,15 @@ def normalise(text: str) -> str:
     if text.isascii() and text.isprintable() and "  " not in text:  # nothing but its ends to change
         return text.strip()
     text = _SURROGATE.sub("\ufffd", _CONTROL.sub(" ", text)).replace(_SPACE_MARK, " ")
-    return " ".join(unicodedata.normalize("NFC", text).split())
+    if len(text) <= AT_ONCE:
+        return " ".join(unicodedata.normalize("NFC", text).split())
+    return " ".join(map(_composed, text.split()))
+
+
+def _composed(word: str) -> str:
+    """Compose a word (NFC), part by part if it is one that no language has."""
+    parts = (word[start : start + AT_ONCE] for start in range(0, len(word), AT_ONCE))
+    return "".join(unicodedata.normalize("NFC", part) for part in parts)
 
 
 @lru_cache(1024)
