@@ -144,6 +144,7 @@ class Admission:
         waiter = line.popleft()
         if line:
             line[0].begin_to_lose_patience(asyncio.get_running_loop().time())
+            self._lines[client] = self._lines.pop(client)  # next time after all others
         else:
             del self._lines[client]
         if not waiter.admitted.done():

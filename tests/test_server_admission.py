@@ -136,6 +136,25 @@ def test_nobody_is_refused_while_the_line_moves() -> None:
     run(test)
 
 
+def test_lines_are_served_in_turns() -> None:
+    async def test() -> None:
+        admission = Admission(10)
+        order = []
+
+        async def visit(client: str) -> None:
+            with await admission.wait(10, patience=10, client=client):
+                order.append(client)
+                await asyncio.sleep(0)
+
+        with admission.reserve(10, "first"):
+            tasks = [asyncio.create_task(visit(client)) for client in "aaabbbccc"]
+            await asyncio.sleep(0.01)
+        await asyncio.gather(*tasks)
+        assert "".join(order) == "abcabcabc"
+
+    run(test)
+
+
 def test_who_is_cancelled_leaves_no_tokens_behind() -> None:
     async def test() -> None:
         admission = Admission(10)
