@@ -367,6 +367,7 @@ def test_a_string_catalogue_gets_what_it_lacks() -> None:
         (r"so \(a + b\) is \(not so\)", "markdown", r"SO \(a + b\) IS (NOT SO)"),
         ("text {/* a note */} here", "markdown", "TEXT {/* a note */} HERE"),
         ("{\"a\": \"a '{'b'}' it''s {c}\"}", "json", "\"A '{'B'}' IT''S {c}\""),
+        ('{"a": "write {\'@\'} home"}', "json", "WRITE {'@'} HOME"),
         ('{"buttonClass": "btn btn-primary"}', "json", "btn btn-primary"),
         (CUE.format("MAN (on phone): hello"), "srt", "MAN (on phone): HELLO"),
         (
