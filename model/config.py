@@ -14,6 +14,7 @@ NormKind = Literal["layer", "rms"]
 Activation = Literal["relu", "gelu", "gelu_tanh", "silu"]
 PositionLayout = Literal["interleaved", "concatenated", "tensor2tensor", "learned", "relative"]
 LookBack = Literal["attention", "ssru"]
+AttentionFunction = Literal["scaled_dot_product", "dot_product", "additive"]
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,8 @@ class TransformerConfig:
     look_back: LookBack = "attention"
     """The decoder's way to look at target positions: masked self-attention (the paper), or the
     simpler simple recurrent unit of Kim et al. (2019)."""
+    attention: AttentionFunction = "scaled_dot_product"
+    """Scores of attention: q·k/√d_k (the paper), q·k, or vᵀtanh(q + k) of Bahdanau et al. (2015)."""
 
     def __post_init__(self) -> None:
         """Refuse shapes that no Transformer can have."""
@@ -123,6 +126,7 @@ class TransformerConfig:
             and self.norm_kind == "layer"
             and self.positions != "relative"
             and self.d_k * self.num_heads == self.d_model
+            and self.attention == "scaled_dot_product"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -249,6 +253,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "activation": get_args(Activation),
     "positions": get_args(PositionLayout),
     "look_back": get_args(LookBack),
+    "attention": get_args(AttentionFunction),
 }
 
 _BASE = TransformerConfig(vocab_size=37_000)

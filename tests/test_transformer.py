@@ -14,12 +14,12 @@ from torch import Tensor, nn
 
 from tformer.model.config import PRESETS, PositionLayout, TransformerConfig
 from tformer.model.errors import ModelError
+from tformer.model.network.attention import attention
 from tformer.model.network.positions import sinusoidal_positions
 from tformer.model.network.transformer import (
     AttentionWeights,
     MultiHeadAttention,
     Transformer,
-    attention,
     causal_mask,
     padding_mask,
 )

@@ -43,10 +43,15 @@ MBART = replace(
     own_output=True,
     target_vocab_size=30,
 )
+DOT, ADDITIVE = replace(BASE, attention="dot_product"), replace(BASE, attention="additive")
 BERGAMOT = replace(BASE, look_back="ssru", positions="tensor2tensor", logits_bias=True)
 
 
-@pytest.mark.parametrize("config", [T5, MBART, BERGAMOT], ids=["t5", "mbart", "bergamot"])
+@pytest.mark.parametrize(
+    "config",
+    [T5, MBART, BERGAMOT, DOT, ADDITIVE],
+    ids=["t5", "mbart", "bergamot", "dot-product", "additive"],
+)
 def test_steps_compute_what_the_whole_sequence_does(config: TransformerConfig) -> None:
     network = build(config).eval()
     shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}

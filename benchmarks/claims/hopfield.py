@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from report import plot, publish
 from torch import Tensor
 
-from tformer.model.network.transformer import attention
+from tformer.model.network.attention import attention
 
 Signs = NDArray[np.float32]
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from report import plot, publish
 
-from tformer.model.network.transformer import attention_weights
+from tformer.model.network.attention import attention_weights
 
 KEYS = 64
 

@@ -177,6 +177,8 @@ def _layer_shapes(
         for projection in ("query", "key", "value"):
             shapes |= _module_shapes(f"{layer}.{attention}.{projection}", (heads, d), config)
         shapes |= _module_shapes(f"{layer}.{attention}.output", (d, heads), config)
+        if config.attention == "additive":
+            shapes[f"{layer}.{attention}.function.vector"] = (config.num_heads, config.d_k)
     for inner in ("inner", "gate") if config.gated else ("inner",):
         shapes |= _module_shapes(f"{layer}.feed_forward.{inner}", (d_ff, d), config)
     shapes |= _module_shapes(f"{layer}.feed_forward.outer", (d, d_ff), config)

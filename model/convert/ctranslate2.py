@@ -73,7 +73,7 @@ def check_plain(config: TransformerConfig) -> None:
         UsageError: it departs too far from the paper's.
     """
     if not config.is_common or config.look_back != "attention" or config.embedding_norm:
-        raise UsageError("a model of this kind, which was imported, cannot be exported")
+        raise UsageError("a model of this kind, which departs from the paper's, cannot be exported")
 
 
 def _write(spec: Any, vocabulary: AnyVocabulary, out: Path) -> None:

@@ -1,4 +1,6 @@
-"""The Transformer of "Attention Is All You Need" (Vaswani et al., 2017), all of it in this file.
+"""The Transformer of "Attention Is All You Need" (Vaswani et al., 2017).
+
+All of it is in this file but the function of attention itself, which is in `network.attention`.
 
 Shapes are written with
 
@@ -27,8 +29,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tformer.model.config import TransformerConfig
+from tformer.model.network.attention import AdditiveAttention, attention_function
 from tformer.model.network.kv_cache import DecoderCache
-from tformer.model.network.linear import Linear, linear, whole_rows
+from tformer.model.network.linear import Linear, linear
 from tformer.model.network.positions import sinusoidal_positions
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -61,44 +64,6 @@ class AttentionWeights:
     """Encoder-decoder attention, (G, H, T, S)."""
 
 
-def attention(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    mask: Tensor | None = None,
-    record: list[Tensor] | None = None,
-) -> Tensor:
-    """Scaled dot-product attention, softmax(QKᵀ/√d_k)V (section 3.2.1).
-
-    Args:
-        query: (..., T, D).
-        key: (..., S, D).
-        value: (..., S, D).
-        mask: additive, broadcastable to (..., T, S); every row needs one position at 0.
-        record: when given, the weights (..., T, S) are appended to it.
-
-    Returns:
-        (..., T, D), in the dtype of the arguments.
-    """
-    # The fused kernel cannot return its weights; and on the CPU its backward pass takes five to
-    # ten times as long as that of the plain products at the lengths of sentences.
-    training_on_cpu = query.requires_grad and query.device.type == "cpu"
-    if record is None and not training_on_cpu:
-        one_mask = mask is None or mask.size(-2) == 1  # so that rows can be added
-        rows = whole_rows(query) if one_mask else query
-        return F.scaled_dot_product_attention(rows, key, value, mask)[..., : query.size(-2), :]
-    weights = attention_weights(query, key, mask)
-    if record is not None:
-        record.append(weights)
-    return weights @ value  # (..., T, D)
-
-
-def attention_weights(query: Tensor, key: Tensor, mask: Tensor | None = None) -> Tensor:
-    """softmax(QKᵀ/√d_k), (..., T, S); arguments as of :func:`attention`."""
-    scores = (query * query.size(-1) ** -0.5) @ key.transpose(-2, -1)  # (..., T, S)
-    return (scores if mask is None else scores + mask).softmax(-1)
-
-
 def padding_mask(real: Tensor | None, dtype: torch.dtype) -> Tensor | None:
     """Additive mask (G, 1, 1, S) that hides padding, from (G, S) bool; None stays None."""
     if real is None:
@@ -124,6 +89,7 @@ class MultiHeadAttention(nn.Module):
         self.key = Linear(config.d_model, width, bias=config.biases)
         self.value = Linear(config.d_model, width, bias=config.biases)
         self.output = Linear(width, config.d_model, bias=config.biases)
+        self.function = attention_function(config)
 
     def queries(self, states: Tensor) -> Tensor:
         """Project (B, L, d_model) to (B, H, L, D)."""
@@ -142,7 +108,7 @@ class MultiHeadAttention(nn.Module):
         record: list[Tensor] | None = None,
     ) -> Tensor:
         """Attention of (B, H, T, D) to (B, H, S, D), joined and projected: (B, T, d_model)."""
-        context = attention(queries, keys, values, mask, record)  # (B, H, T, D)
+        context = self.function(queries, keys, values, mask, record)  # (B, H, T, D)
         return self.output(context.transpose(1, 2).flatten(2))
 
     def _split_heads(self, states: Tensor) -> Tensor:
@@ -278,7 +244,7 @@ class DecoderLayer(nn.Module):
         keys, values = cache.cross_keys[layer], cache.cross_values[layer]  # (G, H, S, D)
         update = self.cross_attention.attend(queries, keys, values, memory_mask)
         if weights is not None:  # beside the fused kernel, so that states do not change by a bit
-            weights.append(attention_weights(queries, keys, memory_mask))
+            weights.append(self.cross_attention.function.weights(queries, keys, memory_mask))
         states = self.around_cross_attention.leave(states, update.view_as(states))
 
         update = self.feed_forward(self.around_feed_forward.enter(states))
@@ -360,7 +326,7 @@ class Transformer(nn.Module):
                 nn.init.xavier_uniform_(module.weight)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-            elif isinstance(module, nn.LayerNorm | nn.RMSNorm):
+            elif isinstance(module, nn.LayerNorm | nn.RMSNorm | AdditiveAttention):
                 module.reset_parameters()
         for embedding in [module for module in self.modules() if isinstance(module, nn.Embedding)]:
             nn.init.normal_(embedding.weight, std=self.config.d_model**-0.5)

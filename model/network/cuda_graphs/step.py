@@ -18,11 +18,11 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from tformer.model.network.attention import attention_weights
 from tformer.model.network.cuda_graphs.pool import Pool, PoolShape
 from tformer.model.network.transformer import (
     DecoderLayer,
     Transformer,
-    attention_weights,
     padding_mask,
 )
 from tformer.model.search.scores import largest_by_chunks
