@@ -81,7 +81,7 @@ class TransformerConfig:
     """The decoder's way to look at target positions: masked self-attention (the paper), or the
     simpler simple recurrent unit of Kim et al. (2019)."""
     attention: AttentionFunction = "scaled_dot_product"
-    """Scores of attention: q·k/√d_k (the paper), q·k, or vᵀtanh(q + k) of Bahdanau et al. (2015)."""
+    """Scores of attention: q·k/√d_k (the paper), q·k, or vᵀ tanh(q + k) (Bahdanau et al., 2015)."""
 
     def __post_init__(self) -> None:
         """Refuse shapes that no Transformer can have."""
