@@ -16,7 +16,6 @@ from int8_storage import stored
 from tiny import wide_transformer
 from torch import Tensor, nn
 
-from tformer.model.checkpoint.weights import SCALE
 from tformer.model.config import AlignmentHeads, TransformerConfig
 from tformer.model.engine.engine import Engine
 from tformer.model.errors import ModelError
@@ -30,7 +29,7 @@ from tformer.model.network.int8.gemm import (
     product_plain,
     quantised,
 )
-from tformer.model.network.int8.network import ENCODED_TOGETHER, SCALED_TOGETHER, Int8, _table
+from tformer.model.network.int8.network import ENCODED_TOGETHER, Int8
 from tformer.model.network.int8.scorer import Int8Reader
 from tformer.model.network.int8.simd.emitter import LOWEST
 from tformer.model.network.int8.simd.gemm import BLOCK, PANEL
@@ -80,15 +79,6 @@ def rounded_rows(states: Tensor) -> Tensor:
 def in_rows(values: np.ndarray) -> np.ndarray:
     """Rows of numbers as products read them."""
     return stored(np.pad(values, ((0, 0), (0, filled(values.shape[1]) - values.shape[1]))))
-
-
-def test_an_embedding_in_int8_is_each_row_times_its_scale() -> None:
-    draw = np.random.default_rng(3)
-    whole = draw.integers(-127, 128, (2 * SCALED_TOGETHER + 3, 20), np.int8)
-    scale = draw.random(len(whole), np.float32)
-    found = _table({"embedding.weight": whole, "embedding.weight" + SCALE: scale}, "embedding")
-    assert found.dtype == np.float32
-    assert (found == np.multiply(whole, scale[:, None], dtype=np.float32)).all()
 
 
 @pytest.mark.parametrize("width", [64, 100])

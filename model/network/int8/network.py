@@ -52,10 +52,6 @@ Doubles = NDArray[np.float64]
 ENCODED_TOGETHER = 512
 """Source tokens, about: so many that products are quick, so few that they stay in the cache."""
 
-SCALED_TOGETHER = 64
-"""Rows of an embedding matrix in int8 that become float32 before they are scaled: they are still
-in the cache."""
-
 _ACTIVATIONS = {
     "relu": elementwise.RELU,
     "gelu": elementwise.GELU,
@@ -127,12 +123,7 @@ def _table(arrays: Arrays, module: str) -> Floats:
     weight, _, scale = _projection(arrays, module)
     if scale is None:
         return np.asarray(weight, np.float32)
-    table = np.empty(weight.shape, np.float32)
-    for first in range(0, len(table), SCALED_TOGETHER):
-        part = table[first : first + SCALED_TOGETHER]
-        part[:] = weight[first : first + SCALED_TOGETHER]
-        part *= scale[first : first + SCALED_TOGETHER, None]
-    return table
+    return np.multiply(weight, scale[:, None], dtype=np.float32)
 
 
 def _projection(arrays: Arrays, module: str) -> Projection:
