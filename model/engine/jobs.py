@@ -43,7 +43,7 @@ class Timing:
 
     @classmethod
     def none(cls) -> Timing:
-        """Answer for a text that needed no engine."""
+        """Timing of a text that needed no engine."""
         now = time.monotonic()
         return cls(now, now, now)
 

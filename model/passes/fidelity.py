@@ -34,6 +34,10 @@ FEWEST_PIECES = {"de": 2, "": 4}
 """Pieces of a word that may be a name, by language: in German every noun has a capital, elsewhere
 the words of headings and buttons have one."""
 
+LIKELY = 1.0
+"""Mean log P a token that a search for all literals may lose; words that were forced into a place
+where none fits lose more, and the sentence with them."""
+
 NAME_MARGIN = 0.35
 """Margin, in log P a token, by which the unchanged word of a name may be less likely."""
 
@@ -85,7 +89,8 @@ class Fidelity:
             result = yield from self._again(sentence, attempts)
             said = self._text(result.hypotheses[0].tokens)
             attempts.append(_attempt(sentence, result, said))
-        return min(attempts, key=lambda attempt: attempt.num_faults).result
+        likely = [one for one in attempts if mean_score(one) >= mean_score(attempts[0]) - LIKELY]
+        return min(likely, key=lambda attempt: attempt.num_faults).result
 
     def _first_attempt(self, sentence: Sentence, result: Result, said: str) -> _FidelityAttempt:
         """Take the likeliest of the hypotheses with the fewest faults, if one is wanted."""
@@ -176,6 +181,12 @@ def _attempt(sentence: Sentence, result: Result, said: str) -> _FidelityAttempt:
     restored = result.input.prepared.restore(said)
     num += len(restored.lost) + len(restored.faults)
     return _FidelityAttempt(result, (*restored.lost, *restored.repeated), num)
+
+
+def mean_score(attempt: _FidelityAttempt) -> float:
+    """Mean log P of the tokens of the best hypothesis."""
+    scores = attempt.result.hypotheses[0].token_scores
+    return sum(scores) / max(1, len(scores))
 
 
 def is_unreadable(said: str, source: str) -> bool:
