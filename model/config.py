@@ -15,6 +15,7 @@ Activation = Literal["relu", "gelu", "gelu_tanh", "silu"]
 PositionLayout = Literal["interleaved", "concatenated", "tensor2tensor", "learned", "relative"]
 LookBack = Literal["attention", "ssru"]
 AttentionFunction = Literal["scaled_dot_product", "dot_product", "additive"]
+Architecture = Literal["transformer", "recurrent"]
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,9 @@ class TransformerConfig:
     simpler simple recurrent unit of Kim et al. (2019)."""
     attention: AttentionFunction = "scaled_dot_product"
     """Scores of attention: q·k/√d_k (the paper), q·k, or vᵀ tanh(q + k) (Bahdanau et al., 2015)."""
+    architecture: Architecture = "transformer"
+    """The paper's, or LSTM layers with one attention to the source (`network.recurrent`), which
+    have no use for ``d_ff``, ``norm`` and ``positions``."""
 
     def __post_init__(self) -> None:
         """Refuse shapes that no Transformer can have."""
@@ -127,7 +131,13 @@ class TransformerConfig:
             and self.positions != "relative"
             and self.d_k * self.num_heads == self.d_model
             and self.attention == "scaled_dot_product"
+            and self.architecture == "transformer"
         )
+
+    @property
+    def num_cross_layers(self) -> int:
+        """Layers of the decoder that attend to the source."""
+        return self.num_decoder_layers if self.architecture == "transformer" else 1
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for ``config.json``."""
@@ -170,7 +180,7 @@ class AlignmentHeads:
         Of six layers it is the fifth, as in Garg et al. (2019), "Jointly Learning to Align and
         Translate with Transformer Models"; of two the second.
         """
-        return cls(config.num_decoder_layers * 2 // 3, tuple(range(config.num_heads)), reads=False)
+        return cls(config.num_cross_layers * 2 // 3, tuple(range(config.num_heads)), reads=False)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any], config: TransformerConfig) -> AlignmentHeads:
@@ -183,7 +193,7 @@ class AlignmentHeads:
         if not (
             heads.heads
             and isinstance(heads.reads, bool)
-            and heads.layer in range(config.num_decoder_layers)
+            and heads.layer in range(config.num_cross_layers)
             and all(head in range(config.num_heads) for head in heads.heads)
         ):
             raise ModelError(f"alignment {values}: the network has no such heads")
@@ -254,6 +264,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "positions": get_args(PositionLayout),
     "look_back": get_args(LookBack),
     "attention": get_args(AttentionFunction),
+    "architecture": get_args(Architecture),
 }
 
 _BASE = TransformerConfig(vocab_size=37_000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
@@ -53,12 +54,15 @@ def test_weights_are_those_of_the_formula(name: AttentionFunction) -> None:
         torch.testing.assert_close(function(query, key, value, mask[None]), context)
 
 
-@pytest.mark.parametrize("name", OTHERS)
-def test_a_recipe_names_the_function(name: str, tformer: Tformer, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "model",
+    [*(f'attention = "{name}"' for name in OTHERS), 'architecture = "recurrent"'],
+)
+def test_a_recipe_names_the_function(model: str, tformer: Tformer, tmp_path: Path) -> None:
     write_tsv(tmp_path / "a.tsv", PAIRS)
-    recipe = write_recipe(
-        tmp_path, "a.tsv", model=f'attention = "{name}"', training="max_steps = 2\nlog_every = 1"
-    )
+    write_tsv(tmp_path / "b.tsv", [("A dog.", "Ein Hund.")])
+    training = "max_steps = 2\nlog_every = 1"
+    recipe = write_recipe(tmp_path, "a.tsv", validation="b.tsv", model=model, training=training)
     make_store(tmp_path, Recipe.read(recipe))
     run = tmp_path / "run"
     trained = tformer("train", recipe, tmp_path / "store", run, "--device", "cpu")
@@ -66,6 +70,10 @@ def test_a_recipe_names_the_function(name: str, tformer: Tformer, tmp_path: Path
     translate = ("translate", "-m", run / "model", "-s", "en", "-t", "de", "--device", "cpu")
     text = b"A dog runs.\n"
     assert tformer(*translate, stdin=text).status == ExitStatus.SUCCESS
+    shown = tformer("attention", "A dog.", "-m", run / "model", "-s", "en", "--json")
+    weights = json.loads(shown.out)["attention"]
+    assert len(weights["cross"]) == 1
+    assert len(weights["decoder"]) == (0 if "recurrent" in model else 1)
     refused = tformer(*translate, "--dtype", "int8", stdin=text)
     assert refused.status == ExitStatus.MODEL
     assert refused.err.count("\n") == 1

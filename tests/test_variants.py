@@ -9,6 +9,7 @@ import torch
 from tformer.model.checkpoint.weights import parameter_shapes
 from tformer.model.config import TransformerConfig
 from tformer.model.errors import ModelError
+from tformer.model.network.kv_cache import in_blocks
 from tformer.model.network.positions import sinusoidal_positions
 from tformer.model.network.variants import build
 
@@ -44,13 +45,14 @@ MBART = replace(
     target_vocab_size=30,
 )
 DOT, ADDITIVE = replace(BASE, attention="dot_product"), replace(BASE, attention="additive")
+RECURRENT = replace(BASE, architecture="recurrent", num_heads=1)
 BERGAMOT = replace(BASE, look_back="ssru", positions="tensor2tensor", logits_bias=True)
 
 
 @pytest.mark.parametrize(
     "config",
-    [T5, MBART, BERGAMOT, DOT, ADDITIVE],
-    ids=["t5", "mbart", "bergamot", "dot-product", "additive"],
+    [T5, MBART, BERGAMOT, DOT, ADDITIVE, RECURRENT, replace(RECURRENT, attention="additive")],
+    ids=["t5", "mbart", "bergamot", "dot-product", "additive", "recurrent", "recurrent-additive"],
 )
 def test_steps_compute_what_the_whole_sequence_does(config: TransformerConfig) -> None:
     network = build(config).eval()
@@ -83,3 +85,21 @@ def test_positions_of_tensor2tensor_count_from_where_they_are_told() -> None:
 def test_a_recurrent_decoder_has_computed_positions() -> None:
     with pytest.raises(ModelError, match="recurrent"):
         build(replace(BERGAMOT, positions="relative"))
+
+
+def test_a_recurrent_network_reads_sentences_alone_or_in_a_batch_alike() -> None:
+    config = replace(BASE, architecture="recurrent", num_heads=1, d_model=48, max_length=64)
+    network = build(config).eval()
+    lengths = torch.tensor([1, 16, 17, 32, 5, 12, 30])
+    sources = torch.randint(3, 20, (7, 32)) * (torch.arange(32) < lengths[:, None])
+    with torch.inference_mode():
+        together = network.encode(sources, lengths)
+        caches = network.start_cache(together, 2)
+        first = network.decode(torch.full((14,), 1), caches)
+        for number in range(7):
+            real = int(lengths[number])
+            narrow = sources[number : number + 1, : in_blocks(real)]
+            one = network.encode(narrow, lengths[number : number + 1])
+            assert torch.equal(one.states[0, :real], together.states[number, :real])
+            alone = network.decode(torch.full((2,), 1), network.start_cache(one, 2))
+            assert torch.equal(alone, first[2 * number : 2 * number + 2])

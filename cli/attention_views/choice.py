@@ -33,6 +33,8 @@ class HeadChoice:
             UsageError: the network has no such layer or head.
         """
         layers, num_heads = inspection.attention[kind].shape[:2]
+        if not layers:
+            raise UsageError(f"the {kind} of this network is recurrent and has no attention")
         for name, number, count in (("layer", layer, layers), ("head", head, num_heads)):
             if number is not None and not 0 <= number < count:
                 raise UsageError(f"{name} must be between 0 and {count - 1}, not {number}")

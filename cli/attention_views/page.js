@@ -489,7 +489,8 @@
     + ` \u00b7 score ${data.hypotheses[0].score.toFixed(3)} \u00b7 ${data.target_pieces.length} pieces`;
   chips($("source"), data.source_pieces, pointSource);
   chips($("target"), data.target_pieces, pointTarget);
-  $("kinds").replaceChildren(...Object.entries(TITLES).map(([kind, title]) => {
+  const kinds = Object.entries(TITLES).filter(([kind]) => attention[kind].layers);
+  $("kinds").replaceChildren(...kinds.map(([kind, title]) => {
     const tab = element("button", { type: "button", role: "tab", "data-kind": kind }, title);
     tab.addEventListener("click", () => choose({ kind }));
     return tab;

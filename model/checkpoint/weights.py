@@ -141,6 +141,8 @@ def _in_words(shape: tuple[int, ...] | None) -> str:
 
 def parameter_shapes(config: TransformerConfig) -> dict[str, tuple[int, ...]]:
     """Every parameter of a network, by name."""
+    if config.architecture == "recurrent":
+        return _recurrent_shapes(config)
     d, target = config.d_model, config.target_vocab_size
     shapes: dict[str, tuple[int, ...]] = {"embedding.weight": (config.vocab_size, d)}
     if target is not None:
@@ -167,18 +169,14 @@ def parameter_shapes(config: TransformerConfig) -> dict[str, tuple[int, ...]]:
 def _layer_shapes(
     layer: str, attentions: tuple[str, ...], config: TransformerConfig
 ) -> dict[str, tuple[int, ...]]:
-    d, d_ff, heads = config.d_model, config.d_ff, config.num_heads * config.d_k
+    d, d_ff = config.d_model, config.d_ff
     shapes: dict[str, tuple[int, ...]] = {}
     recurrent = config.look_back == "ssru" and len(attentions) > 1
     if recurrent:
         shapes[f"{layer}.recurrence.candidate.weight"] = (d, d)
         shapes |= _module_shapes(f"{layer}.recurrence.forget", (d, d))
     for attention in attentions[recurrent:]:
-        for projection in ("query", "key", "value"):
-            shapes |= _module_shapes(f"{layer}.{attention}.{projection}", (heads, d), config)
-        shapes |= _module_shapes(f"{layer}.{attention}.output", (d, heads), config)
-        if config.attention == "additive":
-            shapes[f"{layer}.{attention}.function.vector"] = (config.num_heads, config.d_k)
+        shapes |= _attention_shapes(f"{layer}.{attention}", config)
     for inner in ("inner", "gate") if config.gated else ("inner",):
         shapes |= _module_shapes(f"{layer}.feed_forward.{inner}", (d_ff, d), config)
     shapes |= _module_shapes(f"{layer}.feed_forward.outer", (d, d_ff), config)
@@ -186,6 +184,36 @@ def _layer_shapes(
         shapes |= _norm_shapes(f"{layer}.around_{sub_layer}.norm", config)
     if config.positions == "relative":
         shapes[f"{layer}.relative_bias.buckets.weight"] = (config.num_buckets, config.num_heads)
+    return shapes
+
+
+def _recurrent_shapes(config: TransformerConfig) -> dict[str, tuple[int, ...]]:
+    d = config.d_model
+    shapes: dict[str, tuple[int, ...]] = {"embedding.weight": (config.vocab_size, d)}
+    for number in range(config.num_encoder_layers):
+        for way in ("forwards", "backwards"):
+            shapes |= _lstm_shapes(f"encoder.{number}.{way}", d, d // 2)
+    for number in range(config.num_decoder_layers):
+        shapes |= _lstm_shapes(f"decoder.{number}.recurrence", d, d)
+    shapes |= _module_shapes("beginning", (config.num_decoder_layers * d, d))
+    shapes |= _attention_shapes("attention", config)
+    return shapes | _module_shapes("combination", (d, 2 * d))
+
+
+def _lstm_shapes(module: str, width: int, hidden: int) -> dict[str, tuple[int, ...]]:
+    inputs = {"ih": width, "hh": hidden}
+    weights = {f"{module}.weight_{name}_l0": (4 * hidden, size) for name, size in inputs.items()}
+    return weights | {f"{module}.bias_{name}_l0": (4 * hidden,) for name in inputs}
+
+
+def _attention_shapes(module: str, config: TransformerConfig) -> dict[str, tuple[int, ...]]:
+    d, heads = config.d_model, config.num_heads * config.d_k
+    shapes: dict[str, tuple[int, ...]] = {}
+    for projection in ("query", "key", "value"):
+        shapes |= _module_shapes(f"{module}.{projection}", (heads, d), config)
+    shapes |= _module_shapes(f"{module}.output", (d, heads), config)
+    if config.attention == "additive":
+        shapes[f"{module}.function.vector"] = (config.num_heads, config.d_k)
     return shapes
 
 

@@ -276,8 +276,8 @@ class Transformer(nn.Module):
 
     positions: Tensor
     """(max_length, d_model) float32"""
-    ENCODER_LAYER: ClassVar[type[EncoderLayer]] = EncoderLayer
-    DECODER_LAYER: ClassVar[type[DecoderLayer]] = DecoderLayer
+    ENCODER_LAYER: ClassVar[type[nn.Module]] = EncoderLayer
+    DECODER_LAYER: ClassVar[type[nn.Module]] = DecoderLayer
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()

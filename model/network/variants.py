@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from tformer.model.config import TransformerConfig
 from tformer.model.errors import ModelError
+from tformer.model.network.recurrent import RecurrentNetwork
 from tformer.model.network.relative import RelativeTransformer
 from tformer.model.network.ssru import RecurrentTransformer
 from tformer.model.network.transformer import Transformer
@@ -36,6 +37,8 @@ def build(config: TransformerConfig) -> Transformer:
     Raises:
         ModelError: when there is none of this kind.
     """
+    if config.architecture == "recurrent":
+        return RecurrentNetwork(config)
     computed = config.positions not in ("learned", "relative")
     if config.look_back == "ssru" and not computed:
         raise ModelError("a recurrent decoder has computed positions, not learned or relative ones")

@@ -99,7 +99,8 @@ class Inspection:
     """T + 1: of each of ``target_pieces``."""
     attention: dict[str, NDArray[np.float32]]
     """By kind, (layers, H, queries, keys): cross (…, T + 1, S), encoder (…, S, S), decoder
-    (…, T + 1, T + 1). A row belongs to the position that looks; rows sum to one."""
+    (…, T + 1, T + 1); no layers where a recurrent network has none. A row belongs to the position
+    that looks; rows sum to one."""
     heads: AlignmentHeads
     """Alignment heads."""
     steps: tuple[Step, ...]
@@ -222,6 +223,8 @@ def _forced(
     recorded = {"cross": weights.cross, "encoder": weights.encoder, "decoder": weights.decoder}
     attention = {
         kind: torch.stack([layer[0] for layer in layers]).float().cpu().numpy()
+        if layers
+        else np.zeros((0, config.num_heads, 1, 1), np.float32)
         for kind, layers in recorded.items()
     }
     return attention, tuple(of_labels.tolist())

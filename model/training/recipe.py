@@ -169,6 +169,7 @@ def _require_shape(model: TransformerConfig, start: TransformerConfig) -> None:
 
 # The vocabulary decides the others; what models of other programs need is not for training.
 _MODEL_KEYS = {
+    "architecture",
     "attention",
     "d_model",
     "num_heads",

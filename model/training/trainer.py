@@ -23,7 +23,7 @@ from tformer.model.config import TransformerConfig
 from tformer.model.errors import TrainingError
 from tformer.model.hardware.precision import choose_precision
 from tformer.model.network.torch_checkpoint import load_model
-from tformer.model.network.transformer import Transformer
+from tformer.model.network.variants import build
 from tformer.model.training.batches import BatchBuilder, Examples, plan_epoch
 from tformer.model.training.loss import smoothed_cross_entropy
 from tformer.model.training.optimizer import (
@@ -72,7 +72,7 @@ class TrainingOutcome:
 
 
 class Trainer:
-    """Learns a Transformer from a token store.
+    """Learns a network from a token store.
 
     In a distributed run (``torch.distributed`` is initialised) every process computes its share
     of each step's micro-batches, and gradients are summed.
@@ -110,7 +110,7 @@ class Trainer:
         self.stop_reason: Reason = "interrupted"
 
         torch.manual_seed(self.settings.seed)
-        self.network = Transformer(recipe.model).to(device)
+        self.network = build(recipe.model).to(device)
         self.known: dict[str, Tensor] = {}
         if start:
             self.known = load_model(start.path, device, torch.float32)[0].state_dict()

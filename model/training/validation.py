@@ -13,6 +13,7 @@ from tformer.model.engine.engine import Engine
 from tformer.model.evaluation.metrics import score
 from tformer.model.network.eager import Eager
 from tformer.model.network.transformer import Transformer
+from tformer.model.network.variants import build
 from tformer.model.options import DecodingOptions
 from tformer.model.search.request import Request
 from tformer.model.training.corpora import Pair
@@ -29,7 +30,7 @@ class Validator:
         self.languages = store.languages
         self.vocabulary = store.vocabulary
         self.sets = store.validation_sets()
-        self.network = Transformer(config).to(device).eval()
+        self.network = build(config).to(device).eval()
 
     def __call__(self, parameters: Mapping[str, Tensor]) -> dict[str, float]:
         """BLEU and chrF by set and direction, and ``mean``, the mean of all chrF.
