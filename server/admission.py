@@ -33,26 +33,26 @@ class Admission:
         self._lines: dict[str, deque[_Waiter]] = {}
         self._speed = _Speed()
 
-    def reserve(self, tokens: int, client: str = "", besides: int = 0) -> Reservation:
+    def reserve(self, tokens: int, client: str = "", overhead: int = 0) -> Reservation:
         """Room for so many tokens of a client, now; use it as a context manager.
 
         Args:
             tokens: as many.
             client: whose share is taken.
-            besides: tokens of what comes with the texts, which stay when these are counted.
+            overhead: tokens of what comes with the texts, which stay when these are counted.
 
         Raises:
             UsageError: the whole queue has not so much room.
             Overloaded: there is none for this client, or others of its calls wait for it.
         """
-        tokens += besides
+        tokens += overhead
         self._check_size(tokens)
         if client in self._lines or not self._fits(tokens, client):
             raise Overloaded(self._why(client), self._patience())
-        return self._accept(tokens, client, besides)
+        return self._accept(tokens, client, overhead)
 
     async def wait(
-        self, tokens: int, patience: float, client: str = "", besides: int = 0
+        self, tokens: int, patience: float, client: str = "", overhead: int = 0
     ) -> Reservation:
         """Room for so many tokens of a client, as soon as there is.
 
@@ -60,19 +60,19 @@ class Admission:
             tokens: as many.
             patience: seconds for which the line of the client may stand still, at most.
             client: whose share is taken.
-            besides: tokens of what comes with the texts, which stay when these are counted.
+            overhead: tokens of what comes with the texts, which stay when these are counted.
 
         Raises:
             UsageError: the whole queue has not so much room.
             Overloaded: there was none in time.
         """
-        tokens += besides
+        tokens += overhead
         self._check_size(tokens)
         if client not in self._lines and self._fits(tokens, client):
-            return self._accept(tokens, client, besides)
+            return self._accept(tokens, client, overhead)
         loop = asyncio.get_running_loop()
         limit = asyncio.timeout(None)
-        waiter = _Waiter(tokens, besides, patience, limit, loop.create_future(), loop.time())
+        waiter = _Waiter(tokens, overhead, patience, limit, loop.create_future(), loop.time())
         line = self._lines.setdefault(client, deque())
         line.append(waiter)
         try:
@@ -116,9 +116,9 @@ class Admission:
         own = f"{self._held[client]} of them from this client"
         return f"the queue is full ({self.tokens} of {self.max_tokens} tokens, {own})"
 
-    def _accept(self, tokens: int, client: str, besides: int = 0) -> Reservation:
+    def _accept(self, tokens: int, client: str, overhead: int = 0) -> Reservation:
         self._hold(tokens, client)
-        return Reservation(self, tokens, client, besides)
+        return Reservation(self, tokens, client, overhead)
 
     def _hold(self, tokens: int, client: str) -> None:
         self.tokens += tokens
@@ -148,7 +148,7 @@ class Admission:
         else:
             del self._lines[client]
         if not waiter.admitted.done():
-            waiter.admitted.set_result(self._accept(waiter.tokens, client, waiter.besides))
+            waiter.admitted.set_result(self._accept(waiter.tokens, client, waiter.overhead))
         return True
 
     def _leave(self, waiter: _Waiter, client: str) -> None:
@@ -176,12 +176,12 @@ class Reservation:
     admission: Admission
     tokens: int
     client: str = ""
-    besides: int = 0
+    overhead: int = 0
     """Tokens among these of what came with the texts."""
 
     def resize(self, tokens: int) -> None:
         """Hold room for texts of so many tokens instead, now that they have been counted."""
-        tokens += self.besides
+        tokens += self.overhead
         self.admission.change(tokens - self.tokens, self.client)
         self.tokens = tokens
 
@@ -197,7 +197,7 @@ class _Waiter:
     """A call in the line."""
 
     tokens: int
-    besides: int
+    overhead: int
     patience: float
     limit: asyncio.Timeout
     """Set while it is the first of its line."""

@@ -41,7 +41,11 @@ class AsyncScheduler:
         self._is_open = True
         self._loop: _Loop | None = None
         self.scheduler: Scheduler[Sentence] = translator.schedule(
-            beam_size, queue=FairQueue(), urgent=serve_soon, watch=watch, name=name
+            beam_size,
+            queue=FairQueue(),
+            start_priority_lane=serve_soon,
+            watch=watch,
+            name=name,
         )
 
     async def translate(

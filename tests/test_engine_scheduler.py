@@ -190,6 +190,36 @@ def test_a_step_that_fails_takes_its_engine_with_it_and_no_other(
     assert "a step has failed" in caplog.text
 
 
+def test_an_engine_that_always_fails_answers_everybody(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(FakeWork):
+        """Refuses every sentence, and fails again before it has taken any."""
+
+        taken = False
+
+        @property
+        def num_waiting(self) -> int:
+            if self.taken:
+                raise ValueError("a fault of programming")
+            return 0
+
+        @num_waiting.setter
+        def num_waiting(self, number: int) -> None: ...
+
+        def submit(self, sentences: Sequence[Item]) -> None:
+            self.taken = True
+            raise ValueError("refused")
+
+    made = iter([Broken()])  # no further engine starts
+    mail = Mail()
+    with scheduling(1, lambda: next(made)) as (scheduler, _):
+        jobs = [mail.job(text(3, 4), text(2)) for _ in range(30)]
+        scheduler.submit(*jobs)
+        assert set(mail.wait(30)) == set(jobs)
+        assert all(isinstance(job.error, ValueError) for job in jobs)
+        assert scheduler.is_idle and not scheduler.clients and not scheduler.queued_tokens
+    assert "an engine has not started" in caplog.text
+
+
 def test_what_is_cancelled_is_not_delivered_and_leaves_no_trace() -> None:
     allowed = threading.Semaphore(0)
     mail = Mail()
@@ -248,16 +278,16 @@ def test_the_observer_sees_an_idle_batch_at_the_end() -> None:
     assert isinstance(batches[0], Batch)
 
 
-def test_a_modest_client_does_not_wait_for_a_greedy_one() -> None:
+def test_a_small_job_takes_the_priority_lane_past_a_greedy_client() -> None:
     allowed = threading.Semaphore(0)
-    works = iter([FakeWork(allowed), FakeWork(allowed), FakeWork()])  # the last is besides
-    with scheduling(2, lambda: next(works), queue=FairQueue(), urgent=lambda: None) as (
+    works = iter([FakeWork(allowed), FakeWork(allowed), FakeWork()])  # the last is the lane's
+    with scheduling(2, lambda: next(works), queue=FairQueue(), start_priority_lane=lambda: None) as (
         scheduler,
         made,
     ):
         mail, greedy = Mail(), Mail()
         scheduler.submit(*[greedy.job(Text([Item([1] * 9)]), client="greedy") for _ in range(200)])
-        scheduler.submit(mail.job(Text([Item([1] * 9)]), client="modest"))
+        scheduler.submit(mail.job(Text([Item([1] * 9)]), client="small"))
         mail.wait(1)
         assert not greedy.jobs and len(made[2].finished) == 1
         scheduler.submit(mail.job(Text([Item([1] * 99)]), client="another"))  # asks for too much
@@ -270,7 +300,7 @@ def test_a_modest_client_does_not_wait_for_a_greedy_one() -> None:
 def test_equal_clients_share_the_engines_alone() -> None:
     allowed = threading.Semaphore(0)
     works = iter([FakeWork(allowed), FakeWork(allowed), FakeWork()])
-    with scheduling(2, lambda: next(works), queue=FairQueue(), urgent=lambda: None) as (
+    with scheduling(2, lambda: next(works), queue=FairQueue(), start_priority_lane=lambda: None) as (
         scheduler,
         made,
     ):

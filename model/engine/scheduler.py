@@ -9,9 +9,9 @@ An engine computes on one core and without the interpreter's lock, so N engines 
 nobody waits at a barrier. Each takes sentences from the queue between two of its steps, up to its
 fair share of all tokens that are known, so that engines come to an end together.
 
-**Modest clients.** In a full batch a sentence takes as long as the batch does. So where others have
-much, one who has nothing and asks for little may have an engine besides (`urgent`), with a small
-batch: the system gives its thread a core soon, and the others lose some milliseconds.
+**Priority lane.** In a full batch a sentence takes as long as the batch does. So where others have
+much, a client that has nothing and asks for little goes to an extra engine with a small batch: the
+system gives its thread a core soon, and the others lose some milliseconds.
 
 **Ownership.** All state of jobs and texts is guarded by the lock of the scheduler; a sentence that
 was handed to an engine belongs to its thread until that thread has finished it. A text whose
@@ -19,6 +19,8 @@ sentences share state (`Text.together`) goes to one engine as a whole.
 
 **Failures.** A sentence that fails (its ``error`` is set) fails its text and nothing else. Only
 when a step of the network itself fails does everything in that engine fail; it then starts anew.
+Every failure ends at least one job, so an engine that cannot work answers all with the error
+instead of trying for ever.
 
 This is the only place that knows how many engines there are. What surrounds it is thin: an iterator
 for files (`pipeline.translator`), asyncio for the server (`server.scheduling`).
@@ -49,13 +51,11 @@ LOT = 32
 """Sentences that one of several engines takes at a time, at most: enough to fill a good part of its
 batch, few enough that the engines come to an end together."""
 
-
-MODEST = 64
-"""Source tokens of a job that may take the engine for modest clients, at most, and of all that are
-in it."""
+PRIORITY_TOKENS = 64
+"""Source tokens of a job that may take the priority lane, at most, and of all that are in it."""
 
 CROWD = 8
-"""Sentences that clients have on average where a modest one goes ahead."""
+"""Sentences that clients have on average where a small job takes the priority lane."""
 
 
 class Work(Protocol[Item]):
@@ -124,7 +124,7 @@ class Scheduler(Generic[Item]):
         beam_size: int,
         max_tokens: int,
         queue: Queue[_Queued[Item]] | None = None,
-        urgent: Callable[[], None] | None = None,
+        start_priority_lane: Callable[[], None] | None = None,
         watch: Callable[[Batch], None] = lambda batch: None,
         name: str = "model",
     ) -> None:
@@ -136,8 +136,8 @@ class Scheduler(Generic[Item]):
             beam_size: rows that a sentence takes.
             max_tokens: budget of the batch of one engine, rows times source tokens.
             queue: order of what waits; None is first come, first served.
-            urgent: called at the beginning of the thread of an engine besides, which is for the
-                sentences of clients with few; None is no such engine.
+            start_priority_lane: called at the beginning of the thread of the priority lane, which
+                is for the sentences of clients with few; None is no such lane.
             watch: called in an engine's thread after every step.
             name: of the model, for threads and log.
         """
@@ -147,8 +147,8 @@ class Scheduler(Generic[Item]):
         self.name = name
         self.lock = threading.Condition()
         self.queue: Queue[_Queued[Item]] = FifoQueue() if queue is None else queue
-        self.urgent: Queue[_Queued[Item]] = FifoQueue()
-        """Sentences of modest clients."""
+        self.priority: Queue[_Queued[Item]] = FifoQueue()
+        """Sentences that take the priority lane."""
         self.queued_tokens = 0
         """Tokens in `queue`."""
         self.clients: Counter[str] = Counter()
@@ -157,8 +157,10 @@ class Scheduler(Generic[Item]):
         self._watch = watch
         self._observing = threading.Lock()
         self._engines = [EngineThread(self, start_work, self.queue) for _ in range(engines)]
-        self._besides = EngineThread(self, start_work, self.urgent, urgent) if urgent else None
-        self.threads = [*self._engines, *filter(None, [self._besides])]
+        self._lane: EngineThread[Item] | None = None
+        if start_priority_lane:
+            self._lane = EngineThread(self, start_work, self.priority, start_priority_lane)
+        self.threads = [*self._engines, *filter(None, [self._lane])]
         for thread in self.threads:
             thread.start()
 
@@ -183,23 +185,25 @@ class Scheduler(Generic[Item]):
         with self.lock:
             if self.closing:
                 raise RuntimeError("the scheduler was closed")
-            for job_entries in _by_job(entries) if self._besides else [entries]:
+            for job_entries in _by_job(entries) if self._lane else [entries]:
                 self._queue(job_entries)
             self.lock.notify_all()
 
     def _queue(self, entries: Sequence[_Queued[Item]]) -> None:
         """Queue the entries, of one job where that matters. The lock is held."""
         tokens = sum(entry.tokens for entry in entries)
-        queue = self.urgent if entries and self._is_modest(entries[0].job, tokens) else self.queue
+        first = bool(entries) and self._has_priority(entries[0].job, tokens)
+        queue = self.priority if first else self.queue
         for entry in entries:
             queue.push(entry.job.client, entry.tokens, entry)
             self.clients[entry.job.client] += len(entry.sentences)
         if queue is self.queue:
             self.queued_tokens += tokens
 
-    def _is_modest(self, job: Job[Item], tokens: int) -> bool:
+    def _has_priority(self, job: Job[Item], tokens: int) -> bool:
         """Tell whether a job may go ahead of what others have. The lock is held."""
-        if self._besides is None or self.urgent or self._besides.tokens + tokens > MODEST:
+        lane = self._lane
+        if lane is None or self.priority or lane.tokens + tokens > PRIORITY_TOKENS:
             return False
         sentences = self.clients.total()
         return job.client not in self.clients and sentences >= max(FEW, CROWD * len(self.clients))
@@ -252,7 +256,7 @@ class Scheduler(Generic[Item]):
         """All that wait or run; those that wait are taken from the queue."""
         with self.lock:
             running = [place.job for thread in self.threads for place in thread.places.values()]
-            for queue in (self.queue, self.urgent):
+            for queue in (self.queue, self.priority):
                 while queue:
                     running.append(self.pop(queue).job)
         return list(dict.fromkeys(running))
@@ -469,15 +473,25 @@ class EngineThread(threading.Thread, Generic[Item]):
             self._outbox.put(job)
 
     def _start_again(self, error: Exception) -> None:
-        """Fail everything that the engine has, and go on with a new one."""
-        with self._scheduler.lock:
+        """Fail everything that the engine has, and go on with a new one.
+
+        One that failed with nothing in it fails the job whose turn it is: whatever the cause, it is
+        not met for ever.
+        """
+        scheduler = self._scheduler
+        with scheduler.lock:
             jobs = dict.fromkeys(place.job for place in self.places.values())
+            if not jobs and scheduler.next_entry(self._queue):
+                jobs = {scheduler.pop(self._queue).job: None}
             closing = [job for job in jobs if not job.closed]
             for job in closing:
                 job.closed, job.error = True, error
-            for thread in self._scheduler.threads:
+            for thread in scheduler.threads:
                 thread.drop(lambda place: place.job in jobs)
             self._unwanted = []
-            self._scheduler.lock.notify_all()
+            scheduler.lock.notify_all()
         deliver(closing)
-        self._work = self._start_work()
+        try:
+            self._work = self._start_work()
+        except Exception:  # the old one is used again; what it fails at, fails its jobs
+            logger.exception("an engine has not started", extra={"model": scheduler.name})

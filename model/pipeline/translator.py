@@ -306,13 +306,13 @@ class Translator:
         beam_size: int,
         *,
         queue: Queue[Any] | None = None,
-        urgent: Callable[[], None] | None = None,
+        start_priority_lane: Callable[[], None] | None = None,
         watch: Callable[[Batch], None] = lambda batch: None,
         name: str = "model",
     ) -> Scheduler[Sentence]:
         """Start all engines of the translator; see `Scheduler` for the arguments.
 
-        An engine for modest clients there is only where engines compute side by side.
+        The priority lane exists only where engines compute side by side.
         """
         return Scheduler(
             partial(self.start_work, beam_size),
@@ -320,7 +320,7 @@ class Translator:
             beam_size=beam_size,
             max_tokens=self.max_tokens,
             queue=queue,
-            urgent=urgent if self.threads > 1 else None,
+            start_priority_lane=start_priority_lane if self.threads > 1 else None,
             watch=watch,
             name=name,
         )

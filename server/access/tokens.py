@@ -71,7 +71,7 @@ class Quota:
         self._level -= amount
 
     def charge(self, amount: float) -> None:
-        """Use what turned out to be needed besides, on credit."""
+        """Charge tokens beyond those that were reserved, on credit."""
         self._refill()
         self._level -= amount
 
@@ -120,7 +120,7 @@ class Caller:
         self.usage.count_tokens(amount)
 
     def charge_tokens(self, amount: int) -> None:
-        """Count tokens that turned out to be needed besides, on credit."""
+        """Count tokens beyond those that were reserved, on credit."""
         if self.tokens:
             self.tokens.charge(amount)
         self.usage.count_tokens(amount)

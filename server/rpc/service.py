@@ -102,10 +102,10 @@ class TranslationService:
         """Translate the texts of one message."""
         order, contents = CallOptions.of(request), Content.all_of(request)
         tokens = sum(content.estimate for content in contents)
-        besides = _terms_weight(request) + order.weight * len(contents)
-        with self._admission.reserve(tokens, call.client, besides) as room:
+        overhead = _terms_weight(request) + order.weight * len(contents)
+        with self._admission.reserve(tokens, call.client, overhead) as room:
             if order.html:  # a part of a page has a room of its own
-                charge(call, besides)
+                charge(call, overhead)
             order = await self._with_glossary(order, request)
             model, translations = await self._contents(contents, order, call, room)
         usage = total(translation.usage for translation in translations)
