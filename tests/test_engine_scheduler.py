@@ -281,7 +281,9 @@ def test_the_observer_sees_an_idle_batch_at_the_end() -> None:
 def test_a_small_job_takes_the_priority_lane_past_a_greedy_client() -> None:
     allowed = threading.Semaphore(0)
     works = iter([FakeWork(allowed), FakeWork(allowed), FakeWork()])  # the last is the lane's
-    with scheduling(2, lambda: next(works), queue=FairQueue(), start_priority_lane=lambda: None) as (
+    with scheduling(
+        2, lambda: next(works), queue=FairQueue(), start_priority_lane=lambda: None
+    ) as (
         scheduler,
         made,
     ):
@@ -300,7 +302,9 @@ def test_a_small_job_takes_the_priority_lane_past_a_greedy_client() -> None:
 def test_equal_clients_share_the_engines_alone() -> None:
     allowed = threading.Semaphore(0)
     works = iter([FakeWork(allowed), FakeWork(allowed), FakeWork()])
-    with scheduling(2, lambda: next(works), queue=FairQueue(), start_priority_lane=lambda: None) as (
+    with scheduling(
+        2, lambda: next(works), queue=FairQueue(), start_priority_lane=lambda: None
+    ) as (
         scheduler,
         made,
     ):

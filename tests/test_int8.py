@@ -385,17 +385,17 @@ def test_a_source_that_was_read_before_is_translated_as_one_that_was_not() -> No
     found = {}
     while engine.busy:
         found.update((answer.number, answer) for answer in engine.step())
-    memories = [found[number].memory for number in numbers]
+    cross = [found[number].encoder_states for number in numbers]
     again = [
-        Request(source, options, (7, 8), memory=memory if number % 2 else None)
-        for number, (source, memory) in enumerate(zip(sources, memories, strict=True))
+        Request(source, options, (7, 8), encoder_states=one if number % 2 else None)
+        for number, (source, one) in enumerate(zip(sources, cross, strict=True))
     ]
     anew = [Request(source, options, (7, 8)) for source in sources]
-    before = [memory.copy() for memory in memories]
+    before = [one.copy() for one in cross]
     assert answers(Engine(network, beam_size=3), again) == answers(
         Engine(network, beam_size=3), anew
     )
-    assert all((a == b).all() for a, b in zip(before, memories, strict=True))
+    assert all((a == b).all() for a, b in zip(before, cross, strict=True))
 
 
 @torch.inference_mode()
@@ -468,7 +468,7 @@ def test_what_is_read_has_the_same_bits_in_any_company_and_of_a_source_read_befo
         reader = Int8Reader(network, heads)
         assert (reader.attend([pair])[0] == attention).all()
         assert (reader.log_probs([pair])[0] == log_probs[number]).all()
-        read = Pair(pair.source, pair.target, decoding.memory(number))
+        read = Pair(pair.source, pair.target, decoding.encoder_states(number))
         assert (reader.attend([read])[0] == attention).all()
         assert (reader.log_probs([read])[0] == log_probs[number]).all()
 
@@ -480,5 +480,5 @@ def test_memory_is_given_back() -> None:
     assert len(answers(engine, [Request((*([5] * 60), EOS), options)] * 30)) == 30
     cache = engine._decoding._cache
     assert cache.num_sentences == 0
-    assert cache._positions == cache._memories == []
+    assert cache._positions == cache._cross == []
     assert cache.past.ancestors.nbytes == 0

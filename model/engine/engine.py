@@ -86,7 +86,7 @@ class Finished:
     ``no_repeat_ngram_size``, leave no way to say the required terms."""
     max_length: int
     """Most tokens a hypothesis could have; one that has so many had to end there."""
-    memory: Any = field(default=None, compare=False, repr=False)
+    encoder_states: Any = field(default=None, compare=False, repr=False)
     """Encoder states for another request of the same source, if the network hands them out."""
     alternatives: tuple[FinishedHypothesis, ...] = ()
     """Further hypotheses that the search has finished, if they were asked for; of less probable
@@ -212,7 +212,7 @@ class Engine:
             return []
         staying = set(remaining)
         leaving = [
-            (sentence, self._memory(index))
+            (sentence, self._encoder_states(index))
             for index, sentence in enumerate(self._running)
             if index not in staying
         ]
@@ -311,9 +311,9 @@ class Engine:
         datastore = self._datastores[options.datastore]
         return replace(request, subset=datastore.subset(request.source, options.datastore_weight))
 
-    def _memory(self, sentence: int) -> Any:
+    def _encoder_states(self, sentence: int) -> Any:
         """Encoder states of a sentence that is leaving, if they can be used again."""
-        return self._resuming.memory(sentence) if self._resuming else None
+        return self._resuming.encoder_states(sentence) if self._resuming else None
 
     def _target_limit(self, request: Request) -> int:
         """Most tokens of the translation; the network has positions for no more, and the end."""
@@ -374,10 +374,12 @@ class Engine:
         self._running = [self._running[i] for i in sentences]
 
     def _answer(
-        self, sentence: _Sentence, memory: Any, hypotheses: list[FinishedHypothesis]
+        self, sentence: _Sentence, encoder_states: Any, hypotheses: list[FinishedHypothesis]
     ) -> Finished:
         if not hypotheses and not sentence.request.required:
             raise ModelError("the model computes no probabilities (NaN): its weights are damaged")
         limit, options = self._target_limit(sentence.request), sentence.request.options
         best, others = hypotheses[: options.n_best], hypotheses[options.n_best :]
-        return Finished(sentence.number, sentence.tag, tuple(best), limit, memory, tuple(others))
+        return Finished(
+            sentence.number, sentence.tag, tuple(best), limit, encoder_states, tuple(others)
+        )

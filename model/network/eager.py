@@ -101,8 +101,8 @@ class EagerDecoding:
                 for source in sources
             ]
         source, lengths = self._padded(sources)
-        memory = self._transformer.encode(source, lengths)
-        cache = self._transformer.start_cache(memory, self._beam_size)
+        encoded = self._transformer.encode(source, lengths)
+        cache = self._transformer.start_cache(encoded, self._beam_size)
         if self._cache is None:
             self._cache = cache
         else:

@@ -82,7 +82,7 @@ class ResumingDecoding(Decoding, Protocol):
     def resume(self, requests: Sequence[Request]) -> Sequence[Sequence[float]]:
         """Admit sentences whose prefixes have been said, where they may be read at once.
 
-        What a request has as its ``memory`` is not encoded again.
+        What a request has as its ``encoder_states`` is not encoded again.
 
         Args:
             requests: as for :meth:`Decoding.admit`.
@@ -94,8 +94,8 @@ class ResumingDecoding(Decoding, Protocol):
         """
         ...
 
-    def memory(self, sentence: int) -> Any:
-        """Encoder states that a request for the same source may bring as its ``memory``."""
+    def encoder_states(self, sentence: int) -> Any:
+        """Encoder states that a request for the same source may bring as its ``encoder_states``."""
         ...
 
 

@@ -2,8 +2,8 @@
 
 A batch holds G sentences with K = ``beam_size`` hypotheses each. What belongs to a hypothesis has
 R = G * K rows, what belongs to a sentence has G rows, and row r belongs to sentence r // K. Every
-row has a length of its own, so sentences at different steps share a batch. The memory's keys and
-values are held once per sentence and never copied K times.
+row has a length of its own, so sentences at different steps share a batch. Keys and values of
+cross-attention are held once per sentence and never copied K times.
 
 The cache knows no vocabulary and no search: ``append`` and ``advance`` serve the network,
 ``select`` and ``extend`` serve the engine.
@@ -29,14 +29,14 @@ def in_blocks(positions: int) -> int:
 
 
 class DecoderCache:
-    """Self-attention keys and values per hypothesis, memory keys and values per sentence.
+    """Self-attention keys and values per hypothesis, cross-attention keys and values per sentence.
 
     Attributes:
         keys, values: per decoder layer (R, H, capacity, D); zero where nothing was written.
         lengths: (R,) int64, positions cached per row.
         longest: the largest of ``lengths``, kept on the host so that no step waits for the device.
         cross_keys, cross_values: per decoder layer (G, H, S, D).
-        memory_mask: (G, S) bool, True at real source positions.
+        source_mask: (G, S) bool, True at real source positions.
         beam_size: K.
         cells: per layer of a recurrent decoder (R, d_model), what it remembers; else none.
     """
@@ -45,29 +45,29 @@ class DecoderCache:
         self,
         cross_keys: list[Tensor],
         cross_values: list[Tensor],
-        memory_mask: Tensor,
+        source_mask: Tensor,
         beam_size: int,
     ) -> None:
-        """Start an empty cache for the G sentences whose projected memory is given."""
+        """Start an empty cache for the G sentences whose projected encoder states are given."""
         sentences, heads, _, d_head = cross_keys[0].shape  # (G, H, S, D)
         rows = sentences * beam_size
         self.cross_keys = cross_keys
         self.cross_values = cross_values
-        self.memory_mask = memory_mask
+        self.source_mask = source_mask
         self.beam_size = beam_size
         # Zeros, not empty: a masked position still multiplies its value by a weight of zero, and
         # zero times an uninitialised NaN is NaN.
         self.keys = [k.new_zeros(rows, heads, BLOCK, d_head) for k in cross_keys]
         self.values = [v.new_zeros(rows, heads, BLOCK, d_head) for v in cross_values]
-        self.lengths = torch.zeros(rows, dtype=torch.int64, device=memory_mask.device)
+        self.lengths = torch.zeros(rows, dtype=torch.int64, device=source_mask.device)
         self.longest = 0
         self.cells: list[Tensor] = []
-        self._row_index = torch.arange(rows, device=memory_mask.device)
+        self._row_index = torch.arange(rows, device=source_mask.device)
 
     @property
     def num_sentences(self) -> int:
         """G."""
-        return self.memory_mask.shape[0]
+        return self.source_mask.shape[0]
 
     @property
     def num_rows(self) -> int:
@@ -145,18 +145,18 @@ class DecoderCache:
         self.cells = [torch.cat(pair) for pair in zip(self.cells, other.cells, strict=True)]
         self.cross_keys = _join(self.cross_keys, other.cross_keys)
         self.cross_values = _join(self.cross_values, other.cross_values)
-        width = max(self.memory_mask.shape[1], other.memory_mask.shape[1])
-        masks = (pad(c.memory_mask, (0, width - c.memory_mask.shape[1])) for c in (self, other))
-        self.memory_mask = torch.cat(list(masks))
+        width = max(self.source_mask.shape[1], other.source_mask.shape[1])
+        masks = (pad(c.source_mask, (0, width - c.source_mask.shape[1])) for c in (self, other))
+        self.source_mask = torch.cat(list(masks))
         self.lengths = torch.cat([self.lengths, other.lengths])
         self.longest = max(self.longest, other.longest)
         self._row_index = torch.arange(self.num_rows, device=self.lengths.device)
 
     def _select_sentences(self, sentences: Tensor) -> None:
         """Keep ``sentences``, and no more source positions than the longest of them needs."""
-        mask = self.memory_mask.index_select(0, sentences)
+        mask = self.source_mask.index_select(0, sentences)
         width = in_blocks(int(mask.sum(1).max())) if mask.shape[0] else 0
-        self.memory_mask = mask[:, :width]
+        self.source_mask = mask[:, :width]
         self.cross_keys = [k[:, :, :width].index_select(0, sentences) for k in self.cross_keys]
         self.cross_values = [v[:, :, :width].index_select(0, sentences) for v in self.cross_values]
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from tformer.model.config import TransformerConfig
 from tformer.model.network.kv_cache import DecoderCache
 from tformer.model.network.linear import Linear
-from tformer.model.network.transformer import DecoderLayer, Memory, Transformer
+from tformer.model.network.transformer import DecoderLayer, EncoderStates, Transformer
 
 
 class SSRU(nn.Module):
@@ -44,7 +44,7 @@ class SSRU(nn.Module):
 
 
 class RecurrentDecoderLayer(DecoderLayer):
-    """A recurrent unit, attention to the memory, feed-forward."""
+    """A recurrent unit, attention to the encoder states, feed-forward."""
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__(config)
@@ -67,13 +67,13 @@ class RecurrentDecoderLayer(DecoderLayer):
 
 
 class RecurrentTransformer(Transformer):
-    """The encoder of the paper, and a recurrent decoder that attends to the memory."""
+    """The encoder of the paper, and a recurrent decoder that attends to the encoder states."""
 
     DECODER_LAYER = RecurrentDecoderLayer
 
-    def start_cache(self, memory: Memory, beam_size: int) -> DecoderCache:
+    def start_cache(self, encoded: EncoderStates, beam_size: int) -> DecoderCache:
         """An empty cache, with cells of zeros."""
-        cache = super().start_cache(memory, beam_size)
+        cache = super().start_cache(encoded, beam_size)
         rows, width = cache.num_rows, self.config.d_model
-        cache.cells = [memory.states.new_zeros(rows, width) for _ in self.decoder]
+        cache.cells = [encoded.states.new_zeros(rows, width) for _ in self.decoder]
         return cache

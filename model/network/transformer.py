@@ -43,7 +43,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 @dataclass(frozen=True)
-class Memory:
+class EncoderStates:
     """Encoder states of G sentences."""
 
     states: Tensor
@@ -190,7 +190,7 @@ class EncoderLayer(nn.Module):
 
 
 class DecoderLayer(nn.Module):
-    """Masked self-attention, attention to the memory, feed-forward (section 3.1)."""
+    """Masked self-attention, attention to the encoder states, feed-forward (section 3.1)."""
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
@@ -204,9 +204,9 @@ class DecoderLayer(nn.Module):
     def forward(
         self,
         states: Tensor,
-        memory: Tensor,
+        encoded: Tensor,
         mask: Tensor,
-        memory_mask: Tensor | None,
+        source_mask: Tensor | None,
         weights: AttentionWeights | None = None,
     ) -> Tensor:
         """All target positions at once, (G, T, d_model) to (G, T, d_model)."""
@@ -215,9 +215,9 @@ class DecoderLayer(nn.Module):
         states = self.around_self_attention.leave(states, update)
 
         queries = self.cross_attention.queries(self.around_cross_attention.enter(states))
-        keys, values = self.cross_attention.keys_values(memory)
+        keys, values = self.cross_attention.keys_values(encoded)
         record = weights.cross if weights else None
-        update = self.cross_attention.attend(queries, keys, values, memory_mask, record)
+        update = self.cross_attention.attend(queries, keys, values, source_mask, record)
         states = self.around_cross_attention.leave(states, update)
 
         update = self.feed_forward(self.around_feed_forward.enter(states))
@@ -229,7 +229,7 @@ class DecoderLayer(nn.Module):
         layer: int,
         cache: DecoderCache,
         self_mask: Tensor,
-        memory_mask: Tensor | None,
+        source_mask: Tensor | None,
         weights: list[Tensor] | None = None,
     ) -> Tensor:
         """One target position of every hypothesis, (R, 1, d_model) to (R, 1, d_model)."""
@@ -237,14 +237,14 @@ class DecoderLayer(nn.Module):
         update = self.look_back_once(entered, layer, cache, self_mask)
         states = self.around_self_attention.leave(states, update)
 
-        # The hypotheses of a sentence are K queries to its one memory, which is never copied.
+        # The K hypotheses of a sentence are K queries to the same states, which are never copied.
         entered = self.around_cross_attention.enter(states)
         entered = entered.view(-1, cache.beam_size, entered.size(-1))  # (G, K, d_model)
         queries = self.cross_attention.queries(entered)  # (G, H, K, D)
         keys, values = cache.cross_keys[layer], cache.cross_values[layer]  # (G, H, S, D)
-        update = self.cross_attention.attend(queries, keys, values, memory_mask)
+        update = self.cross_attention.attend(queries, keys, values, source_mask)
         if weights is not None:  # beside the fused kernel, so that states do not change by a bit
-            weights.append(self.cross_attention.function.weights(queries, keys, memory_mask))
+            weights.append(self.cross_attention.function.weights(queries, keys, source_mask))
         states = self.around_cross_attention.leave(states, update.view_as(states))
 
         update = self.feed_forward(self.around_feed_forward.enter(states))
@@ -381,13 +381,13 @@ class Transformer(nn.Module):
         weights: AttentionWeights | None = None,
     ) -> Tensor:
         """Like :meth:`forward`, but (G, T, d_model): what the output projection reads."""
-        memory = self.encode(source, source_lengths, weights)
+        encoded = self.encode(source, source_lengths, weights)
         positions = self.target_positions[: target.size(1)]
         states = self._embed_target(target, positions)  # (G, T, d_model)
         mask = causal_mask(target.size(1), states)
-        memory_mask = padding_mask(memory.mask, states.dtype)
+        source_mask = padding_mask(encoded.mask, states.dtype)
         for layer in self.decoder:
-            states = layer(states, memory.states, mask, memory_mask, weights)
+            states = layer(states, encoded.states, mask, source_mask, weights)
         return self.decoder_norm(states)
 
     def attention_weights(
@@ -405,8 +405,8 @@ class Transformer(nn.Module):
         source: Tensor,
         source_lengths: Tensor | None,
         weights: AttentionWeights | None = None,
-    ) -> Memory:
-        """The memory of G sentences.
+    ) -> EncoderStates:
+        """Encode G sentences.
 
         Args:
             source: (G, S) int64 token ids, padded on the right.
@@ -422,22 +422,22 @@ class Transformer(nn.Module):
         mask = padding_mask(real, states.dtype)
         for layer in self.encoder:
             states = layer(states, mask, weights.encoder if weights else None)
-        return Memory(self.encoder_norm(states), real)
+        return EncoderStates(self.encoder_norm(states), real)
 
-    def start_cache(self, memory: Memory, beam_size: int) -> DecoderCache:
-        """An empty cache for ``beam_size`` hypotheses of each sentence in ``memory``.
+    def start_cache(self, encoded: EncoderStates, beam_size: int) -> DecoderCache:
+        """An empty cache for ``beam_size`` hypotheses of each sentence in ``encoded``.
 
-        The memory's keys and values are projected here, once per sentence and layer.
+        Keys and values of cross-attention are projected here, once per sentence and layer.
         """
         layers = self._decoder_layers()
-        projected = [layer.cross_attention.keys_values(memory.states) for layer in layers]
-        mask = memory.mask
+        projected = [layer.cross_attention.keys_values(encoded.states) for layer in layers]
+        mask = encoded.mask
         if mask is None:
-            mask = memory.states.new_ones(memory.states.shape[:2], dtype=torch.bool)
+            mask = encoded.states.new_ones(encoded.states.shape[:2], dtype=torch.bool)
         return DecoderCache(
             cross_keys=[keys for keys, _ in projected],
             cross_values=[values for _, values in projected],
-            memory_mask=mask,
+            source_mask=mask,
             beam_size=beam_size,
         )
 
@@ -465,9 +465,9 @@ class Transformer(nn.Module):
         states = self._embed_target(tokens, positions)[:, None]  # (R, 1, d_model)
         self_mask = padding_mask(cache.self_mask(), states.dtype)
         assert self_mask is not None
-        memory_mask = padding_mask(cache.memory_mask, states.dtype)
+        source_mask = padding_mask(cache.source_mask, states.dtype)
         for index, layer in enumerate(self._decoder_layers()):
-            states = layer.step(states, index, cache, self_mask, memory_mask, weights)
+            states = layer.step(states, index, cache, self_mask, source_mask, weights)
         cache.advance()
         return self.decoder_norm(states[:, 0])
 

@@ -181,8 +181,8 @@ class Explanation:
         return result
 
     def _align(self, sentence: Sentence, result: Result) -> Review:
-        source, memory = result.input, result.memory
-        pairs = [Pair(source.tokens, found.tokens, memory) for found in result.hypotheses]
+        source, encoder_states = result.input, result.encoder_states
+        pairs = [Pair(source.tokens, found.tokens, encoder_states) for found in result.hypotheses]
         weights = yield from attention(pairs)
         aligner = self._open_aligner()
         alignments = []

@@ -115,7 +115,8 @@ class Fidelity:
         if len(copy) < FEWEST_PIECES.get(language, FEWEST_PIECES[""]):
             return False
         try:
-            (scores,) = yield from log_probs([Pair(result.input.tokens, copy, result.memory)])
+            pair = Pair(result.input.tokens, copy, result.encoder_states)
+            (scores,) = yield from log_probs([pair])
         except UsageError:
             return False
         best = result.hypotheses[0]

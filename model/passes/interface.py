@@ -50,8 +50,8 @@ class Result:
     """Most tokens that a hypothesis could have."""
     signs: tuple[Sign, ...] = ()
     """Signs of degenerate output in the best hypothesis."""
-    memory: Any = field(default=None, compare=False, repr=False)
-    """Encoder states of the input, see `Request.memory`."""
+    encoder_states: Any = field(default=None, compare=False, repr=False)
+    """Encoder states of the input, see `Request.encoder_states`."""
     alternatives: tuple[FinishedHypothesis, ...] = ()
     """Further hypotheses that the search has finished."""
     is_name: bool = False
@@ -74,7 +74,7 @@ class Result:
             answer.hypotheses,
             source,
             answer.max_length,
-            memory=answer.memory,
+            encoder_states=answer.encoder_states,
             alternatives=answer.alternatives,
         )
 

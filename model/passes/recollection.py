@@ -69,7 +69,7 @@ class Recollection:
         if not (options.datastore and options.datastore_pairs):
             return result
         datastore, best = self._datastores[options.datastore], result.hypotheses[0]
-        pair = Pair(result.input.tokens, best.tokens, result.memory)
+        pair = Pair(result.input.tokens, best.tokens, result.encoder_states)
         (rows,) = yield from states([pair])
         subset = datastore.subset(pair.source, options.datastore_weight)
         if subset is None:

@@ -51,7 +51,7 @@ class Redecoding:
             return result
         options = guard.retry(sentence.options)
         again = yield from search(
-            Request(source.tokens, options, sentence.prefix, memory=result.memory)
+            Request(source.tokens, options, sentence.prefix, encoder_states=result.encoder_states)
         )
         second_signs = self._check.signs(sentence, source, again.hypotheses[0])
         if len(second_signs) >= len(signs):
@@ -60,6 +60,6 @@ class Redecoding:
             result,
             hypotheses=again.hypotheses,
             max_length=again.max_length,
-            memory=again.memory,
+            encoder_states=again.encoder_states,
             signs=second_signs,
         )

@@ -59,7 +59,9 @@ class Restoration:
         source = result.input
         if not (source.prepared and source.prepared.needs_links):
             return nothing
-        pairs = [Pair(source.tokens, found.tokens, result.memory) for found in result.hypotheses]
+        pairs = [
+            Pair(source.tokens, found.tokens, result.encoder_states) for found in result.hypotheses
+        ]
         try:
             weights = yield from attention(pairs)
         except UsageError:

@@ -85,7 +85,7 @@ class TermEnforcement:
             result = yield from self._enforce(sentence, result)
         if sentence.requirement:
             # Encoder states are large, and a text may have many sentences.
-            result = replace(result, memory=None)
+            result = replace(result, encoder_states=None)
             result = yield from self._require(sentence, sentence.requirement, result)
         return result
 
@@ -121,7 +121,7 @@ class TermEnforcement:
     ) -> Generator[Asked, Any, list[Revision]]:
         """Put terms into the leading hypothesis, in one or more ways; none where nothing aligns."""
         tokens, text = found.leading.hypothesis.tokens, found.leading.text
-        pair = Pair(result.input.tokens, tokens, result.memory)
+        pair = Pair(result.input.tokens, tokens, result.encoder_states)
         try:
             aligner = self._open_aligner()
             (weights,) = yield from attention([pair])
@@ -142,7 +142,7 @@ class TermEnforcement:
     ) -> Generator[Asked, Any, None]:
         """Take the likeliest revision, or as much of it as can stand."""
         tokens = result.input.tokens
-        pairs = [Pair(tokens, each.tokens, result.memory) for each in revisions]
+        pairs = [Pair(tokens, each.tokens, result.encoder_states) for each in revisions]
         read = yield from log_probs(pairs)
         options = _options(sentence.options)
         scored = [(each, scores.tolist()) for each, scores in zip(revisions, read, strict=True)]
@@ -233,7 +233,7 @@ def _request(
     """A request for all hypotheses, since the best may be one that contains no whole word."""
     options = _options(sentence.options, forced=bool(prefix))
     tokens = result.input.tokens
-    return Request(tokens, options, prefix or sentence.prefix, required, result.memory)
+    return Request(tokens, options, prefix or sentence.prefix, required, result.encoder_states)
 
 
 @lru_cache(64)

@@ -34,8 +34,8 @@ class Request:
     """Terms that every translation contains, each in one of its ways: as these tokens, in this
     order, with none in between. Terms may overlap, and the prefix may contain them; a term that is
     named twice need only be said once. See `tformer.model.search.constraints`."""
-    memory: Any = field(default=None, compare=False, repr=False)
-    """Encoder states of the source, `Finished.memory` of an earlier answer for the
+    encoder_states: Any = field(default=None, compare=False, repr=False)
+    """Encoder states of the source, `Finished.encoder_states` of an earlier answer for the
     same source; it changes no result and saves reading the source again."""
     subset: Subset | None = None
     """Entries of a datastore whose tokens are mixed into the distribution at every step."""
@@ -66,5 +66,5 @@ class Pair:
     """As `Vocabulary.encode` makes it."""
     target: Sequence[int]
     """Without the beginning and the end."""
-    memory: Any = None
-    """Encoder states of the source, `Finished.memory` of an earlier answer for the"""
+    encoder_states: Any = None
+    """Encoder states of the source, `Finished.encoder_states` of an earlier answer for the"""

@@ -90,7 +90,7 @@ class Pool:
     Attributes:
         shape: P, T and S.
         cache: (L, P + 1, 2H, T, K, D), the keys of every decoder layer and head, then the values.
-        cross: (L, P + 1, 2H, S, D), keys and values of the memory.
+        cross: (L, P + 1, 2H, S, D), keys and values of the encoder states.
         ancestors: (P + 1, K, T) uint8, the slot of every position that a hypothesis descends from.
         book: (5, P) int64, what the host knows of sentences and places. A view each:
             sentence_at: the sentence in a place.

@@ -62,7 +62,7 @@ class DecoderWeights:
         self._layers = cast("list[DecoderLayer]", list(transformer.decoder))
         self_attention = [layer.self_attention for layer in self._layers]
         self._self_projections = [_side_by_side([a.query, a.key, a.value]) for a in self_attention]
-        self._memory_projection = _side_by_side(
+        self._source_projection = _side_by_side(
             [
                 projection
                 for layer in self._layers
@@ -78,15 +78,15 @@ class DecoderWeights:
     # -- sentences that enter -------------------------------------------------------------
 
     def encode(self, pool: Pool, sentences: int, width: int) -> None:
-        """Encode the first sentences of ``pool.source`` and put their memory into their places.
+        """Encode the first sentences of ``pool.source`` into their places in the pool.
 
         Every sentence has a mask, padded or not: without one another kernel would do the work, and
         which one does may not depend on the neighbours.
         """
         places, lengths = pool.entering[:, :sentences]
         with attention_kernels(pool.cache.device):
-            memory = self._transformer.encode(pool.source[:sentences, :width], lengths).states
-        projected = F.linear(memory, *self._memory_projection)  # (n, S, L * 2 * d_model)
+            encoded = self._transformer.encode(pool.source[:sentences, :width], lengths).states
+        projected = F.linear(encoded, *self._source_projection)  # (n, S, L * 2 * d_model)
         layers = projected.unflatten(-1, (len(self._layers), 2 * self._heads, -1))
         layers = layers.permute(2, 0, 3, 1, 4)  # (L, n, 2H, S, D)
         pool.cross[:, :, :, :width].index_copy_(1, places, layers)
@@ -112,14 +112,14 @@ class DecoderWeights:
         places, beam_size = shape.places, pool.beam_size
         sentences, lengths = pool.sentence_at[:places], pool.lengths[:places]
         self_mask = ancestry_mask(inherit(pool, shape), lengths, pool.cache.dtype)
-        memory_mask = self._memory_mask(pool, shape)
+        source_mask = self._source_mask(pool, shape)
 
         tokens = pool.tokens.index_select(0, sentences)  # (G, K)
         states = self._embed(tokens, lengths)  # (G, K, d_model)
         weights: list[Tensor] | None = [] if attentive else None
         with attention_kernels(pool.cache.device):
             for index in range(len(self._layers)):
-                states = self._layer(index, states, pool, shape, self_mask, memory_mask, weights)
+                states = self._layer(index, states, pool, shape, self_mask, source_mask, weights)
         lengths.add_(pool.active[:places])
 
         def by_sentence(of_places: Tensor) -> Tensor:
@@ -141,7 +141,7 @@ class DecoderWeights:
         embedded = embedded + positions[:, None].to(embedded.dtype)
         return cast("Tensor", self._transformer.target_embedding_norm(embedded))
 
-    def _memory_mask(self, pool: Pool, shape: PoolShape) -> Tensor:
+    def _source_mask(self, pool: Pool, shape: PoolShape) -> Tensor:
         """(G, 1, 1, S)"""
         real = pool.index[: shape.source] < pool.source_lengths[: shape.places, None]
         mask = padding_mask(real, pool.cross.dtype)
@@ -155,7 +155,7 @@ class DecoderWeights:
         pool: Pool,
         shape: PoolShape,
         self_mask: Tensor,
-        memory_mask: Tensor,
+        source_mask: Tensor,
         weights: list[Tensor] | None,
     ) -> Tensor:
         """One decoder layer, (G, K, d_model) to (G, K, d_model)."""
@@ -173,12 +173,12 @@ class DecoderWeights:
         states = layer.around_self_attention.leave(states, update)
 
         queries = layer.cross_attention.queries(layer.around_cross_attention.enter(states))
-        memory = pool.cross[index, :places, :, : shape.source]  # (G, 2H, S, D)
+        cross = pool.cross[index, :places, :, : shape.source]  # (G, 2H, S, D)
         context = F.scaled_dot_product_attention(
-            queries, memory[:, :heads], memory[:, heads:], memory_mask
+            queries, cross[:, :heads], cross[:, heads:], source_mask
         )
         if weights is not None:
-            found = attention_weights(queries, memory[:, :heads], memory_mask)
+            found = attention_weights(queries, cross[:, :heads], source_mask)
             weights.append(found.mean(1))  # (G, H, K, S) to (G, K, S)
         update = layer.cross_attention.output(context.transpose(1, 2).flatten(2))
         states = layer.around_cross_attention.leave(states, update)

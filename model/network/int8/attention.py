@@ -27,7 +27,7 @@ class Past(NamedTuple):
     """The sentences of a batch under way, and what the decoder remembers of them.
 
     A sentence has two pieces of memory of its own, float16, which are known by their addresses.
-    ``memories`` holds for every layer the keys of the memory and then its values, (H, S filled up
+    ``cross`` holds for every layer the keys of cross-attention and then its values, (H, S filled up
     to whole vectors, D) each. ``positions`` holds for every layer the keys and then the values of
     target positions, (H, capacity, K, D) each; nothing is moved there when a beam is reordered.
     """
@@ -40,7 +40,7 @@ class Past(NamedTuple):
     """(G,)"""
     positions: NDArray[np.int64]
     """(G,), addresses."""
-    memories: NDArray[np.int64]
+    cross: NDArray[np.int64]
     """(G,), addresses."""
     ancestors: NDArray[np.uint32]
     """(R, T): position t of what is now hypothesis r was written by this one of its sentence."""
@@ -307,8 +307,8 @@ def _fetch_positions(g, layer, beam, heads, width, past, living):
 
 
 @njit(inline="always")
-def attend_memory(layer, beam, linear, shape, past, work):
-    """Every hypothesis attends to the memory of its sentence; ``work.outputs`` are queries."""
+def attend_across(layer, beam, linear, shape, past, work):
+    """Cross-attention of every hypothesis to its source; ``work.outputs`` are queries."""
     heads, filled = shape.heads, linear.scale.shape[0]
     width, longest = head_width(shape.width, heads), _largest(past.source_lengths)
     scores, contexts = _room(longest, heads, width)
@@ -317,11 +317,11 @@ def attend_memory(layer, beam, linear, shape, past, work):
     for g in range(past.steps.shape[0]):
         if g + 1 < past.steps.shape[0]:
             size = 4 * heads * whole_vectors(past.source_lengths[g + 1]) * width
-            fetch(past.memories[g + 1] + layer * size, size)
+            fetch(past.cross[g + 1] + layer * size, size)
         length = past.source_lengths[g]
         head = whole_vectors(length) * width
-        keys = _halves(past.memories[g], 2 * layer, heads * head)
-        values = _halves(past.memories[g], 2 * layer + 1, heads * head)
+        keys = _halves(past.cross[g], 2 * layer, heads * head)
+        values = _halves(past.cross[g], 2 * layer + 1, heads * head)
         _fill_mask(length, masks[0])
         _attend_and_quantise(
             work.outputs, g * beam * filled, filled, beam, keys, values, head, places, length,
@@ -330,7 +330,7 @@ def attend_memory(layer, beam, linear, shape, past, work):
 
 
 @njit(nogil=True)
-def look_at_memory(layer, linear, shape, past, chosen, work, out):
+def weigh_across(layer, linear, shape, past, chosen, work, out):
     """Cross-attention weights of N rows over S source tokens, by some heads of a layer.
 
     Args:
@@ -349,7 +349,7 @@ def look_at_memory(layer, linear, shape, past, chosen, work, out):
     for n in range(out.shape[0]):
         length = past.source_lengths[n]
         columns = whole_vectors(length)
-        keys = _halves(past.memories[n], 2 * layer, heads * columns * width)
+        keys = _halves(past.cross[n], 2 * layer, heads * columns * width)
         _fill_mask(length, masks)
         out[n] = 0
         for h in range(heads):
@@ -365,15 +365,15 @@ def look_at_memory(layer, linear, shape, past, chosen, work, out):
 
 
 @njit(inline="always")
-def keep_memory(layer, linear, shape, offsets, memories, work):
-    """Put keys and values of the memory, ``work.outputs`` (N, 2, H * D), to their addresses."""
+def store_cross(layer, linear, shape, offsets, cross, work):
+    """Put keys and values of the source, ``work.outputs`` (N, 2, H * D), to their addresses."""
     heads, filled = shape.heads, linear.scale.shape[0] // 2
     width = head_width(shape.width, heads)
-    for g in range(memories.shape[0]):
+    for g in range(cross.shape[0]):
         start, length = offsets[g], offsets[g + 1] - offsets[g]
         head = whole_vectors(length) * width
-        keys = _halves(memories[g], 2 * layer, heads * head)
-        values = _halves(memories[g], 2 * layer + 1, heads * head)
+        keys = _halves(cross[g], 2 * layer, heads * head)
+        values = _halves(cross[g], 2 * layer + 1, heads * head)
         for s in range(length):
             at = (start + s) * 2 * filled
             _put(work.outputs, at, keys, head, s * width, heads, width)

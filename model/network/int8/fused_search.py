@@ -50,7 +50,7 @@ def run(stack, count, output, beam, past, working, recall, eos_id, state, width,
             past.capacities,
             past.source_lengths,
             past.positions,
-            past.memories,
+            past.cross,
             here,
         )
         decode(newest, stack, count, beam, now, working)

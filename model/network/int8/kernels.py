@@ -37,13 +37,13 @@ from tformer.model.network.int8.abi import (
     work_of,
 )
 from tformer.model.network.int8.attention import (
-    attend_memory,
+    attend_across,
     attend_source,
     attend_target,
     head_width,
-    keep_memory,
-    look_at_memory,
     look_back,
+    store_cross,
+    weigh_across,
 )
 from tformer.model.network.int8.elementwise import Norm, begin, feed_forward, leave
 from tformer.model.network.int8.gemm import PackedLinear, product
@@ -80,7 +80,7 @@ class DecoderLayerWeights(NamedTuple):
 
 @njit(nogil=True, cache=True)
 def encode(tokens, offsets, stack, count, working):
-    """Leave in ``working`` the memory of sentences, one after the other without padding.
+    """Leave in ``working`` the encoder states of sentences, one after the other without padding.
 
     Args:
         tokens: (N,) int64.
@@ -127,7 +127,7 @@ def decode(tokens, stack, count, beam, past, working):
     for number in range(count):
         layer = DecoderLayerWeights(*decoder_layer_of(stack, number))
         _attend_to_target(number, layer, shape, beam, past, living, work)
-        attend_memory(number, beam, layer.cross_query, shape, past, work)
+        attend_across(number, beam, layer.cross_query, shape, past, work)
         product(work.context, work.context_scale, rows, layer.cross_output, work.outputs)
         leave(rows, layer.cross_output, layer.after_cross_attention, shape, work)
         feed_forward(rows, layer.inner, layer.outer, layer.after_feed_forward, shape, work)
@@ -164,26 +164,26 @@ def look(number, stack, past, chosen, working, out):
     layer = DecoderLayerWeights(*decoder_layer_of(stack, number))
     living = look_back(1, past, head_width(shape.width, shape.heads))
     _attend_to_target(number, layer, shape, 1, past, living, work)
-    look_at_memory(number, layer.cross_query, shape, past, chosen, work, out)
+    weigh_across(number, layer.cross_query, shape, past, chosen, work, out)
 
 
 @njit(nogil=True, cache=True)
-def remember(projections, count, stack, offsets, memories, working):
-    """Project the memory, entered, to the keys and values of every decoder layer, for all steps.
+def project_source(projections, count, stack, offsets, cross, working):
+    """Project the encoder states, entered, to keys and values of every layer, for all steps.
 
     Args:
         projections: table of each layer's :class:`PackedLinear` to keys and values.
         count: how many layers.
         stack: as in :func:`decode`.
         offsets: (G + 1,) int64, of the sentences' rows.
-        memories: (G,) int64, addresses as in `attention.Past`.
+        cross: (G,) int64, addresses as in `attention.Past`.
         working: table of `elementwise.RowBuffers`.
     """
     shape, work = shape_of(stack), work_of(working)
     for number in range(count):
         linear = linear_of(projections, number)
         product(work.entered, work.entered_scale, offsets[-1], linear, work.outputs)
-        keep_memory(number, linear, shape, offsets, memories, work)
+        store_cross(number, linear, shape, offsets, cross, work)
 
 
 @njit(nogil=True, cache=True)

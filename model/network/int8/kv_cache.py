@@ -31,60 +31,60 @@ class Cache:
         self._width = whole_vectors.py_func(config.d_model // config.num_heads)
         # What `past` has the addresses of.
         self._positions: list[Halves] = []
-        self._memories: list[Halves] = []
+        self._cross: list[Halves] = []
         none = np.zeros(0, np.int64)
         self.past = Past(none, none, none, none, none, np.zeros((0, BLOCK), np.uint32))
 
     @property
     def num_sentences(self) -> int:
         """G."""
-        return len(self._memories)
+        return len(self._cross)
 
     def admit(
         self,
         lengths: Sequence[int],
-        memories: Sequence[Halves | None] | None = None,
+        cross: Sequence[Halves | None] | None = None,
         said: Sequence[int] | None = None,
     ) -> Integers:
         """Have memory for sentences of so many source tokens, behind those that are here.
 
         Args:
             lengths: of the sources.
-            memories: what there is of each already; None for one that is to be filled.
+            cross: keys and values of cross-attention that are there; None: to be filled.
             said: target positions of each that will be filled before the next step, as those of
                 its first hypothesis, which all the others continue.
 
         Returns:
-            Addresses of their memories (G',), to be filled.
+            Addresses of keys and values of cross-attention (G',), to be filled.
         """
         said = said or [0] * len(lengths)
         capacities = [
             _in_blocks(max(length, count) + 1) for length, count in zip(lengths, said, strict=True)
         ]
-        given = memories or [None] * len(lengths)
-        all_memories = [
-            self._new_memory(length) if memory is None else memory
-            for length, memory in zip(lengths, given, strict=True)
+        given = cross or [None] * len(lengths)
+        all_cross = [
+            self._new_cross(length) if one is None else one
+            for length, one in zip(lengths, given, strict=True)
         ]
         positions = [self._room(capacity) for capacity in capacities]
-        self._memories += all_memories
+        self._cross += all_cross
         self._positions += positions
-        addresses, past = _addresses(all_memories), self.past
+        addresses, past = _addresses(all_cross), self.past
         rows = self.num_sentences * self.beam_size
         self.past = Past(
             steps=_joined(past.steps, said),
             capacities=_joined(past.capacities, capacities),
             source_lengths=_joined(past.source_lengths, lengths),
             positions=_joined(past.positions, _addresses(positions)),
-            memories=_joined(past.memories, addresses),
+            cross=_joined(past.cross, addresses),
             ancestors=_grown(past.ancestors, rows, max([past.ancestors.shape[1], *capacities])),
         )
         self.past.ancestors[rows - self.beam_size * len(lengths) :] = 0
         return addresses
 
-    def memory(self, sentence: int) -> Halves:
+    def encoder_states(self, sentence: int) -> Halves:
         """Keys and values of a sentence's source: (layers, 2, H, whole vectors of S, D)."""
-        return self._memories[sentence]
+        return self._cross[sentence]
 
     def positions(self, sentence: int) -> Halves:
         """Keys and values of a sentence's target positions: (layers, 2, H, capacity, K, D)."""
@@ -115,18 +115,18 @@ class Cache:
         ancestors = np.empty((rows.shape[0], columns), np.uint32)
         kernels.follow(rows, self.beam_size, kept, past.steps, past.ancestors, ancestors)
         if sentences is not None:
-            self._memories = [self._memories[index] for index in sentences]
+            self._cross = [self._cross[index] for index in sentences]
             self._positions = [self._positions[index] for index in sentences]
             past = past._replace(
                 steps=past.steps[kept],
                 capacities=past.capacities[kept],
                 source_lengths=past.source_lengths[kept],
                 positions=past.positions[kept],
-                memories=past.memories[kept],
+                cross=past.cross[kept],
             )
         self.past = past._replace(ancestors=ancestors)
 
-    def _new_memory(self, length: int) -> Halves:
+    def _new_cross(self, length: int) -> Halves:
         # The end of the last vector is read, and not used.
         return np.empty(
             (self._layers, 2, self._heads, whole_vectors.py_func(length), self._width), np.uint16

@@ -253,7 +253,7 @@ class _Stack:
 
 
 class _Encoder(_Stack):
-    """Sentences, one after the other without padding, to their memory."""
+    """Sentences, one after the other without padding, to their encoder states."""
 
     FIRST, LAST = "source_embedding_norm", "encoder_norm"
 
@@ -279,7 +279,7 @@ class _Encoder(_Stack):
         self._num_layers, self._table = len(layers), Table(self.shape, self.beginning, layers)
 
     def __call__(self, tokens: Integers, offsets: Integers, work: Table) -> None:
-        """Leave in ``work`` the memory of ``tokens`` (N,), of sentence g from offsets[g] on."""
+        """Leave in ``work`` the states of ``tokens`` (N,), of sentence g from offsets[g] on."""
         kernels.encode(tokens, offsets, self._table.numbers, self._num_layers, work.numbers)
 
 
@@ -310,7 +310,7 @@ class _Decoder(_Stack):
             for layer in names
         )
         self._num_layers, self._table = len(layers), Table(self.shape, self.beginning, layers)
-        self._memory = Table(
+        self._source_projection = Table(
             *(
                 _projections(arrays, f"{layer}.cross_attention", heads, "key", "value")
                 for layer in names
@@ -332,10 +332,11 @@ class _Decoder(_Stack):
         projections = _projections(arrays, attention, heads, "query", "key", "value")
         return projections, _output(arrays, attention, heads)
 
-    def remember(self, offsets: Integers, memories: Integers, work: Table) -> None:
-        """Project the memory in ``work`` to the addresses ``memories`` (G,) of its sentences."""
+    def project_source(self, offsets: Integers, cross: Integers, work: Table) -> None:
+        """Project the states in ``work`` to the addresses ``cross`` (G,) of its sentences."""
         stack, layers = self._table.numbers, self._num_layers
-        kernels.remember(self._memory.numbers, layers, stack, offsets, memories, work.numbers)
+        tables = self._source_projection.numbers, layers, stack
+        kernels.project_source(*tables, offsets, cross, work.numbers)
 
     def __call__(self, tokens: Integers, past: Past, beam: int, work: Table) -> None:
         """Leave in ``work`` what the output projection reads of each hypothesis."""
@@ -422,10 +423,10 @@ class Int8Decoding:
         said = [request.prefix if request.begins_alike else () for request in requests]
         addresses = self._cache.admit(
             list(map(len, sources)),
-            [request.memory for request in requests],
+            [request.encoder_states for request in requests],
             list(map(len, said)),
         )
-        new = [number for number, request in enumerate(requests) if request.memory is None]
+        new = [number for number, request in enumerate(requests) if request.encoder_states is None]
         self._encode([sources[number] for number in new], addresses[new])
         log_probs: list[list[float]] = [[] for _ in requests]
         first = self._cache.num_sentences - len(requests)
@@ -444,9 +445,9 @@ class Int8Decoding:
         self._subsets = self._subsets[:before] + packed
         self._recall = knn.recall_of(self._subsets, self._cache.beam_size)
 
-    def memory(self, sentence: int) -> Halves:
+    def encoder_states(self, sentence: int) -> Halves:
         """Keys and values of a source, which nobody writes to again."""
-        return self._cache.memory(sentence)
+        return self._cache.encoder_states(sentence)
 
     def step(self, tokens: Integers) -> Int8Scores:
         """One token further."""
@@ -473,14 +474,14 @@ class Int8Decoding:
             self._subsets = [self._subsets[index] for index in sentences]
             self._recall = knn.recall_of(self._subsets, self._cache.beam_size)
 
-    def _encode(self, sources: Sequence[Sequence[int]], memories: Integers) -> None:
-        """Fill the memories at addresses (G,)."""
+    def _encode(self, sources: Sequence[Sequence[int]], cross: Integers) -> None:
+        """Fill the keys and values of cross-attention at addresses (G,)."""
         for lot in lots(range(len(sources)), lambda number: len(sources[number])):
             offsets = np.cumsum([0, *(len(sources[number]) for number in lot)])
             tokens = np.fromiter((t for number in lot for t in sources[number]), np.int64)
             work = self._room.of(len(tokens))
             self._network.encoder(tokens, offsets, work)
-            self._network.decoder.remember(offsets, memories[lot], work)
+            self._network.decoder.project_source(offsets, cross[lot], work)
 
     def _read(
         self, prefixes: Sequence[Sequence[int]], sentences: Sequence[int]
@@ -490,7 +491,7 @@ class Int8Decoding:
         forced = Forced.of(
             config,
             [(config.bos_id, *prefix[:-1]) for prefix in prefixes],
-            [cache.memory(sentence) for sentence in sentences],
+            [cache.encoder_states(sentence) for sentence in sentences],
             [int(cache.past.source_lengths[sentence]) for sentence in sentences],
         )
         work = self._room.of(len(forced.tokens))

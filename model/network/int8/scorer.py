@@ -51,27 +51,28 @@ class Int8Reader:
     ) -> list[T]:
         found: list[T] = []
         with self._lock:
-            memories = self._memories(pairs)
+            cross = self._cross(pairs)
             for lot in lots(range(len(pairs)), lambda number: len(pairs[number].target) + 1):
                 chosen = [pairs[number] for number in lot]
-                forced = self._forced(chosen, memories)
+                forced = self._forced(chosen, cross)
                 found += read(chosen, forced, self._room.of(len(forced.tokens)))
         return found
 
-    def _memories(self, pairs: Sequence[Pair]) -> dict[tuple[int, ...], Halves]:
+    def _cross(self, pairs: Sequence[Pair]) -> dict[tuple[int, ...], Halves]:
         """Keys and values of the sources, which are encoded where they have not been."""
-        memories = {tuple(pair.source): pair.memory for pair in pairs}
-        new = [source for source, memory in memories.items() if memory is None]
+        cross = {tuple(pair.source): pair.encoder_states for pair in pairs}
+        new = [source for source, one in cross.items() if one is None]
         decoding = Int8Decoding(self._network, 1, self._room)
         decoding.admit(new)
-        return memories | {source: decoding.memory(number) for number, source in enumerate(new)}
+        found = {source: decoding.encoder_states(number) for number, source in enumerate(new)}
+        return cross | found
 
-    def _forced(self, pairs: Sequence[Pair], memories: Mapping[tuple[int, ...], Halves]) -> Forced:
+    def _forced(self, pairs: Sequence[Pair], cross: Mapping[tuple[int, ...], Halves]) -> Forced:
         config = self._network.config
         return Forced.of(
             config,
             [(config.bos_id, *pair.target) for pair in pairs],
-            [memories[tuple(pair.source)] for pair in pairs],
+            [cross[tuple(pair.source)] for pair in pairs],
             [len(pair.source) for pair in pairs],
         )
 

@@ -34,7 +34,7 @@ class Forced:
         cls,
         config: TransformerConfig,
         targets: Sequence[Sequence[int]],
-        memories: Sequence[Halves],
+        cross: Sequence[Halves],
         source_lengths: Sequence[int],
     ) -> Forced:
         """Targets of T tokens each, at least one; and of each what it has to do with its source."""
@@ -52,7 +52,7 @@ class Forced:
             capacities=each(lengths),
             source_lengths=each(source_lengths),
             positions=each([array.ctypes.data for array in positions]),
-            memories=each([array.ctypes.data for array in memories]),
+            cross=each([array.ctypes.data for array in cross]),
             ancestors=np.zeros((rows, int(lengths.max())), np.uint32),
         )
         tokens = np.fromiter((token for target in targets for token in target), np.int64, rows)
