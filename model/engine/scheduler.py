@@ -57,6 +57,9 @@ PRIORITY_TOKENS = 64
 CROWD = 8
 """Sentences that clients have on average where a small job takes the priority lane."""
 
+GIVE_WAY_SECONDS = 0.1
+"""Time for which an engine leaves its core to the priority lane, at most, before its next step."""
+
 
 class Work(Protocol[Item]):
     """An engine with the passes around it; used by one thread."""
@@ -160,6 +163,7 @@ class Scheduler(Generic[Item]):
         self._lane: EngineThread[Item] | None = None
         if start_priority_lane:
             self._lane = EngineThread(self, start_work, self.priority, start_priority_lane)
+            self._engines[0].gives_way_to = self._lane
         self.threads = [*self._engines, *filter(None, [self._lane])]
         for thread in self.threads:
             thread.start()
@@ -337,6 +341,8 @@ class EngineThread(threading.Thread, Generic[Item]):
         """Its tasks by sentence; guarded by the scheduler's lock, as `tokens` is."""
         self.tokens = 0
         self.num_running = 0
+        self.gives_way_to: EngineThread[Item] | None = None
+        """Priority lane for which this one leaves its core free."""
         self._scheduler = scheduler
         self._queue = queue
         self._prepare = prepare
@@ -378,6 +384,7 @@ class EngineThread(threading.Thread, Generic[Item]):
             with self._scheduler.lock:
                 if not self._wait():
                     return False
+                self._give_way()
                 unwanted, self._unwanted = self._unwanted, []
                 lot = self._take()
             if unwanted:
@@ -404,6 +411,12 @@ class EngineThread(threading.Thread, Generic[Item]):
                 return False
             self._scheduler.lock.wait()
         return True
+
+    def _give_way(self) -> None:
+        """Let the priority lane finish what it has, for a while. The lock is held."""
+        lane, waiting = self.gives_way_to, self._scheduler.priority
+        if lane and (waiting or not lane.is_idle):
+            self._scheduler.lock.wait_for(lambda: not waiting and lane.is_idle, GIVE_WAY_SECONDS)
 
     def _take(self) -> list[Item]:
         """Take the sentences that enter now from the queue. The lock is held.
@@ -450,6 +463,8 @@ class EngineThread(threading.Thread, Generic[Item]):
                 now = time.monotonic()
                 for sentence in finished:
                     self._finish(sentence, now)
+                if self.is_idle:
+                    self._scheduler.lock.notify_all()  # an engine may give way to this one
 
     def _finish(self, sentence: Item, now: float) -> None:
         """Take note of a sentence that was finished or has failed. The lock is held."""
