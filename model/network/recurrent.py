@@ -22,7 +22,7 @@ from tformer.model.network.kv_cache import DecoderCache
 from tformer.model.network.linear import ROWS, Linear, linear
 from tformer.model.network.transformer import (
     AttentionWeights,
-    Memory,
+    EncoderStates,
     MultiHeadAttention,
     Transformer,
     padding_mask,
@@ -123,7 +123,7 @@ class RecurrentNetwork(Transformer):
         source: Tensor,
         source_lengths: Tensor | None,
         weights: AttentionWeights | None = None,
-    ) -> Memory:
+    ) -> EncoderStates:
         """Encoder states of G sentences; arguments as of `Transformer.encode`."""
         width = source.size(1)
         lengths = source_lengths
@@ -137,7 +137,7 @@ class RecurrentNetwork(Transformer):
         real = None
         if source_lengths is not None:
             real = torch.arange(width, device=source.device) < source_lengths[:, None]
-        return Memory(states, real)
+        return EncoderStates(states, real)
 
     def target_states(
         self,
@@ -149,26 +149,26 @@ class RecurrentNetwork(Transformer):
         """(G, T, d_model), what the output projection reads; only ``weights.cross`` is filled."""
         memory = self.encode(source, source_lengths, weights)
         states = self._embed_target(target, self.positions[: target.size(1)])
-        begin = self._begin(memory)
+        begin = self._begin(encoded)
         for number, layer in enumerate(self._recurrences()):
             hidden = begin[:, number].contiguous()
             update = layer.whole(states, (hidden, torch.zeros_like(hidden)))
             states = states + self.dropout(update) if number else update
         queries = self.attention.queries(states)
-        keys, values = self.attention.keys_values(memory.states)
-        mask = padding_mask(memory.mask, states.dtype)
+        keys, values = self.attention.keys_values(encoded.states)
+        mask = padding_mask(encoded.mask, states.dtype)
         record = weights.cross if weights else None
         context = self.attention.attend(queries, keys, values, mask, record)
         return self._combined(context, states)
 
-    def start_cache(self, memory: Memory, beam_size: int) -> DecoderCache:
+    def start_cache(self, encoded: EncoderStates, beam_size: int) -> DecoderCache:
         """A cache with the first h of every layer, and cells of zeros."""
-        keys, values = self.attention.keys_values(memory.states)
-        mask = memory.mask
+        keys, values = self.attention.keys_values(encoded.states)
+        mask = encoded.mask
         if mask is None:
-            mask = memory.states.new_ones(memory.states.shape[:2], dtype=torch.bool)
+            mask = encoded.states.new_ones(encoded.states.shape[:2], dtype=torch.bool)
         cache = DecoderCache([keys], [values], mask, beam_size)
-        begin = self._begin(memory).repeat_interleave(beam_size, 0)  # (R, layers, d_model)
+        begin = self._begin(encoded).repeat_interleave(beam_size, 0)  # (R, layers, d_model)
         for hidden in begin.unbind(1):
             cache.cells += [hidden, torch.zeros_like(hidden)]
         return cache
@@ -185,16 +185,16 @@ class RecurrentNetwork(Transformer):
             states = states + update if number else update
         queries = self.attention.queries(states.unflatten(0, (-1, cache.beam_size)))
         keys, values = cache.cross_keys[0], cache.cross_values[0]
-        mask = padding_mask(cache.memory_mask, states.dtype)
+        mask = padding_mask(cache.source_mask, states.dtype)
         context = self.attention.attend(queries, keys, values, mask)
         if weights is not None:
             weights.append(self.attention.function.weights(queries, keys, mask))
         cache.advance()
         return self._combined(context.flatten(0, 1), states)
 
-    def _begin(self, memory: Memory) -> Tensor:
+    def _begin(self, encoded: EncoderStates) -> Tensor:
         """First h of every layer, (G, layers, d_model), from what has read all from the right."""
-        begin = self.beginning(memory.states[:, 0]).tanh()
+        begin = self.beginning(encoded.states[:, 0]).tanh()
         return cast("Tensor", begin.unflatten(-1, (-1, self.config.d_model)))
 
     def _combined(self, context: Tensor, states: Tensor) -> Tensor:
