@@ -17,7 +17,7 @@ def start(source_lengths: list[int], beam_size: int = 2) -> DecoderCache:
     return DecoderCache(
         cross_keys=[torch.randn(sentences, HEADS, width, D) for _ in range(2)],
         cross_values=[torch.randn(sentences, HEADS, width, D) for _ in range(2)],
-        memory_mask=mask,
+        source_mask=mask,
         beam_size=beam_size,
     )
 
@@ -78,8 +78,8 @@ def test_select_reorders_beams_and_drops_sentences() -> None:
     assert [torch.equal(row(cache, 1, i), before[j]) for i, j in enumerate([5, 5, 1, 0])] == [
         True
     ] * 4
-    assert cache.memory_mask.shape == (2, BLOCK)
-    assert cache.memory_mask.sum(1).tolist() == [2, 4]
+    assert cache.source_mask.shape == (2, BLOCK)
+    assert cache.source_mask.sum(1).tolist() == [2, 4]
     for ours, old in zip(cache.cross_keys, memory, strict=True):
         assert torch.equal(ours, old[[2, 0], :, :BLOCK])
 

@@ -147,7 +147,7 @@ class RecurrentNetwork(Transformer):
         weights: AttentionWeights | None = None,
     ) -> Tensor:
         """(G, T, d_model), what the output projection reads; only ``weights.cross`` is filled."""
-        memory = self.encode(source, source_lengths, weights)
+        encoded = self.encode(source, source_lengths, weights)
         states = self._embed_target(target, self.positions[: target.size(1)])
         begin = self._begin(encoded)
         for number, layer in enumerate(self._recurrences()):
