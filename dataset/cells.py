@@ -112,7 +112,7 @@ class CellTranslator:
         while not self._is_over:
             asked: deque[PendingText] = deque()
             for translation in self.translate(self._feed(remaining, opened, asked)):
-                asked.popleft().result = _result_of(translation)
+                self.dictionary.finish(asked.popleft(), _result_of(translation))
                 self._answered += 1
                 yield from self._finished(opened)
             yield from self._finished(opened)

@@ -12,6 +12,7 @@ from typing import Protocol
 from tformer.dataset.blocks import BlockTexts, Results, RowBlock, Shard, digest_of_texts
 from tformer.dataset.columns import Column
 from tformer.dataset.conditions import Condition
+from tformer.dataset.heap import release_free_memory
 from tformer.dataset.spool import BlockCounts, BlockResults, Spool
 from tformer.dataset.text_files import compressing
 from tformer.documents.jobs.journal import part_path
@@ -103,6 +104,7 @@ class ShardJob:
         """
         path = Path(os.path.realpath(self.output))
         refuse_read_only(path)
+        release_free_memory()  # of the translator; writing needs other blocks than it has freed
         part = part_path(path)
         try:
             with replacing(path, aside=part) as stream:

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from tformer.cli import loading
 from tformer.cli.exits import ExitStatus
 from tformer.dataset import blocks
+from tformer.dataset.blocks import CellTranslation
 from tformer.dataset.conditions import parse_condition
+from tformer.dataset.duplicates import TextDictionary
 from tformer.dataset.spool import spool_path
 from tformer.model.errors import UsageError
 
@@ -419,3 +421,21 @@ def test_many_duplicates_do_not_pile_up(
     assert counting.answered == ["one", "two"]
     out = [json.loads(line) for line in io.StringIO(Path("b.jsonl").read_text())]
     assert [row["text_de"] for row in out] == [row["text"].upper() for row in out]
+
+
+def test_the_dictionary_keeps_what_was_asked_for_last_within_its_bounds() -> None:
+    dictionary = TextDictionary(most_texts=8, most_bytes=2000)
+    for number in range(100):
+        text = f"text {number} \ud800"
+        result = CellTranslation(f"Satz {number} ü\udc00", -number / 3, "en", ("a warning",))
+        dictionary.finish(dictionary.add(text), result)
+        found = dictionary.find(text)
+        assert found and found.result == result and found.text == text
+        assert dictionary.find("text 0 \ud800"), "asked for again and again"
+    sizes = len(dictionary._recent), len(dictionary._older)
+    assert 4 <= sum(sizes) <= 8
+    assert all(dictionary.find(f"text {number} \ud800") for number in (99, 98, 97))
+    assert not dictionary.find("text 50 \ud800")
+    for text in ("long", "longer"):
+        dictionary.finish(dictionary.add(text), CellTranslation("x" * 3000))
+    assert not dictionary.find("text 98 \ud800")
