@@ -123,11 +123,11 @@ def _quality(
         "bleu_without": bleu(plain, references),
         "bleu_reuse": max(reused),
         "bleu_with": bleu(adapted, references),
-        **_company(trial, texts, plain, adapted),
+        **company(trial, texts, plain, adapted),
     }
 
 
-def _company(
+def company(
     trial: Trial, texts: Sequence[str], plain: Sequence[str], adapted: Sequence[str]
 ) -> dict[str, int]:
     """Sentences that differ where those with and without a datastore share a batch."""
