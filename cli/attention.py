@@ -43,6 +43,13 @@ def attention(
     png: Annotated[
         Path | None, Option(metavar="FILE", help="Write the grid as an image; needs tformer[png].")
     ] = None,
+    datastore: Annotated[
+        Path | None,
+        Option(metavar="DIR", help="Datastore to translate with; shows the entries that helped."),
+    ] = None,
+    datastore_weight: Annotated[
+        float | None, Option(metavar="W", help="Weight of the datastore, as in translate.")
+    ] = None,
     beam_size: options.BeamSize = DecodingOptions.beam_size,
     length_penalty: options.LengthPenalty = DecodingOptions.length_penalty,
     device: options.DeviceOption = options.Device.AUTO,
@@ -53,17 +60,30 @@ def attention(
     The grid has a row for every query position and a column for every key; behind a row is the
     probability of its piece. Without --layer and --head it shows the alignment heads, or a mean.
 
+    --datastore also shows lambda and the nearest entries of every piece.
+
     --html writes a self-contained page with all layers and heads, the beam with its pruned
-    hypotheses, and the score of each piece; --png writes the grid. --json prints all of it.
+    hypotheses, and the score of each piece, on which scale and temperature of the softmax can be
+    changed; --png writes the grid. --json prints all of it.
     """
-    decoding = DecodingOptions(beam_size=beam_size, length_penalty=length_penalty, n_best=beam_size)
+    decoding = DecodingOptions(
+        beam_size=beam_size,
+        length_penalty=length_penalty,
+        n_best=beam_size,
+        datastore_weight=datastore_weight,
+    )
     if as_json and (html or png):
         raise UsageError("--json prints what --html and --png draw: choose one")
     translator = loading.load_translator(model, loading.ComputeSettings(device))
+    from tformer.model.datastore.layout import Datastore
+
+    opened = Datastore(datastore) if datastore else None
     from tformer.cli.attention_views.choice import HeadChoice
     from tformer.model.pipeline.inspection import inspect
 
-    inspection = inspect(translator, text, source=source, target=target, options=decoding)
+    inspection = inspect(
+        translator, text, source=source, target=target, options=decoding, datastore=opened
+    )
     choice = HeadChoice.of(inspection, kind.value, layer, head)
     name = Path(model).resolve().name
     if html:

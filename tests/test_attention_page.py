@@ -235,6 +235,35 @@ def test_the_policy_lets_no_other_script_run(drawn: Any) -> None:
     assert any("Content Security Policy" in entry["message"] for entry in drawn.get_log("browser"))
 
 
+def test_scale_and_temperature_change_the_softmax(drawn: Any, inspection: Inspection) -> None:
+    """Weights on the page are those of the powers of the network's, and the entropy falls."""
+    assert inspection.score_scale
+
+    def shown(scaled: bool, exponent: float) -> tuple[float, float]:
+        drawn.execute_script(
+            "const [scaled, exponent] = arguments, change = (id, name) =>"
+            "document.getElementById(id).dispatchEvent(new Event(name));"
+            "document.getElementById('scaled').checked = scaled;"
+            "document.getElementById('temperature').value = exponent; change('scaled', 'change');",
+            scaled,
+            exponent,
+        )
+        point_at_cell(drawn, 2, 3)
+        return float(text_of(drawn, "#weight").split()[0]), float(
+            text_of(drawn, "#entropy").split()[1]
+        )
+
+    row = inspection.attention["cross"][1, 1, 2].astype(float)
+    entropies = []
+    for scaled, exponent in ((True, 2.0), (True, 0.0), (True, -2.0), (False, 0.0)):
+        weight, entropy = shown(scaled, exponent)
+        powers = row ** ((1.0 if scaled else 1 / inspection.score_scale) / 2**exponent)
+        assert weight == pytest.approx(100 * powers[3] / powers.sum(), abs=0.06)
+        entropies.append(entropy)
+    assert entropies[0] > entropies[1] > max(entropies[2:])
+    shown(True, 0.0)
+
+
 @pytest.mark.parametrize("width", [420, 2200])
 def test_any_width_of_a_window_will_do(
     browser: Any, inspection: Inspection, tmp_path: Path, width: int

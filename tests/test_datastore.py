@@ -293,6 +293,7 @@ def test_the_command_line_and_a_server_use_it(
     record = json.loads(done.out)
     assert record["target"] == UNITS[0].target
     assert record["recalled"][0]["target"] == UNITS[0].target
+    attention_shows_the_memory(tformer, model, memory)
     settings = Settings(
         device="cpu", dtype="float32", datastores=(DatastoreSource("trips", memory),)
     )
@@ -307,3 +308,19 @@ def test_the_command_line_and_a_server_use_it(
         (answer,) = client.translate([UNITS[0].source], source="en", target="de", options=asked)
         assert answer.text == UNITS[0].target
         assert answer.recalled[0].source == UNITS[0].source
+
+
+def attention_shows_the_memory(tformer: Tformer, model: Path, memory: Path) -> None:
+    """The beam sums log p of the mixture, and every piece of the pair is said by its entry."""
+    call = ("attention", UNITS[0].source, "-m", model, "-s", "en", "-t", "de", "--device", "cpu")
+    shown = tformer(*call, "--datastore", memory, "--datastore-weight", "0.95", "--json")
+    record = json.loads(shown.out)
+    assert record["hypotheses"][0]["text"] == UNITS[0].target
+    for piece, retrieval in zip(record["target_pieces"], record["memory"], strict=True):
+        assert retrieval["weight"] == pytest.approx(0.95)
+        best = retrieval["entries"][0]
+        assert (best["piece"], best["target"]) == (piece, UNITS[0].target)
+    totals = [c["total"] for step in record["steps"] for c in step if c["fate"] == "finished"]
+    assert any(total == pytest.approx(sum(record["log_probs"]), abs=1e-3) for total in totals)
+    lines = tformer(*call, "--datastore", memory, "--datastore-weight", "0.95").out
+    assert f"0.95  {record['target_pieces'][0].replace('▁', '·')}" in lines

@@ -7,10 +7,28 @@
 
   // --- data -----------------------------------------------------------------------------------
 
+  const numbers = (text) =>
+    new Uint16Array(Uint8Array.from(atob(text), (character) => character.charCodeAt(0)).buffer);
+
+  /** log2 of weights from their codes; -Infinity where a mask hides. */
+  const logOf = (code) => code ? 64 * ((code - 1) / 65534 - 1) : -Infinity;
+
+  /** Rows of softmax(sharpness times scores), from logarithms of softmax(scores). */
+  function sharpened(codes, columns, sharpness) {
+    const result = new Float32Array(codes.length);
+    for (let start = 0; start < codes.length; start += columns) {
+      const row = Array.from(codes.subarray(start, start + columns), logOf);
+      const highest = Math.max(...row);
+      const powers = row.map((log) => 2 ** (sharpness * (log - highest)));
+      const sum = powers.reduce((a, b) => a + b);
+      powers.forEach((power, i) => { result[start + i] = power / sum; });
+    }
+    return result;
+  }
+
   /** Weights of one kind: 16 bits each, layer by layer, head by head, row by row. */
-  function unpacked(packed) {
-    const bytes = Uint8Array.from(atob(packed.weights), (character) => character.charCodeAt(0));
-    const values = new Uint16Array(bytes.buffer);
+  function unpacked(packed, sharpness) {
+    const values = numbers(packed.weights), codes = numbers(packed.logs);
     const { layers, heads, rows, columns } = packed;
     const size = rows * columns;
     const weights = [];
@@ -19,7 +37,9 @@
       const mean = new Float32Array(size);
       for (let head = 0; head < heads; head++) {
         const start = (layer * heads + head) * size;
-        const ofHead = Float32Array.from(values.subarray(start, start + size), (v) => v / 65535);
+        const ofHead = sharpness === 1
+          ? Float32Array.from(values.subarray(start, start + size), (v) => v / 65535)
+          : sharpened(codes.subarray(start, start + size), columns, sharpness);
         ofHead.forEach((weight, i) => { mean[i] += weight / heads; });
         ofLayer.push(ofHead);
       }
@@ -29,7 +49,10 @@
   }
 
   const attention = {};
-  for (const kind of Object.keys(TITLES)) attention[kind] = unpacked(data.attention[kind]);
+  function compute(sharpness) {
+    for (const kind of Object.keys(TITLES)) attention[kind] = unpacked(data.attention[kind], sharpness);
+  }
+  compute(1);
 
   const chosen = { ...data.chosen, root: false, rows: data.chosen.reads ? "reads" : "predicts", at: null };
 
@@ -307,6 +330,7 @@
     drawGrid();
     tintSentences();
     readout();
+    tellEntropy();
   }
 
   const aligning = () => ({
@@ -323,6 +347,22 @@
     if (kindChanges || "root" in change) drawHeads();
     markChosen();
     drawScale();
+    point(null);
+  }
+
+  /** Mean entropy of the rows that are shown, in bits: 0 where each looks at one piece alone. */
+  function tellEntropy() {
+    const { rows, columns } = attention[chosen.kind];
+    const sum = weightsNow().reduce((total, weight) => total - (weight ? weight * Math.log2(weight) : 0), 0);
+    $("entropy").textContent = `entropy ${(sum / rows).toFixed(2)} of ${Math.log2(columns).toFixed(2)} bits`;
+  }
+
+  /** Weights as they would be without the factor, or at another temperature of the softmax. */
+  function whenSharpness() {
+    const temperature = 2 ** $("temperature").value;
+    $("heat").textContent = +temperature.toFixed(2);
+    compute(($("scaled").checked ? 1 : 1 / data.score_scale) / temperature);
+    drawHeads();
     point(null);
   }
 
@@ -471,6 +511,16 @@
     tip.style.top = `${event.clientY + 18 + height > innerHeight ? event.clientY - height - 12 : event.clientY + 18}px`;
   }
 
+  function drawMemory() {
+    $("memory").hidden = !data.memory.length;
+    $("retrievals").tBodies[0].replaceChildren(...data.memory.map(({ weight, entries }, i) =>
+      element("tr", {}, element("td", {}, element("bdi", {}, visible(data.target_pieces[i]))),
+        element("td", {}, weight.toFixed(2)),
+        element("td", {}, element("ul", {}, ...entries.map((entry) =>
+          element("li", {}, element("b", {}, entry.weight.toFixed(2)), " ", element("bdi", {}, visible(entry.piece)),
+            " \u2190 ", element("bdi", {}, entry.source), " | ", element("bdi", {}, entry.target))))))));
+  }
+
   function drawRanking() {
     $("ranking").tBodies[0].replaceChildren(...data.hypotheses.map(({ text, score }) =>
       element("tr", {}, element("td", {}, score.toFixed(4)), element("td", {}, element("bdi", {}, text)))));
@@ -506,7 +556,11 @@
   $("heads").addEventListener("keydown", whenKey);
   dark.addEventListener("change", drawAll);
   addEventListener("resize", () => point(chosen.at));
+  $("scaled-label").hidden = data.score_scale === null;
+  $("scaled").addEventListener("change", whenSharpness);
+  $("temperature").addEventListener("input", whenSharpness);
   drawBeam();
+  drawMemory();
   drawRanking();
   drawAll();
   document.documentElement.dataset.ready = "yes";

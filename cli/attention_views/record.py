@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from tformer.model.pipeline.inspection import Inspection
+from tformer.model.pipeline.memory_inspection import InspectedRetrieval
 
 DIGITS = 6
 """Significant digits of a number; float32 has seven."""
@@ -24,6 +25,8 @@ def record_of(inspection: Inspection, model: str) -> dict[str, Any]:
         "read_pieces": inspection.read_pieces,
         "log_probs": [round(log_prob, DIGITS) for log_prob in inspection.log_probs],
         "heads": asdict(inspection.heads),
+        "score_scale": inspection.score_scale,
+        "memory": [_retrieval(each) for each in inspection.memory],
         "steps": [
             [
                 {
@@ -39,6 +42,13 @@ def record_of(inspection: Inspection, model: str) -> dict[str, Any]:
             for step in inspection.steps
         ],
     }
+
+
+def _retrieval(retrieval: InspectedRetrieval) -> dict[str, Any]:
+    entries = [
+        asdict(entry) | {"weight": round(entry.weight, DIGITS)} for entry in retrieval.entries
+    ]
+    return {"weight": round(retrieval.weight, DIGITS), "entries": entries}
 
 
 def whole_record_of(inspection: Inspection, model: str) -> dict[str, Any]:

@@ -47,12 +47,26 @@ def show(inspection: Inspection, choice: HeadChoice, console: Console) -> None:
     console.print(Text(choice.title, style="dim"))
     for line in grid(inspection, choice, console):
         console.print(line, no_wrap=True, overflow="crop", crop=False)
+    for line in _memory(inspection):
+        console.print(line, soft_wrap=True)
     console.print()
     for hypothesis in inspection.hypotheses:
         console.print(
             Text.assemble((f"{hypothesis.score:8.4f}", "dim"), f"  {_printable(hypothesis.text)}"),
             soft_wrap=True,
         )
+
+
+def _memory(inspection: Inspection) -> Iterator[Text]:
+    """A line for every piece: lambda, and the entry of the largest weight."""
+    if inspection.memory:
+        yield Text("datastore: lambda, nearest entry of each piece and its weight", style="dim")
+    for piece, retrieval in zip(inspection.target_pieces, inspection.memory, strict=False):
+        line = Text(f"{_right(_shortened(piece), MOST_NAME)}  {retrieval.weight:4.2f}")
+        for entry in retrieval.entries[:1]:
+            said = f"  {_shortened(entry.piece)} {entry.weight:4.2f}  "
+            line.append(said + _printable(f"{entry.source} | {entry.target}"))
+        yield line
 
 
 def grid(inspection: Inspection, choice: HeadChoice, console: Console) -> Iterator[Text]:

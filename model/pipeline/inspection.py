@@ -21,12 +21,14 @@ import torch
 from numpy.typing import NDArray
 
 from tformer.model.config import AlignmentHeads, TransformerConfig
+from tformer.model.datastore.layout import Datastore, Subset
 from tformer.model.engine.engine import Engine
 from tformer.model.errors import UsageError
 from tformer.model.network.eager import Eager
-from tformer.model.network.interface import Decoding
+from tformer.model.network.interface import Decoding, RecallingDecoding
 from tformer.model.network.transformer import AttentionWeights, Transformer
 from tformer.model.options import DecodingOptions
+from tformer.model.pipeline.memory_inspection import InspectedRetrieval, retrievals
 from tformer.model.pipeline.translator import Translator
 from tformer.model.search.candidates import Integers
 from tformer.model.search.request import Request
@@ -104,6 +106,10 @@ class Inspection:
     heads: AlignmentHeads
     """Alignment heads."""
     steps: tuple[Step, ...]
+    score_scale: float | None = None
+    """Factor of the products of queries and keys, 1/√d_k; None if attention has no such factor."""
+    memory: tuple[InspectedRetrieval, ...] = ()
+    """T + 1: entries of a datastore that each position attended to; empty without one."""
 
 
 def inspect(
@@ -113,6 +119,7 @@ def inspect(
     source: str | None = None,
     target: str | None = None,
     options: DecodingOptions | None = None,
+    datastore: Datastore | None = None,
 ) -> Inspection:
     """Translate a text as one sentence, and look on.
 
@@ -122,10 +129,12 @@ def inspect(
         source: its language; None detects it.
         target: the language to translate into; None is the other one of a model that has two.
         options: how to search.
+        datastore: built with the translator's model; its entries are mixed in and told of.
 
     Raises:
         UsageError: when the text is empty or longer than the model reads in one go, the choice of
-            languages is unclear, or an option chooses otherwise than by log P.
+            languages is unclear, an option chooses otherwise than by log P, or the datastore was
+            built with another model.
     """
     options = options or DecodingOptions()
     _check_plain(options)
@@ -134,11 +143,18 @@ def inspect(
     tokens = _readable(translator, text, target_language)
     names = vocabulary.target_tokens
     network = RecordingNetwork(aligner.transformer)
-    found = _search(network, tokens, options)
+    subset = None
+    if datastore:
+        datastore.check_model(translator.fingerprint)
+        subset = datastore.subset(tokens, options.datastore_weight)
+    found = _search(network, Request(tokens, options, subset=subset))
     ids = found[0][0]
     config = aligner.transformer.config
     with torch.inference_mode():
-        attention, log_probs = _forced(aligner.transformer, tokens, ids)
+        attention, states, log_probs = _forced(aligner.transformer, tokens, ids)
+    memory: Sequence[InspectedRetrieval] = ()
+    if datastore:
+        memory, log_probs = retrievals(datastore, subset, states, log_probs, names)
     pieces = [names[token] for token in ids]
     ranked = (
         RankedTranslation(" ".join(vocabulary.decode(each).split()), score) for each, score in found
@@ -151,10 +167,12 @@ def inspect(
         source_pieces=tuple(vocabulary.source_tokens[token] for token in tokens),
         target_pieces=(*pieces, names[config.eos_id]),
         read_pieces=(names[config.bos_id], *pieces),
-        log_probs=log_probs,
+        log_probs=tuple(log_probs[range(len(ids) + 1), [*ids, config.eos_id]].tolist()),
         attention=attention,
         heads=aligner.heads,
         steps=tuple(steps_of(network.record, options, config, names, len(tokens))),
+        score_scale=config.d_k**-0.5 if config.attention == "scaled_dot_product" else None,
+        memory=tuple(memory),
     )
 
 
@@ -172,6 +190,7 @@ _PLAIN = {
     "alignments",
     "token_scores",
     "guard",
+    "datastore_weight",
 }
 """Options that leave it at that: the best candidates are those of the highest log P."""
 
@@ -196,12 +215,10 @@ def _readable(translator: Translator, text: str, target_language: str) -> list[i
     return tokens
 
 
-def _search(
-    network: RecordingNetwork, source: Sequence[int], options: DecodingOptions
-) -> list[tuple[tuple[int, ...], float]]:
+def _search(network: RecordingNetwork, request: Request) -> list[tuple[tuple[int, ...], float]]:
     """The n-best list: tokens and score of each."""
-    engine = Engine(network, beam_size=options.beam_size)
-    engine.submit(Request(source, options))
+    engine = Engine(network, beam_size=request.options.beam_size)
+    engine.submit(request)
     finished = []
     while engine.busy:
         finished += engine.step()
@@ -210,16 +227,14 @@ def _search(
 
 def _forced(
     transformer: Transformer, source: Sequence[int], target: Sequence[int]
-) -> tuple[dict[str, NDArray[np.float32]], tuple[float, ...]]:
-    """The attention of every layer and head, and the log-probability of every piece."""
+) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.float32], NDArray[np.float64]]:
+    """The attention of every layer and head, states (T + 1, d) and log-probabilities (T + 1, V)."""
     device = transformer.positions.device
     config = transformer.config
     weights = AttentionWeights()
     read = torch.tensor([[config.bos_id, *target]], device=device)
     states = transformer.target_states(torch.tensor([source], device=device), None, read, weights)
     log_probs = transformer.project(states)[0].log_softmax(-1)  # (T + 1, V)
-    labels = torch.tensor([*target, config.eos_id], device=device)
-    of_labels = log_probs.gather(1, labels[:, None])[:, 0]
     recorded = {"cross": weights.cross, "encoder": weights.encoder, "decoder": weights.decoder}
     attention = {
         kind: torch.stack([layer[0] for layer in layers]).float().cpu().numpy()
@@ -227,7 +242,7 @@ def _forced(
         else np.zeros((0, config.num_heads, 1, 1), np.float32)
         for kind, layers in recorded.items()
     }
-    return attention, tuple(of_labels.tolist())
+    return attention, states[0].float().cpu().numpy(), log_probs.double().cpu().numpy()
 
 
 # --- the search, written down --------------------------------------------------------------------
@@ -284,6 +299,11 @@ class RecordingDecoding:
         self._record.best.append((log_probs.tolist(), best.tolist()))
         self._record.ends.append(scores.of(self._eos_id).tolist())
         return scores
+
+    def recall(self, subsets: Sequence[Subset | None]) -> None:
+        """Compare with entries of a datastore."""
+        if isinstance(self._decoding, RecallingDecoding):
+            self._decoding.recall(subsets)
 
     def select(self, rows: Integers, sentences: Sequence[int] | None = None) -> None:
         """Follow the beam, and write down which way it goes."""
