@@ -31,7 +31,7 @@ from tformer.model.benchmark.figures import (
     ratios,
 )
 from tformer.model.benchmark.machine import hardware, peak_memory, slug
-from tformer.model.benchmark.process import Process, SystemFailure
+from tformer.model.benchmark.process import OTHERS_VARIABLES, Process, SystemFailure
 from tformer.model.benchmark.random_model import save_random_model
 from tformer.model.benchmark.report import record, remarks, tables, write
 from tformer.model.benchmark.shape import parse_shape
@@ -234,6 +234,24 @@ def test_a_process_answers_fails_and_dies() -> None:
         for _ in range(2):
             with pytest.raises(SystemFailure, match="ended with status 3"):
                 process.ask({"die": True})
+
+
+def test_a_lower_level_holds_for_every_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = "import json, os, sys; sys.stdin.readline(); print(json.dumps(dict(os.environ)))"
+
+    def environment() -> dict[str, str]:
+        with Process([sys.executable, "-c", shown]) as process:
+            return process.ask({})
+
+    for name in OTHERS_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("TFORMER_CPU_LEVEL", raising=False)
+    assert not set(OTHERS_VARIABLES) & set(environment())
+    monkeypatch.setenv("TFORMER_CPU_LEVEL", "avx2")
+    monkeypatch.setenv("ATEN_CPU_CAPABILITY", "default")
+    found = environment()
+    assert found["CT2_FORCE_CPU_ISA"] == found["ONEDNN_MAX_CPU_ISA"] == "AVX2"
+    assert found["ATEN_CPU_CAPABILITY"] == "default"  # as the user says
 
 
 def test_the_real_worker_keeps_stdout_to_itself(tmp_path: Path) -> None:

@@ -10,18 +10,38 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
 from tformer.model.benchmark.machine import peak_memory
 from tformer.model.errors import DeviceError
+from tformer.model.hardware.cpu import VARIABLE
 
 WORKER = (sys.executable, "-m", "tformer.model.benchmark.worker")
 
 PATIENCE = 5.0
 """Seconds that a process gets to end by itself."""
+
+_AVX2 = ("AVX2", "AVX2", "AVX2", "avx2")
+_AVX512 = ("AVX512", "AVX512_CORE", "AVX512", "avx512")
+OTHERS = {"avx2": _AVX2, "avx_vnni": ("AVX2", "AVX2_VNNI", "AVX2_E1", "avx2"), "avx512": _AVX512}
+"""By level of `hardware.cpu`, the same instructions in the words of `OTHERS_VARIABLES`."""
+
+OTHERS_VARIABLES = (
+    "CT2_FORCE_CPU_ISA", "ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS", "ATEN_CPU_CAPABILITY",
+)  # fmt: skip
+"""Environment variables by which CTranslate2, the libraries of products that it and torch use, and
+torch are held to fewer instructions; each alone leaves the others what the processor has."""
+
+
+def _environment(ours: Mapping[str, str]) -> dict[str, str]:
+    """Environment of a system: as it is held to a level of processors, so are all."""
+    # A number of threads in the environment would bind systems that have no say of their own.
+    environment = {name: value for name, value in ours.items() if name != "OMP_NUM_THREADS"}
+    values = OTHERS.get(ours.get(VARIABLE, ""), ())
+    return dict(zip(OTHERS_VARIABLES, values, strict=False)) | environment
 
 
 class SystemFailure(DeviceError):
@@ -33,8 +53,7 @@ class Process:
 
     def __init__(self, command: Sequence[str] = WORKER) -> None:
         """Start it."""
-        # A number of threads in the environment would bind systems that have no say of their own.
-        environment = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
+        environment = _environment(os.environ)
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
