@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import takewhile
 
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 from sentencex import segment
@@ -113,6 +114,9 @@ def _identifier(languages: tuple[str, ...]) -> LanguageIdentifier:
 
 # --- sentences -----------------------------------------------------------------------------------
 
+WINDOW = 5000
+"""Characters, at most, in which the end of a sentence is looked for."""
+
 FEW = 20
 """Languages, at most, among which the detector must know each."""
 
@@ -150,14 +154,24 @@ def _sentences(line: str, language: str) -> Iterator[Piece]:
 def _segments(text: str, language: str) -> Iterator[str]:
     """Sentences by sentencex, each with the white space that follows it.
 
-    Only the lengths of its answers are used, since it cannot be given lone surrogates.
+    Only the lengths of its answers are used, since it cannot be given lone surrogates. Its time is
+    quadratic in quotation marks, so it gets a long line window by window.
     """
-    if not text:
-        return
     start = 0
-    for found in segment(language, _SURROGATE.sub("\ufffd", text)):
-        yield text[start : start + len(found)]
-        start += len(found)
+    while start < len(text):
+        window = text[start : start + WINDOW]
+        found = segment(language, _SURROGATE.sub("\ufffd", window))
+        if start + WINDOW >= len(text):
+            found.append("")
+        if len(found) > 1:
+            found.pop()  # the window may end within it
+        lengths = [len(sentence) for sentence in found]
+        if not sum(lengths):
+            yield text[start:]
+            return
+        for length in lengths:
+            yield text[start : start + length]
+            start += length
 
 
 def _joined(segments: Iterable[str], language: str) -> Iterator[str]:
@@ -175,7 +189,7 @@ def _joined(segments: Iterable[str], language: str) -> Iterator[str]:
 
 
 def _ends_sentence(sentence: str, following: str, language: str) -> bool:
-    words = sentence.split()
+    words = sentence.rsplit(maxsplit=1)
     last = words[-1] if words else ""
     behind = following.lstrip()
     if not last or not behind or behind[0].islower() or _CONTINUES.match(behind):
@@ -184,7 +198,7 @@ def _ends_sentence(sentence: str, following: str, language: str) -> bool:
         return False
     if len(words) == 1 and _LIST_NUMBER.match(last):
         return False
-    if language == "de" and _ORDINAL.search(sentence.rstrip()):
+    if language == "de" and _ORDINAL.search(last):
         return False
     last = last.lower().lstrip("([\"'\u201e\u201c")
     if last in NUMBERED.get(language, ()):
@@ -199,6 +213,9 @@ def _is_within_word(sentence: str, following: str) -> bool:
 
 
 # --- sentences that are too long -----------------------------------------------------------------
+
+NEAR = 500
+"""Characters on both sides of the middle of a long sentence in which a cut is looked for first."""
 
 # Where a long sentence may be cut, best first; a cut falls at the end of a match.
 _CUTS = (
@@ -223,11 +240,18 @@ def _within_limit(piece: Piece, length: Callable[[str], int], limit: int) -> Ite
 
 def _best_cut(text: str) -> int:
     """The cut nearest the middle, of the best kind that has one in the middle half of the text."""
-    middle = len(text) / 2
     for pattern in _CUTS:
-        ends = (match.end() for match in pattern.finditer(text, len(text) // 4))
-        inside = [end for end in ends if 0 < end < len(text) and abs(end - middle) <= middle / 2]
-        whole = [end for end in inside if not unicodedata.combining(text[end])]
-        if whole:
-            return min(whole, key=lambda end: abs(end - middle))
+        for width in (NEAR, len(text)):
+            if cut := _nearest(pattern, text, min(width, len(text) // 4)):
+                return cut
     return len(text) // 2
+
+
+def _nearest(pattern: re.Pattern[str], text: str, width: int) -> int | None:
+    """The end of a match nearest the middle of a text, no more than so many characters from it."""
+    middle = len(text) / 2
+    matches = pattern.finditer(text, max(0, int(middle) - width - 1))
+    ends = takewhile(lambda end: end - middle <= width, (match.end() for match in matches))
+    inside = [end for end in ends if 0 < end < len(text) and middle - end <= width]
+    whole = [end for end in inside if not unicodedata.combining(text[end])]
+    return min(whole, key=lambda end: abs(end - middle), default=None)
