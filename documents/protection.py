@@ -6,11 +6,13 @@ was not found is usually copied by the model anyway.
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 
 from tformer.model.literals.kinds import KINDS
+from tformer.model.text.windows import find_all
 
 
 class RunKind(Enum):
@@ -238,7 +240,7 @@ def _directives(text: str, grammar: str) -> _Places:
 
 
 def _literals(text: str) -> _Places:
-    for match in _LITERALS.finditer(text):
+    for match in find_all(_LITERALS, text):
         yield match.start(), TextRun(RunKind.LITERAL, match[0], shows=_SHOWS.get(match[0]))
 
 
@@ -247,23 +249,40 @@ _SHOWS = {"%%": "%", "\\N": "\n", "\\h": " "}
 
 def _arguments(text: str) -> _Places:
     ends = closings(text)
-    for match in _ARGUMENT.finditer(text):
+    for match in find_all(_ARGUMENT, text):
         if end := ends.get(match.start()):
             yield match.start(), TextRun(RunKind.LITERAL, text[match.start() : end])
 
 
 def _tags(text: str) -> _Places:
-    for match in _TAG.finditer(text):
+    closers = _closers(text)
+    position = 0
+    for match in find_all(_TAG, text):
+        if match.start() < position:
+            continue
         name = (match["name"] or "").lower()
         stays = name in _CODE or _UNTRANSLATED.search(match["rest"] or "")
         if stays and not match["closing"] and not match["rest"].endswith("/"):
-            end = re.compile(rf"</{re.escape(name)}\s*>", re.IGNORECASE).search(text, match.end())
-            if end:
-                shown = re.sub(r"<[^<>]*>", "", text[match.end() : end.start()])
-                raw = text[match.start() : end.end()]
+            ends = closers.get(name, ())
+            at = bisect_left(ends, (match.end(), 0))
+            if at < len(ends):
+                start, position = ends[at]
+                shown = re.sub(r"<[^<>]*>", "", text[match.end() : start])
+                raw = text[match.start() : position]
                 yield match.start(), TextRun(RunKind.LITERAL, raw, name, " ".join(shown.split()))
                 continue
         yield match.start(), _tag(match)
+
+
+_CLOSER = re.compile(r"</([A-Za-z][A-Za-z0-9.:_-]{0,60})\s{0,100}>")
+
+
+def _closers(text: str) -> dict[str, list[tuple[int, int]]]:
+    """Spans of the tags that close elements, by name."""
+    found: dict[str, list[tuple[int, int]]] = {}
+    for match in find_all(_CLOSER, text) if "</" in text else ():
+        found.setdefault(match[1].lower(), []).append(match.span())
+    return found
 
 
 def _tag(match: re.Match[str]) -> TextRun:

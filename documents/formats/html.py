@@ -18,6 +18,7 @@ from tformer.documents.document import Edit, Slot, TextDocument, replacing
 from tformer.documents.io.encoding import Encoded, decode
 from tformer.documents.segments import Segment
 from tformer.model.text.normalization import same_language
+from tformer.model.text.windows import find_all
 
 
 def _names(text: str) -> frozenset[str]:
@@ -131,8 +132,12 @@ def _reference(character: str) -> str:
 
 def _without_templates(text: str) -> tuple[str, dict[int, str]]:
     """A text of the same length without the code of templates, and that code by its place."""
-    codes = {m.start(): m[0] for m in _TEMPLATE.finditer(text)} if _TEMPLATE.search(text) else {}
-    return _TEMPLATE.sub(lambda m: _STANDS_FOR * len(m[0]), text) if codes else text, codes
+    codes = {match.start(): match[0] for match in find_all(_TEMPLATE, text)}
+    parts, at = [], 0
+    for start, code in codes.items():
+        parts += [text[at:start], _STANDS_FOR * len(code)]
+        at = start + len(code)
+    return "".join([*parts, text[at:]]), codes
 
 
 def _with_templates(tokens: Iterable[_HtmlToken], codes: Mapping[int, str]) -> Iterator[_HtmlToken]:
@@ -186,8 +191,20 @@ class _Tokenizer(HTMLParser):
         super().__init__(convert_charrefs=False)
         self.found: list[tuple[int, str, str]] = []
         self._line_starts = [0, *(match.end() for match in re.finditer("\n", text))]
-        self.feed(text)
+        # What is never closed is no text; the parser would look for its end again and again.
+        self._unclosed = _unclosed(text)
+        self._last_section = text.rfind("]]>")
+        self.feed(text[: self._unclosed])
         self.close()
+        if self._unclosed < len(text):
+            self.found.append((self._unclosed, "other", "comment"))
+
+    def parse_html_declaration(self, i: int) -> int:
+        """Read `<!...>`; what begins like a section and is none is a comment, as in browsers."""
+        is_section = self.rawdata.startswith("<![CDATA[", i) and i < self._last_section
+        if self.rawdata.startswith("<![", i) and not is_section:
+            return self.parse_bogus_comment(i)
+        return super().parse_html_declaration(i)
 
     def _note(self, kind: str, name: str = "") -> None:
         if kind == "text" and self.found and self.found[-1][1] == "text":
@@ -226,6 +243,16 @@ class _Tokenizer(HTMLParser):
         self._note("other")
 
 
+_TAG_BEGINS = re.compile(r"<[A-Za-z/!?]")
+
+
+def _unclosed(text: str) -> int:
+    """Index of a tag or comment that the text ends in; its length if there is none."""
+    tag = _TAG_BEGINS.search(text, text.rfind(">") + 1)
+    comment = text.find("<!--", max(text.rfind("-->"), 0))
+    return min(tag.start() if tag else len(text), comment if comment >= 0 else len(text))
+
+
 def tokens(text: str) -> list[_HtmlToken]:
     """Cut HTML into tokens."""
     found = [place for place in _Tokenizer(text).found if place[0] < len(text)]
@@ -257,13 +284,14 @@ _ANY_LANG = re.compile(rf"<[a-z][^<>]*?{_LANG.pattern}", re.IGNORECASE)
 def _without_opaque(tokens: list[_HtmlToken], language: str | None) -> Iterator[_HtmlToken]:
     """Put elements that stay as they are into one token each, which is a literal or a block."""
     position = 0
+    ends = _ends(tokens)
     while position < len(tokens):
         token = tokens[position]
         position += 1
         if not _stays(token, language):
             yield token
             continue
-        end = _end_of(tokens, position, token.name)
+        end = ends.get(position - 1, position)
         raw = "".join(inner.raw for inner in tokens[position - 1 : end])
         kind = "literal" if token.name in _INLINE and "<p" not in raw else "other"
         yield _HtmlToken(kind, token.name, raw, token.start)
@@ -283,15 +311,16 @@ def _stays(token: _HtmlToken, language: str | None) -> bool:
     return token.name in _OPAQUE | _LITERAL or "notranslate" in classes
 
 
-def _end_of(tokens: list[_HtmlToken], position: int, name: str) -> int:
-    """The index behind the tag that closes an element; an unclosed one ends where it begins."""
-    depth = 1
-    for index in range(position, len(tokens)):
-        if tokens[index].name == name:
-            depth += {"open": 1, "close": -1}.get(tokens[index].kind, 0)
-            if depth == 0:
-                return index + 1
-    return position
+def _ends(tokens: list[_HtmlToken]) -> dict[int, int]:
+    """The index behind the tag that closes an element, by that of the tag that opens it."""
+    ends: dict[int, int] = {}
+    opened: dict[str, list[int]] = {}
+    for index, token in enumerate(tokens):
+        if token.kind == "open":
+            opened.setdefault(token.name, []).append(index)
+        elif token.kind == "close" and opened.get(token.name):
+            ends[opened[token.name].pop()] = index + 1
+    return ends
 
 
 def _is_inline(token: _HtmlToken) -> bool:

@@ -254,6 +254,8 @@ class Draft:
             alignment=() if self.options.alignments else None,
             piece_scores=() if self.options.token_scores else None,
         )
+        if n_best == 1 and nothing.alignment is None and nothing.piece_scores is None:
+            return [self._best()]
         best = [nothing]
         at = 0
         for sentence in self.sentences:
@@ -263,6 +265,13 @@ class Draft:
             best = [_joined(start, end, space, at) for _, start, end in longer[:n_best]]
             at += len(sentence.piece.text + space)
         return best
+
+    def _best(self) -> Hypothesis:
+        """The best hypothesis without what belongs to places: in time linear in the sentences."""
+        ranked = [max(s.hypotheses, key=lambda one: one.score) for s in self.sentences]
+        pieces = (s.piece.separator for s in self.sentences)
+        text = "".join(one.text + space for one, space in zip(ranked, pieces, strict=True))
+        return Hypothesis(text, sum((one.score for one in ranked), 0.0))
 
     def _warnings(self) -> Iterator[str]:
         yield from self.warnings

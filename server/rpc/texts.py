@@ -31,7 +31,7 @@ CUTTERS = 4
 """Threads that cut texts."""
 
 AT_ONCE = 64
-"""Texts of a call that are looked at before other calls have a turn."""
+"""Texts of a call, or sentences of one, that are looked at before other calls have a turn."""
 
 CUT_AT_ONCE = 200
 """Tokens of a call that is cut into sentences in the event loop: a few hundred microseconds, about
@@ -89,7 +89,7 @@ class TextTranslator:
         charge(call, room.tokens)
         outcomes = iter(await model.scheduler.translate(drafts, call.client, patient=call.patient))
         answers = [
-            self._answer(model, content, draft, order, next(outcomes), call)
+            await self._answer(model, content, draft, order, next(outcomes), call)
             if isinstance(draft, Draft)
             else failure(draft, call)
             async for content, draft in _in_turns(list(zip(contents, cut, strict=True)))
@@ -99,7 +99,7 @@ class TextTranslator:
             call.caller.charge_tokens(max(0, said - room.tokens))
         return answers
 
-    def _answer(
+    async def _answer(
         self,
         model: ServedModel,
         content: Content,
@@ -110,7 +110,10 @@ class TextTranslator:
     ) -> pb.Translation:
         if isinstance(outcome, Exception):
             return failure(outcome, call)
-        translation = draft.translation(order.options.n_best)
+        if len(draft.sentences) <= AT_ONCE:
+            translation = draft.translation(order.options.n_best)
+        else:
+            translation = await self.cut_aside(draft.translation, order.options.n_best)
         self._cache.put(_key(model, order, content), translation, content.text)
         metrics = self._metrics.of_model(model.name)
         metrics.texts.inc()
