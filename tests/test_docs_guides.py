@@ -18,7 +18,11 @@ from tformer.cli.app import app
 
 TESTS = Path(__file__).parent
 PAGES = sorted((TESTS.parent / "docs" / "guides").glob("*.md"))
-WITH_A_FAKE = [path for path in PAGES if path.stem != "server"]
+WITH_A_FAKE = [
+    pytest.param(path, marks=pytest.mark.slow) if path.stem == "training" else path
+    for path in PAGES
+    if path.stem != "server"
+]
 
 
 def files_of(page: str) -> dict[str, str]:

@@ -130,13 +130,17 @@ train(recipe, Path(folder, "store"), Path(target), device="cpu", start=start)
 """
 
 
-@pytest.mark.parametrize("begins", ["from-nothing", "from-a-model"])
+@pytest.mark.parametrize(
+    "begins", ["from-nothing", pytest.param("from-a-model", marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize(
     ("precision", "when", "count"),
     [
-        pytest.param("float32", "logging", 3, id="before-the-first-checkpoint"),
+        pytest.param(
+            "float32", "logging", 3, id="before-the-first-checkpoint", marks=pytest.mark.slow
+        ),
         pytest.param("float32", "logging", 9, id="between-checkpoints"),
-        pytest.param("bfloat16", "logging", 14, id="bfloat16"),
+        pytest.param("bfloat16", "logging", 14, id="bfloat16", marks=pytest.mark.slow),
         pytest.param("bfloat16", "saving", 2, id="while-saving"),
     ],
 )
@@ -265,6 +269,7 @@ def test_dropout_acts_and_depends_on_the_seed_only(folder: Path, tmp_path: Path)
     assert losses[0] == losses[1] != losses[2]
 
 
+@pytest.mark.slow
 def test_a_compiled_network_computes_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
