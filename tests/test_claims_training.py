@@ -94,8 +94,8 @@ def test_far_clues_reach_a_recurrent_network_less(results: Path) -> None:
     )
     assert far[1] < 1e-3 < far[0]
     assert near[1] > 1e-2
-    long_range.main(seconds=0.05, distances=(1, 32))
-    assert "at n = 32" in verdict(results, "long-range")
+    long_range.main(seconds=0.05, copying=0.05, distances=(1, 12, 32))
+    assert "at n = 12" in verdict(results, "long-range")
 
 
 def test_speed_and_quality_of_both_networks_are_measured(
