@@ -55,8 +55,8 @@ SHAPES: dict[str, dict[str, Any]] = {
 }
 """Shapes of about as many parameters."""
 RATES = {"Transformer": 3e-3, "recurrent": 3e-3}
-"""Highest learning rates; that of the Transformer is the best of 0.6, 1.5 and 3 thousandths after 60
-seconds, that of the recurrent network was not searched for."""
+"""Highest learning rates; that of the Transformer is the best of 0.6, 1.5 and 3 thousandths after
+60 seconds, that of the recurrent network was not searched for."""
 LONGEST = 60
 """Tokens from which on a pair is left out of training."""
 LENGTHS = (16, 32, 64, 128, 256, 512)
