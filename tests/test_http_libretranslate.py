@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.error import HTTPError
 
 import pytest
 from asking import HTTP, ask, get, post_files, post_form, post_json, url_of
+from libretranslate_requests import FILE, encoded, shape
 from libretranslatepy import LibreTranslateAPI
 from serving import RunningServer, make_model, serving
 
@@ -151,3 +154,21 @@ def test_keys(model: Path, tmp_path: Path) -> None:
             client.translate(DOG, "en", "de")
         with refused.value as reply:
             assert reply.code == 429 and int(reply.headers["Retry-After"]) > 0
+
+
+RECORDED = json.loads(FILE.read_text("utf-8"))
+DIFFERENCES = {"download of what is not there": (404, None)}
+"""Where ours has another status or shape than LibreTranslate; docs/integrations.md tells why."""
+
+
+@pytest.mark.parametrize("request_of_tool", RECORDED, ids=lambda request: request["name"])
+def test_answers_are_those_of_libretranslate(
+    server: RunningServer, request_of_tool: dict[str, Any]
+) -> None:
+    body, headers = encoded(request_of_tool)
+    reply = ask(server, request_of_tool["method"], request_of_tool["path"], body, headers)
+    expected = DIFFERENCES.get(
+        request_of_tool["name"], (request_of_tool["status"], request_of_tool["shape"])
+    )
+    found = None if request_of_tool["path"] == "/spec" else shape(reply.body)
+    assert (reply.status, found) == expected
