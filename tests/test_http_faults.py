@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
+import select
 import socket
 import ssl
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -213,3 +215,61 @@ def test_an_address_that_is_taken_is_said(model: Path, server: RunningServer) ->
     assert taken
     with pytest.raises(ServerError, match="for HTTP"), serving(model, http=HttpOptions(taken)):
         pass
+
+
+MULTIPART = "multipart/form-data; boundary=-"
+FILE_HEAD = b'---\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n'
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "start"),
+    [
+        ("/translate", "application/json", b'{"q": "'),
+        ("/translate", "application/x-www-form-urlencoded", b"q="),
+        ("/translate_file", MULTIPART, FILE_HEAD),
+        ("/v2/document", MULTIPART, FILE_HEAD),
+        ("/v1/translate/document", "application/json", b'{"content": "'),
+        ("/tformer.v1.TranslationService/TranslateText", "application/grpc-web", b"\0\x06\0\0\0"),
+    ],
+)
+def test_uploads_that_do_not_say_their_length_are_bounded(
+    server: RunningServer, path: str, kind: str, start: bytes
+) -> None:
+    lines = (f"POST {path} HTTP/1.1", f"Content-Type: {kind}", "Transfer-Encoding: chunked")
+    address = server.server.http_address
+    assert address
+    num_sent, piece = 0, b"10000\r\n" + b"a" * (1 << 16) + b"\r\n"
+    with socket.create_connection((address.host, address.port), timeout=20) as connection:
+        connection.sendall(head(*lines) + b"%x\r\n%b\r\n" % (len(start), start))
+        with suppress(OSError):  # it does not listen any longer
+            while num_sent < 100_000_000 and not select.select([connection], [], [], 0)[0]:
+                connection.sendall(piece)
+                num_sent += len(piece)
+        answer = connection.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 413 ") or b"grpc-status: 8" in answer.lower(), answer[:300]
+    assert num_sent < 50_000_000
+
+
+def test_calls_are_bounded(model: Path) -> None:
+    order = {"contents": SENTENCES * 9, "options": {"minLength": 120, "maxLength": 120}}
+    with serving(model, http=HTTP, limits=Limits(max_calls=1)) as running:
+        held = connect(running)
+        held.request(
+            "POST", "/v1/translate", json.dumps({**order, "targetLanguageCode": "de"}), JSON
+        )
+        wait_until(lambda: running.server._calls._active == 1)
+        refused = post_json(running, "/translate", GOOD)
+        assert refused.status == 429 and int(refused.headers["Retry-After"]) > 0
+        held.close()
+        wait_until(lambda: post_json(running, "/translate", GOOD).status == 200)
+
+
+def test_a_reader_that_does_not_read_holds_nobody_up(server: RunningServer) -> None:
+    items = [{"id": str(number), "content": f"dog {number}\0"} for number in range(300)]
+    order = {"config": {"targetLanguageCode": "de", "options": {"maxLength": 4}}, "items": items}
+    slow = connect(server)
+    slow.request("POST", "/v1/translate/stream", json.dumps(order), JSON)
+    assert post_json(server, "/translate", GOOD).status == 200
+    reply = slow.getresponse()
+    assert reply.read().count(b"data: ") == 300
+    slow.close()
