@@ -12,25 +12,31 @@ from tformer.documents.io import xml
 from tformer.documents.io.xml import Token, TokenKind
 
 _DRAWN = {"docPr", "cNvPr"}
-_ATTRIBUTE = re.compile(r"\s(?P<name>descr|title)\s*=\s*(?:\"(?P<one>[^\"]*)\"|'(?P<other>[^']*)')")
+_VML = re.compile(r"<v:(?:shape|rect|roundrect|oval|line|polyline|curve|arc|image|group)\b")
+_ATTRIBUTE = re.compile(
+    r"\s(?P<name>descr|title|alt)\s*=\s*(?:\"(?P<one>[^\"]*)\"|'(?P<other>[^']*)')"
+)
 _ELEMENT = re.compile(r"<svg:(?P<name>title|desc)[\s>]")
 _FILE = re.compile(r"\S*[\\/]\S*|\S+\.\w{2,4}")
 """Pattern of a path or a file name, which programs put where nobody wrote a text."""
 
 
 def of_drawings(tokens: Sequence[Token]) -> Iterator[Slot]:
-    """Attributes `descr` and `title` of what is drawn in Word and PowerPoint."""
-    number = 0
+    """Attributes `descr` and `title` of what is drawn in Word and PowerPoint; `alt` in VML."""
+    numbers = {True: 0, False: 0}
     for position, depth in _with_depths(tokens, {"p"}):
         token = tokens[position]
-        if token.name not in _DRAWN:
+        is_vml = bool(_VML.match(token.raw))
+        if token.name not in _DRAWN and not is_vml:
             continue
-        number += 1
+        numbers[is_vml] += 1
         for match in _ATTRIBUTE.finditer(token.raw):
+            if (match["name"] == "alt") != is_vml:
+                continue
             start, end = match.span("one" if match["one"] is not None else "other")
             text = xml.unescape(match["one"] or match["other"] or "")
             place = token.start + start, token.start + end
-            yield from _slot(f"{match['name']} {number}", text, place, depth)
+            yield from _slot(f"{match['name']} {numbers[is_vml]}", text, place, depth)
 
 
 def of_frames(tokens: Sequence[Token], paragraphs: Set[str]) -> Iterator[Slot]:

@@ -1,17 +1,20 @@
 """Front matter of Markdown: YAML, TOML or JSON before the text.
 
-Titles and descriptions that take one line are translated; all else stays as it is.
+Titles and descriptions that take one line, or are folded, are translated; all else stays as it is.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from textwrap import wrap
 
 from tformer.documents.building import Builder
 from tformer.documents.document import Slot, replacing_whole
+from tformer.documents.io.json_nodes import nodes_of
 
 _FRONT = re.compile(r"---[ \t]*\r?\n(?:.*\r?\n)*?(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)")
 _SCALAR = re.compile(
@@ -25,10 +28,18 @@ _OTHER_TYPE = re.compile(
 )
 """Pattern of YAML values that are no text."""
 
+_KEY = re.compile(r"title|linktitle|subtitle|description|summary|excerpt|caption", re.IGNORECASE)
+_FOLDED = re.compile(
+    rf"^({_KEY.pattern})[ \t]*:[ \t]+>[-+]?[ \t]*\r?\n(?P<indent>[ ]+)"
+    r"(?P<value>[^\s#-][^\r\n]*(?:\r?\n(?P=indent)[^\s-][^\r\n]*)*)(?=\r?\n(?:\S|\r?\n\S))",
+    re.MULTILINE | re.IGNORECASE,
+)
+"""Pattern of a folded scalar of YAML of one paragraph, in lines of the same indentation."""
+
 _TOML = re.compile(r"\+\+\+[ \t]*\r?\n(?:.*\r?\n)*?\+\+\+[ \t]*(?:\r?\n|\Z)")
 _STRING = re.compile(
     r"^(title|linktitle|subtitle|description|summary)[ \t]*=[ \t]*"
-    r"(?P<value>\"(?!\"\")(?:[^\"\\\n]|\\.)*\")[ \t]*\r?$",
+    r"(?P<value>\"(?!\"\")(?:[^\"\\\n]|\\.)*\"|'(?!'')[^'\n]*')[ \t]*\r?$",
     re.MULTILINE | re.IGNORECASE,
 )
 _PLAIN_SCALAR = re.compile(r"[^\W\d_](?:(?!: | #|:\Z)[^\n])*")
@@ -46,11 +57,12 @@ def front_matter(text: str) -> FrontMatter:
     """Find the front matter of a file; it ends at 0 if there is none."""
     if match := _FRONT.match(text):
         scalars = (m for m in _SCALAR.finditer(match[0]) if not _OTHER_TYPE.fullmatch(m["value"]))
-        return FrontMatter(match.end(), [*map(_scalar_slot, scalars)])
+        folded = _FOLDED.finditer(match[0])
+        return FrontMatter(match.end(), [*map(_scalar_slot, scalars), *map(_folded_slot, folded)])
     if match := _TOML.match(text):
-        return FrontMatter(match.end(), [*map(_scalar_slot, _STRING.finditer(match[0]))])
+        return FrontMatter(match.end(), [*map(_toml_slot, _STRING.finditer(match[0]))])
     if text.startswith("{") and (end := _end_of_json(text)):
-        return FrontMatter(end, [])
+        return FrontMatter(end, [*_json_slots(text[:end])])
     return FrontMatter(0, [])
 
 
@@ -62,12 +74,49 @@ def _end_of_json(text: str) -> int:
     return end if text[end : end + 1] in ("", "\r", "\n") else 0
 
 
+def _json_slots(text: str) -> Iterator[Slot]:
+    for key, node in nodes_of(text).members.items():
+        if _KEY.fullmatch(key) and node.string:
+            write = partial(json.dumps, ensure_ascii=False)
+            yield _slot(key, node.string, (node.start, node.end), write)
+
+
+def _toml_slot(match: re.Match[str]) -> Slot:
+    raw = match["value"]
+    text = raw[1:-1] if raw.startswith("'") else _scalar(raw)
+    return _slot(match[1], text, match.span("value"), lambda text: _as_toml(text, raw))
+
+
+def _as_toml(text: str, like: str) -> str:
+    """A string of TOML: literal as another if it can."""
+    text = " ".join(text.split())
+    if like.startswith("'") and "'" not in text:
+        return f"'{text}'"
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _folded_slot(match: re.Match[str]) -> Slot:
+    lines = match["value"].splitlines()
+    width = max(map(len, lines)) - len(match["indent"])
+    ending = "\r\n" if "\r\n" in match[0] else "\n"
+
+    def write(text: str) -> str:
+        filled = wrap(text, max(width, 20), break_long_words=False, break_on_hyphens=False)
+        return (ending + match["indent"]).join(filled)
+
+    text = " ".join(line.strip() for line in lines)
+    return _slot(match[1], text, match.span("value"), write)
+
+
+def _slot(key: str, text: str, span: tuple[int, int], write: Callable[[str], str]) -> Slot:
+    builder = Builder()
+    builder.text(text)
+    return replacing_whole(builder.build(key, context="front matter"), *span, write)
+
+
 def _scalar_slot(match: re.Match[str]) -> Slot:
     raw = match["value"]
-    builder = Builder()
-    builder.text(_scalar(raw))
-    segment = builder.build(match[1], context="front matter")
-    return replacing_whole(segment, *match.span("value"), lambda text: _as_scalar(text, raw))
+    return _slot(match[1], _scalar(raw), match.span("value"), lambda text: _as_scalar(text, raw))
 
 
 def _scalar(raw: str) -> str:

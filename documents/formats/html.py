@@ -87,11 +87,12 @@ _LANG = re.compile(r"""\s(?:xml:)?lang\s*=\s*["']?([\w-]+)""", re.IGNORECASE)
 
 
 def _labels(text: str, language: str) -> Iterator[Edit]:
-    """The language that the first tag names."""
-    if root := _ROOT.search(text):
-        for match in _LANG.finditer(root[0]):
-            if not same_language(match[1], language):
-                yield Edit(root.start() + match.start(1), root.start() + match.end(1), language)
+    """The language of the page wherever a tag names it, but for what stays as it is."""
+    page = _language(text)
+    for token in _without_opaque(tokens(_without_templates(text)[0]), page) if page else ():
+        for match in _LANG.finditer(token.raw) if token.kind == "open" else ():
+            if same_language(match[1], page) and not same_language(match[1], language):
+                yield Edit(token.start + match.start(1), token.start + match.end(1), language)
 
 
 def html_of(text: str) -> TextDocument:

@@ -24,6 +24,7 @@ from tformer.documents.building import Builder
 from tformer.documents.document import Edit, Slot, TextDocument
 from tformer.documents.formats.front_matter import front_matter
 from tformer.documents.formats.html import VOID, html_slots
+from tformer.documents.formats.markdown_attributes import attribute_slots, is_plain_image
 from tformer.documents.formats.markdown_sites import HIDDEN, hide_filters, references_of, site_rules
 from tformer.documents.io.encoding import decode
 from tformer.documents.segments import Inline, Segment, parts, split_words
@@ -93,7 +94,7 @@ def _build(id: str, content: str, tokens: Sequence[Token], context: str) -> Segm
     """A segment from the tokens of a paragraph."""
     builder = Builder(tags=False)
     own = list(_with_attributes(tokens, content))
-    is_alone = len(own) == 1 and own[0].type == "image" and _has_plain_label(own[0])
+    is_alone = len(own) == 1 and own[0].type == "image" and is_plain_image(own[0])
     remaining = iter(own)
     for token in remaining:
         raw = content[slice(*token.meta.get("place", (0, 0)))]
@@ -145,12 +146,6 @@ def _build(id: str, content: str, tokens: Sequence[Token], context: str) -> Segm
         else:
             builder.alone(raw)
     return builder.build(id, context=context)
-
-
-def _has_plain_label(image: Token) -> bool:
-    """Return whether the text of an image is text, without markup, and stands in the file as
-    such."""
-    return all(child.type == "text" for child in image.children or ())
 
 
 _TAKE_ATTRIBUTES = {"link_close", "code_inline", "image", "strong_close", "em_close", "s_close",
@@ -252,6 +247,8 @@ class _BlockText:
 
     start: int
     end: int
+    starts: Sequence[int]
+    """Place of each of its lines."""
     prefix: str
     """Prefix of each of its lines but the first: indentation, quotation marks."""
     ending: str
@@ -302,6 +299,8 @@ class _Body:
         segment = _build(str(number), token.content, token.children or [], tag)
         if place and segment.has_words:
             yield Slot(segment, self._edits(segment, place))
+        if place and not place.is_cell:
+            yield from attribute_slots(str(number), token, place.starts)
 
     def _place(self, token: Token, tag: str) -> _BlockText | None:
         """Find the text of a block in its lines; None if it does not stand there as such."""
@@ -323,6 +322,7 @@ class _Body:
         return _BlockText(
             starts[0],
             end,
+            starts,
             prefix=self._text[lines[1].start() : starts[1]] if wrapped else "",
             ending=lines[0][2] or "\n",
             width=max(map(len, contents)) if wrapped else None,
