@@ -129,10 +129,16 @@ def _marks(segment: Segment) -> Counter[tuple[str, str | None]]:
 
 
 def _bare(raw: str) -> str:
-    """The tag names of markup, or else itself: attributes and paragraphs in it are segments."""
+    """The tag names of markup, or else itself: attributes and paragraphs in it are segments, and so
+    are texts of images and titles of links in Markdown."""
     if raw.lstrip().startswith("<"):
         return " ".join(re.findall(r"<([^\s<>]*)", raw))
+    raw = _IMAGE_TEXT.sub("![]", _LINK_TITLE.sub(r"](\1)", raw))
     return " ".join(raw.split())
+
+
+_IMAGE_TEXT = re.compile(r"!\[(?:\\.|[^\]\\])*\]")
+_LINK_TITLE = re.compile(r"\]\((<[^<>\n]*>|[^\s()]*)\s+([\"'])(?:\\.|(?!\2).)*\2\s*\)", re.DOTALL)
 
 
 def _around(text: str, slots: Sequence[VerifiedSlot]) -> list[str]:

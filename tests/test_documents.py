@@ -178,6 +178,8 @@ def _without_segments(raw: str) -> str:
     if re.search(r"<(?:w|text):p\b", raw):
         names = re.findall(r"<(/?[\w:]+)", raw)
         return " ".join(sorted(name for name in names if not re.match(r"/?w:(r|t|rPr|b)$", name)))
+    raw = re.sub(r"!\[(\\.|[^\]\\])*\]", "![]", raw)
+    raw = re.sub(r"""(\]\((?:<[^<>]*>|\S*)) (\"[^\"]*\"|'[^']*')\)""", r"\1)", raw)
     return re.sub(r"""(title|alt|placeholder)=("[^"]*"|'[^']*')""", "", raw, flags=re.IGNORECASE)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import count
 
 from markdown_it.token import Token
 
@@ -16,6 +17,9 @@ from tformer.documents.document import Slot, replacing
 from tformer.documents.inline.interface import is_identifier
 
 _TITLE = re.compile(r"\s(?P<quote>[\"'])(?P<title>(?:\\.|(?!(?P=quote)).)+)(?P=quote)[ \t]*\)")
+_LABEL = re.compile(r"!\[((?:\\.|[^\[\]\\])*)\][(\[]")
+_NO_TEXT = re.compile(r"\||(?<!\\)&(?:#|\w+;)")
+"""Pattern of what is read as something else: sizes in Obsidian, references to characters."""
 _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
 _FILE = re.compile(r"\S*[\\/]\S*|\S+\.\w{2,4}")
 """Pattern of a path or a file name, which programs put where nobody wrote a text."""
@@ -35,39 +39,44 @@ def attribute_slots(id: str, block: Token, starts: Sequence[int]) -> Iterator[Sl
         block: of which the inline tokens know their places.
         starts: places of the paragraph's lines in the file.
     """
+    numbers = count(1)
+    for slot in _found(block, starts):
+        # By their order, since a translation may change that of images.
+        segment = replace(slot.segment, id=f"{id}.text{next(numbers)}")
+        yield replace(slot, segment=segment)
+
+
+def _found(block: Token, starts: Sequence[int]) -> Iterator[Slot]:
     tokens = block.children or []
-    number = 0
     for token in tokens:
         if token.type not in ("image", "link_close") or "place" not in token.meta:
             continue
-        number += 1
         start, end = token.meta["place"]
         raw = block.content[start:end]
-        if token.type == "image" and len(tokens) > 1 and _has_text(token, raw):
-            span = start + 2, start + 2 + len(token.content)
-            yield from _slot(f"{id}.alt{number}", block.content, span, starts, _escape_text)
+        label = _LABEL.match(raw) if token.type == "image" and len(tokens) > 1 else None
+        if label and _says(token, label[1]) and not raw.endswith("][]"):
+            span = start + 2, start + 2 + len(label[1])
+            yield from _slot(block.content, span, starts, _escape_text)
         if match := _title(raw):
             span = start + match.start("title"), start + match.end("title")
-            escape = _escape_title(match["quote"])
-            yield from _slot(f"{id}.title{number}", block.content, span, starts, escape)
+            yield from _slot(block.content, span, starts, _escape_title(match["quote"]))
 
 
 def _title(raw: str) -> re.Match[str] | None:
     match = _TITLE.search(raw)
-    return match if match and "&" not in match["title"] and "|" not in match["title"] else None
+    return None if match and _NO_TEXT.search(match["title"]) else match
 
 
-def _has_text(image: Token, raw: str) -> bool:
-    return (
-        is_plain_image(image)
-        and raw.startswith((f"![{image.content}](", f"![{image.content}]["))
-        and not raw.endswith("][]")
-        and "|" not in image.content
-    )
+def _says(image: Token, label: str) -> bool:
+    """Return whether the text of an image is no more than what stands in its label."""
+    children = image.children or []
+    said = "".join(child.content for child in children)
+    kinds = {child.type for child in children}
+    is_text = kinds <= {"text", "text_special"} and "|" not in label
+    return is_text and _ESCAPED.sub(r"\1", label) == said
 
 
 def _slot(
-    id: str,
     content: str,
     span: tuple[int, int],
     starts: Sequence[int],
@@ -79,7 +88,7 @@ def _slot(
         return
     builder = Builder(escape)
     builder.text(text)
-    segment = builder.build(id, context="image or link")
+    segment = builder.build("", context="image or link")
     if segment.has_words:
         start = _in_file(content, span[0], starts)
         slot = replacing(segment, start, start + len(spelt), escape)

@@ -1,0 +1,65 @@
+"""Texts within other texts: front matter, images and titles in sentences, names of languages."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from tformer.documents.registry import open_document
+from tformer.documents.translation import translate_segments
+
+SITE_PAGE = """\
+---
+title: >-
+  A dog runs
+  on the beach
+---
+
+Look at ![A brown dog](dog.png "A dog in the sun") and [the page](x.html "Read on")
+or ![two \\[dogs\\]](y.png).
+"""
+
+HUGO_PAGE = """\
++++
+title = 'A dog runs'
+[params]
+subtitle = "A cat"
++++
+
+Text.
+"""
+
+JSON_PAGE = """\
+{"title": "A dog runs", "slug": "a-dog", "draft": false}
+
+Text.
+"""
+
+
+@pytest.mark.parametrize(
+    ("page", "texts"),
+    [
+        (SITE_PAGE, {"![A BROWN DOG]", '"A DOG IN THE SUN"', '"READ ON"'}),
+        (SITE_PAGE, {r"![TWO \[DOGS\]](y.png)", ">-\n  A DOG RUNS ON THE\n  BEACH\n---"}),
+        (HUGO_PAGE, {"title = 'A DOG RUNS'", 'subtitle = "A CAT"'}),
+        (JSON_PAGE, {'"title": "A DOG RUNS", "slug": "a-dog"'}),
+    ],
+)
+def test_texts_within_other_texts_and_front_matter(page: str, texts: set[str]) -> None:
+    document = open_document(page.encode(), "markdown")
+    found = {each.segment.id: each.text for each in translate_segments(document.segments, _shout)}
+    assert not document.damages(found)
+    written = document.with_translations(found).decode()
+    assert {text for text in texts if text not in written} == set()
+
+
+def test_every_tag_that_names_the_language_of_the_page_names_the_new_one() -> None:
+    page = '<p lang="en">A dog.</p><p lang="fr">Un chien</p><p translate="no" lang="en">Rex</p>'
+    document = open_document(page.encode(), "html")
+    found = {each.segment.id: each.text for each in translate_segments(document.segments, _shout)}
+    assert document.with_translations(found, "de").decode() == (
+        '<p lang="de">A DOG.</p><p lang="fr">Un chien</p><p translate="no" lang="en">Rex</p>'
+    )
+
+
+def _shout(texts: Sequence[str]) -> list[str]:
+    return [text.upper() for text in texts]
