@@ -60,8 +60,8 @@ def pack(folder: Path, exported: Path, python: str, source: str, target: str) ->
 
 
 @contextmanager
-def libretranslate(python: str, model: str) -> Iterator[str]:
-    """LibreTranslate with a model of ours; its address."""
+def libretranslate(python: str, model: str, threads: int | None = None) -> Iterator[str]:
+    """LibreTranslate with a model of ours, and threads other than its own choice; its address."""
     with TemporaryDirectory() as name, socket.create_server(("127.0.0.1", 0)) as free:
         home, port = Path(name), free.getsockname()[1]
         free.close()
@@ -80,9 +80,9 @@ def libretranslate(python: str, model: str) -> Iterator[str]:
             "HOME": name, "XDG_DATA_HOME": f"{name}/data", "XDG_CACHE_HOME": f"{name}/cache",
             "XDG_CONFIG_HOME": f"{name}/config", "ARGOS_PACKAGES_DIR": f"{name}/packages",
             "ARGOS_CHUNK_TYPE": "SPACY",
-            # By itself it takes four threads, which on fewer cores hold each other up.
-            "ARGOS_INTRA_THREADS": str(len(os.sched_getaffinity(0))),
         }  # fmt: skip
+        if threads is not None:
+            environment["ARGOS_INTRA_THREADS"] = str(threads)
         command = [python, "-c", "from libretranslate import main; main()", "--host", "127.0.0.1",
                    "--port", str(port)]  # fmt: skip
         with (home / "log").open("wb") as log:
@@ -166,6 +166,7 @@ def main() -> None:
     parser.add_argument("--lines", type=int, default=100)
     parser.add_argument("--singles", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, help="Of LibreTranslate's engine; else its own.")
     parser.add_argument("--results", type=Path, default=RESULTS)
     chosen = parser.parse_args()
     lines = list(filter(str.strip, chosen.file.read_text("utf-8").splitlines()))[: chosen.lines]
@@ -173,7 +174,7 @@ def main() -> None:
         os.environ.pop(name, None)
     told = subprocess.run([chosen.python, "-c", VERSIONS], check=True, capture_output=True)
     with (
-        libretranslate(chosen.python, chosen.model) as theirs,
+        libretranslate(chosen.python, chosen.model, chosen.threads) as theirs,
         served("-m", chosen.model, "--http", "127.0.0.1:0", "--cache", "0") as server,
     ):
         ours = next(str(line["http"]) for line in server.lines() if line["message"] == "serving")
@@ -191,7 +192,8 @@ def main() -> None:
     text = json.dumps(found, indent=2)
     print(text)
     chosen.results.mkdir(parents=True, exist_ok=True)
-    (chosen.results / "libretranslate.json").write_text(text + "\n", "utf-8")
+    suffix = "" if chosen.threads is None else f"-{chosen.threads}-threads"
+    (chosen.results / f"libretranslate{suffix}.json").write_text(text + "\n", "utf-8")
 
 
 if __name__ == "__main__":
