@@ -47,7 +47,7 @@ def test_a_sentence_is_translated_by_its_grammar() -> None:
 
 
 def test_exact_sentences_are_those_that_greedy_search_finds() -> None:
-    network = toy.trained(0, 60, d_model=32, num_heads=2, d_ff=32)
+    network = toy.trained(0, 30, d_model=32, num_heads=2, d_ff=32)
     torch.manual_seed(1)
     batch = toy.test_batches(1, 1)[0]
     engine = Engine(Eager(network.eval()), beam_size=1)
@@ -65,7 +65,7 @@ def test_exact_sentences_are_those_that_greedy_search_finds() -> None:
 
 
 def test_additive_attention_costs_more_and_all_functions_learn(results: Path) -> None:
-    functions.main(steps=2, seeds=(0,))
+    functions.main(steps=1, seeds=(0,), rounds=1)
     found = json.loads((results / "functions-cost.json").read_text("utf-8"))
     assert found["larger"] > 10
     assert "additive" in verdict(results, "functions-quality")

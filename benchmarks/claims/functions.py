@@ -66,11 +66,11 @@ def learnt(
     return row | {"exact sentences": exact}
 
 
-def main(steps: int = 250, seeds: Sequence[int] = (0, 1, 2)) -> None:
+def main(steps: int = 250, seeds: Sequence[int] = (0, 1, 2), rounds: int = 5) -> None:
     """Measure cost, then quality."""
     torch.set_num_threads(1)
     sizes = [(n, 64) for n in (16, 64, 256)] + [(64, d) for d in (16, 256)]
-    costs = [cost(name, length, d_k) for name in FUNCTIONS for length, d_k in sizes]
+    costs = [cost(name, length, d_k, rounds) for name in FUNCTIONS for length, d_k in sizes]
     at = {(row["function"], row["length"], row["d_k"]): row for row in costs}
     slower, larger = (
         at["additive", 256, 64][what] / at["scaled_dot_product", 256, 64][what]
