@@ -13,6 +13,9 @@ from functools import lru_cache
 
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
 
+_POLITE = re.compile(r"IHR(?:E[MNRS]?)?|IHNEN")
+"""Pattern of German for "your": signs and headings in capitals speak to who reads them."""
+
 FEWEST_CAPITALS = 6
 """Letters of a text that can be called one in capitals, at least, and in two words."""
 
@@ -77,6 +80,8 @@ class Truecaser:
         return usual if len(usual) == len(word) else word
 
     def _find_usual(self, word: str) -> str:
+        if word.isupper() and _POLITE.fullmatch(word):
+            return word.capitalize()
         forms = [word.lower(), word.lower().capitalize()]
         if word.isupper() and len(word) <= 4 and word.isascii():
             forms.append(word)
