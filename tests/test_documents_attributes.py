@@ -1,6 +1,10 @@
 """Texts within other texts: front matter, images and titles in sentences, names of languages."""
 
-from collections.abc import Sequence
+import io
+import re
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -63,3 +67,24 @@ def test_every_tag_that_names_the_language_of_the_page_names_the_new_one() -> No
 
 def _shout(texts: Sequence[str]) -> list[str]:
     return [text.upper() for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("path", "format", "named"),
+    [("pptx", "pptx", b'lang="de-DE"'), ("epub", "epub", b'lang="de"')],
+)
+def test_the_parts_of_an_archive_name_the_new_language(
+    path: str, format: str, named: bytes
+) -> None:
+    file = next((Path(__file__).parent / "data").rglob(f"*.{path}"))
+    document = open_document(file, format)
+    found = {each.segment.id: each.text for each in translate_segments(document.segments, _shout)}
+    parts = list(_parts(document.with_translations(found, "de")))
+    languages = {b for data in parts for b in re.findall(rb'[\s:]lang="[^"]*"', data)}
+    assert {each.strip(b" :") for each in languages} <= {named}
+    assert list(_parts(document.with_translations({}, "de"))) == list(_parts(file.read_bytes()))
+
+
+def _parts(data: bytes) -> Iterator[bytes]:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        yield from map(archive.read, archive.namelist())

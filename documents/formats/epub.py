@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from tformer.documents.building import Builder
 from tformer.documents.document import Slot, TextDocument, checked, replacing
-from tformer.documents.formats.html import html_slots
+from tformer.documents.formats.html import html_slots, language_edits
 from tformer.documents.formats.packages import PackageDocument, open_package
 from tformer.documents.io import xml
 from tformer.documents.io.encoding import decode
@@ -18,7 +18,6 @@ from tformer.model.text.normalization import same_language
 _CHAPTER = re.compile(r".*\.x?html?", re.IGNORECASE)
 _ABOUT = {"opf": {"title", "description", "subject"}, "ncx": {"text"}}
 _LANGUAGE = re.compile(r"(<dc:language\b[^>]*>)([^<]*)")
-_ATTRIBUTE = re.compile(r'(<html\b[^>]*?\s(?:xml:)?lang=")([^"]*)')
 
 
 def open_epub(data: bytes, name: str) -> PackageDocument:
@@ -60,7 +59,7 @@ def _read(data: bytes, name: str) -> TextDocument:
             xml.scan(text, name)
         return html_slots(text)
 
-    return TextDocument(source, read, xml.reference)
+    return TextDocument(source, read, xml.reference, labels=language_edits)
 
 
 def _is_well_formed(text: str, name: str) -> bool:

@@ -79,15 +79,15 @@ _END = _HtmlToken("other", "", "", 0)
 def open_html(data: bytes, name: str) -> TextDocument:
     """Read HTML; see `tformer.documents.registry.open_document`."""
     source = decode(data, name, _declared)
-    return TextDocument(source, html_slots, _reference, labels=_labels)
+    return TextDocument(source, html_slots, _reference, labels=language_edits)
 
 
 _ROOT = re.compile(r"<html\b[^>]*>", re.IGNORECASE)
 _LANG = re.compile(r"""\s(?:xml:)?lang\s*=\s*["']?([\w-]+)""", re.IGNORECASE)
 
 
-def _labels(text: str, language: str) -> Iterator[Edit]:
-    """The language of the page wherever a tag names it, but for what stays as it is."""
+def language_edits(text: str, language: str) -> Iterator[Edit]:
+    """Set the language of a page wherever a tag names it, but for what stays as it is."""
     page = _language(text)
     for token in _without_opaque(tokens(_without_templates(text)[0]), page) if page else ():
         for match in _LANG.finditer(token.raw) if token.kind == "open" else ():

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from tformer.documents.io import xml
 from tformer.model.errors import InputError
+from tformer.model.text.normalization import same_language
 
 _TYPES = "[Content_Types].xml"
 
@@ -43,3 +44,23 @@ def _types(parts: Mapping[str, bytes]) -> Iterator[tuple[str, str]]:
         if token.name == "Override" and "PartName" in token.attributes:
             name = token.attributes["PartName"].removeprefix("/").lower()
             yield name, token.attributes.get("ContentType", "")
+
+
+_REGIONS = {"de": "DE", "en": "US", "fr": "FR", "es": "ES", "it": "IT", "pt": "PT", "nl": "NL"}
+
+
+def with_language(data: bytes, language: str, pattern: re.Pattern[bytes]) -> bytes:
+    """A part with another language where it names one.
+
+    Args:
+        data: the part.
+        language: of the translation.
+        pattern: of what stands before the name of a language, and the name.
+    """
+    whole = f"{language}-{_REGIONS[language]}" if language in _REGIONS else language
+
+    def named(match: re.Match[bytes]) -> bytes:
+        same = same_language(match[2].decode("utf-8", "replace"), language)
+        return match[0] if same else match[1] + whole.encode()
+
+    return pattern.sub(named, data)

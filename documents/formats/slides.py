@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
-from tformer.documents.formats.office_parts import OfficeParts
+from tformer.documents.formats.office_parts import OfficeParts, with_language
 from tformer.documents.formats.packages import PackageDocument, open_package
 from tformer.documents.formats.word import read_paragraphs
 
@@ -23,4 +24,13 @@ def open_pptx(data: bytes, name: str) -> PackageDocument:
     Raises:
         InputError: it is damaged, hostile, or something else.
     """
-    return open_package(data, name, "a PowerPoint presentation", _PARTS.of, read_paragraphs)
+    document = open_package(data, name, "a PowerPoint presentation", _PARTS.of, read_paragraphs)
+    return replace(document, labels=dict.fromkeys(document.parts, _label))
+
+
+_LANG = re.compile(rb"(<a:(?:rPr|endParaRPr|defRPr)\b[^<>]*?\slang=\")([^\"]+)(?=\")")
+
+
+def _label(data: bytes, language: str) -> bytes:
+    """A part whose runs name the language of the translation."""
+    return with_language(data, language, _LANG)

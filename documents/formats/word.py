@@ -14,13 +14,12 @@ from itertools import pairwise
 from tformer.documents.building import Builder
 from tformer.documents.document import Edit, Slot, TextDocument, checked
 from tformer.documents.formats import alternative_texts
-from tformer.documents.formats.office_parts import OfficeParts
+from tformer.documents.formats.office_parts import OfficeParts, with_language
 from tformer.documents.formats.packages import PackageDocument, open_package
 from tformer.documents.io import xml
 from tformer.documents.io.encoding import decode
 from tformer.documents.io.xml import Token, TokenKind
 from tformer.documents.segments import Inline, Mark, PlaceholderKind, Segment, parts
-from tformer.model.text.normalization import same_language
 
 _PARTS = OfficeParts(
     main=re.compile(r".*word.*\.main\+xml"),
@@ -85,18 +84,11 @@ def open_docx(data: bytes, name: str) -> PackageDocument:
 
 _STYLES = re.compile(r"(?:.*/)?styles\.xml", re.IGNORECASE)
 _LANG = re.compile(rb"(<(?:\w+:)?lang\b[^<>]*?\s(?:\w+:)?val=\")([^\"]+)(?=\")")
-_REGIONS = {"de": "DE", "en": "US", "fr": "FR", "es": "ES", "it": "IT", "pt": "PT", "nl": "NL"}
 
 
 def _label(data: bytes, language: str) -> bytes:
     """A part whose runs and styles name the language of the translation."""
-    whole = f"{language}-{_REGIONS[language]}" if language in _REGIONS else language
-
-    def named(match: re.Match[bytes]) -> bytes:
-        same = same_language(match[2].decode("utf-8", "replace"), language)
-        return match[0] if same else match[1] + whole.encode()
-
-    return _LANG.sub(named, data)
+    return with_language(data, language, _LANG)
 
 
 def read_paragraphs(data: bytes, name: str) -> TextDocument:
