@@ -34,6 +34,8 @@ from tformer.server.client import AsyncClient
 STREAMS = 64
 CACHE = 100_000_000
 """Characters that a server keeps, more than there are."""
+CONNECTING = 1.0
+"""Seconds after the first answer in which the connections to the other servers are made."""
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -45,6 +47,8 @@ class Load:
     """Time of an answer, and seconds since the one before of its stream."""
     texts: dict[int, str] = field(default_factory=dict)
     twice: int = 0
+    begun: float = 0.0
+    """Time at which all servers were connected, so that streams are spread over all."""
 
 
 @contextmanager
@@ -86,6 +90,9 @@ def _wait_for(port: int) -> None:
 async def load(address: str, lines: Sequence[str], found: Load) -> None:
     """Send each line once, over all streams."""
     async with AsyncClient(address, in_flight=4, patience=60) as client:
+        await client.glossaries()
+        await asyncio.sleep(CONNECTING)
+        found.begun = time.monotonic()
         shares = [list(range(stream, len(lines), STREAMS)) for stream in range(STREAMS)]
         await asyncio.gather(*(_stream(client, share, lines, found) for share in shares if share))
 
@@ -123,9 +130,9 @@ def measured(
 ) -> dict[str, object]:
     """A record of a run over all lines."""
     before = [cpu_seconds(server.pid) for server in running]
-    found, begun, own, sent = Load(), time.monotonic(), time.process_time(), loopback_bytes()
+    found, own, sent = Load(), time.process_time(), loopback_bytes()
     asyncio.run(load(address, lines, found))
-    seconds, own = time.monotonic() - begun, time.process_time() - own
+    seconds, own = time.monotonic() - found.begun, time.process_time() - own
     spent = [cpu_seconds(s.pid) - b for s, b in zip(running, before, strict=True)]
     count = len(found.texts)
     return {
