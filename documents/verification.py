@@ -138,7 +138,9 @@ def _bare(raw: str) -> str:
 
 
 _IMAGE_TEXT = re.compile(r"!\[(?:\\.|[^\]\\])*\]")
-_LINK_TITLE = re.compile(r"\]\((<[^<>\n]*>|[^\s()]*)\s+([\"'])(?:\\.|(?!\2).)*\2\s*\)", re.DOTALL)
+_LINK_TITLE = re.compile(
+    r"\]\(\s*(<[^<>\n]*>|[^\s()]*)\s+([\"'])(?:\\.|(?!\2).)*\2\s*\)", re.DOTALL
+)
 
 
 def _around(text: str, slots: Sequence[VerifiedSlot]) -> list[str]:

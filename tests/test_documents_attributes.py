@@ -44,6 +44,10 @@ Text.
     [
         (SITE_PAGE, {"![A BROWN DOG]", '"A DOG IN THE SUN"', '"READ ON"'}),
         (SITE_PAGE, {r"![TWO \[DOGS\]](y.png)", ">-\n  A DOG RUNS ON THE\n  BEACH\n---"}),
+        (
+            "[x]( <u v> 'Read on' ) and [y](z 'No \\'\\' more').\n",
+            {"'READ ON' ) AND [Y](z 'NO \\'\\' MORE')"},
+        ),
         (HUGO_PAGE, {"title = 'A DOG RUNS'", 'subtitle = "A CAT"'}),
         (JSON_PAGE, {'"title": "A DOG RUNS", "slug": "a-dog"'}),
     ],
