@@ -128,7 +128,9 @@ def main() -> None:
     parser.add_argument("--group", type=int, default=1 << 20, help="rows of a row group")
     arguments = parser.parse_args()
     found = [line for path in arguments.texts for line in path.read_text().splitlines()]
-    lines = [line for line in dict.fromkeys(found) if line.strip()][: arguments.distinct]
+    lines = [line for line in dict.fromkeys(found) if line.strip()]
+    random.Random(1).shuffle(lines)  # so that the few are as long as the many
+    del lines[arguments.distinct :]
     print(json.dumps({"hardware": hardware(), "lines": len(lines)}), flush=True)
     with TemporaryDirectory() as name:
         folder = Path(name)

@@ -10,6 +10,7 @@ import ssl
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from serving import SENTENCES, RunningServer, make_certificates, make_model, ser
 
 from tformer.model.errors import ServerError
 from tformer.server.access.tls import TlsFiles
+from tformer.server.access.tokens import hash_token
 from tformer.server.http import bodies
 from tformer.server.http import server as http_server
 from tformer.server.http.options import HttpOptions
@@ -262,6 +264,47 @@ def test_calls_are_bounded(model: Path) -> None:
         assert refused.status == 429 and int(refused.headers["Retry-After"]) > 0
         held.close()
         wait_until(lambda: post_json(running, "/translate", GOOD).status == 200)
+
+
+DOORS = [
+    ("/translate", lambda text: {**GOOD, "q": text}),
+    ("/v2/translate", lambda text: {"text": [text], "target_lang": "DE"}),
+    ("/language/translate/v2", lambda text: {"q": text, "target": "de", "source": "en"}),
+    ("/v1/translate", lambda text: {"contents": [text], "targetLanguageCode": "de"}),
+]
+
+
+def test_a_text_larger_than_the_queue_is_refused_for_good(model: Path) -> None:
+    with serving(model, http=HTTP, queue_tokens=800) as running:
+        for path, order in DOORS:
+            refused = post_json(running, path, order("x " * 5000))
+            assert refused.status in (400, 413) and "Retry-After" not in refused.headers, path
+            assert post_json(running, path, order("dog")).status == 200
+
+
+def test_an_overfilled_queue_says_when_to_come_again(model: Path) -> None:
+    body = {"contents": SENTENCES * 9, "targetLanguageCode": "de"}
+    with (
+        serving(model, http=HTTP, queue_tokens=800) as running,
+        ThreadPoolExecutor(24) as threads,
+    ):
+        calls = [threads.submit(post_json, running, "/v1/translate", body) for _ in range(24)]
+        replies = [call.result() for call in calls]
+        assert {reply.status for reply in replies} == {200, 429}
+        refused = [reply for reply in replies if reply.status == 429]
+        assert all(int(reply.headers["Retry-After"]) > 0 for reply in refused)
+        wait_until(lambda: post_json(running, "/v1/translate", body).status == 200)
+
+
+def test_wrong_tokens_one_after_the_other_are_slowed(model: Path, tmp_path: Path) -> None:
+    tokens = tmp_path / "tokens.toml"
+    tokens.write_text(f'[tokens.a]\nsha256 = "{hash_token("secret")}"')
+    with serving(model, http=HTTP, tokens=tokens) as running:
+        started = time.monotonic()
+        guesses = [post_json(running, "/translate", {**GOOD, "api_key": "guess"}) for _ in range(9)]
+        assert {reply.status for reply in guesses} <= {401, 403, 429}
+        assert time.monotonic() - started > 0.05 + 0.1 + 0.2 + 0.4
+        assert post_json(running, "/translate", {**GOOD, "api_key": "secret"}).status == 200
 
 
 def test_a_reader_that_does_not_read_holds_nobody_up(server: RunningServer) -> None:
