@@ -77,6 +77,8 @@ class Slot:
     edit, as two plural forms do of the flag of their entry; it is made once."""
     depth: int = 0
     """Number of segments that may contain this one: an attribute of a tag in a sentence has 1."""
+    can_say: Callable[[str], bool] = lambda _: True
+    """Returns whether the format has a spelling for a translation."""
 
 
 def replacing(segment: Segment, start: int, end: int, escape: Callable[[str], str] = str) -> Slot:
@@ -166,8 +168,14 @@ class TextDocument:
 
     def damages(self, translations: Mapping[str, str]) -> dict[str, str]:
         """See `Document`."""
-        return find_damages(
-            changes(self.segments, translations),
+        changed = changes(self.segments, translations)
+        unsaid = {
+            slot.segment.id: "the format has no spelling for it"
+            for slot in self.slots
+            if slot.segment.id in changed and not slot.can_say(changed[slot.segment.id])
+        }
+        return unsaid | find_damages(
+            {id: text for id, text in changed.items() if id not in unsaid},
             self._problem,
             self.source.can_encode if self.escape is None else None,
         )

@@ -36,6 +36,8 @@ FORMATS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "pptx": ("slides", "open_pptx"),
         "epub": ("epub", "open_epub"),
         "xcstrings": ("string_catalogs", "open_xcstrings"),
+        "rst": ("restructured", "open_rst"),
+        "asciidoc": ("asciidoc", "open_asciidoc"),
     }
 )
 """The formats by name. Each is read by a function of a module in this folder, which is loaded when
@@ -88,6 +90,9 @@ SUFFIXES: Mapping[str, str] = MappingProxyType(
         ".ppsx": "pptx",
         ".epub": "epub",
         ".xcstrings": "xcstrings",
+        ".rst": "rst",
+        ".adoc": "asciidoc",
+        ".asciidoc": "asciidoc",
     }
 )
 """The format of a file by the end of its name."""
@@ -208,8 +213,6 @@ _OTHERS = (
 _NO_LINES = frozenset(
     [
         ".7z",
-        ".asciidoc",
-        ".adoc",
         ".avif",
         ".bin",
         ".bmp",
@@ -246,7 +249,6 @@ _NO_LINES = frozenset(
         ".py",
         ".rb",
         ".rs",
-        ".rst",
         ".rtf",
         ".sass",
         ".scss",

@@ -1,0 +1,59 @@
+"""AsciiDoc, as Asciidoctor reads it.
+
+There is no spelling for every text that looks like markup, so a translation that would become markup
+is left out. So is the title of a section that the file refers to by its text or by an id made of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+
+from tformer.documents.document import Slot, TextDocument
+from tformer.documents.formats.asciidoc_blocks import asciidoc_texts
+from tformer.documents.formats.asciidoc_inline import asciidoc_segment
+from tformer.documents.formats.front_matter import front_matter
+from tformer.documents.formats.prose import Notation, ProseText, prose_slots
+from tformer.documents.io.encoding import decode
+
+
+def open_asciidoc(data: bytes, name: str) -> TextDocument:
+    """Read AsciiDoc; see `tformer.documents.registry.open_document`."""
+    return TextDocument(decode(data, name), _slots)
+
+
+def _slots(text: str) -> Iterator[Slot]:
+    front = front_matter(text) if text.startswith("---") else None
+    if front:
+        yield from front.slots
+    names = {_name(match[1]) for match in _TARGETS.finditer(text)}
+    texts = asciidoc_texts(text, front.end if front else 0)
+    named = (t for t in texts if not (t.kind == "title" and _gives_name(text, t, names)))
+    yield from prose_slots(text, named, Notation(asciidoc_segment, _is_whole))
+
+
+_TARGETS = re.compile(r"(?:<<|xref:)#?([^<>,\[\]\n]{1,300})")
+_OWN_ID = re.compile(r"\[[^\n]*[\[#][^\n]*\][ \t]*\r?\n[=#]+[ \t]+\Z")
+
+
+def _name(target: str) -> str:
+    """The letters of a title or of the id that is made of it."""
+    return re.sub(r"[\W_]+", "", target.lower())
+
+
+def _gives_name(text: str, title: ProseText, names: Collection[str]) -> bool:
+    """Return whether a title without an id of its own is referred to by its text."""
+    return _name(title.content) in names and not _OWN_ID.search(
+        text, max(0, title.start - 400), title.start
+    )
+
+
+_FORMS = {"title": "== {}\n", "block title": ".{}\n", "item": "* {}\n", "term": "{}:: x\n"}
+_DEFINITION = "x:: {}\n"
+
+
+def _is_whole(content: str, kind: str) -> bool:
+    """Return whether lines are one text of a kind, wherever it may stand."""
+    form = _DEFINITION if kind == "definition" else _FORMS.get(kind, "{}\n")
+    found = [text for text in asciidoc_texts(form.format(content)) if text.kind == kind]
+    return len(found) == 1 and found[0].content == content

@@ -1,0 +1,288 @@
+"""Blocks of reStructuredText: which lines are texts.
+
+Paragraphs, items, titles, terms and definitions, quotations, footnotes, and the bodies of admonitions
+and figures are; every other directive, literal blocks, comments, fields, options, line blocks, doctests
+and tables stay. Lines that are not surely any of these stay too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Iterator
+
+from tformer.documents.formats.prose import LINE, ProseText, width
+
+_ADORNMENT = re.compile(r"([!-/:-@\[-`{-~])\1*")
+_EXPLICIT = re.compile(r"\.\.(?:\s|\Z)")
+_NOTE = re.compile(r"\.\.\s+\[(?:\d+|#[\w.-]*|\*|[^\W\d_][\w.-]*)\]\s+(?=\S)")
+_DIRECTIVE = re.compile(r"\.\.\s+(?P<name>\w[\w.+-]*)\s?::(?:\s+(?P<argument>\S.*))?")
+_BULLET = re.compile(r"[-*+\u2022\u2023\u2043]\s+(?=\S)")
+_NUMBER = re.compile(r"(?P<before>\(?)(?P<number>\d{1,9}|#|[A-Za-z])(?P<behind>[.)])\s+(?=\S)")
+_OTHER = re.compile(
+    r""":(?![:\s])(?:[^:\\]|\\.|:(?![\s`]|\Z))*(?<!\s):(?:\s|\Z)    # a field
+    | (?:--?|\+|/)[A-Za-z0-9?] | \|(?:\s|\Z) | >>>(?:\s|\Z) | __(?:\s|\Z) | \+[-=]
+    | [-*+\u2022\u2023\u2043]\Z
+    | \(?(?:\d{1,9}|\#|[A-Za-z]|[ivxlcdmIVXLCDM]{1,12})[.)](?:\s|\Z)""",
+    re.VERBOSE,
+)
+_TABLE = re.compile(r"=+(?: +=+)+")
+_OPTION = re.compile(r":[\w-]+:(?:\s|\Z)")
+
+_ADMONITIONS = frozenset(
+    "attention caution danger error hint important note tip warning seealso todo epigraph highlights"
+    " pull-quote".split()
+)
+"""Directives of which all is text."""
+
+_TITLED = frozenset(["admonition", "topic", "sidebar"])
+"""Directives with a title and a body of text."""
+
+_ARGUMENTS = frozenset(["rubric", "table", "list-table", "csv-table"])
+"""Directives of which only the title is text."""
+
+_BODIES = frozenset(
+    "figure container compound only versionadded versionchanged deprecated versionremoved".split()
+)
+"""Directives of which only the body is text, behind the first blank line."""
+
+_Found = Generator[ProseText, None, tuple[int, bool]]
+"""Texts; then the number of the line behind the block, and whether a literal block follows."""
+
+_DEEPEST = 40
+"""Levels of blocks that are looked into."""
+
+
+def rest_texts(text: str) -> list[ProseText]:
+    """Find the texts of a file, in its order."""
+    reader = _RestReader(text)
+    return list(reader.body(0, len(reader.lines), 0, 0))
+
+
+class _RestReader:
+    """Reader of the blocks of a file."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self.lines = [match for match in LINE.finditer(text) if match[0]]
+        self._indents = [_indent_of(match[1]) for match in self.lines]
+        self._begins: dict[int, int] = {}
+        """Offset of the text of a line that begins behind a marker."""
+
+    def body(self, first: int, last: int, indent: int, depth: int) -> Iterator[ProseText]:
+        """Texts of lines, none of which is indented less."""
+        line, literal = first, False
+        while line < last and depth < _DEEPEST:
+            if self._is_blank(line):
+                line += 1
+            elif self._indents[line] > indent:
+                end = self._behind_indented(line, last, indent)
+                if not literal:
+                    yield from self.body(line, end, self._least(line, end), depth + 1)
+                line, literal = end, False
+            elif literal and _ADORNMENT.match(self._line(line)):
+                line, literal = self._behind_chunk(line, last), False
+            else:
+                line, literal = yield from self._block(line, last, depth)
+
+    def _block(self, line: int, last: int, depth: int) -> _Found:
+        text = self._line(line)
+        if _EXPLICIT.match(text):
+            return (yield from self._explicit(line, last, depth))
+        if text != "::" and _ADORNMENT.fullmatch(text):
+            return (yield from self._overlined(line, last, depth))
+        if self._is_underlined(line, last):
+            if depth or not self._may_be_title(line):
+                return self._left(line, last), False
+            yield self._title(line, line, [line + 1])
+            return line + 2, False
+        if _TABLE.fullmatch(text):
+            return self._behind_table(line, last), False
+        if match := _BULLET.match(text):
+            return (yield from self._item(line, last, match.end(), depth))
+        if (match := _NUMBER.match(text)) and self._is_numbered(line, last, match):
+            return (yield from self._item(line, last, match.end(), depth))
+        if _OTHER.match(text):
+            return self._left(line, last), False
+        return (yield from self._paragraph(line, last, depth))
+
+    # --- blocks
+
+    def _item(self, line: int, last: int, size: int, depth: int) -> _Found:
+        indent = self._begin(line, size)
+        end = self._behind_indented(line + 1, last, indent - 1)
+        yield from self.body(line, end, indent, depth + 1)
+        return end, False
+
+    def _is_numbered(self, line: int, last: int, match: re.Match[str]) -> bool:
+        """Return whether a line is surely an item: by what stands directly below it."""
+        if line + 1 >= last or self._is_blank(line + 1):
+            return True
+        if self._indents[line + 1] != self._indents[line]:
+            return self._indents[line + 1] >= self._indents[line] + match.end()
+        below = _NUMBER.match(self._line(line + 1))
+        return (
+            below is not None
+            and (below["before"], below["behind"]) == (match["before"], match["behind"])
+            and below["number"] == _next_number(match["number"])
+        )
+
+    def _explicit(self, line: int, last: int, depth: int) -> _Found:
+        text, indent = self._line(line), self._indents[line]
+        end = self._behind_indented(line + 1, last, indent)
+        if text == ".." and (line + 1 == last or self._is_blank(line + 1)):
+            return line + 1, False
+        inner = self._least(line + 1, end) if end > line + 1 else indent + 3
+        if match := _NOTE.match(text):
+            self._begin(line, match.end(), inner)
+            yield from self.body(line, end, inner, depth + 1)
+        elif match := _DIRECTIVE.fullmatch(text):
+            yield from self._directive(line, end, inner, match, depth)
+        return end, False
+
+    def _directive(
+        self, line: int, end: int, inner: int, match: re.Match[str], depth: int
+    ) -> Iterator[ProseText]:
+        name, head = match["name"].lower(), self._behind_chunk(line, end)
+        has_options = [_OPTION.match(self._line(other)) for other in range(line + 1, head)]
+        if name in _ADMONITIONS and match["argument"]:
+            if not any(has_options):
+                self._begin(line, match.start("argument"), inner)
+                yield from self.body(line, end, inner, depth + 1)
+        elif name in _ADMONITIONS:
+            yield from self.body(line + 1, end, inner, depth + 1)
+        if name in _TITLED | _ARGUMENTS and match["argument"] and all(has_options):
+            start = self._start(line) + match.start("argument")
+            yield self._prose("directive", line, line + 1, start)
+        if name in _TITLED | _BODIES:
+            yield from self.body(head, end, inner, depth + 1)
+
+    def _overlined(self, line: int, last: int, depth: int) -> _Found:
+        """A title between two lines, or a line between paragraphs."""
+        over = self._line(line)
+        if line + 1 == last or self._is_blank(line + 1):
+            return line + 1, False
+        is_title = line + 2 < last and not self._is_blank(line + 1) and self._line(line + 2) == over
+        text = self.lines[line + 1][1].rstrip()
+        if depth or not is_title or len(over) < 4 or width(text) > len(over):
+            return self._left(line, last), False
+        if not _ADORNMENT.fullmatch(text.strip()):
+            yield self._title(line + 1, line, [line, line + 2])
+        return line + 3, False
+
+    def _title(self, line: int, first: int, adornments: list[int]) -> ProseText:
+        start = self._start(line)
+        places = [(self._start(n), self._start(n) + len(self._line(n))) for n in adornments]
+        margin = start - self.lines[line].start() if first != line else 0
+        return self._prose("title", line, line + 1, start, places, margin)
+
+    def _is_underlined(self, line: int, last: int) -> bool:
+        if line + 1 >= last or self._indents[line + 1] != self._indents[line]:
+            return False
+        under = self._line(line + 1)
+        is_long = len(under) >= 4 or (len(under) >= width(self._line(line)) and len(under) > 1)
+        return is_long and bool(_ADORNMENT.fullmatch(under))
+
+    def _may_be_title(self, line: int) -> bool:
+        text = self._line(line)
+        is_other = _BULLET.match(text) or (_OTHER.match(text) and not _NUMBER.match(text))
+        return not is_other and self._line(line + 1) not in ("::", "..")
+
+    def _paragraph(self, line: int, last: int, depth: int) -> _Found:
+        indent = self._indents[line]
+        end = line
+        while end < last and not self._is_blank(end) and self._indents[end] == indent:
+            end += 1
+        literal = self._line(end - 1).endswith("::")
+        if end == last or self._is_blank(end):
+            if self._line(line) != "::":
+                yield self._prose("literal" if literal else "paragraph", line, end)
+            return end, literal
+        if end > line + 1 or literal:  # an indentation that nothing explains
+            return self._left(line, last), False
+        if " : " not in self._line(line):
+            yield self._prose("term", line, end)
+        behind = self._behind_indented(end, last, indent)
+        yield from self.body(end, behind, self._least(end, behind), depth + 1)
+        return behind, False
+
+    # --- lines
+
+    def _prose(
+        self, kind: str, line: int, end: int, start: int | None = None,
+        adornments: list[tuple[int, int]] | None = None, margin: int = 0,
+    ) -> ProseText:  # fmt: skip
+        start = self._start(line) if start is None else start
+        contents = [self._text[start : self.lines[line].end(1)].rstrip()]
+        contents += [self._line(number) for number in range(line + 1, end)]
+        behind = self._start(end - 1) + len(self._line(end - 1))
+        prefix = ""
+        if end > line + 1:
+            prefix = self._text[self.lines[line + 1].start() : self._start(line + 1)]
+        content = "\n".join(contents)
+        if kind == "literal":
+            content = content.removesuffix("::").rstrip()
+            shown = line + content.count("\n")
+            behind = self._start(shown) + len(content.rpartition("\n")[2])
+        return ProseText(
+            kind, start, behind, content, prefix, self.lines[line][2] or "\n",
+            adornments or (), margin,
+        )  # fmt: skip
+
+    def _begin(self, line: int, size: int, indent: int | None = None) -> int:
+        """Let the text of a line begin behind a marker of a size; the column where it does."""
+        self._begins[line] = self._start(line) + size
+        self._indents[line] = self._indents[line] + size if indent is None else indent
+        return self._indents[line]
+
+    def _start(self, line: int) -> int:
+        if line in self._begins:
+            return self._begins[line]
+        match = self.lines[line]
+        return match.start() + len(match[1]) - len(match[1].lstrip())
+
+    def _line(self, line: int) -> str:
+        return self._text[self._start(line) : self.lines[line].end(1)].rstrip()
+
+    def _is_blank(self, line: int) -> bool:
+        return not self.lines[line][1] or self.lines[line][1].isspace()
+
+    def _least(self, first: int, last: int) -> int:
+        return min(self._indents[n] for n in range(first, last) if not self._is_blank(n))
+
+    def _behind_chunk(self, line: int, last: int) -> int:
+        while line < last and not self._is_blank(line):
+            line += 1
+        return line
+
+    def _behind_indented(self, line: int, last: int, indent: int) -> int:
+        """Number of the line behind those that are indented by more, without blank ones."""
+        behind = line
+        while line < last and (self._is_blank(line) or self._indents[line] > indent):
+            line += 1
+            behind = behind if self._is_blank(line - 1) else line
+        return behind
+
+    def _left(self, line: int, last: int) -> int:
+        """Number of the line behind a block that stays, with what is indented below it."""
+        return self._behind_indented(self._behind_chunk(line, last), last, self._indents[line])
+
+    def _behind_table(self, line: int, last: int) -> int:
+        borders = 0
+        for other in range(line + 1, last):
+            if _TABLE.fullmatch(self._line(other)):
+                borders += 1
+                if borders == 2 or other + 1 == last or self._is_blank(other + 1):
+                    return other + 1
+        return self._left(line, last)
+
+
+def _indent_of(line: str) -> int:
+    """Columns before the text of a line."""
+    return len(line[: len(line) - len(line.lstrip())].expandtabs())
+
+
+def _next_number(number: str) -> str:
+    """The number of the next item of a list."""
+    if number.isdigit():
+        return str(int(number) + 1)
+    return number if number == "#" else chr(ord(number) + 1)
