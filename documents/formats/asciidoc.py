@@ -48,12 +48,12 @@ def _gives_name(text: str, title: ProseText, names: Collection[str]) -> bool:
     )
 
 
-_FORMS = {"title": "== {}\n", "block title": ".{}\n", "item": "* {}\n", "term": "{}:: x\n"}
-_DEFINITION = "x:: {}\n"
+_FORMS = {"title": "== {}\n", "block title": ".{}\n", "item": "* {}\n", "term": "{}:: x\n",
+          "definition": "x:: {}\n"}  # fmt: skip
 
 
 def _is_whole(content: str, kind: str) -> bool:
     """Return whether lines are one text of a kind, wherever it may stand."""
-    form = _DEFINITION if kind == "definition" else _FORMS.get(kind, "{}\n")
-    found = [text for text in asciidoc_texts(form.format(content)) if text.kind == kind]
+    lines = _FORMS.get(kind, "{}\n").format(content)
+    found = [text for text in asciidoc_texts(lines) if text.kind == kind]
     return len(found) == 1 and found[0].content == content

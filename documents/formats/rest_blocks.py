@@ -92,17 +92,17 @@ class _RestReader:
             return (yield from self._overlined(line, last, depth))
         if self._is_underlined(line, last):
             if depth or not self._may_be_title(line):
-                return self._left(line, last), False
+                return self._left(line, last)
             yield self._title(line, line, [line + 1])
             return line + 2, False
         if _TABLE.fullmatch(text):
-            return self._behind_table(line, last), False
+            return self._behind_table(line, last)
         if match := _BULLET.match(text):
             return (yield from self._item(line, last, match.end(), depth))
         if (match := _NUMBER.match(text)) and self._is_numbered(line, last, match):
             return (yield from self._item(line, last, match.end(), depth))
         if _OTHER.match(text):
-            return self._left(line, last), False
+            return self._left(line, last)
         return (yield from self._paragraph(line, last, depth))
 
     # --- blocks
@@ -164,7 +164,7 @@ class _RestReader:
         is_title = line + 2 < last and not self._is_blank(line + 1) and self._line(line + 2) == over
         text = self.lines[line + 1][1].rstrip()
         if depth or not is_title or len(over) < 4 or width(text) > len(over):
-            return self._left(line, last), False
+            return self._left(line, last)
         if not _ADORNMENT.fullmatch(text.strip()):
             yield self._title(line + 1, line, [line, line + 2])
         return line + 3, False
@@ -192,13 +192,15 @@ class _RestReader:
         end = line
         while end < last and not self._is_blank(end) and self._indents[end] == indent:
             end += 1
+        if any(_ADORNMENT.fullmatch(self._line(other)) for other in range(line + 1, end)):
+            return self._left(line, last)
         literal = self._line(end - 1).endswith("::")
         if end == last or self._is_blank(end):
             if self._line(line) != "::":
                 yield self._prose("literal" if literal else "paragraph", line, end)
             return end, literal
         if end > line + 1 or literal:  # an indentation that nothing explains
-            return self._left(line, last), False
+            return self._left(line, last)
         if " : " not in self._line(line):
             yield self._prose("term", line, end)
         behind = self._behind_indented(end, last, indent)
@@ -262,17 +264,20 @@ class _RestReader:
             behind = behind if self._is_blank(line - 1) else line
         return behind
 
-    def _left(self, line: int, last: int) -> int:
-        """Number of the line behind a block that stays, with what is indented below it."""
-        return self._behind_indented(self._behind_chunk(line, last), last, self._indents[line])
+    def _left(self, line: int, last: int) -> tuple[int, bool]:
+        """The line behind a block that stays, with what is indented below it, and whether a literal
+        block may follow."""
+        behind = self._behind_chunk(line, last)
+        literal = self._line(behind - 1).endswith("::")
+        return self._behind_indented(behind, last, self._indents[line]), literal
 
-    def _behind_table(self, line: int, last: int) -> int:
+    def _behind_table(self, line: int, last: int) -> tuple[int, bool]:
         borders = 0
         for other in range(line + 1, last):
             if _TABLE.fullmatch(self._line(other)):
                 borders += 1
                 if borders == 2 or other + 1 == last or self._is_blank(other + 1):
-                    return other + 1
+                    return other + 1, False
         return self._left(line, last)
 
 
