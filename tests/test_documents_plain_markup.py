@@ -43,8 +43,9 @@ def written(data: bytes, format: str, model: object) -> tuple[bytes, set[str]]:
 
 
 def shape(data: bytes, format: str) -> list[object]:
+    """Segments with their markup, whatever the number of blanks in it."""
     return [
-        (s.id, s.context, sorted((i.opening, i.closing or "") for i in s.inlines.values()))
+        (s.id, s.context, sorted(f"{i.opening} {i.closing}".split() for i in s.inlines.values()))
         for s in open_document(data, format).segments
     ]
 
