@@ -1,7 +1,8 @@
 """AsciiDoc, as Asciidoctor reads it.
 
-There is no spelling for every text that looks like markup, so a translation that would become markup
-is left out. So is the title of a section that the file refers to by its text or by an id made of it.
+There is no spelling for every text that looks like markup, so a translation that would become
+markup is left out. So is the title of a section that the file refers to by its text or by an id
+made of it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Blocks of AsciiDoc: which lines are texts.
 
-Paragraphs, items, titles of sections and blocks, terms and definitions are, also in examples, sidebars,
-quotations and admonitions; listings, literal and passed blocks, tables, comments, attributes, includes,
-conditionals and macros stay, and so does a block of a style that is not known to hold text.
+Paragraphs, items, titles of sections and blocks, terms and definitions are, also in examples,
+sidebars, quotations and admonitions; listings, literal and passed blocks, tables, comments,
+attributes, includes, conditionals and macros stay, and so does a block of a style that is not
+known to hold text.
 """
 
 from __future__ import annotations
@@ -31,9 +32,10 @@ _BREAK = re.compile(r"'{3,}|<{3,}|(?:-[ ]?){3}|(?:\*[ ]?){3}|(?:_[ ]?){3}")
 _ADMONITION = re.compile(r"(?:NOTE|TIP|IMPORTANT|WARNING|CAUTION):[ \t]+(?=\S)")
 _UNDERLINE = re.compile(r"([=~^+-])\1+")
 _PROSE_STYLES = frozenset(
-    ["", "NOTE", "TIP", "IMPORTANT", "WARNING", "CAUTION", "abstract", "partintro", "quote", "example"]
-    + ["sidebar", "lead", "discrete", "horizontal", "qanda", "square", "circle", "disc", "arabic"]
-    + ["loweralpha", "upperalpha", "lowerroman", "upperroman", "decimal", "none", "unstyled"]
+    ["", "NOTE", "TIP", "IMPORTANT", "WARNING", "CAUTION", "abstract", "partintro", "quote",
+     "example", "sidebar", "lead", "discrete", "horizontal", "qanda", "square", "circle", "disc",
+     "arabic", "loweralpha", "upperalpha", "lowerroman", "upperroman", "decimal", "none",
+     "unstyled"]
 )  # fmt: skip
 """Styles of blocks that hold text."""
 

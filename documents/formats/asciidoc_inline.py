@@ -1,8 +1,8 @@
 """Markup within sentences of AsciiDoc.
 
-Code, passed text, macros, attributes and anchors stay; bold, italic, marked and quoted words and the
-texts of links are around words. A text with an escaped sign, a macro that is not closed, or brackets
-within brackets is not understood.
+Code, passed text, macros, attributes and anchors stay; bold, italic, marked and quoted words and
+the texts of links are around words. A text with an escaped sign, a macro that is not closed, or
+brackets within brackets is not understood.
 """
 
 from __future__ import annotations

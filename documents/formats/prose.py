@@ -131,9 +131,7 @@ class _ProseWriter:
         return self.notation.is_whole(content, self.place.kind)
 
 
-def _rendered(
-    segment: Segment, text: str, escape: Callable[[str], str], notation: Notation
-) -> str:
+def _rendered(segment: Segment, text: str, escape: Callable[[str], str], notation: Notation) -> str:
     """A translation in one line, but for the line breaks that markup makes."""
     pieces: list[str] = []
     last, is_behind_markup = "", False

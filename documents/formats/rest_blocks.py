@@ -1,8 +1,8 @@
 """Blocks of reStructuredText: which lines are texts.
 
-Paragraphs, items, titles, terms and definitions, quotations, footnotes, and the bodies of admonitions
-and figures are; every other directive, literal blocks, comments, fields, options, line blocks, doctests
-and tables stay. Lines that are not surely any of these stay too.
+Paragraphs, items, titles, terms and definitions, quotations, footnotes, and the bodies of
+admonitions and figures are; every other directive, literal blocks, comments, fields, options,
+line blocks, doctests and tables stay. Lines that are not surely any of these stay too.
 """
 
 from __future__ import annotations
@@ -29,8 +29,22 @@ _TABLE = re.compile(r"=+(?: +=+)+")
 _OPTION = re.compile(r":[\w-]+:(?:\s|\Z)")
 
 _ADMONITIONS = frozenset(
-    "attention caution danger error hint important note tip warning seealso todo epigraph highlights"
-    " pull-quote".split()
+    [
+        "attention",
+        "caution",
+        "danger",
+        "error",
+        "hint",
+        "important",
+        "note",
+        "tip",
+        "warning",
+        "seealso",
+        "todo",
+        "epigraph",
+        "highlights",
+        "pull-quote",
+    ]
 )
 """Directives of which all is text."""
 
@@ -41,7 +55,16 @@ _ARGUMENTS = frozenset(["rubric", "table", "list-table", "csv-table"])
 """Directives of which only the title is text."""
 
 _BODIES = frozenset(
-    "figure container compound only versionadded versionchanged deprecated versionremoved".split()
+    [
+        "figure",
+        "container",
+        "compound",
+        "only",
+        "versionadded",
+        "versionchanged",
+        "deprecated",
+        "versionremoved",
+    ]
 )
 """Directives of which only the body is text, behind the first blank line."""
 

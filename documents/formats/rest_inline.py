@@ -1,8 +1,8 @@
 r"""Markup within sentences of reStructuredText.
 
-Roles, literals, references, footnotes and substitutions stay; emphasis and texts of links go around
-words. A text in which markup begins and does not end is not understood, and neither is markup with a
-backslash in it. ``\ `` is nothing but what keeps markup and a letter apart.
+Roles, literals, references, footnotes and substitutions stay; emphasis and texts of links go
+around words. A text in which markup begins and does not end is not understood, and neither is
+markup with a backslash in it. ``\ `` is nothing but what keeps markup and a letter apart.
 """
 
 from __future__ import annotations
