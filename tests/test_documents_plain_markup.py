@@ -152,6 +152,7 @@ def test_asciidoc_is_read_as_it_was(text: str, model: object) -> None:
         ("see <<_go_on>>\n\n== Go on\n", "asciidoc", "SEE <<_go_on>>\n\n== Go on\n"),
         ("see <<go>>\n\n[#go]\n== Go\n", "asciidoc", "SEE <<go>>\n\n[#go]\n== GO\n"),
         ("a\nifdef::b[]\nc\n\nd\n", "asciidoc", "a\nifdef::b[]\nc\n\nD\n"),
+        ("a +\nb\n", "asciidoc", "A +\nB\n"),
         ("Go on\n-----\n\na\n", "asciidoc", "Go on\n-----\n\nA\n"),
     ],
 )  # fmt: skip
