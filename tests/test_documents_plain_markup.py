@@ -153,6 +153,8 @@ def test_asciidoc_is_read_as_it_was(text: str, model: object) -> None:
         ("see <<go>>\n\n[#go]\n== Go\n", "asciidoc", "SEE <<go>>\n\n[#go]\n== GO\n"),
         ("a\nifdef::b[]\nc\n\nd\n", "asciidoc", "a\nifdef::b[]\nc\n\nD\n"),
         ("a +\nb\n", "asciidoc", "A +\nB\n"),
+        ("a link:http://b:8/c[d e] f\n", "asciidoc", "A link:http://b:8/c[D E] F\n"),
+        ("a xref:b.adoc[c] d:e f\n", "asciidoc", "A xref:b.adoc[C] D:E F\n"),
         ("Go on\n-----\n\na\n", "asciidoc", "Go on\n-----\n\nA\n"),
     ],
 )  # fmt: skip
@@ -175,7 +177,7 @@ def test_what_has_no_spelling_stays_and_is_told() -> None:
 
 
 HOSTILE = ["`", "*a ", "**", "``a ", "|x ", "a:", "a_", ":a:`", "[1]_", "- ", "= ", "====\n", "a::", "((",  # noqa: E501
-           "<<a", "{a", "_a ", "#a ", "link:a[", "a\n  ", "[a]#", "\\", "+++", "-- -\n", "a-a."]  # fmt: skip # noqa: E501
+           "<<a", "{a", "_a ", "#a ", "link:a[", "link:", "a\n  ", "[a]#", "\\", "+++", "-- -\n", "a-a."]  # fmt: skip # noqa: E501
 
 
 @pytest.mark.parametrize("format", ["rst", "asciidoc"])

@@ -13,8 +13,10 @@ from tformer.documents.building import Builder
 from tformer.documents.segments import Segment
 
 _MACROS = (
-    r"(?:link|xref|mailto|image|icon|kbd|btn|menu|pass|stem|latexmath|asciimath|footnote|footnoteref"
-    r"|anchor|indexterm2?|[a-z][a-z0-9_-]{1,30})"
+    # The target of these may be an address, with colons.
+    r"(?:(?:link|xref|mailto|image|icon|kbd|btn|menu|pass|stem|latexmath|asciimath|footnote"
+    r"|footnoteref|anchor|indexterm2?):(?![\s:])[^\s\[\]]{0,2000}"
+    r"|[a-z][a-z0-9_-]{1,30}:(?![\s:])[^\s\[\]:]{0,300})"
 )
 _START = re.compile(
     rf"""
@@ -26,7 +28,7 @@ _START = re.compile(
   | (?P<anchor>\[\[[^\[\]\n]{{1,300}}\]\])
   | (?P<curved>"`(?=\S)|'`(?=\S))
   | (?P<url>(?<![\w/])(?:https?|ftp|irc)://[^\s\[\]<>]{{1,2000}}\[)
-  | (?P<macro>(?<![\w:]){_MACROS}:(?![\s:])[^\s\[\]:]{{0,300}}\[)
+  | (?P<macro>(?<![\w:]){_MACROS}\[)
   | (?P<double>``|\*\*|__|\#\#)(?=\S)
   | (?P<raised>[~^](?=[^\s~^]{{1,60}}[~^]))
   | (?<![\w;:}}]) (?P<attributes>\[[^\[\]\n]{{1,200}}\])? (?P<single>[`*_\#+])(?=\S)
