@@ -49,7 +49,7 @@ class ParquetShard:
                 width = facts.total_byte_size / max(1, facts.num_rows)
                 rows = int(min(BLOCK_ROWS, max(1, _BATCH_BYTES // max(1, width))))
                 end = first_row + facts.num_rows
-                batches = file.iter_batches(batch_size=rows, row_groups=[group])
+                batches = file.iter_batches(batch_size=rows, row_groups=[group], use_threads=False)
                 for batch in (part for whole in batches for part in cut(whole)):
                     block = ArrowBlock(
                         number, first_row, batch, share * batch.num_rows, str(self.path)
