@@ -141,7 +141,7 @@ MARKDOWN = [
     ("+++\ntitle = \"a\"\ntags = [\"b\"]\n+++\n\nc\n",
      "+++\ntitle = \"A\"\ntags = [\"b\"]\n+++\n\nC\n"),
     ("---\ntitle: a\nsummary: no\ndescription: >\n  b\n---\nc\n",
-     "---\ntitle: A\nsummary: no\ndescription: >\n  b\n---\nC\n"),
+     "---\ntitle: A\nsummary: no\ndescription: >\n  B\n---\nC\n"),
     ("![a cat](b.png){ width=3 }\n", "![A CAT](b.png){ width=3 }\n"),
     ("::: a.b\n    options:\n      c: true\n\nd\n", "::: a.b\n    options:\n      c: true\n\nD\n"),
     ("thanks @a-b for #12 in x/y#3\n", "THANKS @a-b FOR #12 IN x/y#3\n"),

@@ -21,9 +21,9 @@ OPTIONS = {
     for parameter in COMMANDS[name].params
     for option in (*parameter.opts, *parameter.secondary_opts)
 }
-# Of docker, pip and useradd.
+# Of docker, pip, useradd and buf.
 OTHERS = {"--build-arg", "--rm", "--mount", "--no-cache-dir", "--index-url", "--constraint"} | {
-    "--system",
+    *("--system", "--schema", "--protocol"),
     "--no-create-home",
     *("--uid", "--build", "--interval", "--timeout", "--start-period", "--retries"),
 }
