@@ -19,6 +19,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,7 +29,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tformer.model.benchmark.machine import hardware
+from tformer.model.benchmark.machine import hardware, peak_memory
 
 COMMAND = [sys.executable, "-m", "tformer.cli", "translate", "-s", "en", "-t", "de"]
 
@@ -53,16 +54,28 @@ def timed(command: Sequence[str], kill_after: float | None = None) -> tuple[floa
     """
     begun = time.perf_counter()
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    peaks = [0]
+    watch = threading.Thread(target=_watch, args=(process, peaks))
+    watch.start()
     if kill_after is not None:
         time.sleep(kill_after)
         os.kill(process.pid, signal.SIGKILL)  # also if it has ended, which is seen below
     assert process.stderr
     said = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != (0 if kill_after is None else -signal.SIGKILL):
+    watch.join()
+    if process.wait() != (0 if kill_after is None else -signal.SIGKILL):
         raise SystemExit(said)
-    return time.perf_counter() - begun, usage.ru_maxrss / 1024, said
+    return time.perf_counter() - begun, max(peaks) / 2**20, said
+
+
+def _watch(process: subprocess.Popen[str], peaks: list[int]) -> None:
+    """Note the most bytes that a process has held, again and again until it has ended.
+
+    `getrusage` does not tell it: what this process held when it started the other counts there.
+    """
+    while process.poll() is None:
+        peaks.append(peak_memory(process.pid) or 0)
+        time.sleep(0.02)
 
 
 def translate_table(
