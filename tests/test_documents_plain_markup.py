@@ -180,13 +180,18 @@ HOSTILE = ["`", "*a ", "**", "``a ", "|x ", "a:", "a_", ":a:`", "[1]_", "- ", "=
            "<<a", "{a", "_a ", "#a ", "link:a[", "link:", "a\n  ", "[a]#", "\\", "+++", "-- -\n", "a-a."]  # fmt: skip # noqa: E501
 
 
+def takes_linear_time(unit: str, format: str) -> bool:
+    seconds = []
+    for size in (2_000, 16_000):
+        data = ("a " + unit * (size // len(unit)) + "\n\nb\n").encode()
+        began = time.process_time()
+        written(data, format, shout)
+        seconds.append(time.process_time() - began)
+    return seconds[1] < 24 * seconds[0] + 0.2
+
+
 @pytest.mark.parametrize("format", ["rst", "asciidoc"])
 def test_hostile_texts_take_linear_time(format: str) -> None:
     for unit in HOSTILE:
-        seconds = []
-        for size in (2_000, 16_000):
-            data = ("a " + unit * (size // len(unit)) + "\n\nb\n").encode()
-            began = time.process_time()
-            written(data, format, shout)
-            seconds.append(time.process_time() - began)
-        assert seconds[1] < 24 * seconds[0] + 0.2, unit
+        # Once in three: a search for garbage may fall into one.
+        assert any(takes_linear_time(unit, format) for _ in range(3)), unit
