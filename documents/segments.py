@@ -180,3 +180,21 @@ def split_words(segment: Segment, text: str, escape: Callable[[str], str]) -> li
 
 def _has_letter(text: str) -> bool:
     return any(character.isalpha() for character in text)
+
+
+def meaning(segment: Segment, text: str) -> list[str]:
+    """Text and markup in their order, whatever the numbers of the placeholders."""
+    pieces = [""]
+    for part in parts(text):
+        if isinstance(part, str):
+            pieces[-1] += part
+        elif is_text(segment.inlines[part.number]):
+            pieces[-1] += segment.inlines[part.number].shown
+        else:
+            pieces += [segment.inlines[part.number].raw(part.part), ""]
+    return [" ".join(piece.split()) for piece in pieces]
+
+
+def is_text(inline: Inline) -> bool:
+    """Return whether a placeholder is a literal in plain text, which no markup protects."""
+    return inline.closing is None and inline.opening == inline.shown

@@ -27,7 +27,7 @@ from tformer.documents.formats.html import VOID, html_slots
 from tformer.documents.formats.markdown_attributes import attribute_slots, is_plain_image
 from tformer.documents.formats.markdown_sites import HIDDEN, hide_filters, references_of, site_rules
 from tformer.documents.io.encoding import decode
-from tformer.documents.segments import Inline, Segment, parts, split_words
+from tformer.documents.segments import Segment, is_text, meaning, parts, split_words
 
 _LINE = re.compile(r"([^\r\n]*)(\r\n|\n|\r|\Z)")
 
@@ -355,12 +355,12 @@ class _Body:
 
     def _written(self, segment: Segment, place: _BlockText, text: str) -> str:
         """A translation as Markdown; where nothing can say it, the source stays."""
-        meaning = _meaning(segment, text)
+        wanted = meaning(segment, text)
         for escape in (str, _escape):
             content = _content(segment, place, text, escape)
             token = self._markdown.parseInline(content, self._references)[0]
             again = _build("", content, token.children or [], "")
-            is_same = _meaning(again, again.text) == meaning
+            is_same = meaning(again, again.text) == wanted
             if is_same and (not place.is_paragraph or self._is_paragraph(content)):
                 return self._in_lines(content, place)
         return self._text[place.start : place.end]
@@ -392,7 +392,7 @@ def _content(segment: Segment, place: _BlockText, text: str, escape: Callable[[s
     written = replace(
         segment,
         inlines={
-            number: replace(inline, opening=escape(inline.opening)) if _is_text(inline) else inline
+            number: replace(inline, opening=escape(inline.opening)) if is_text(inline) else inline
             for number, inline in segment.inlines.items()
         },
     )
@@ -402,11 +402,6 @@ def _content(segment: Segment, place: _BlockText, text: str, escape: Callable[[s
         lines = _filled(words, place.width) if place.width else [" ".join(words)]
         pieces.append("\n".join(lines) + ending)
     return "".join(pieces)
-
-
-def _is_text(inline: Inline) -> bool:
-    """Return whether a placeholder is a literal in plain text, which no markup protects."""
-    return inline.closing is None and inline.opening == inline.shown
 
 
 def _at_breaks(segment: Segment, text: str) -> Iterator[tuple[str, str]]:
@@ -448,16 +443,3 @@ def _guarded(line: str) -> str:
 
 def _escape(text: str) -> str:
     return _SPECIAL.sub(r"\\\g<0>", text)
-
-
-def _meaning(segment: Segment, text: str) -> list[str]:
-    """Text and markup in their order, whatever the numbers of the placeholders."""
-    pieces = [""]
-    for part in parts(text):
-        if isinstance(part, str):
-            pieces[-1] += part
-        elif _is_text(segment.inlines[part.number]):
-            pieces[-1] += segment.inlines[part.number].shown
-        else:
-            pieces += [segment.inlines[part.number].raw(part.part), ""]
-    return [" ".join(piece.split()) for piece in pieces]

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from tformer.documents.document import Edit, Slot
-from tformer.documents.segments import Inline, PlaceholderKind, Segment, parts
+from tformer.documents.segments import PlaceholderKind, Segment, is_text, meaning, parts
 
 LINE = re.compile(r"([^\r\n]*)(\r\n|\n|\r|\Z)")
 """Pattern of a line and its ending."""
@@ -112,7 +112,7 @@ class _ProseWriter:
         """Lines that say a translation."""
         if _SEPARATORS.search(text):
             return None
-        wanted = _meaning(self.segment, text)
+        wanted = meaning(self.segment, text)
         own = self.place.content.split("\n")
         widths = [max(map(len, own)), None] if len(own) > 1 else [None]
         for escape in self.notation.escapes:
@@ -126,7 +126,7 @@ class _ProseWriter:
 
     def _says(self, content: str, wanted: Sequence[str]) -> bool:
         again = self.notation.read(content)
-        if again is None or _meaning(again, again.text) != wanted:
+        if again is None or meaning(again, again.text) != wanted:
             return False
         return self.notation.is_whole(content, self.place.kind)
 
@@ -137,7 +137,7 @@ def _rendered(segment: Segment, text: str, escape: Callable[[str], str], notatio
     last, is_behind_markup = "", False
     for part in parts(text):
         inline = None if isinstance(part, str) else segment.inlines[part.number]
-        if isinstance(part, str) or (inline and _is_text(inline)):
+        if isinstance(part, str) or (inline and is_text(inline)):
             piece = escape(re.sub(r"[ \t\r\n]+", " ", inline.opening if inline else str(part)))
             if is_behind_markup and not notation.may_follow(piece[0]):
                 pieces.append(notation.joint.replace(" ", _BLANK))
@@ -170,24 +170,6 @@ def _filled(rendered: str, line_width: int | None) -> str:
                 filled.append(word)
         lines += filled
     return "\n".join(lines).replace(_BLANK, " ")
-
-
-def _is_text(inline: Inline) -> bool:
-    """Return whether a placeholder is a literal in plain text, which no markup protects."""
-    return inline.closing is None and inline.opening == inline.shown
-
-
-def _meaning(segment: Segment, text: str) -> list[str]:
-    """Text and markup in their order, whatever the numbers of the placeholders."""
-    pieces = [""]
-    for part in parts(text):
-        if isinstance(part, str):
-            pieces[-1] += part
-        elif _is_text(segment.inlines[part.number]):
-            pieces[-1] += segment.inlines[part.number].shown
-        else:
-            pieces += [segment.inlines[part.number].raw(part.part), ""]
-    return [" ".join(piece.split()) for piece in pieces]
 
 
 def width(text: str) -> int:
