@@ -56,6 +56,8 @@ class Manner:
     in_place: bool = False
     keys: tuple[str, ...] = ()
     """Patterns of the keys that are translated in string tables; empty for all."""
+    encoding: str | None = None
+    """Encoding of the inputs; None for what they say, or UTF-8."""
 
     def keys_of(self, format: str | None) -> KeyChoice | None:
         """The keys that are translated in files of a format; None for all."""
@@ -233,7 +235,13 @@ class FileJobs:
         stdin = item.source == lines.STDIN
         data = lines.read_all(item.source) if stdin else read_bytes(item.source)
         name = lines.name_of(item.source)
-        document = open_document(data, item.format, name=name, target=self.setup.target)
+        document = open_document(
+            data,
+            item.format,
+            name=name,
+            target=self.setup.target,
+            encoding=self.manner.encoding,
+        )
         filled = self._filled(document, item, tally)
         keys = self.manner.keys_of(item.format)
         job = DocumentJob(name, filled.document, self.manner.states, filled.kept, keys)

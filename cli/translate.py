@@ -71,7 +71,7 @@ def translate(
         str | None,
         Option(
             metavar="NAME",
-            help="Of lines that are not UTF-8, such as cp1252 or utf-16; UTF-8 comes out.",
+            help="Of inputs that are not UTF-8, such as cp1252 or utf-16; UTF-8 comes out.",
         ),
     ] = None,
     glossary: GlossaryFiles = None,
@@ -263,6 +263,7 @@ def translate(
         backup and in_place,
         in_place,
         tuple(keys or ()),
+        encoding,
     )
     dataset = None
     if column:

@@ -226,7 +226,9 @@ class TranslationCall:
             raise UsageError(f"{path}: a {format} file is not text: name a file with --output")
         name = lines.name_of(path)
         file = lines.read_all(path) if path == lines.STDIN else path
-        document = open_document(file, format, name=name, target=setup.target)
+        document = open_document(
+            file, format, name=name, target=setup.target, encoding=self.encoding
+        )
         job = DocumentJob(name, document, self.manner.states, keys=self.manner.keys_of(format))
         tally, summary = Tally(), JobSummary()
         with (

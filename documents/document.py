@@ -56,6 +56,9 @@ class DocumentLanguages:
 
     source: str | None = None
     target: str | None = None
+    page: str | None = None
+    """Language of a page, which may be that of a template: refused only where it is neither the
+    source nor the target."""
 
 
 @dataclass(frozen=True, order=True)

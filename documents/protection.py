@@ -99,7 +99,7 @@ _LITERALS = re.compile(
         |json|ya?ml|toml|ini|cfg|conf|xml|csv|tsv|po|pdf|docx?|odt|xlsx?|png|jpe?g|gif|svg|zip|tar
         |gz|exe|dll|log|lock) (?![\w/-]|\.\w)             # README.md
     | (?<!\w) [A-Za-z]:\\ [\w.\\$-]+ (?<![.])               # C:\Users
-    | @@option@@
+    | @@option@@ | @@key combination@@
     | (?<![\w-]) - [A-Za-z] (?= ,\ --)                      # -o, --option
     | (?<![\w/@.]) @ [A-Za-z0-9][\w-]{0,38} (?:/[\w-]{1,60})? (?![\w@]|\.[a-z])      # @person
     | (?<![\w./-]) [\w.-]{1,60}/[\w.-]{1,60} \# [0-9]+              # a/b#1
@@ -139,7 +139,7 @@ _ARGUMENT = re.compile(r"\{\s*(?:[\w.$\[\]-]{0,100})(?:\s*![rsa])?\s*[},:]")
 _BRACE = re.compile(r"[{}']")
 
 _INTERESTING = re.compile(
-    r"[<`{$#%@&/:\\_(\[~\u00ab\u2022-\u27bf\ue000-\uf8ff]|--|www\.|\.[a-z]|\d"
+    r"[<`{$#%@&/:+\\_(\[~\u00ab\u2022-\u27bf\ue000-\uf8ff]|--|www\.|\.[a-z]|\d"
 )
 
 

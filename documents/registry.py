@@ -8,8 +8,9 @@ from pathlib import Path
 from types import MappingProxyType
 
 from tformer.documents.document import Document
-from tformer.documents.io.encoding import looks_binary
+from tformer.documents.io.encoding import in_utf_8, looks_binary
 from tformer.model.errors import InputError, UsageError
+from tformer.model.text.languages import KNOWN_CODES
 
 FORMATS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -45,6 +46,9 @@ it is needed, from bytes and the name of the file, for messages."""
 
 PACKAGES = frozenset({"docx", "odt", "xlsx", "pptx", "epub"})
 """Formats that are archives, not text."""
+
+NAMING_ENCODINGS = PACKAGES | {"html", "po", "xliff", "tmx", "android", "resx"}
+"""Formats of which a file names its encoding itself."""
 
 MULTILINGUAL = frozenset({"tmx", "xcstrings"})
 """Formats of which a file may hold several target languages."""
@@ -107,6 +111,7 @@ def open_document(
     *,
     name: str | None = None,
     target: str | None = None,
+    encoding: str | None = None,
 ) -> Document:
     """Read a document.
 
@@ -116,9 +121,11 @@ def open_document(
         name: what to call the file in messages, where it is no path.
         target: the language to translate into, for formats that may hold several; None for the
             one that it holds.
+        encoding: of a file that does not name its own; UTF-8 is written. None for UTF-8, or what a
+            byte order mark says.
 
     Raises:
-        UsageError: there is no such format.
+        UsageError: there is no such format, or it names its encoding itself.
         InputError: the file cannot be read or is malformed, with the place where it is.
     """
     if format is not None and format not in FORMATS:
@@ -126,6 +133,10 @@ def open_document(
     name = name or (str(file) if isinstance(file, Path) else "document")
     data = read_bytes(file) if isinstance(file, Path) else file
     format = format or format_of(Path(name), data)
+    if encoding is not None:
+        if format in NAMING_ENCODINGS:
+            raise UsageError(f"{name}: a {format} file names its encoding: leave --encoding out")
+        data = in_utf_8(data, encoding, name)
     module, function = FORMATS[format]
     opened = getattr(import_module(f"tformer.documents.formats.{module}"), function)
     document: Document
@@ -289,12 +300,24 @@ def may_be_settings(path: Path) -> bool:
     return format in ("yaml", "android") and not _TEXTS.search(path.as_posix())
 
 
+_LINES = re.compile(
+    r"\.(?:\d+|log|lines?|snt|src|source|tgt|trg|target|ref|hyp|tok|raw|in|out|mono|"
+    r"[a-z]{2}(?:[-_][a-z]{2})?)",
+    re.IGNORECASE,
+)
+"""Ends of the names of files that hold a text a line: a number, a side of a corpus, a language."""
+
+
 def is_no_text(path: Path) -> bool:
     """Return whether a file of no known format is none of lines: by its name, or by what is in
     it."""
-    if path.suffix.lower() in SUFFIXES:
+    if path.suffix.lower() == ".gz":
+        named = path.with_suffix("").suffix.lower()
+        return bool(named) and SUFFIXES.get(named, "") != "text" and not _is_of_lines(named)
+    suffix = path.suffix.lower()
+    if suffix in SUFFIXES:
         return False
-    if path.suffix.lower() in _NO_LINES:
+    if suffix and not _is_of_lines(suffix):
         return True
     try:
         if not path.is_file():
@@ -303,6 +326,13 @@ def is_no_text(path: Path) -> bool:
             return looks_binary(stream.read(4096))
     except OSError:
         return False
+
+
+def _is_of_lines(suffix: str) -> bool:
+    """Return whether the end of a name is one of lines; that of a language is known."""
+    if not _LINES.fullmatch(suffix) or suffix in _NO_LINES:
+        return False
+    return suffix[1:3] in KNOWN_CODES if re.fullmatch(r"\.[a-z]{2}(?:[-_].*)?", suffix) else True
 
 
 def read_bytes(path: Path) -> bytes:

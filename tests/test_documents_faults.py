@@ -6,6 +6,7 @@ The translator of these tests shouts, so that whatever must stay and does not is
 import json
 import re
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from tformer.documents.document import DocumentLanguages
 from tformer.documents.inline.icu import MessageRole, variants
 from tformer.documents.inline.interface import Accelerator, is_identifier
-from tformer.documents.registry import open_document
+from tformer.documents.languages import OtherLanguageError, check_languages, language_of_path
+from tformer.documents.registry import is_no_text, open_document
 from tformer.documents.translation import Answer, translate_segments
+from tformer.model.errors import InputError, UsageError
 
 PO = 'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\n"\n\n'
 XLIFF = (
@@ -396,6 +400,124 @@ def test_a_string_catalogue_gets_what_it_lacks() -> None:
 )
 def test_what_must_stay_stays(data: str, format: str, kept: str) -> None:
     assert kept in shouted(data, format)
+
+
+@pytest.mark.parametrize(
+    ("data", "format", "kept"),
+    [
+        ("<p>a <b translate=no>Red Fox</b> b</p>", "html", "A <b translate=no>Red Fox</b> B"),
+        ("<div class=notranslate><p>stay</p></div><p>go</p>", "html", "<p>stay</p></div><p>GO</p>"),
+        (
+            '<div class="notranslate">\n\nstay here\n\n</div>\n\ngo\n',
+            "markdown",
+            '<div class="notranslate">\n\nstay here\n\n</div>\n\nGO\n',
+        ),
+        (
+            '<div translate="no">\n\n<div>\n\na\n\n</div>\n\nb\n\n</div>\n\nc',
+            "markdown",
+            "\n\na\n\n</div>\n\nb\n\n</div>\n\nC",
+        ),
+        ("[.lead.notranslate]\nstay\n\ngo\n", "asciidoc", "]\nstay\n\nGO\n"),
+        (
+            '<root><data name="a"><value>stay</value><comment>{Locked}</comment></data></root>',
+            "resx",
+            "<value>stay</value>",
+        ),
+        (
+            '<resources><string name="a" translate="no">stay</string></resources>',
+            "android",
+            ">stay<",
+        ),
+        ('{"zone": "Europe/Rome", "on": "true", "s": "margin: 0 auto;"}', "json", "Europe/Rome"),
+        ('{"zone": "Europe/Rome", "on": "true", "s": "margin: 0 auto;"}', "json", '"true"'),
+        ('{"a": "Cu&t\\tCtrl+T"}', "json", "\\tCtrl+T"),
+        ("a=put '{'this'}' there", "properties", "PUT '{'THIS'}' THERE"),
+        ("sep=;\nid;text\n1;a dog\n", "csv", "sep=;\nid;text\n1;A DOG\n"),
+        (
+            "WEBVTT\n\n1:2 --> 3\nstay\n\n00:01.000 --> 00:02.000\ngo\n",
+            "vtt",
+            "stay\n\n00:01.000 --> 00:02.000\nGO",
+        ),
+        ("<html><body><p>go</p></body></html>", "html", '<html lang="xx"><body><p>GO</p>'),
+        (
+            '<html xmlns="http://www.w3.org/1999/xhtml"><p>go</p></html>',
+            "html",
+            '<html xml:lang="xx" lang="xx" xmlns="http://www.w3.org/1999/xhtml"><p>GO</p>',
+        ),
+    ],
+)
+def test_what_says_so_stays_and_pages_say_their_language(data: str, format: str, kept: str) -> None:
+    assert kept in shouted(data, format, "xx")
+
+
+@pytest.mark.parametrize(
+    ("name", "language"),
+    [
+        ("app/fr.lproj/Main.strings", "fr"),
+        ("res/values-pt-rBR/strings.xml", "pt-BR"),
+        ("res/values-night/strings.xml", None),
+        ("Form.fr.resx", "fr"),
+        ("messages_it.properties", "it"),
+        ("git_id.json", None),
+        ("locales/fr.json", "fr"),
+        ("locales/fr/common.json", "fr"),
+        ("locale/nl/LC_MESSAGES/a.po", "nl"),
+        ("docs/fr.md", None),
+    ],
+)
+def test_paths_of_string_tables_tell_languages(name: str, language: str | None) -> None:
+    assert language_of_path(name) == language
+    refused = language is not None
+    with pytest.raises(OtherLanguageError) if refused else nullcontext():
+        check_languages(name, DocumentLanguages(), "en", "de")
+
+
+@pytest.mark.parametrize(
+    ("data", "format"),
+    [
+        ('<html lang="fr"><p>x</p></html>', "html"),
+        ("WEBVTT\nLanguage: fr\n\n00:01.000 --> 00:02.000\nx\n", "vtt"),
+    ],
+)
+def test_a_page_of_a_third_language_is_refused(data: str, format: str) -> None:
+    declared = open_document(data.encode(), format).languages
+    check_languages("a", declared, "en", "fr")
+    check_languages("a", declared, "fr", "en")
+    with pytest.raises(OtherLanguageError, match="fr, neither"):
+        check_languages("a", declared, "en", "de")
+
+
+def test_an_encoding_that_is_named_is_read() -> None:
+    data = CUE.format("Caf\u00e9 \u2013 hier").encode("cp1252")
+    document = open_document(data, "srt", encoding="cp1252")
+    assert document.with_translations({}).decode() == data.decode("cp1252")
+    with pytest.raises(InputError, match="is not ascii"):
+        open_document(data, "srt", encoding="ascii")
+    with pytest.raises(UsageError, match="names its encoding"):
+        open_document(b"<p>x</p>", "html", encoding="cp1252")
+
+
+@pytest.mark.parametrize(
+    ("name", "refused"),
+    [
+        ("a.ass", True),
+        ("a.ttml", True),
+        ("a.ipynb", True),
+        ("a.html.gz", True),
+        ("a.qq", True),
+        ("a.txt.gz", False),
+        ("news.en", False),
+        ("news.en-de", False),
+        ("part.003", False),
+        ("README", False),
+        ("a.log", False),
+    ],
+)
+def test_a_file_of_an_unknown_format_is_none_of_lines(
+    name: str, refused: bool, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_text("some words\n")
+    assert is_no_text(tmp_path / name) is refused
 
 
 def test_an_icon_before_a_label_stays_before_it() -> None:

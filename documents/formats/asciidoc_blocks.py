@@ -213,6 +213,8 @@ def _style_of(match: re.Match[str]) -> str:
     style = match["style"].strip()
     if "hardbreaks" in match["rest"]:
         return "hardbreaks"
+    if re.search(r"\.notranslate\b", match["rest"]):
+        return "notranslate"
     if match["rest"].startswith('"'):
         return match["rest"]
     return "" if match["rest"].startswith("=") else style

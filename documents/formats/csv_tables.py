@@ -32,8 +32,9 @@ def open_csv(data: bytes, name: str) -> TextDocument:
         InputError: rows have different numbers of cells, so that it is no table.
     """
     source = decode(data, name)
-    delimiter = _delimiter(source.text)
-    table = [row for row in rows(source.text, delimiter) if len(row) > 1 or row[0].raw]
+    said = _SEPARATOR.match(source.text)
+    delimiter = said[1] if said else _delimiter(source.text)
+    table = [row for row in _table(source.text, delimiter) if len(row) > 1 or row[0].raw]
     widths = {len(row) for row in table}
     if len(widths) > 1:
         odd = next(i for i, row in enumerate(table, start=1) if len(row) != len(table[0]))
@@ -43,14 +44,23 @@ def open_csv(data: bytes, name: str) -> TextDocument:
         )
     return TextDocument(
         source,
-        lambda text: _slots(list(rows(text, delimiter)), delimiter),
-        declares=lambda text: _declares(next(rows(text, delimiter))),
+        lambda text: _slots(_table(text, delimiter), delimiter),
+        declares=lambda text: _declares(_table(text, delimiter)[0]),
     )
+
+
+_SEPARATOR = re.compile(r"sep=([,;\t|])\r?\n", re.IGNORECASE)
+"""Pattern of the line with which Excel is told the separator."""
+
+
+def _table(text: str, delimiter: str) -> list[list[TableCell]]:
+    """The rows, without the line that names the separator."""
+    return list(rows(text, delimiter))[1 if _SEPARATOR.match(text) else 0 :]
 
 
 def _delimiter(text: str) -> str:
     first = re.sub(r'"[^"]*"', "", text.partition("\n")[0])
-    return max(",;\t", key=first.count)
+    return max(",;\t|", key=first.count)
 
 
 def _declares(header: Sequence[TableCell]) -> DocumentLanguages:

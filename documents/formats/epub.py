@@ -29,8 +29,21 @@ def open_epub(data: bytes, name: str) -> PackageDocument:
     document = open_package(data, name, "an EPUB book", _wanted, _read)
     books = [part for part in document.parts if part.endswith(".opf")]
     return PackageDocument(
-        document.parts, document.contents, document.comment, dict.fromkeys(books, _label)
+        document.parts,
+        document.contents,
+        document.comment,
+        dict.fromkeys(books, _label),
+        _language(document, books),
     )
+
+
+def _language(document: PackageDocument, books: Sequence[str]) -> str | None:
+    """The language that a book says first."""
+    for book in books:
+        match = _LANGUAGE.search(document.parts[book].source.text)
+        if match and match[2].strip():
+            return match[2].strip()
+    return None
 
 
 def _label(data: bytes, language: str) -> bytes:

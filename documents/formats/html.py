@@ -14,7 +14,7 @@ from html.parser import HTMLParser
 from itertools import count
 
 from tformer.documents.building import Builder
-from tformer.documents.document import Edit, Slot, TextDocument, replacing
+from tformer.documents.document import DocumentLanguages, Edit, Slot, TextDocument, replacing
 from tformer.documents.io.encoding import Encoded, decode
 from tformer.documents.segments import Segment
 from tformer.model.text.normalization import same_language
@@ -45,6 +45,8 @@ _META = re.compile(r"(?:og:|twitter:)?(?:title|description)|keywords", re.IGNORE
 _ATTRIBUTE = re.compile(
     r"""(?<=[\s"'/])(?P<name>[^\s"'<>/=]+)\s*=\s*(?:"(?P<double>[^"]*)"|'(?P<single>[^']*)')"""
 )
+_BARE = re.compile(r"""\s(translate|class)\s*=\s*([^\s"'<>=`]+)""", re.IGNORECASE)
+"""Pattern of attributes without quotation marks, of those that say what stays."""
 # Code of templates: PHP, ERB, EJS, Jinja, Liquid. HTML's own parser would cut it.
 _TEMPLATE = re.compile(
     r"<%.{0,4000}?%>|<\?(?:php|=).{0,4000}?\?>|\{%.{0,2000}?%\}|\{\{\{?.{0,500}?\}\}\}?|\$\{[^{}<>]{0,200}\}",
@@ -79,16 +81,33 @@ _END = _HtmlToken("other", "", "", 0)
 def open_html(data: bytes, name: str) -> TextDocument:
     """Read HTML; see `tformer.documents.registry.open_document`."""
     source = decode(data, name, _declared)
-    return TextDocument(source, html_slots, _reference, labels=language_edits)
+    return TextDocument(
+        source, html_slots, _reference, declares=page_language, labels=language_edits
+    )
 
 
 _ROOT = re.compile(r"<html\b[^>]*>", re.IGNORECASE)
 _LANG = re.compile(r"""\s(?:xml:)?lang\s*=\s*["']?([\w-]+)""", re.IGNORECASE)
 
 
+def page_language(text: str) -> DocumentLanguages:
+    """The language that the root of a page names."""
+    root = _ROOT.search(text)
+    match = _LANG.search(root[0]) if root else None
+    return DocumentLanguages(page=match[1] if match else None)
+
+
 def language_edits(text: str, language: str) -> Iterator[Edit]:
-    """Set the language of a page wherever a tag names it, but for what stays as it is."""
+    """Set the language of a page wherever a tag names it, but for what stays as it is.
+
+    A page whose root names none gets one: speech and hyphenation go by it.
+    """
     page = _language(text)
+    root = _ROOT.search(text)
+    if root and not re.search(r"\s(?:xml:)?lang\s*=", root[0], re.IGNORECASE):
+        attribute = f' lang="{language}"'
+        is_xml = bool(_XHTML.search(root[0]))
+        yield Edit(*[root.start() + 5] * 2, f' xml:lang="{language}"' * is_xml + attribute)
     for token in _without_opaque(tokens(_without_templates(text)[0]), page) if page else ():
         for match in _LANG.finditer(token.raw) if token.kind == "open" else ():
             if same_language(match[1], page) and not same_language(match[1], language):
@@ -303,7 +322,10 @@ def _stays(token: _HtmlToken, language: str | None) -> bool:
     if token.kind != "open" or token.name in VOID or token.raw.endswith("/>"):
         return False
     attributes = {match["name"].lower(): match for match in _ATTRIBUTE.finditer(token.raw)}
+    bare = {match[1].lower(): match[2].rstrip("/").lower() for match in _BARE.finditer(token.raw)}
     if "translate" in attributes and _value(attributes["translate"]).lower() == "no":
+        return True
+    if bare.get("translate") == "no" or bare.get("class") == "notranslate":
         return True
     own = _value(attributes["lang"]) if "lang" in attributes else ""
     if own and language and not same_language(own, language):

@@ -262,6 +262,12 @@ _MARKUP = re.compile(r"\]\(|\]\[|\]:|\*\*|`|^\s*(?:[-*+]|\d+[.)]|:)\s", re.MULTI
 """Pattern of Markdown in text of HTML, where a site reads it so."""
 
 
+def _depth(name: str, html: str) -> int:
+    """Elements of a name that HTML opens and does not close."""
+    tags = re.findall(rf"<(/?){name}\b[^>]*>", html, re.IGNORECASE)
+    return len(tags) - 2 * sum(map(bool, tags))
+
+
 class _Body:
     """The Markdown of a file, from `start` on."""
 
@@ -276,7 +282,18 @@ class _Body:
 
     def slots(self) -> Iterator[Slot]:
         previous: Token | None = None
+        kept: str | None = None
+        """Name of an element around blocks that is not for translation."""
+        depth = 0
         for number, token in enumerate(self._tokens):
+            if token.type == "html_block":
+                if kept is None and (opened := _KEPT.match(token.content.lstrip())):
+                    kept, depth = opened[1] or opened[2], 0
+                if kept is not None:
+                    depth += _depth(kept, token.content)
+                    kept = kept if depth > 0 else None
+            elif kept is not None:
+                continue
             if token.type == "inline":
                 yield from self._inline_slot(number, token, previous)
             elif token.type == "html_block" and token.map:

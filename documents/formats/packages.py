@@ -38,6 +38,8 @@ class PackageDocument:
     comment: bytes = b""
     labels: Mapping[str, Callable[[bytes, str], bytes]] = field(default_factory=dict)
     """Functions that write the language into a part, by its name."""
+    page: str | None = None
+    """The language that the document names."""
 
     @property
     def segments(self) -> Sequence[Segment]:
@@ -51,7 +53,7 @@ class PackageDocument:
     @property
     def languages(self) -> DocumentLanguages:
         """See `tformer.documents.document.Document`."""
-        return DocumentLanguages()
+        return DocumentLanguages(page=self.page)
 
     def damages(self, translations: Mapping[str, str]) -> dict[str, str]:
         """See `tformer.documents.document.Document`."""

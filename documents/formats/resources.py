@@ -67,7 +67,8 @@ def _android(tokens: Sequence[Token]) -> Iterator[Slot]:
         if counts:
             counts[-1] += 1
         own = token.attributes
-        says.append(says[-1] and own.get("translatable") != "false")
+        stays = own.get("translatable") == "false" or own.get("translate") in ("no", "false")
+        says.append(says[-1] and not stays)
         named = own.get("name") or own.get("quantity") or str(counts[-1] if counts else 0)
         path, counts = [*path, named], [*counts, 0]
         parent = len(path) > 1 and token.name == "item"
@@ -169,9 +170,21 @@ def _resx(tokens: Sequence[Token]) -> Iterator[Slot]:
         name = own.get("name", "")
         if "type" in own or "mimetype" in own or name.startswith(">>"):
             continue
+        if _LOCKED.search(_comment(tokens, position)):
+            continue
         for inner in xml.children(tokens, position):
             if tokens[inner].name == "value" and tokens[inner].kind is TokenKind.OPEN:
                 yield from _resx_slot(name, tokens, inner)
+
+
+_LOCKED = re.compile(r"\{Locked\}", re.IGNORECASE)
+"""Pattern of a comment with which Microsoft's tools keep a string from translation."""
+
+
+def _comment(tokens: Sequence[Token], position: int) -> str:
+    """Comment on a string."""
+    places = (at for at in xml.children(tokens, position) if tokens[at].name == "comment")
+    return "".join(t.raw for at in places for t in tokens[at : xml.end_of(tokens, at)])
 
 
 def _resx_slot(name: str, tokens: Sequence[Token], position: int) -> Iterator[Slot]:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 
 from tformer.documents.building import Builder
-from tformer.documents.document import Edit, Slot, TextDocument, checked
+from tformer.documents.document import DocumentLanguages, Edit, Slot, TextDocument, checked
 from tformer.documents.io.encoding import decode
 from tformer.documents.segments import Segment, parts, render, split_words
 from tformer.model.errors import InputError
@@ -95,16 +95,23 @@ def open_webvtt(data: bytes, name: str) -> TextDocument:
     """Read WebVTT; see `tformer.documents.registry.open_document`.
 
     Raises:
-        InputError: the first line is not WEBVTT, or a time cannot be read.
+        InputError: the first line is not WEBVTT, or no time can be read.
     """
     source = decode(data, name)
     if not re.match(r"WEBVTT(?![^ \t\r\n])", source.text):
         raise InputError(f"{name}:1: the first line of a WebVTT file must begin with WEBVTT")
+    arrows = [line for line in _body(source.text) if "-->" in line.text]
+    if arrows and not any(_TIMES.fullmatch(line.text) for line in arrows):
+        raise InputError(
+            f"{name}:{arrows[0].number}: cannot read the times {arrows[0].text.strip()[:60]!r}; "
+            "they look like 00:00:01,000 --> 00:00:02,500"
+        )
     return checked(
         TextDocument(
             source,
             lambda text: _slots(_cues(_body(text), name), html.unescape, _escape),
             skeleton=lambda text: _skeleton(text, _cues(_body(text), name)),
+            declares=lambda text: DocumentLanguages(page=next(_header_languages(text), None)),
             labels=_labels,
         )
     )
@@ -125,9 +132,20 @@ def _skeleton(text: str, cues: Iterator[_Cue]) -> object:
 
 def _labels(text: str, language: str) -> Iterator[Edit]:
     """The line of a header that names the language."""
-    head = re.search(r"\r?\n\r?\n", text)
-    for match in re.finditer(r"(?m)^Language:[ ]*([\w-]+)", text[: head.start() if head else None]):
+    for match in _LANGUAGE.finditer(_header(text)):
         yield Edit(*match.span(1), language)
+
+
+_LANGUAGE = re.compile(r"(?m)^Language:[ ]*([\w-]+)")
+
+
+def _header(text: str) -> str:
+    head = re.search(r"\r?\n\r?\n", text)
+    return text[: head.start() if head else None]
+
+
+def _header_languages(text: str) -> Iterator[str]:
+    return (match[1] for match in _LANGUAGE.finditer(_header(text)))
 
 
 def _escape(text: str) -> str:
@@ -164,10 +182,10 @@ def _cues(lines: list[_CueLine], name: str, *, loose: bool = False) -> Iterator[
         if not _has_times(line, loose=loose):
             continue
         if not loose and not _TIMES.fullmatch(line.text):
-            raise InputError(
-                f"{name}:{line.number}: cannot read the times {line.text.strip()[:60]!r}; "
-                "they look like 00:00:01,000 --> 00:00:02,500"
-            )
+            # A player leaves this block out; it stays as it is.
+            while position < len(lines) and lines[position].text.strip():
+                position += 1
+            continue
         first = position
         while position < len(lines) and (loose or lines[position].text):
             if _has_times(lines[position], loose=loose):

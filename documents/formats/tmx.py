@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tformer.documents.building import Builder
-from tformer.documents.document import Edit, Slot, TextDocument, checked
+from tformer.documents.document import DocumentLanguages, Edit, Slot, TextDocument, checked
 from tformer.documents.io import xml
 from tformer.documents.io.encoding import decode
 from tformer.documents.io.xml import Token, TokenKind
@@ -37,7 +37,20 @@ def open_tmx(data: bytes, name: str, target: str | None = None) -> TextDocument:
         InputError: it is not well-formed XML, not TMX, or does not tell the target language.
     """
     source = decode(data, name, xml.declared_encoding)
-    return checked(TextDocument(source, lambda text: _slots(text, name, target), xml.reference))
+    return checked(
+        TextDocument(
+            source,
+            lambda text: _slots(text, name, target),
+            xml.reference,
+            declares=lambda text: _declares(text, name),
+        )
+    )
+
+
+def _declares(text: str, name: str) -> DocumentLanguages:
+    """The source language of the header."""
+    said = _TmxReader(xml.scan(text, name), name).source_language
+    return DocumentLanguages(None if said == ANY_LANGUAGE else said)
 
 
 def _slots(text: str, name: str, target: str | None) -> Iterator[Slot]:

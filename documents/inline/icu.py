@@ -38,6 +38,8 @@ _ARGUMENT = re.compile(r"\{\s*([^\s{},'#]+)\s*(?:,\s*(\w+)\s*)?", re.ASCII)
 _SELECTOR = re.compile(r"\s*(?:offset\s*:\s*-?\d+\s+)?(=-?[\d.]+|[^\s{},'#=]+)\s*\{")
 _WITH_VARIANTS = {"plural", "select", "selectordinal"}
 _QUOTED_BRACE = re.compile(r"'[{}]")
+_SURELY_QUOTED = re.compile(r"'[{}][^'\n]{0,60}'|''")
+"""Pattern of quotation where no argument tells that a text is a message."""
 _DEEPEST = 20
 
 
@@ -46,8 +48,8 @@ class _NotAMessage(Exception):
 
 
 def variants(text: str) -> list[MessageSpan] | None:
-    """The parts of a message that has variants, or braces in quotes beside arguments; None if it
-    has neither, or is no message."""
+    """The parts of a message that has variants, or braces in quotes; None if it has neither, or is
+    no message."""
     if not any(kind in text for kind in _WITH_VARIANTS) and not _QUOTED_BRACE.search(text):
         return None
     parser = _Parser(text)
@@ -56,7 +58,10 @@ def variants(text: str) -> list[MessageSpan] | None:
     except _NotAMessage:
         return None
     roles = {span.role for span in parser.spans}
-    quotes = MessageRole.ARGUMENT in roles and _QUOTED_BRACE.search(text)
+    quoted = [text[s.start : s.end] for s in parser.spans if s.role is MessageRole.QUOTED]
+    if MessageRole.ARGUMENT not in roles and not all(map(_SURELY_QUOTED.fullmatch, quoted)):
+        quoted = []
+    quotes = quoted and _QUOTED_BRACE.search(text)
     if end != len(text) or not (MessageRole.SYNTAX in roles or quotes):
         return None
     return _merged(parser.spans)

@@ -21,6 +21,10 @@ _IDENTIFIER = re.compile(
     | (?=.*(?:yyyy|YYYY|\b(?:MM|MMM|dd|DD|HH|hh|mm|ss)\b))                # dates
       (?:(?>y{1,4}|Y{2,4}|M{1,4}|L{1,4}|d{1,4}|D{1,4}o?|E{1,4}|H{1,2}|h{1,2}|m{1,2}|s{1,2}|S{1,3}
       |[aA]|Z{1,2}|z{1,4}|X{1,3}|'[^']{0,12}')[-/.,:\sT]*+)++
+    | true | false | null | undefined
+    | (?:Africa|America|Asia|Atlantic|Australia|Europe|Pacific)/[A-Z]\w+       # a time zone
+    | (?:[a-z]+(?:-[a-z]+)+|margin|padding|color|background|display|width|height|border|position)
+      \s*:\s*[^;:]{1,80}; (?:\s*[a-z-]+\s*:\s*[^;:]{1,80};?)*      # declarations of CSS
     | [rv]?\d+(?:\.\d+)+(?:[-+.]\w+)* | \d{4}-\d\d-\d\d(?:[T ][\d:.,]+(?:Z|[+-][\d:]+)?)?
     | [0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}   # a UUID
     """,
@@ -63,7 +67,8 @@ class Accelerator:
 
     def put_into(self, text: str) -> str:
         """A translation with the sign: before the same letter, or else the first."""
-        at = text.lower().find(self.letter.lower())
+        label = text.partition("\t")[0]  # keys may stand behind it
+        at = label.lower().find(self.letter.lower())
         if at < 0:
             first = re.search(r"[^\W\d_]", text)
             at = first.start() if first else -1

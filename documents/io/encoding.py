@@ -95,6 +95,18 @@ def decode(
     return Encoded(text, encoding, mark)
 
 
+def in_utf_8(data: bytes, encoding: str, name: str) -> bytes:
+    """A file that was named to be in another encoding, in UTF-8.
+
+    Raises:
+        InputError: it is not in that encoding.
+    """
+    try:
+        return data.decode(encoding).removeprefix("\ufeff").encode("utf-8", "surrogatepass")
+    except UnicodeError as error:
+        raise InputError(f"{name}: is not {encoding}: {error}") from error
+
+
 _SIMPLE = {
     "\u2018": "'", "\u2019": "'", "\u201a": "'", "\u201c": '"', "\u201d": '"', "\u201e": '"',
     "\u2013": "-", "\u2014": "-", "\u2026": "...", "\u202f": " ", "\u00a0": " ", "\u20ac": "EUR",
@@ -115,7 +127,10 @@ def _hint(body: bytes, encoding: str, name: str) -> str:
     """A command that converts a file that is probably in the encoding of old Windows."""
     if encoding != "utf-8" or b"\0" in body:
         return ""
-    return f", for example with: iconv -f WINDOWS-1252 -t UTF-8 {shlex.quote(name)}"
+    return (
+        ", or name its encoding with --encoding cp1252, or for example: "
+        f"iconv -f WINDOWS-1252 -t UTF-8 {shlex.quote(name)}"
+    )
 
 
 def _known(encoding: str | None, name: str) -> str:

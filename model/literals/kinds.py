@@ -113,6 +113,13 @@ _ADDRESSES = (
 
 _CODE = (
     Kind("code", r"`` [^`\n]{1,500} `` | ` [^`\n]{1,500} `", "`ls -l`"),
+    Kind(
+        "key combination",
+        r"""(?<![\w+])
+            (?:Ctrl|Control|Strg|Alt|AltGr|Shift|Umschalt|Cmd|Command|Option|Super|Win|Meta)
+            (?:[+](?:Ctrl|Alt|Shift|Umschalt|[A-Z][a-z]{1,9}|F?\d{1,2}|[A-Z]))+ (?!\w)""",
+        "Ctrl+Shift+P",
+    ),
     Kind("short code", r":[a-z0-9_+-]{2,40}: (?!\w)", ":smile:"),
     Kind("option", r"(?<![\w-]) -- [a-z][a-z0-9-]{1,60}", "--verbose"),
     Kind("call", r"(?<![\w.:]) [A-Za-z_][\w.:]{0,100} \(\)", "main()"),

@@ -43,6 +43,9 @@ _NAMES = {
 }
 _CODES = {name: code for code, names in _NAMES.items() for name in (code, *names.split())}
 
+KNOWN_CODES = frozenset(_NAMES)
+"""Codes of two letters that have names here."""
+
 _CODE = re.compile(r"([A-Za-z]{2,3})(?:[-_][A-Za-z0-9]{2,8})*")
 
 
