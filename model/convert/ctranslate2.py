@@ -169,4 +169,4 @@ def _fill_vocabularies(spec: Any, vocabulary: AnyVocabulary, config: Transformer
 
 
 def _array(tensor: Tensor) -> Array:
-    return tensor.detach().numpy().copy()
+    return np.ascontiguousarray(tensor.detach().numpy())
