@@ -179,7 +179,9 @@ def _child(program: str, *arguments: str) -> list[str]:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
 
 
-def compared(model: Path, exported: Path, cells: list[Cell], rounds: int, cores: int) -> list[float]:
+def compared(
+    model: Path, exported: Path, cells: list[Cell], rounds: int, cores: int
+) -> list[float]:
     """How many times as many target tokens a second as CTranslate2, of every cell."""
     config, _ = read_config(model)
     task = ForcedTask.random(config, 32, 25)

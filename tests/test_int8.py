@@ -20,6 +20,7 @@ from tformer.model.config import AlignmentHeads, TransformerConfig
 from tformer.model.engine.engine import Engine
 from tformer.model.errors import ModelError
 from tformer.model.network.eager import Eager
+from tformer.model.network.int8 import topk
 from tformer.model.network.int8.gemm import (
     LIMIT,
     QUANTISED_TOGETHER,
@@ -33,6 +34,7 @@ from tformer.model.network.int8.network import ENCODED_TOGETHER, Int8
 from tformer.model.network.int8.scorer import Int8Reader
 from tformer.model.network.int8.simd.emitter import LOWEST
 from tformer.model.network.int8.simd.gemm import BLOCK, PANEL
+from tformer.model.network.shortlist import Shortlist
 from tformer.model.network.transformer import Transformer
 from tformer.model.network.variants import build
 from tformer.model.options import DecodingOptions
@@ -255,6 +257,93 @@ def test_the_best_tokens_are_those_of_all() -> None:
     scores.best(9, [77, 5])
     for token in (EOS, 77, 5, 78):  # of the last one it was not told
         torch.testing.assert_close(torch.from_numpy(scores.of(token)), whole[:, token])
+
+
+def test_of_a_large_vocabulary_logits_are_computed_in_parts() -> None:
+    transformer = shaped(vocab_size=topk.WHOLE + 3 * topk.PART + 77)
+    network = Int8(transformer)
+    ours, theirs = network.start(2), Eager(rounding(transformer)).start(2)
+    rows = 2 * topk.PART_TOGETHER + 2  # in three lots
+    sources = [[5, 6, 7, EOS]] * (rows // 2)
+    tokens = np.arange(rows) * 900 + 1
+    for decoding in (ours, theirs):
+        decoding.admit(sources)
+    scores, expected = ours.step(tokens), theirs.step(tokens).all()
+    named = [transformer.config.vocab_size - 1, topk.WHOLE // 2]
+    log_probs, found = map(torch.from_numpy, scores.best(9, named))
+    asked = [scores.of(token) for token in (EOS, *named)]
+    whole = scores.all()
+    torch.testing.assert_close(whole.double(), expected, atol=0.05, rtol=0.02)
+    torch.testing.assert_close(whole.exp().sum(1), torch.ones(rows))
+    torch.testing.assert_close(log_probs, whole.topk(9).values)
+    torch.testing.assert_close(whole.gather(1, found), log_probs)
+    for token, mine in zip((EOS, *named), asked, strict=True):
+        torch.testing.assert_close(torch.from_numpy(mine), whole[:, token])
+
+
+# -- with a shortlist ---------------------------------------------------------------------
+
+
+def listed_network() -> tuple[Int8, Int8, Shortlist]:
+    """One without a shortlist, one with, and the list: each token of a source asks for 20."""
+    transformer = shaped(vocab_size=1000)
+    draw = np.random.default_rng(4)
+    tokens = draw.integers(0, 1000, 20_000).astype(np.uint32)
+    offsets = np.arange(0, 20_001, 20, dtype=np.uint64)
+    shortlist = Shortlist(10, offsets, tokens, joint=True)
+    return Int8(transformer), Int8(transformer, shortlist), shortlist
+
+
+def test_a_sentence_says_what_its_shortlist_has() -> None:
+    plain, listed, shortlist = listed_network()
+    sources = [[50, 60, 70, EOS], [500, EOS]]
+    decodings = plain.start(2), listed.start(2)
+    for decoding in decodings:
+        decoding.admit(sources)
+    steps = [[1, 1, 1, 1], [3, 4, 5, 6]]
+    for tokens in steps:
+        whole, scores = (decoding.step(np.array(tokens)) for decoding in decodings)
+        masked = torch.full((4, 1000), -torch.inf)
+        for r in range(4):
+            allowed = shortlist.allowed(sources[r // 2])
+            masked[r, allowed] = whole.all()[r, allowed]
+        expected = masked.log_softmax(1)
+        log_probs, found = map(torch.from_numpy, scores.best(5, [60]))
+        torch.testing.assert_close(log_probs, expected.topk(5).values)
+        torch.testing.assert_close(expected.gather(1, found), log_probs)
+        ours = scores.all()
+        assert (ours[expected == -torch.inf] < -1e29).all()
+        possible = expected > -torch.inf
+        torch.testing.assert_close(ours[possible], expected[possible])
+        assert scores.of(60)[2] < -1e29 < scores.of(60)[0]
+    order = np.array([3, 2])
+    for decoding in decodings:
+        decoding.select(order, [1])
+    allowed = set(shortlist.allowed(sources[1]).tolist())
+    assert set(decodings[1].step(np.array([7, 8])).best(5)[1].flat) <= allowed
+
+
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_shortlists_of_neighbours_change_nothing_and_demands_are_sayable(beam_size: int) -> None:
+    _, listed, shortlist = listed_network()
+    draw = random.Random(beam_size)
+    options = DecodingOptions(beam_size=beam_size, n_best=beam_size, max_length=20)
+    requests = [
+        Request((*(draw.randrange(3, 999) for _ in range(draw.randint(1, 12))), EOS), options)
+        for _ in range(12)
+    ]
+    requests += [replace(requests[0], prefix=(990, 991)), replace(requests[1], prefix=(992,))]
+    if beam_size > 1:
+        requests.append(replace(requests[2], required=(((993, 994),),)))
+    expected = [answers(Engine(listed, beam_size=beam_size), [r])[0] for r in requests]
+    assert answers(Engine(listed, beam_size=beam_size), requests) == expected
+    steps = answers(Engine(StepByStep(listed), beam_size=beam_size), requests[:12])
+    assert steps == expected[:12]
+    for request, hypotheses in zip(requests, expected, strict=True):
+        allowed = {*shortlist.allowed(request.source, request.demanded).tolist()}
+        assert all(set(hypothesis.tokens) <= allowed for hypothesis in hypotheses)
+    assert expected[12][0].tokens[:2] == (990, 991)
+    assert beam_size == 1 or {993, 994} <= set(expected[14][0].tokens)
 
 
 # -- in the engine ------------------------------------------------------------------------

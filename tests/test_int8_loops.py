@@ -284,7 +284,10 @@ def test_the_largest_come_first_and_of_equals_the_first(wanted: int, kinds: int)
     deal_loop(line, 5, columns, lanes)
     bound, largest = topk._bound(columns, np.empty(wanted, np.float32))
     found, tokens = np.empty(wanted, np.float32), np.empty(wanted, np.int64)
-    topk._find_largest(line, lanes, bound, found, tokens)
+    first = topk._find_largest(line, lanes, 2, bound, 0, 0, found, tokens)
+    assert first == min(wanted, (line[: 2 * COLUMNS] >= bound).sum())
+    rest = line[2 * COLUMNS :], lanes[2 * LANES :], 3
+    assert topk._find_largest(*rest, bound, 2 * COLUMNS, first, found, tokens) == wanted
     expected = np.argsort(-line, kind="stable")[:wanted]
     assert largest == line.max()
     assert tokens.tolist() == expected.tolist()

@@ -43,11 +43,14 @@ class Shortlist:
         self._tokens = tokens
         self._joint = joint
 
-    def allowed(self, source: Sequence[int]) -> NDArray[np.int64]:
-        """The ids of the tokens that a sentence of these source ids has, rising."""
+    def allowed(self, source: Sequence[int], demanded: Sequence[int] = ()) -> NDArray[np.int64]:
+        """The ids of the tokens that a sentence of these source ids has, rising.
+
+        ``demanded`` are target ids that it must be able to say besides.
+        """
         known = [token for token in set(source) if token + 1 < len(self._offsets)]
         lists = [self._tokens[self._offsets[s] : self._offsets[s + 1]] for s in known]
-        own = np.array(known if self._joint else [], np.int64)
+        own = np.array([*(known if self._joint else ()), *demanded], np.int64)
         return np.unique(np.concatenate([self._first, own, *lists]).astype(np.int64))
 
     @classmethod

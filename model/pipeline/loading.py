@@ -24,6 +24,7 @@ from tformer.model.hardware.device import (
     set_threads,
     wants_int8,
 )
+from tformer.model.network.shortlist import Shortlist
 from tformer.model.vocabulary.sentencepiece import AnyVocabulary
 
 if TYPE_CHECKING:
@@ -80,7 +81,10 @@ def _load_int8(directory: Path, threads: int | None) -> Loaded:
     from tformer.model.pipeline.warmup import prepare
 
     config, vocabulary, facts = read_description(directory)
-    network = Int8(StoredWeights(config, directory))
+    shortlist = Shortlist.beside(
+        directory, config.output_size, joint=config.target_vocab_size is None
+    )
+    network = Int8(StoredWeights(config, directory), shortlist)
     prepare()
     logger.debug("int8 kernels at level %s", level().name)
 
@@ -105,7 +109,6 @@ def _load_plain(
     """With torch, whose own threads share the work of one engine."""
     from tformer.model.network.cuda_graphs import Graphed
     from tformer.model.network.eager import Eager
-    from tformer.model.network.shortlist import Shortlist
     from tformer.model.network.torch_checkpoint import load_model
     from tformer.model.pipeline.graph_check import recorded_or_plain
     from tformer.model.pipeline.torch_scorer import PlainAligner

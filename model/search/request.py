@@ -51,6 +51,12 @@ class Request:
             raise UsageError("sampling cannot promise required terms: search for them with a beam")
 
     @property
+    def demanded(self) -> tuple[int, ...]:
+        """Tokens that translations are to contain, be they probable or not."""
+        ways = (way for term in self.required for way in term)
+        return (*self.prefix, *(token for way in ways for token in way))
+
+    @property
     def begins_alike(self) -> bool:
         """True if all hypotheses have the same prefix, so that it can be read at once."""
         options = self.options

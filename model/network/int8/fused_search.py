@@ -18,7 +18,7 @@ from tformer.model.search.hypotheses import go_on
 
 
 @njit(nogil=True, cache=True)
-def run(stack, count, output, beam, past, working, recall, eos_id, state, width, most):
+def run(stack, count, output, beam, past, working, recall, listed, eos_id, state, width, most):
     """Decode and search until a sentence is done, or one needs more room, or ``most`` steps.
 
     After all steps but the last, ``past`` has followed the beam.
@@ -30,6 +30,7 @@ def run(stack, count, output, beam, past, working, recall, eos_id, state, width,
         past: `attention.Past`, with room for the next position of every sentence.
         working: table of `elementwise.RowBuffers`.
         recall: `knn.Recall` of the sentences.
+        listed: `listing.Listed` of the hypotheses.
         eos_id: the end.
         state: `hypotheses.State`.
         width: best tokens of every hypothesis that `candidates.choose` needs.
@@ -56,7 +57,7 @@ def run(stack, count, output, beam, past, working, recall, eos_id, state, width,
         decode(newest, stack, count, beam, now, working)
         past.steps[:] += 1
         find(recall, beam, working)
-        best(output, end, working, log_probs, tokens, ends, recall)
+        best(output, end, working, log_probs, tokens, ends, recall, listed)
         choose(log_probs, tokens, ends[0], eos_id, state)
         outcome = go_on(eos_id, state)
         full = False

@@ -55,9 +55,14 @@ class PackedLinear(NamedTuple):
     """(out,)"""
 
 
+def filled_to(width: int, whole: int) -> int:
+    """``width`` and what it takes to make a multiple of ``whole``."""
+    return -(-width // whole) * whole
+
+
 def filled(width: int) -> int:
     """``width`` and what it takes to make whole panels."""
-    return -(-width // PANEL) * PANEL
+    return filled_to(width, PANEL)
 
 
 def stored_row(width: int) -> int:

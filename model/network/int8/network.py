@@ -33,14 +33,17 @@ from tformer.model.network.int8.gemm import (
     PackedLinear,
     Projection,
     filled,
+    filled_to,
     quantised,
     stored_row,
 )
 from tformer.model.network.int8.knn import PackedSubset, Recall, no_recall
 from tformer.model.network.int8.kv_cache import Cache, Halves, Integers
+from tformer.model.network.int8.listing import Listed, PackedList, lists_of, no_lists
 from tformer.model.network.int8.simd.emitter import LANES, LOWEST
 from tformer.model.network.int8.simd.logits import COLUMNS
 from tformer.model.network.int8.teacher_forcing import Forced
+from tformer.model.network.shortlist import Shortlist
 from tformer.model.search.hypotheses import State
 from tformer.model.search.request import Request
 
@@ -67,13 +70,18 @@ class Int8:
     dtype = "int8"
     out_of_memory = MemoryError
 
-    def __init__(self, weights: Weights) -> None:
+    def __init__(self, weights: Weights, shortlist: Shortlist | None = None) -> None:
         """Quantise ``weights``, be they in a file or a Transformer's; they are not kept.
+
+        Args:
+            weights: of the network.
+            shortlist: the tokens that a sentence may be translated with; None is all.
 
         Raises:
             ModelError: when they hold NaN or infinities, or cannot be read.
         """
         self.config = weights.config
+        self.shortlist = shortlist
         if not self.config.is_common:
             raise ModelError("int8 does not compute a network of this kind: take float32")
         arrays = weights.arrays()
@@ -195,13 +203,9 @@ def _in_heads(parameter: Numbers, heads: int) -> Numbers:
 def _to_logits(stored: Projection) -> PackedLinear:
     """The projection to the vocabulary, filled up by tokens that are never said."""
     size = stored.weight.shape[0]
-    wider = np.full(_whole_deals(size), LOWEST, np.float32)
+    wider = np.full(filled_to(size, COLUMNS), LOWEST, np.float32)
     wider[:size] = 0 if stored.bias is None else stored.bias
     return quantised(stored._replace(bias=wider))
-
-
-def _whole_deals(vocab_size: int) -> int:
-    return -(-vocab_size // COLUMNS) * COLUMNS
 
 
 def _norm(arrays: Arrays, module: str) -> Norm:
@@ -319,7 +323,8 @@ class _Decoder(_Stack):
         has_own = config.target_vocab_size is not None
         module = "own_target_embedding" if has_own else "embedding"
         output = _projection(arrays, "output_matrix" if config.own_output else module)
-        self.output = Table(_to_logits(output._replace(bias=arrays.get("logits_bias"))))
+        self.to_logits = _to_logits(output._replace(bias=arrays.get("logits_bias")))
+        self.output = Table(self.to_logits)
         self.vocab_size = config.output_size
         self.eos_id = config.eos_id
 
@@ -348,13 +353,14 @@ class _Decoder(_Stack):
         beam: int,
         work: Table,
         found: Recall,
+        listed: Listed,
         state: State,
         width: int,
         most: int,
     ) -> tuple[int, bool, bool]:
         """Go on with every hypothesis, and search; see `fused_search.run`."""
         parts = self._table.numbers, self._num_layers, self.output.numbers
-        search = beam, past, work.numbers, found, self.eos_id, state, width, most
+        search = beam, past, work.numbers, found, listed, self.eos_id, state, width, most
         return fused_search.run(*parts, *search)
 
     def attention(self, forced: Forced, heads: AlignmentHeads, work: Table) -> Floats:
@@ -388,9 +394,9 @@ class Room:
         config = self._config
         d, d_ff = filled(config.d_model), filled(config.d_ff)
         heads = filled(config.num_heads * whole_vectors.py_func(config.d_model // config.num_heads))
-        vocabulary = _whole_deals(config.output_size)
+        logits = topk.room_for(filled_to(config.output_size, COLUMNS))
         # Queries, keys and values of all rows; inner activations or logits of a few.
-        widest = max(3 * heads * rows, FEED_TOGETHER * d_ff, topk.TOGETHER * vocabulary)
+        widest = max(3 * heads * rows, FEED_TOGETHER * d_ff, logits)
 
         def activations(width: int) -> tuple[NDArray[np.uint8], Floats]:
             return np.zeros((rows, stored_row(width)), np.uint8), np.zeros(rows, np.float32)
@@ -411,10 +417,13 @@ class Int8Decoding:
         self._room = room or Room(network.config)
         self._subsets: list[PackedSubset | None] = []
         self._recall = no_recall()
+        self._lists: list[PackedList] = []
+        self._listed = no_lists()
 
     def admit(self, sources: Sequence[Sequence[int]]) -> None:
         """Encode sentences, a few hundred tokens at a time."""
         self._encode(sources, self._cache.admit(list(map(len, sources))))
+        self._list(sources, [()] * len(sources))
         self.recall([None] * len(sources))
 
     def resume(self, requests: Sequence[Request]) -> list[list[float]]:
@@ -428,6 +437,7 @@ class Int8Decoding:
         )
         new = [number for number, request in enumerate(requests) if request.encoder_states is None]
         self._encode([sources[number] for number in new], addresses[new])
+        self._list(sources, [request.demanded for request in requests])
         log_probs: list[list[float]] = [[] for _ in requests]
         first = self._cache.num_sentences - len(requests)
         begun = [number for number, tokens in enumerate(said) if tokens]
@@ -457,7 +467,7 @@ class Int8Decoding:
         self._cache.advance()
         if any(self._subsets):
             knn.find(self._recall, self._cache.beam_size, work.numbers)
-        return Int8Scores(self._network.decoder, work, len(tokens), self._recall)
+        return Int8Scores(self._network.decoder, work, len(tokens), self._recall, self._listed)
 
     def search(self, state: State, width: int, most: int) -> tuple[int, bool, bool]:
         """Several tokens further."""
@@ -465,7 +475,8 @@ class Int8Decoding:
         work = self._room.of(len(state.rows))
         cache.make_step()
         beam = cache.beam_size
-        return decoder.search(cache.past, beam, work, self._recall, state, width, most)
+        tables = self._recall, self._listed
+        return decoder.search(cache.past, beam, work, *tables, state, width, most)
 
     def select(self, rows: Integers, sentences: Sequence[int] | None = None) -> None:
         """Follow the beam."""
@@ -473,6 +484,21 @@ class Int8Decoding:
         if sentences is not None:
             self._subsets = [self._subsets[index] for index in sentences]
             self._recall = knn.recall_of(self._subsets, self._cache.beam_size)
+            if self._lists:
+                self._lists = [self._lists[index] for index in sentences]
+                self._listed = lists_of(self._lists, self._owners(len(sentences)))
+
+    def _list(self, sources: Sequence[Sequence[int]], demanded: Sequence[Sequence[int]]) -> None:
+        """Let the sentences that were admitted last say what their shortlists have."""
+        shortlist, whole = self._network.shortlist, self._network.decoder.to_logits
+        if shortlist is not None:
+            pairs = zip(sources, demanded, strict=True)
+            new = [PackedList(whole, shortlist.allowed(*pair)) for pair in pairs]
+            self._lists = self._lists + new
+            self._listed = lists_of(self._lists, self._owners(len(self._lists)))
+
+    def _owners(self, count: int) -> Integers:
+        return np.repeat(np.arange(count), self._cache.beam_size)
 
     def _encode(self, sources: Sequence[Sequence[int]], cross: Integers) -> None:
         """Fill the keys and values of cross-attention at addresses (G,)."""
@@ -500,7 +526,9 @@ class Int8Decoding:
             cache.positions(sentence)[:, :, :, : positions.shape[3], 0] = positions
         log_probs = np.empty(len(forced.tokens), np.float32)
         said = np.fromiter((token for prefix in prefixes for token in prefix), np.int64)
-        topk.of_tokens(decoder.output.numbers, said, work.numbers, log_probs)
+        owners = np.repeat(np.array(sentences, np.int64), list(map(len, prefixes)))
+        listed = self._listed._replace(owners=owners)
+        topk.of_tokens(decoder.output.numbers, said, work.numbers, log_probs, listed)
         ends = np.cumsum(list(map(len, prefixes)))
         return [part.tolist() for part in np.split(log_probs, ends[:-1])]
 
@@ -522,9 +550,12 @@ def lots(numbers: Iterable[int], length: Callable[[int], int]) -> Iterator[list[
 class Int8Scores:
     """Scores that are computed when they are asked for; `tformer.model.search.scores.Scores`."""
 
-    def __init__(self, decoder: _Decoder, work: Table, rows: int, found: Recall) -> None:
+    def __init__(
+        self, decoder: _Decoder, work: Table, rows: int, found: Recall, listed: Listed
+    ) -> None:
         """Scores of the hypotheses whose states ``work`` holds in its first ``rows``."""
         self._recall = found
+        self._listed = listed
         self._decoder = decoder
         self._work = work
         self._rows = rows
@@ -542,7 +573,8 @@ class Int8Scores:
         log_probs, tokens = np.empty((rows, width), np.float32), np.empty((rows, width), np.int64)
         wanted = list(dict.fromkeys((self._decoder.eos_id, *named)))
         chosen, ids = np.empty((len(wanted), rows), np.float32), np.array(wanted, np.int64)
-        topk.best(output, ids, working, log_probs, tokens, chosen, self._recall)
+        tables = self._recall, self._listed
+        topk.best(output, ids, working, log_probs, tokens, chosen, *tables)
         self._named = dict(zip(wanted, chosen, strict=True))
         return log_probs, tokens
 
@@ -567,6 +599,6 @@ class Int8Scores:
     def _log_probs(self) -> Floats:
         """All of them, (R, V); a row's do not depend on the other rows."""
         log_probs = np.empty((self._rows, self.vocab_size), np.float32)
-        topk.of_all(self._decoder.output.numbers, self._work.numbers, log_probs)
+        topk.of_all(self._decoder.output.numbers, self._work.numbers, log_probs, self._listed)
         knn.mix_whole(self._recall, log_probs)
         return log_probs

@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import numpy as np
+from numba import carray
 
 from tformer.model.hardware.numba_cache import njit
 from tformer.model.network.int8.abi import linear_of, work_of
-from tformer.model.network.int8.gemm import product
+from tformer.model.network.int8.gemm import PackedLinear, product
 from tformer.model.network.int8.knn import mix
 from tformer.model.network.int8.simd.emitter import LANES, LOWEST
 from tformer.model.network.int8.simd.logits import COLUMNS, at_least, deal, log_of_sum
-from tformer.model.network.int8.simd.pointers import lowest_bit
+from tformer.model.network.int8.simd.pointers import lowest_bit, pointer_to_integers
 
 TOGETHER = 16
 """Rows whose logits are computed before they are read: they are still in the cache."""
 
+WHOLE = 1 << 16
+"""Logits of a row that are computed at once at most; there are more only in large vocabularies."""
+
+PART, PART_TOGETHER = 2048, 64
+"""Logits of a row, and rows, that are computed at once where the vocabulary is larger: the weights,
+which no cache holds, are read once for so many rows."""
+
+
+def room_for(width: int) -> int:
+    """Logits that are in memory at a time, of a projection to ``width`` of them."""
+    return max(TOGETHER * min(width, WHOLE), PART_TOGETHER * PART)
+
 
 @njit(nogil=True, cache=True)
-def best(output, named, working, log_probs, tokens, chosen, recall):
+def best(output, named, working, log_probs, tokens, chosen, recall, listed):
     """The most probable next tokens of R hypotheses, without writing down the others.
 
     Args:
@@ -27,32 +40,52 @@ def best(output, named, working, log_probs, tokens, chosen, recall):
         log_probs, tokens: (R, width) float32 and int64, the best first.
         chosen: (N, R) float32, of ``named``.
         recall: `knn.Recall`, filled for these hypotheses.
+        listed: `listing.Listed` of these hypotheses.
     """
-    linear, work = linear_of(output, 0), work_of(working)
-    rows, filled = tokens.shape[0], linear.scale.shape[0]
-    deals, outputs = filled // COLUMNS, work.outputs
-    columns, lanes = np.empty(COLUMNS, np.float32), np.empty(deals * LANES, np.float32)
-    bounds = np.empty(tokens.shape[1], np.float32)
-    for start in range(0, rows, TOGETHER):
-        count = min(TOGETHER, rows - start)
-        product(work.entered[start:], work.entered_scale[start:], count, linear, outputs)
+    work, rows, start = work_of(working), tokens.shape[0], 0
+    columns, bounds = np.empty(COLUMNS, np.float32), np.empty(tokens.shape[1], np.float32)
+    while start < rows:
+        linear, ids = _projection(output, listed, start)
+        width, part = linear.scale.shape[0], _part(linear)
+        count = _together(width, listed, start, rows)
+        lanes = np.empty(part // COLUMNS * LANES, np.float32)
+        sums, numbers = _no_sums(width, count), np.zeros(count, np.int64)
+        chosen[:, start : start + count] = LOWEST
+        for first in range(0, width, part):
+            size = min(part, width - first)
+            deals = size // COLUMNS
+            _logits(work, start, count, linear, first, size)
+            for n in range(count):
+                at, r = n * size, start + n
+                deal(work.outputs, at, deals, columns, 0, lanes, 0)
+                bound, largest = _bound(columns, bounds)
+                sums[n, first // part] = largest + log_of_sum(work.outputs, at, deals, largest)
+                if numbers[n] == tokens.shape[1]:
+                    bound = max(bound, log_probs[r, numbers[n] - 1])
+                line = work.outputs[at : at + size]
+                numbers[n] = _find_largest(
+                    line, lanes, deals, bound, first, numbers[n], log_probs[r], tokens[r]
+                )
+                for i in range(named.shape[0]):
+                    place = _place(named[i], ids) - first
+                    if 0 <= place < size:
+                        chosen[i, r] = line[place]
         for n in range(count):
-            at, r = n * filled, start + n
-            deal(outputs, at, deals, columns, 0, lanes, 0)
-            bound, largest = _bound(columns, bounds)
-            total = largest + log_of_sum(outputs, at, deals, largest)
+            r, total = start + n, _total(sums[n])
             for i in range(named.shape[0]):
-                chosen[i, r] = outputs[at + named[i]] - total
-            _find_largest(outputs[at : at + filled], lanes, bound, log_probs[r], tokens[r])
+                chosen[i, r] -= total
             for i in range(tokens.shape[1]):
                 log_probs[r, i] -= total
+                if ids.shape[0] > 0:
+                    tokens[r, i] = ids[min(tokens[r, i], ids.shape[0] - 1)]
             if recall.shares.shape[0] and recall.shares[r] > 0:
-                logits = outputs[at : at + filled]
+                logits = _whole_row(output, linear, ids, work, r)
                 mix(recall, r, logits, total, named, chosen, log_probs[r], tokens[r])
+        start += count
 
 
 @njit(nogil=True, cache=True)
-def of_tokens(output, tokens, working, log_probs):
+def of_tokens(output, tokens, working, log_probs, listed):
     """The log-probabilities (R,) of one token each, as the next one of R hypotheses.
 
     Args:
@@ -60,34 +93,139 @@ def of_tokens(output, tokens, working, log_probs):
         tokens: (R,) int64.
         working: table of `elementwise.RowBuffers`, entered.
         log_probs: (R,), to be filled.
+        listed: `listing.Listed` of these hypotheses.
     """
-    _log_softmax(output, tokens, working, log_probs, np.empty((0, 0), np.float32))
+    _log_softmax(output, tokens, working, log_probs, np.empty((0, 0), np.float32), listed)
 
 
 @njit(nogil=True, cache=True)
-def of_all(output, working, log_probs):
+def of_all(output, working, log_probs, listed):
     """The log-probabilities (R, V) of all tokens; see :func:`of_tokens`."""
     rows = log_probs.shape[0]
-    _log_softmax(output, np.zeros(rows, np.int64), working, np.empty(rows, np.float32), log_probs)
+    tokens, chosen = np.zeros(rows, np.int64), np.empty(rows, np.float32)
+    _log_softmax(output, tokens, working, chosen, log_probs, listed)
 
 
 @njit(nogil=True)
-def _log_softmax(output, tokens, working, chosen, every):
-    linear, work = linear_of(output, 0), work_of(working)
-    rows, filled, size = tokens.shape[0], linear.scale.shape[0], every.shape[1]
-    deals, outputs = filled // COLUMNS, work.outputs
-    columns, lanes = np.empty(COLUMNS, np.float32), np.empty(deals * LANES, np.float32)
-    for start in range(0, rows, TOGETHER):
-        count = min(TOGETHER, rows - start)
-        product(work.entered[start:], work.entered_scale[start:], count, linear, outputs)
+def _log_softmax(output, tokens, working, chosen, every, listed):
+    work, rows, start = work_of(working), tokens.shape[0], 0
+    columns = np.empty(COLUMNS, np.float32)
+    while start < rows:
+        linear, ids = _projection(output, listed, start)
+        width, part = linear.scale.shape[0], _part(linear)
+        count = _together(width, listed, start, rows)
+        lanes, sums = np.empty(part // COLUMNS * LANES, np.float32), _no_sums(width, count)
+        chosen[start : start + count] = LOWEST
+        every[start : start + count] = LOWEST
+        for first in range(0, width, part):
+            size = min(part, width - first)
+            deals = size // COLUMNS
+            _logits(work, start, count, linear, first, size)
+            for n in range(count):
+                at, r = n * size, start + n
+                deal(work.outputs, at, deals, columns, 0, lanes, 0)
+                largest = columns.max()
+                sums[n, first // part] = largest + log_of_sum(work.outputs, at, deals, largest)
+                line, place = work.outputs[at : at + size], _place(tokens[r], ids) - first
+                if 0 <= place < size:
+                    chosen[r] = line[place]
+                if r < every.shape[0]:
+                    _put_down(line, first, ids, every[r])
         for n in range(count):
-            at, r = n * filled, start + n
-            deal(outputs, at, deals, columns, 0, lanes, 0)
-            largest = columns.max()
-            total = largest + log_of_sum(outputs, at, deals, largest)
-            chosen[r] = outputs[at + tokens[r]] - total
-            for i in range(size):
-                every[r, i] = outputs[at + i] - total
+            total = _total(sums[n])
+            chosen[start + n] -= total
+            if start + n < every.shape[0]:
+                every[start + n] -= total
+        start += count
+
+
+@njit(nogil=True)
+def _projection(output, listed, row):
+    """The projection to the logits of a row, and the tokens of its outputs; none for all."""
+    if listed.tables.shape[0] == 0:
+        return linear_of(output, 0), np.empty(0, np.int32)
+    table = listed.tables[listed.owners[row]]
+    return linear_of(table, 0), carray(pointer_to_integers(table[11]), (table[12],))
+
+
+@njit(nogil=True)
+def _part(linear):
+    """Logits of a row that are computed at once."""
+    width = linear.scale.shape[0]
+    return width if width <= WHOLE else PART
+
+
+@njit(nogil=True)
+def _together(width, listed, start, rows):
+    """Rows from ``start`` on whose logits are computed at once; with a list, of one sentence."""
+    count = min(TOGETHER if width <= WHOLE else PART_TOGETHER, rows - start)
+    if listed.tables.shape[0] == 0:
+        return count
+    n = 1
+    while n < count and listed.owners[start + n] == listed.owners[start]:
+        n += 1
+    return n
+
+
+@njit(nogil=True)
+def _logits(work, start, count, linear, first, size):
+    """Leave ``size`` logits from ``first`` on, of ``count`` rows, in the outputs."""
+    height = linear.scale.shape[0] // linear.weight.shape[0]
+    end = first + size
+    part = PackedLinear(
+        linear.weight[first // height : end // height],
+        linear.start[first:end],
+        linear.scale[first:end],
+        linear.bias[first:end],
+    )
+    product(work.entered[start:], work.entered_scale[start:], count, part, work.outputs)
+
+
+@njit(nogil=True)
+def _no_sums(width, count):
+    """Room for the logarithms of the sums of parts of ``count`` rows, up to whole ``COLUMNS``."""
+    parts = 1 if width <= WHOLE else (width + PART - 1) // PART
+    if parts > 1:
+        parts = (parts + COLUMNS - 1) // COLUMNS * COLUMNS
+    return np.full((count, parts), np.float32(LOWEST), np.float32)
+
+
+@njit(nogil=True)
+def _total(sums):
+    """The logarithm of the sum of numbers whose logarithms are given."""
+    if sums.shape[0] == 1:
+        return sums[0]
+    largest = sums.max()
+    return largest + log_of_sum(sums, 0, sums.shape[0] // COLUMNS, largest)
+
+
+@njit(nogil=True)
+def _place(token, ids):
+    """The output of a token; -1 if it has none."""
+    if ids.shape[0] == 0:
+        return token
+    place = np.searchsorted(ids, token)
+    return place if place < ids.shape[0] and ids[place] == token else np.int64(-1)
+
+
+@njit(nogil=True)
+def _put_down(line, first, ids, row):
+    """Put logits of outputs from ``first`` on where their tokens are in a row (V,)."""
+    size = min(line.shape[0], (ids.shape[0] if ids.shape[0] > 0 else row.shape[0]) - first)
+    for i in range(size):
+        row[ids[i] if ids.shape[0] > 0 else first + i] = line[i]
+
+
+@njit(nogil=True)
+def _whole_row(output, linear, ids, work, r):
+    """All logits (V, filled up) of a row; those of tokens that it may not say are the lowest."""
+    logits = np.empty(linear.scale.shape[0], np.float32)
+    product(work.entered[r:], work.entered_scale[r:], 1, linear, logits)
+    if ids.shape[0] == 0:
+        return logits
+    row = np.full(linear_of(output, 0).scale.shape[0], np.float32(LOWEST), np.float32)
+    _put_down(logits, 0, ids, row)
+    return row
 
 
 @njit(nogil=True)
@@ -112,20 +250,22 @@ def _bound(columns, largest):
 
 
 @njit(nogil=True)
-def _find_largest(line, lanes, bound, found, tokens):
+def _find_largest(line, lanes, deals, bound, first, number, found, tokens):
     """The largest logits of those that reach a bound, falling; of equals the first comes first.
 
     ``lanes`` has the largest of every lane of every deal: what is below the bound is passed over.
+    ``first`` is the token of the first logit, and ``number`` have been found; how many there are
+    then.
     """
-    number = np.int64(0)
-    for n in range(lanes.shape[0] // LANES):
+    for n in range(deals):
         bits = at_least(lanes, n * LANES, bound)
         while bits:
             lane = lowest_bit(bits)
             bits &= bits - 1
             for token in range(n * COLUMNS + lane, (n + 1) * COLUMNS, LANES):
                 if line[token] >= bound:
-                    number = _enter(line[token], token, number, found, tokens)
+                    number = _enter(line[token], first + token, number, found, tokens)
+    return number
 
 
 @njit(nogil=True)

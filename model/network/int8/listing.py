@@ -1,0 +1,76 @@
+"""Sentences that say no other tokens than those of their shortlist, in int8.
+
+The rows of the output projection that a sentence may say are put side by side once, when it comes.
+After that a step multiplies by these alone: some hundred instead of all of the vocabulary. A
+sentence has a list of its own, so neighbours in the batch change nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tformer.model.hardware.numba_cache import njit
+from tformer.model.network.int8.abi import Table
+from tformer.model.network.int8.gemm import PackedLinear, filled_to
+from tformer.model.network.int8.simd.emitter import LOWEST
+from tformer.model.network.int8.simd.logits import COLUMNS
+
+Integers = NDArray[np.int64]
+
+_NUMBERS = 13
+"""Numbers of a sentence's table: its packed rows, and address and number of their tokens."""
+
+
+class Listed(NamedTuple):
+    """Shortlists of G sentences; nothing has any extent where all of the vocabulary may be said."""
+
+    tables: Integers
+    """(G, 13)"""
+    owners: Integers
+    """(R,), the sentence of each row of which scores are wanted."""
+
+
+def no_lists() -> Listed:
+    """Return those of a network without a shortlist."""
+    return Listed(np.zeros((0, _NUMBERS), np.int64), np.zeros(0, np.int64))
+
+
+class PackedList:
+    """The part of an output projection that a sentence may say."""
+
+    def __init__(self, whole: PackedLinear, tokens: Integers) -> None:
+        """Take the rows ``tokens`` (N,), rising, of the projection to the vocabulary."""
+        width = filled_to(len(tokens), COLUMNS)
+        ids = tokens.astype(np.int32)
+        block = whole.weight.shape[2]
+        part = PackedLinear(
+            np.zeros((width // block, *whole.weight.shape[1:]), np.int8),
+            np.zeros(width, np.int32),
+            np.zeros(width, np.float32),
+            np.full(width, LOWEST, np.float32),
+        )
+        for mine, theirs in zip(part[1:], whole[1:], strict=True):
+            mine[: len(tokens)] = theirs[tokens]
+        _gather(*(each.weight.view(np.int32)[..., 0] for each in (whole, part)), ids)
+        self.table = Table(part, ids)
+
+
+def lists_of(lists: Sequence[PackedList], owners: Integers) -> Listed:
+    """Those of the sentences of a batch."""
+    if not lists:
+        return no_lists()
+    return Listed(np.stack([each.table.numbers for each in lists]), owners)
+
+
+@njit(nogil=True, cache=True)
+def _gather(whole, part, tokens):
+    """Copy rows of blocks (blocks, in / 4, rows of a block) int32 into their places in others."""
+    height = whole.shape[2]
+    for n in range(tokens.shape[0]):
+        block, place = tokens[n] // height, tokens[n] % height
+        for q in range(whole.shape[1]):
+            part[n // height, q, n % height] = whole[block, q, place]
