@@ -37,49 +37,54 @@ def reference(files: list[Path]) -> None:
 
 
 def compare(model: str, files: list[Path], dtypes: list[str]) -> None:
-    """Translate with ours, and count what is the same."""
+    """Translate with ours, and count what is the same.
+
+    A line is one sentence, as to the other engine, and nothing is done to it but decoding.
+    """
     import sacrebleu
 
     from tformer.model.options import DecodingOptions
+    from tformer.model.passes.draft import Sentence
     from tformer.model.pipeline.translator import Translator
-    from tformer.model.text.segmentation import split
+    from tformer.model.text.segmentation import Piece
 
-    options = DecodingOptions(beam_size=1, guard=False)
+    options = DecodingOptions(beam_size=1, guard=False, literals=False)
 
     def translate(lines: list[str]) -> list[str]:
-        return [each.text for each in translator.translate(lines, target="pt", options=options)]
+        vocabulary = translator.vocabulary
+        sentences = [
+            Sentence(Piece(line, ""), vocabulary.encode(line, "pt"), options) for line in lines
+        ]
+        translator.complete(sentences, 1)
+        return [vocabulary.decode(each.target_ids[0]) for each in sentences]
 
     for dtype in dtypes:
         translator = Translator.load(model, dtype=dtype, threads=1)
-
         translate(["Warm up."])
         for file in files:
             lines = _lines(file)
-            theirs = json.loads(file.with_name(f"{file.name}.reference.json").read_text())["texts"]
+            reference = json.loads(file.with_name(f"{file.name}.reference.json").read_text())
+            theirs, times = reference["texts"], reference["times"]
             start = time.perf_counter()
             ours = translate(lines)
             taken = time.perf_counter() - start
             alone = []
-            for line in lines[:100]:
+            for line in lines if dtype == "int8" else lines[:20]:
                 start = time.perf_counter()
                 translate([line])
                 alone.append(time.perf_counter() - start)
-            same = [
-                " ".join(a.split()) == " ".join(b.split())
-                for a, b in zip(ours, theirs, strict=True)
-            ]
             same = [a.split() == b.split() for a, b in zip(ours, theirs, strict=True)]
-            # The other engine translates a line as one sentence.
-            whole = [len(split(line, "en", length=len, limit=10_000)) == 1 for line in lines]
-            alike = [equal for equal, one in zip(same, whole, strict=True) if one]
             bleu = sacrebleu.corpus_bleu(ours, [theirs]).score
+            ratio = len(lines) / taken / (len(lines) / sum(times))
             print(
                 f"{file.name} {dtype}: {sum(same)} of {len(same)} lines the same "
-                f"({sum(same) / len(same):.1%}), of those of one sentence {sum(alike)} of "
-                f"{len(alike)} ({sum(alike) / len(alike):.1%}), BLEU against theirs {bleu:.1f}; "
-                f"{len(lines) / taken:.1f} sentences/s together, alone p50 {_median(alone):.1f} ms"
+                f"({sum(same) / len(same):.1%}), BLEU against theirs {bleu:.1f}; "
+                f"{len(lines) / taken:.1f} sentences/s ({ratio:.2f} times theirs), alone "
+                f"{len(alone) / sum(alone):.1f} a second, p50 {_median(alone):.1f} ms "
+                f"(theirs {_median(times):.1f})",
+                flush=True,
             )
-            for n in [n for n, equal in enumerate(same) if not equal and whole[n]][:6]:
+            for n in [n for n, equal in enumerate(same) if not equal][:6] * (dtype != "int8"):
                 print(f"    {lines[n]}\n      theirs {theirs[n]}\n      ours   {ours[n]}")
 
 

@@ -265,7 +265,7 @@ def test_of_a_large_vocabulary_logits_are_computed_in_parts() -> None:
     ours, theirs = network.start(2), Eager(rounding(transformer)).start(2)
     rows = 2 * topk.PART_TOGETHER + 2  # in three lots
     sources = [[5, 6, 7, EOS]] * (rows // 2)
-    tokens = np.arange(rows) * 900 + 1
+    tokens = np.arange(rows) * 500 + 1
     for decoding in (ours, theirs):
         decoding.admit(sources)
     scores, expected = ours.step(tokens), theirs.step(tokens).all()

@@ -96,6 +96,13 @@ class StoredParts:
         """Shape of an array; KeyError if there is none."""
         return self._entries[name][1]
 
+    def mapped(self, name: str) -> NDArray[Any]:
+        """One as it is stored, in the pages of the file: what is not read takes no memory."""
+        kind, shape, (start, _) = self._entries[name]
+        if not math.prod(shape):
+            return np.zeros(shape, _TYPES[kind])
+        return np.memmap(self.path, f"<{_TYPES[kind]}", "r", self._start + start, shape)
+
     def rows(self, name: str, skip: int = 0) -> Iterator[NDArray[np.float32]]:
         """One in float32, a few rows at a time, without the first ``skip`` of them."""
         kind, shape, (start, _) = self._entries[name]

@@ -12,6 +12,7 @@ what to multiply each of its rows with, (rows,) float32.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, deserialize, safe_open
 
+from tformer.model.checkpoint.stream import StoredParts
 from tformer.model.config import TransformerConfig
 from tformer.model.errors import ModelError
 
@@ -78,8 +80,11 @@ class _Stored(Mapping[str, NDArray[Any]]):
     def __getitem__(self, name: str) -> NDArray[Any]:
         if name not in self._names:
             raise KeyError(name)
-        if self._parts.get_slice(name).get_dtype() == "BF16":
+        kind = self._parts.get_slice(name).get_dtype()
+        if kind == "BF16":
             return _bfloat16(self._file, name)
+        if kind == "I8":
+            return self._stored.mapped(name)
         return self._parts.get_tensor(name)
 
     def __iter__(self) -> Iterator[str]:
@@ -87,6 +92,10 @@ class _Stored(Mapping[str, NDArray[Any]]):
 
     def __len__(self) -> int:
         return len(self._names)
+
+    @cached_property
+    def _stored(self) -> StoredParts:
+        return StoredParts(self._file)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Shapes of all parameters, without reading them."""

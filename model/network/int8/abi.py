@@ -23,7 +23,7 @@ from tformer.model.network.int8.simd.pointers import (
     pointer_to_signed_bytes,
 )
 
-_LINEAR, _NORM, _SHAPE, _BEGINNING = 11, 4, 5, 16
+_LINEAR, _NORM, _SHAPE, _BEGINNING = 11, 4, 5, 21
 """Numbers that describe each."""
 
 _ENCODER_LAYER, _DECODER_LAYER = 4 * _LINEAR + 2 * _NORM, 6 * _LINEAR + 3 * _NORM
@@ -68,6 +68,11 @@ def _byte_rows(table, at):
 
 
 @njit(inline="always")
+def _signed_byte_rows(table, at):
+    return carray(pointer_to_signed_bytes(table[at]), (table[at + 1], table[at + 2]))
+
+
+@njit(inline="always")
 def _linear(table, at):
     extents = (table[at + 1], table[at + 2], table[at + 3], table[at + 4])
     return PackedLinear(
@@ -101,10 +106,12 @@ def beginning_of(table):
     at = _SHAPE
     return Beginning(
         _float_rows(table, at),
-        _float_rows(table, at + 3),
+        _signed_byte_rows(table, at + 3),
         _floats(table, at + 6),
-        _norm(table, at + 8),
-        _norm(table, at + 12),
+        _float_rows(table, at + 8),
+        _floats(table, at + 11),
+        _norm(table, at + 13),
+        _norm(table, at + 17),
     )
 
 

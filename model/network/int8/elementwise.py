@@ -57,7 +57,11 @@ class Beginning(NamedTuple):
     """Embedding and positions: from tokens to the input of the first layer."""
 
     table: Floats
-    """(V, whole vectors of d), embeddings."""
+    """(V, whole vectors of d), embeddings; empty where they are stored in int8."""
+    stored: NDArray[np.int8]
+    """(V, d), embeddings that are stored in int8, as they are: of each batch a few are read."""
+    stored_scale: Floats
+    """(V,), what to multiply those with."""
     encodings: Floats
     """(positions, whole vectors of d)"""
     scale: Floats
@@ -135,11 +139,17 @@ def _sum(row):
 def begin(tokens, positions, beginning, shape, work):
     """Begin with embeddings of tokens (N,) at positions (N,), both int64."""
     filled = work.states.shape[1]
-    normed = np.empty(filled, np.float32)
+    normed, restored = np.empty(filled, np.float32), np.zeros(filled, np.float32)
     for n in range(tokens.shape[0]):
-        state = work.states[n]
+        state, embedding = work.states[n], restored
+        if beginning.stored.shape[0] > 0:
+            scale = beginning.stored_scale[tokens[n]]
+            for i in range(beginning.stored.shape[1]):
+                restored[i] = np.float32(beginning.stored[tokens[n], i]) * scale
+        else:
+            embedding = beginning.table[tokens[n]]
         total = put_sum(
-            beginning.table[tokens[n]], 0, beginning.scale[0], beginning.encodings[positions[n]], 0,
+            embedding, 0, beginning.scale[0], beginning.encodings[positions[n]], 0,
             state, 0, filled // LANES,
         )  # fmt: skip
         if beginning.own.weight.shape[0] > 0:

@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from decimal import Decimal
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +55,9 @@ Doubles = NDArray[np.float64]
 ENCODED_TOGETHER = 512
 """Source tokens, about: so many that products are quick, so few that they stay in the cache."""
 
+_KEPT_IN_FILE = 64 << 20
+"""Bytes from which on embeddings in int8 are not copied into memory."""
+
 _ACTIVATIONS = {
     "relu": elementwise.RELU,
     "gelu": elementwise.GELU,
@@ -87,10 +90,11 @@ class Int8:
         arrays = weights.arrays()
         source, target = positional_encodings(self.config, arrays)
         has_own = self.config.target_vocab_size is not None
-        name = "own_target_embedding" if has_own else "embedding"
-        self.encoder = _Encoder(self.config, arrays, _table(arrays, "embedding"), source)
-        table = _table(arrays, name) if has_own else self.encoder.beginning.table
-        self.decoder = _Decoder(self.config, arrays, table, target)
+        embeddings = _embeddings(arrays, "embedding")
+        self.encoder = _Encoder(self.config, arrays, embeddings, source)
+        if has_own:
+            embeddings = _embeddings(arrays, "own_target_embedding")
+        self.decoder = _Decoder(self.config, arrays, embeddings, target)
 
     def computing(self) -> AbstractContextManager[None]:
         """Nothing is to be switched on."""
@@ -132,6 +136,25 @@ def _table(arrays: Arrays, module: str) -> Floats:
     if scale is None:
         return np.asarray(weight, np.float32)
     return np.multiply(weight, scale[:, None], dtype=np.float32)
+
+
+class _Embeddings(NamedTuple):
+    """An embedding matrix as `elementwise.Beginning` has it."""
+
+    table: Floats
+    stored: NDArray[np.int8]
+    scale: Floats
+
+
+def _embeddings(arrays: Arrays, module: str) -> _Embeddings:
+    weight, _, scale = _projection(arrays, module)
+    if scale is None:
+        return _Embeddings(
+            _in_vectors(np.asarray(weight)), np.zeros((0, 0), np.int8), np.zeros(0, np.float32)
+        )
+    # What is in a file's pages stays there, if it is large: few of its rows are ever read.
+    stored = weight if weight.nbytes >= _KEPT_IN_FILE else np.array(weight)
+    return _Embeddings(np.zeros((0, 0), np.float32), stored, np.asarray(scale, np.float32))
 
 
 def _projection(arrays: Arrays, module: str) -> Projection:
@@ -234,11 +257,11 @@ class _Stack:
         self,
         config: TransformerConfig,
         arrays: Arrays,
-        embedding: Floats,
+        embeddings: _Embeddings,
         encodings: Floats,
         sub_layers: Sequence[str],
     ) -> None:
-        """A stack of ``sub_layers`` that reads ``embedding`` (V, d) and ``encodings`` (T, d)."""
+        """A stack of ``sub_layers`` that reads ``embeddings`` (V, d) and ``encodings`` (T, d)."""
         pre = config.norm == "pre"
         activation, recurrent = _ACTIVATIONS[config.activation], config.look_back == "ssru"
         self.shape = Shape(config.d_model, config.num_heads, pre, activation, recurrent)
@@ -246,7 +269,7 @@ class _Stack:
         scale = math.sqrt(config.d_model) if config.scale_embedding else 1.0
         own = _norm(arrays, self.FIRST) if config.embedding_norm else Norm(*np.zeros((2, 0), "f4"))
         self.beginning = Beginning(
-            _in_vectors(embedding),
+            *embeddings,
             _in_vectors(encodings),
             np.array([scale], np.float32),
             norms[0],
@@ -262,12 +285,16 @@ class _Encoder(_Stack):
     FIRST, LAST = "source_embedding_norm", "encoder_norm"
 
     def __init__(
-        self, config: TransformerConfig, arrays: Arrays, embedding: Floats, encodings: Floats
+        self,
+        config: TransformerConfig,
+        arrays: Arrays,
+        embeddings: _Embeddings,
+        encodings: Floats,
     ) -> None:
         names = [f"encoder.{number}" for number in range(config.num_encoder_layers)]
         kinds = ("self_attention", "feed_forward")
         around = [f"{layer}.around_{kind}" for layer in names for kind in kinds]
-        super().__init__(config, arrays, embedding, encodings, around)
+        super().__init__(config, arrays, embeddings, encodings, around)
         heads = config.num_heads
         layers = tuple(
             kernels.EncoderLayerWeights(
@@ -293,12 +320,16 @@ class _Decoder(_Stack):
     FIRST, LAST = "target_embedding_norm", "decoder_norm"
 
     def __init__(
-        self, config: TransformerConfig, arrays: Arrays, embedding: Floats, encodings: Floats
+        self,
+        config: TransformerConfig,
+        arrays: Arrays,
+        embeddings: _Embeddings,
+        encodings: Floats,
     ) -> None:
         names = [f"decoder.{number}" for number in range(config.num_decoder_layers)]
         kinds = ("self_attention", "cross_attention", "feed_forward")
         around = [f"{layer}.around_{kind}" for layer in names for kind in kinds]
-        super().__init__(config, arrays, embedding, encodings, around)
+        super().__init__(config, arrays, embeddings, encodings, around)
         heads = config.num_heads
         layers = tuple(
             kernels.DecoderLayerWeights(

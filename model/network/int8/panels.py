@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from tformer.model.hardware.numba_cache import njit
+
+TOGETHER = 16
+"""Numbers of a row that are moved before the next row's: what they are moved to is in the cache."""
 
 
 @njit(nogil=True, cache=True)
@@ -16,12 +21,17 @@ def lay_out(values, quads, first, blocks, sums):
         blocks: (blocks, in / 4, rows of a block) int32, to be filled.
         sums: (rows,) int32, to be filled.
     """
-    height = blocks.shape[2]
-    for r in range(values.shape[0]):
-        block, place = (first + r) // height, (first + r) % height
-        total = 0
-        for k in range(values.shape[1]):
-            total += values[r, k]
-        sums[r] = total
-        for q in range(quads.shape[1]):
-            blocks[block, q, place] = quads[r, q]
+    height, rows, start = blocks.shape[2], values.shape[0], 0
+    while start < rows:
+        block, place = (first + start) // height, (first + start) % height
+        count = min(height - place, rows - start)
+        for r in range(start, start + count):
+            total = np.int32(0)
+            for k in range(values.shape[1]):
+                total += values[r, k]
+            sums[r] = total
+        for q in range(0, quads.shape[1], TOGETHER):
+            for n in range(count):
+                for k in range(q, min(q + TOGETHER, quads.shape[1])):
+                    blocks[block, k, place + n] = quads[start + n, k]
+        start += count
