@@ -10,6 +10,7 @@ added by an offset, or taken away by signs that are apart, sums begin with.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from tformer.model.errors import ModelError
-from tformer.model.hardware.cpu import level
+from tformer.model.hardware.cpu import level, num_cores
 from tformer.model.network.int8.panels import lay_out
 from tformer.model.network.int8.simd.dot import DOT, QUAD
 from tformer.model.network.int8.simd.emitter import LOWEST
@@ -40,6 +41,10 @@ LIMIT = 127
 
 QUANTISED_TOGETHER = 16 * PANEL
 """Rows of a weight matrix that are in memory as float32 at a time."""
+
+
+_SHARED = 1 << 20
+"""Bytes from which on a matrix that is in int8 is laid out by all cores."""
 
 
 class PackedLinear(NamedTuple):
@@ -137,7 +142,17 @@ def _put_whole(weight: NDArray[np.int8], scale: Floats, linear: PackedLinear, pl
     values = np.ascontiguousarray(np.pad(weight, ((0, 0), (0, missing))) if missing else weight)
     sums = np.empty(rows, np.int32)
     blocks = linear.weight.view(np.int32).reshape(*linear.weight.shape[:3])
-    lay_out(values, values.view(np.int32), place, blocks, sums)
+    lots = np.array_split(np.arange(rows), num_cores() if values.nbytes >= _SHARED else 1)
+
+    def part(lot: NDArray[np.int64]) -> None:
+        mine = values[lot[0] : lot[-1] + 1]
+        lay_out(mine, mine.view(np.int32), place + int(lot[0]), blocks, sums[lot[0] : lot[-1] + 1])
+
+    if len(lots) == 1:
+        part(lots[0])
+    else:
+        with ThreadPoolExecutor(len(lots)) as pool:
+            list(pool.map(part, lots))
     linear.scale[place : place + rows] = scale
     linear.start[place : place + rows] = sums * -OFFSET
 
