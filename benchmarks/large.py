@@ -182,7 +182,7 @@ def _child(program: str, *arguments: str) -> list[str]:
 def compared(
     model: Path, exported: Path, cells: list[Cell], rounds: int, cores: int
 ) -> list[float]:
-    """How many times as many target tokens a second as CTranslate2, of every cell."""
+    """Ratios of our target tokens a second to those of CTranslate2, one a cell."""
     config, _ = read_config(model)
     task = ForcedTask.random(config, 32, 25)
     with ExitStack() as stack:

@@ -35,7 +35,7 @@ class Listed(NamedTuple):
 
 
 def no_lists() -> Listed:
-    """Return those of a network without a shortlist."""
+    """Return what stands for no shortlists at all."""
     return Listed(np.zeros((0, _NUMBERS), np.int64), np.zeros(0, np.int64))
 
 
@@ -60,7 +60,7 @@ class PackedList:
 
 
 def lists_of(lists: Sequence[PackedList], owners: Integers) -> Listed:
-    """Those of the sentences of a batch."""
+    """Shortlists of the sentences of a batch, as the kernels read them."""
     if not lists:
         return no_lists()
     return Listed(np.stack([each.table.numbers for each in lists]), owners)
