@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection, reflection_pb2
+from grpc_health.v1 import health, health_pb2
+from grpc_reflection.v1alpha import reflection_pb2
 
 from tformer.model.errors import ServerError, UsageError
 from tformer.protos.v1 import admin_pb2, translation_pb2
@@ -43,6 +43,7 @@ from tformer.server.rpc.admin import AdminService
 from tformer.server.rpc.calls import Calls, TokenNeeded, only_administrators
 from tformer.server.rpc.google import GOOGLE_SERVICE, GoogleTranslationService
 from tformer.server.rpc.health import HealthService
+from tformer.server.rpc.reflection import reflection_handler
 from tformer.server.rpc.service import TranslationService
 from tformer.server.storage import Storage
 from tformer.server.systemd import ServiceManager
@@ -272,12 +273,10 @@ class Server:
                 self._calls.handlers(SERVICE, self.service),
                 self._calls.handlers(ADMIN, admin, door=door),
                 self._calls.handlers(GOOGLE_SERVICE, google),
+                self._health.handler(),
+                reflection_handler((SERVICE.full_name, ADMIN.full_name, health.SERVICE_NAME)),
             )
         )
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        ours = (SERVICE.full_name, ADMIN.full_name)
-        names = (*ours, health.SERVICE_NAME, reflection.SERVICE_NAME)
-        reflection.enable_server_reflection(names, server)
         return server
 
     def _open_http(self, chosen: HttpOptions) -> HttpServer:

@@ -13,7 +13,9 @@ TformerError
 │   ├── TooSlow         DEADLINE_EXCEEDED
 │   ├── TextFailed      as the text has failed
 │   └── NotAllowed      PERMISSION_DENIED
+├── DeviceError         RESOURCE_EXHAUSTED, without RetryInfo: of memory, for a single sentence
 └── others              INTERNAL
+MemoryError             RESOURCE_EXHAUSTED, with RetryInfo
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 
-from tformer.model.errors import ServerError, TformerError, UsageError
+from tformer.model.errors import DeviceError, ServerError, TformerError, UsageError
+from tformer.server.limits import DAY
 
 
 class Overloaded(ServerError):
@@ -32,7 +35,7 @@ class Overloaded(ServerError):
 
     def __init__(self, message: str, retry_after: float) -> None:
         super().__init__(message)
-        self.retry_after = retry_after
+        self.retry_after = min(retry_after, DAY)
 
 
 class ShuttingDown(ServerError):
@@ -86,9 +89,13 @@ _CODES: dict[type[TformerError], grpc.StatusCode] = {
     NotAllowed: grpc.StatusCode.PERMISSION_DENIED,
     PayloadTooLarge: grpc.StatusCode.RESOURCE_EXHAUSTED,
     TooSlow: grpc.StatusCode.DEADLINE_EXCEEDED,
+    DeviceError: grpc.StatusCode.RESOURCE_EXHAUSTED,
 }
 
 _BY_NUMBER = {code.value[0]: code for code in grpc.StatusCode}
+
+NO_MEMORY_SECONDS = 1.0
+"""Seconds after which others may have given memory back."""
 
 LONGEST = 500
 """Characters of a message, which may quote the caller: gRPC carries some kilobytes at the end of a
@@ -104,6 +111,8 @@ def code_of(error: BaseException) -> grpc.StatusCode:
         return grpc.StatusCode.INVALID_ARGUMENT
     if isinstance(error, TextFailed):
         return code_from(error.status)
+    if isinstance(error, MemoryError):
+        return grpc.StatusCode.RESOURCE_EXHAUSTED
     return _CODES.get(type(error), grpc.StatusCode.INTERNAL)  # type: ignore[arg-type]
 
 
@@ -113,9 +122,9 @@ def status_of(error: BaseException) -> Status:
         return error.status
     code = code_of(error)
     status = Status(code=code.value[0], message=_message(error))
-    if isinstance(error, Overloaded):
+    if isinstance(error, Overloaded | MemoryError):
         delay = Duration()
-        delay.FromNanoseconds(round(error.retry_after * 1e9))
+        delay.FromNanoseconds(round(getattr(error, "retry_after", NO_MEMORY_SECONDS) * 1e9))
         status.details.add().Pack(RetryInfo(retry_delay=delay))
     return status
 
@@ -126,6 +135,8 @@ def _message(error: BaseException) -> str:
     if isinstance(error, TformerError):
         message = str(error)
         return message if len(message) <= LONGEST else f"{message[:LONGEST]}…"
+    if isinstance(error, MemoryError):
+        return "the server has not enough memory for this"
     return "a defect of the server; its log tells more"
 
 

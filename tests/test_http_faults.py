@@ -316,3 +316,28 @@ def test_a_reader_that_does_not_read_holds_nobody_up(server: RunningServer) -> N
     reply = slow.getresponse()
     assert reply.read().count(b"data: ") == 300
     slow.close()
+
+
+def test_large_json_holds_up_nobody(server: RunningServer) -> None:
+    # A second and more for Python to read; others are answered meanwhile.
+    body = b'{"glossaryConfig": {"entries": [' + b"{}," * 300_000 + b"{}]}}"
+    with ThreadPoolExecutor(1) as threads:
+        refused = threads.submit(ask, server, "POST", "/v1/translate", body, JSON)
+        waits = []
+        while not refused.done():
+            started = time.monotonic()
+            assert get(server, "/healthz").status == 200
+            waits.append(time.monotonic() - started)
+    assert refused.result().status == 400
+    assert max(waits) < 0.5 and len(waits) > 5
+
+
+def test_glossaries_and_lines_have_an_end(server: RunningServer) -> None:
+    pair = {"source_lang": "en", "target_lang": "de", "entries_format": "tsv", "name": "x"}
+    many = "a\tb\n" * 10_001
+    assert post_json(server, "/v2/glossaries", {**pair, "entries": many}).status == 400
+    large = {**pair, "entries": "a\t" + "b" * 3_000_000}
+    codes = [post_json(server, "/v2/glossaries", large).status for _ in range(3)]
+    assert codes == [201, 201, 400], "8 MiB for all of them"
+    prompt = {"messages": [{"role": "user", "content": "\n" * 10_001}], "model": "en-de/de"}
+    assert post_json(server, "/v1/chat/completions", prompt).status == 400

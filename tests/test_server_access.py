@@ -89,6 +89,8 @@ def test_a_changed_file_refills_no_quota(file: Path, monkeypatch: pytest.MonkeyP
         pytest.param(table("alice", "x", "root = true"), "nothing else", id="unknown key"),
         pytest.param(table("alice", "x", "calls_per_minute = 0"), "above 0", id="no calls"),
         pytest.param(table("alice", "x", "tokens_per_minute = nan"), "above 0", id="NaN"),
+        pytest.param(table("alice", "x", "calls_per_day = inf"), "at most", id="infinite"),
+        pytest.param(table("alice", "x", "calls_per_day = 1e300"), "at most", id="too much"),
         pytest.param(table("alice", "x", "admin = 1"), "true or false", id="a number for a truth"),
         pytest.param("[tokens", "not TOML", id="not TOML"),
     ],

@@ -327,3 +327,11 @@ def test_a_day_begins_at_midnight_and_never_again(monkeypatch: pytest.MonkeyPatc
     now -= 3600
     usage.turn()
     assert usage.tokens_today == 7, "a clock that is put back begins no day again"
+    now += 86_400 * 400
+    usage.turn()
+    now -= 86_400 * 400
+    assert usage.seconds_left <= 86_400, "a clock that was wrong for a while"
+    usage.count_tokens(9)
+    usage.begun -= 86_400
+    usage.turn()
+    assert usage.tokens_today == 0

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,9 +16,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import grpc
 import pytest
+from grpc_health.v1.health_pb2 import HealthCheckRequest
+from grpc_health.v1.health_pb2_grpc import HealthStub
 from prometheus_client import generate_latest
 from serving import (
     SENTENCES,
@@ -42,6 +46,7 @@ from tformer.server.client import Client
 from tformer.server.client.retries import Failure
 from tformer.server.glossaries.catalog import GlossarySource
 from tformer.server.limits import Limits
+from tformer.server.models import Settings
 from tformer.server.status import code_from
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "server.md"
@@ -52,6 +57,9 @@ NOTHING = pb.ListModelsRequest()
 OTHER_CONNECTION = (("grpc.use_local_subchannel_pool", 1),)
 
 LONG = pb.DecodingOptions(beam_size=4, min_length=120, max_length=120)
+
+AS_SHIPPED = Settings(device="cpu", dtype="int8", threads=2)
+"""Settings of a server on a processor: two engines."""
 
 
 @dataclass
@@ -64,7 +72,7 @@ class Scene:
     @contextmanager
     def server(self, **options: Any) -> Iterator[tuple[RunningServer, Any]]:
         with (
-            serving(self.model, **options) as running,
+            serving(self.model, **{"settings": AS_SHIPPED, **options}) as running,
             grpc.insecure_channel(running.address) as channel,
         ):
             yield running, TranslationServiceStub(channel)
@@ -524,6 +532,94 @@ def held_open() -> Iterator[Any]:
     time.sleep(2)
 
 
+@fault("memory that does not suffice for a step")
+def no_memory(scene: Scene) -> str:
+    with scene.server() as (running, stub):
+        (served,) = running.server._models
+        for thread in served.scheduler.scheduler.threads:
+            for engine in thread._work.engines:
+                engine.step = Mock(side_effect=MemoryError)
+        with pytest.raises(grpc.RpcError) as raised:
+            stub.TranslateText(request("x"), timeout=30)
+        failure = Failure.of(raised.value)
+        assert failure.retry_after and "memory" in failure.status.message
+        wait_until(lambda: status(stub.TranslateText, request("x")) == "OK")
+        return failure.code.name
+
+
+@fault("large text within the bounds")
+def large_text(scene: Scene) -> str:
+    with scene.server() as (running, stub), ThreadPoolExecutor(1) as threads:
+        other = HealthStub(running_channel := grpc.insecure_channel(running.address))
+        text = "the dog and the cat. " * 4000
+        call = threads.submit(stub.TranslateText, request(text), timeout=60)
+        waits = []
+        while not call.done():
+            started = time.monotonic()
+            other.Check(HealthCheckRequest())
+            waits.append(time.monotonic() - started)
+        running_channel.close()
+        assert sorted(waits)[int(0.99 * len(waits))] < 0.5
+        return code_of_item(call.result().translations[0])
+
+
+@fault("glossary of 100,000 terms")
+def large_glossary(scene: Scene) -> str:
+    file = scene.folder / "terms.csv"
+    file.write_text("dog,Hund\n" + "".join(f"dog {n},Hund {n}\n" for n in range(100_000)))
+    with scene.server(glossaries=(GlossarySource("terms", file),)) as (_, stub):
+        config = pb.GlossaryConfig(glossary="terms")
+        (answer,) = stub.TranslateText(request("A dog.", glossary_config=config)).translations
+        assert [use.source_term for use in answer.glossary_terms] == ["dog"]
+        return code_of_item(answer)
+
+
+@fault("metadata of 100 KB")
+def large_metadata(scene: Scene) -> str:
+    with scene.server() as (_, stub):
+        found = status(stub.TranslateText, request("x"), metadata=(("x-big", "a" * 100_000),))
+        assert status(stub.TranslateText, request("x")) == "OK"
+        return found
+
+
+@fault("streams that say nothing, call of another")
+def silent_streams(scene: Scene) -> str:
+    with (
+        scene.server(limits=Limits(max_calls=1200)) as (running, stub),
+        grpc.insecure_channel(running.address, OTHER_CONNECTION) as channel,
+    ):
+        path = "/tformer.v1.TranslationService/StreamTranslateText"
+        over = threading.Event()
+        silent = channel.stream_stream(path)
+        calls = [silent(iter(over.wait, True)) for _ in range(40)]
+        wait_until(lambda: has_calls(running, 40))
+        found = {status(stub.TranslateText, request("x")) for _ in range(10)}
+        for call in calls:
+            call.cancel()
+        over.set()
+        wait_until(lambda: has_calls(running, 0))
+        return found.pop() if len(found) == 1 else str(found)
+
+
+@fault("500 streams that are cancelled")
+def cancelled_streams(scene: Scene) -> str:
+    with scene.server() as (running, stub):
+        for _ in range(500):
+            stub.StreamTranslateText(stream(20, LONG)).cancel()
+        wait_until(lambda: is_idle(running) and has_calls(running, 0))
+        assert not running.server.admission._lines and not running.server.admission._held
+        assert not running.server._calls._places._taken
+        return status(stub.TranslateText, request("x"))
+
+
+@fault("damaged question for health, or a long one")
+def damaged_question(scene: Scene) -> str:
+    with scene.server() as (running, _), grpc.insecure_channel(running.address) as channel:
+        check = channel.unary_unary("/grpc.health.v1.Health/Check")
+        found = {status(check, message) for message in (b"\x0a\x02\xff\xfe", b"\x00" * 2000)}
+        return found.pop() if len(found) == 1 else str(found)
+
+
 @fault("deadline too short")
 def short_deadline(scene: Scene) -> str:
     with scene.server() as (running, stub):
@@ -658,7 +754,7 @@ def killed_server(scene: Scene) -> str:
             process.wait()
             found = status(stub.TranslateText, request("x"))
             port = int(address.rpartition(":")[2])
-            with serving(scene.model, listen=Address("127.0.0.1", port)):
+            with scene.server(listen=Address("127.0.0.1", port)):
                 answered.extend(translations)
             assert len(answered) == 10
     return found

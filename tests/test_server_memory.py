@@ -11,6 +11,7 @@ from typing import Any
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2
 from serving import make_model, serving
 
 from tformer import server
@@ -105,6 +106,32 @@ CALLS: dict[str, tuple[str, Callable[[Any], Any]]] = {
 }
 
 
+def named(name: str) -> bytes:
+    return health_pb2.HealthCheckRequest(service=name).SerializeToString()
+
+
+HEALTH, REFLECTION = "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"
+
+# Methods that are not ours, two of which a stranger may call.
+RAW_CALLS: dict[str, tuple[str, str, bytes]] = {
+    "health of nothing": ("NOT_FOUND", f"/{HEALTH}/Check", named("nothing")),
+    "health of a long name": ("INVALID_ARGUMENT", f"/{HEALTH}/Check", named("x" * 1_000_000)),
+    "damaged question for health": ("INVALID_ARGUMENT", f"/{HEALTH}/Check", b"\x0a\x02\xff\xfe"),
+    "watch of a long name": ("INVALID_ARGUMENT", f"/{HEALTH}/Watch", named("x" * 1_000_000)),
+    "damaged watch": ("INVALID_ARGUMENT", f"/{HEALTH}/Watch", b"\x0a\x02\xff\xfe"),
+    "damaged reflection": (
+        "INVALID_ARGUMENT",
+        f"/{REFLECTION}/ServerReflectionInfo",
+        b"\x0a\x02\xff\xfe",
+    ),
+    "large reflection": (
+        "INVALID_ARGUMENT",
+        f"/{REFLECTION}/ServerReflectionInfo",
+        b"\x0a\x90\x4e" + b"x" * 10_000,
+    ),
+}
+
+
 @pytest.fixture(scope="module")
 def address(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     tokens = tmp_path_factory.mktemp("tokens") / "tokens.toml"
@@ -121,4 +148,19 @@ def test_a_refused_call_leaves_no_cycle(address: str, name: str) -> None:
         code(lambda: call(stub))
         with frames_in_garbage() as found:
             assert {code(lambda: call(stub)) for _ in range(3)} == {expected}
+    assert found == []
+
+
+@pytest.mark.parametrize("name", RAW_CALLS)
+def test_a_call_of_other_services_is_refused_without_a_trace(address: str, name: str) -> None:
+    expected, path, message = RAW_CALLS[name]
+    with grpc.insecure_channel(address) as channel:
+        call = channel.stream_stream(path, None, None)
+
+        def ask() -> list[bytes]:
+            return list(call(iter([message]), metadata=HARMLESS, timeout=20))
+
+        code(ask)
+        with frames_in_garbage() as found:
+            assert {code(ask) for _ in range(3)} == {expected}
     assert found == []

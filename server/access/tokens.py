@@ -40,6 +40,9 @@ READ_AGAIN = 1.0
 UNITS, TIMES = ("calls", "tokens"), ("minute", "day")
 """Quotas of a token, as its table has them: calls_per_minute."""
 
+MOST = 10**15
+"""The largest quota; all the world's text has not so many tokens."""
+
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
@@ -232,8 +235,8 @@ def _caller(file: Path, name: str, entry: Any) -> Caller:
         value = entry.get(key)
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-            raise InputError(f"{where}: {key} must be a number above 0")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= MOST:
+            raise InputError(f"{where}: {key} must be a number above 0, {MOST:,} at most")
         return value
 
     def quota(key: str) -> Quota | None:

@@ -1,7 +1,8 @@
 """Use that the owner of a token makes of a server, and a budget for each day.
 
 Counts begin with the process: a restart forgets them. A day ends at midnight UTC; a clock that is
-put back begins no day again.
+put back begins no day again. One that had been too far ahead lets nobody wait for the day it told
+of: 24 hours by the monotonic clock are a day, too.
 """
 
 from __future__ import annotations
@@ -32,11 +33,14 @@ class TokenUsage:
     """Tokens of texts and terms, or of their translations where these have more."""
     day: int = field(default_factory=_today)
     """Number of the day that is counted."""
+    begun: float = field(default_factory=time.monotonic)
+    """Time of the monotonic clock since which it is counted, in seconds."""
 
     def turn(self) -> None:
         """Begin to count anew if another day has begun."""
-        if (today := _today()) > self.day:
-            self.day, self.calls_today, self.tokens_today = today, 0, 0
+        now = time.monotonic()
+        if (today := _today()) > self.day or now - self.begun >= DAY:
+            self.day, self.begun, self.calls_today, self.tokens_today = today, now, 0, 0
 
     def count_call(self) -> None:
         """Count one."""
@@ -51,7 +55,8 @@ class TokenUsage:
     @property
     def seconds_left(self) -> float:
         """Seconds until the next day."""
-        return max(1.0, (self.day + 1) * DAY - time.time())
+        by_date = (self.day + 1) * DAY - time.time()
+        return max(1.0, min(by_date, DAY - (time.monotonic() - self.begun)))
 
 
 @dataclass(frozen=True)

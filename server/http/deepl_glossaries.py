@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from aiohttp import web
 
 from tformer.model.errors import UsageError
+from tformer.server.glossaries.limits import MOST_ENTRIES, check_size
 from tformer.server.http.answers import json_answer
 from tformer.server.http.backend import Backend
 from tformer.server.http.bodies import Parameters
@@ -104,13 +106,15 @@ def _terms(given: Parameters) -> dict[str, str]:
         raise UsageError(f"entries_format must be tsv or csv, not {kind!r}")
     text = given.text("entries")
     try:
-        rows = list(csv.reader(io.StringIO(text)) if kind == "csv" else _tabbed(text))
+        found = csv.reader(io.StringIO(text)) if kind == "csv" else _tabbed(text)
+        rows = list(islice(found, MOST_ENTRIES + 1))
     except csv.Error as error:
         raise UsageError(f"entries are no CSV ({error})") from None
     if any(len(row) < 2 or not row[0].strip() or not row[1].strip() for row in rows):
         raise UsageError("every entry needs a source and a target")
     if not rows:
         raise UsageError("entries are missing")
+    check_size(len(rows))
     return {row[0].strip(): row[1].strip() for row in rows}
 
 

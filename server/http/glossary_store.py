@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 
 from tformer.model.errors import UsageError
 from tformer.protos.v1 import translation_pb2 as pb
@@ -17,6 +18,9 @@ from tformer.server.status import UnknownGlossary
 
 MOST = 100
 """Glossaries of one owner."""
+
+MOST_CHARACTERS = 8 << 20
+"""Characters of the terms of one owner, and of the names."""
 
 MOST_OWNERS = 1000
 """Owners who have glossaries; connections without a token are one."""
@@ -35,6 +39,11 @@ class StoredGlossary:
     target: str
     terms: Mapping[str, str]
     created: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @cached_property
+    def characters(self) -> int:
+        """Characters of its terms and its name."""
+        return len(self.name) + sum(map(len, self.terms)) + sum(map(len, self.terms.values()))
 
     @property
     def config(self) -> pb.GlossaryConfig:
@@ -73,6 +82,10 @@ class GlossaryStore:
         if len(mine) >= MOST or (not mine and len(self._owned) >= MOST_OWNERS):
             raise UsageError(f"{MOST} glossaries are kept at most: delete one")
         made = StoredGlossary(str(uuid.uuid4()), name, source, target, dict(terms))
+        if made.characters + sum(each.characters for each in mine.values()) > MOST_CHARACTERS:
+            raise UsageError(
+                f"glossaries of {MOST_CHARACTERS:,} characters are kept at most: delete one"
+            )
         entries_of(made.config)
         self._owned.setdefault(owner, {})[made.id] = made
         return made

@@ -26,7 +26,7 @@ from tformer.server.http.calls import HttpFailure, Visit
 from tformer.server.http.own import bearer_token
 from tformer.server.http.prompts import Prompt, read_prompt
 from tformer.server.rpc.calls import Call
-from tformer.server.rpc.messages import total
+from tformer.server.rpc.messages import MAX_CONTENTS, total
 from tformer.server.status import TextFailed
 
 KINDS = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
@@ -137,6 +137,8 @@ class OpenAI:
     async def _translated(self, chat: _Chat, call: Call) -> AsyncIterator[tuple[str, pb.Usage]]:
         """The translation line by line, as the lines become ready, with their line breaks."""
         lines = chat.prompt.text.splitlines(keepends=True)
+        if len(lines) > MAX_CONTENTS:
+            raise UsageError(f"{len(lines):,} lines are too many: send {MAX_CONTENTS:,} or fewer")
         ends = [line[len(line.rstrip("\r\n")) :] for line in lines]
         responses = self._backend.service.stream_translate_text(_requests(chat, lines), call)
         async with aclosing(responses) as coming:

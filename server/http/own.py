@@ -6,10 +6,11 @@ Google's APIs: ``{"error": {"code": 400, "status": "INVALID_ARGUMENT", "message"
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from aiohttp import web
 from google.protobuf import json_format
@@ -28,6 +29,11 @@ from tformer.server.utf8 import sendable
 
 SERVICE = pb.DESCRIPTOR.services_by_name["TranslationService"]
 
+
+READ_AT_ONCE = 16 << 10
+"""Bytes of a body that is read in the event loop: some ten milliseconds at most."""
+
+Result = TypeVar("Result")
 
 DESCRIPTION = Path(__file__).parent / "openapi.json"
 
@@ -73,7 +79,7 @@ class OwnApi:
             message = create(**values, **visit.request.match_info)
             if route.verb == "POST":
                 body = await read_body(visit.request, self._backend.max_bytes)
-                parse_message(json_value(body), message)
+                await _aside(body, _read_into, body, message)
             return json_text(message_json(await behaviour(message, call)))
 
         handler = self._backend.calls.handler(f"Own.{route.method}", work, refuse)
@@ -86,9 +92,8 @@ class OwnApi:
     async def _stream(self, visit: Visit) -> web.StreamResponse:
         """Answer each item by an event, as soon as it or those before it are ready."""
         call = visit.admit(bearer_token(visit.request))
-        messages = _stream_messages(
-            json_value(await read_body(visit.request, self._backend.max_bytes))
-        )
+        body = await read_body(visit.request, self._backend.max_bytes)
+        messages = await _aside(body, _read_stream, body)
         responses = self._backend.service.stream_translate_text(_each(messages), call)
         async with aclosing(responses) as coming:
             first = await anext(coming, None)
@@ -139,6 +144,21 @@ def refuse(failure: HttpFailure) -> web.Response:
         "details": json_format.MessageToDict(failure.details).get("details", []),
     }
     return json_answer({"error": error}, failure.status)
+
+
+async def _aside(body: bytes, read: Callable[..., Result], *arguments: Any) -> Result:
+    """Read a body, a large one in a thread: JSON of many small values takes seconds."""
+    if len(body) <= READ_AT_ONCE:
+        return read(*arguments)
+    return await asyncio.to_thread(read, *arguments)
+
+
+def _read_into(body: bytes, message: Message) -> None:
+    parse_message(json_value(body), message)
+
+
+def _read_stream(body: bytes) -> list[pb.StreamTranslateTextRequest]:
+    return _stream_messages(json_value(body))
 
 
 def _stream_messages(value: Any) -> list[pb.StreamTranslateTextRequest]:

@@ -1,6 +1,7 @@
 """`grpc.health.v1.Health`: of the server, its service and its models.
 
-The servicer of grpcio-health-checking forgets all who watch a name when one of them leaves.
+The servicer of grpcio-health-checking forgets all who watch a name when one of them leaves, and
+refuses by an error, which keeps the message that it refuses.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from google.protobuf.message import DecodeError
+from grpc_health.v1 import health, health_pb2
 
 Health = health_pb2.HealthCheckResponse
 
@@ -18,7 +20,11 @@ MOST_WATCHERS = 1000
 """Most watchers; others are told to poll."""
 
 
-class HealthService(health_pb2_grpc.HealthServicer):
+LONGEST_NAME = 1000
+"""Bytes of the longest message; strangers may ask, and there are no names as long as that."""
+
+
+class HealthService:
     """The health of names, for who asks and who watches."""
 
     def __init__(self) -> None:
@@ -28,29 +34,45 @@ class HealthService(health_pb2_grpc.HealthServicer):
         self._watchers = 0
         self._is_shutting_down = False
 
-    async def Check(self, request: health_pb2.HealthCheckRequest, context: Any) -> Any:
-        """The status of a name."""
-        if request.service not in self._status:
-            await context.abort(grpc.StatusCode.NOT_FOUND)
-        return Health(status=self._status[request.service])
+    def handler(self) -> grpc.GenericRpcHandler:
+        """Methods for gRPC, which are given bytes: what cannot be read is no defect of ours."""
+        write = Health.SerializeToString
+        methods: dict[str, Any] = {
+            "Check": grpc.unary_unary_rpc_method_handler(self._check, None, write),
+            "Watch": grpc.unary_stream_rpc_method_handler(self._watch, None, write),
+        }
+        return grpc.method_handlers_generic_handler(health.SERVICE_NAME, methods)
 
-    async def Watch(
-        self, request: health_pb2.HealthCheckRequest, context: Any
-    ) -> AsyncIterator[Any]:
+    async def _check(self, message: bytes, context: Any) -> Any:
+        """The status of a name."""
+        name = _name(message, context)
+        if name in self._status:
+            return Health(status=self._status[name])
+        if name is not None:
+            context.set_code(grpc.StatusCode.NOT_FOUND)
+        return None
+
+    async def _watch(self, message: bytes, context: Any) -> AsyncIterator[Any]:
         """The status of a name, now and whenever it changes."""
+        name = _name(message, context)
+        del message  # who watches would keep it
+        if name is None:
+            return
         if self._watchers >= MOST_WATCHERS:
-            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many watch: ask instead")
+            context.set_code(grpc.StatusCode.RESOURCE_EXHAUSTED)
+            context.set_details("too many watch: ask instead")
+            return
         self._watchers += 1
         try:
             told = None
             while True:
-                status = self._status.get(request.service, Health.SERVICE_UNKNOWN)
+                status = self._status.get(name, Health.SERVICE_UNKNOWN)
                 if status != told:
                     told = status
                     yield Health(status=status)
                     continue
                 async with self._changed:
-                    if self._status.get(request.service, Health.SERVICE_UNKNOWN) == told:
+                    if self._status.get(name, Health.SERVICE_UNKNOWN) == told:
                         await self._changed.wait()
         finally:
             self._watchers -= 1
@@ -69,3 +91,15 @@ class HealthService(health_pb2_grpc.HealthServicer):
         async with self._changed:
             self._status.update(status)
             self._changed.notify_all()
+
+
+def _name(message: bytes, context: Any) -> str | None:
+    """The name that a message asks for; None, and the call has a status, if there is none."""
+    try:
+        if len(message) <= LONGEST_NAME:
+            return health_pb2.HealthCheckRequest.FromString(message).service
+        context.set_details("the name is too long")
+    except DecodeError:
+        context.set_details("the message cannot be read")
+    context.set_code(grpc.StatusCode.INVALID_ARGUMENT)
+    return None
