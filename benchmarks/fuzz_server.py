@@ -226,6 +226,8 @@ class Report:
     """Calls of innocent clients that were right."""
     health: list[float] = field(default_factory=list)
     """Seconds of the probes."""
+    resident_mb: list[int] = field(default_factory=list)
+    """Memory of the server at the beginning and after each tenth of the time."""
 
     def health_p99(self) -> float:
         """Seconds in which 99 of 100 probes were answered."""
@@ -312,7 +314,10 @@ class Attack:
         threads = [threading.Thread(target=each) for each in work]
         for thread in threads:
             thread.start()
-        time.sleep(self._seconds)
+        for _ in range(10):
+            self.report.resident_mb.append(round(self._server.resident_mb))
+            time.sleep(self._seconds / 10)
+        self.report.resident_mb.append(round(self._server.resident_mb))
         self._over.set()
         for thread in threads:
             thread.join()
@@ -434,9 +439,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", default="en-de")
     chosen = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder, served(*_served(chosen.model, folder)) as server:
-        before = server.resident_mb
         report = Attack(server, chosen.seed, chosen.seconds).run()
-        after = server.resident_mb
     print(
         json.dumps(
             {
@@ -447,7 +450,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 "innocent_calls_right": report.innocent,
                 "health_p99_seconds": round(report.health_p99(), 3),
                 "health_max_seconds": round(max(report.health, default=0.0), 3),
-                "resident_mb": [round(before), round(after)],
+                "resident_mb": report.resident_mb,
                 "defects": len(report.defects),
             },
             indent=2,

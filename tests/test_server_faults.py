@@ -436,6 +436,34 @@ def many_required_terms(scene: Scene) -> str:
     return refused_beside_another(scene, required_terms=["Hund"] * 101)
 
 
+@fault("1 MB of what is no text in a message, beside a short text")
+def padded_message(scene: Scene) -> str:
+    with scene.server() as (running, _), grpc.insecure_channel(running.address) as channel:
+        admission = running.server.admission
+        admission.reserve = Mock(wraps=admission.reserve)
+        message = request("the dog").SerializeToString()
+        message += b"\xfa\x07\xc0\x84\x3d" + b"x" * 1_000_000  # field 127, which nobody knows
+        path = "/tformer.v1.TranslationService/TranslateText"
+        found = status(channel.unary_unary(path), message)
+        tokens, _, overhead = admission.reserve.call_args.args
+        assert tokens + overhead > 25_000
+        return found
+
+
+@fault("id of a stream's item of more than 1,000 characters")
+def long_id(scene: Scene) -> str:
+    with scene.server() as (_, stub):
+        long = pb.StreamTranslateTextRequest(item=pb.StreamItem(id="x" * 1001, content="x"))
+        return status(lambda **how: list(stub.StreamTranslateText(iter([*stream(0), long]), **how)))
+
+
+@fault("language code of a term of more than 100 characters")
+def long_code(scene: Scene) -> str:
+    with scene.server() as (_, stub):
+        config = brought(1, source_term="a", target_term="b", source_language_code="e" * 101)
+        return status(stub.TranslateText, request("x", glossary_config=config))
+
+
 @fault("more texts than a call takes")
 def many_texts(scene: Scene) -> str:
     with scene.server() as (_, stub):
@@ -537,8 +565,7 @@ def no_memory(scene: Scene) -> str:
     with scene.server() as (running, stub):
         (served,) = running.server._models
         for thread in served.scheduler.scheduler.threads:
-            for engine in thread._work.engines:
-                engine.step = Mock(side_effect=MemoryError)
+            thread._work.submit = Mock(side_effect=MemoryError)
         with pytest.raises(grpc.RpcError) as raised:
             stub.TranslateText(request("x"), timeout=30)
         failure = Failure.of(raised.value)

@@ -14,8 +14,15 @@ from tformer.model.errors import OutputError
 
 
 def cache_folder() -> Path:
-    """Folder of files that can be made or fetched again."""
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    """Folder of files that can be made or fetched again.
+
+    Raises:
+        OutputError: the user has no home, and nothing names another place.
+    """
+    try:
+        root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    except RuntimeError:
+        raise OutputError("there is no home to keep files in: set XDG_CACHE_HOME") from None
     return Path(root) / "tformer"
 
 

@@ -30,7 +30,10 @@ from tformer.server.status import UnknownGlossary
 logger = logging.getLogger(__name__)
 
 KEPT = 16
-"""Glossaries of callers that are kept."""
+"""Glossaries of callers that are kept, at most."""
+
+KEPT_BYTES = 4 << 20
+"""Bytes of their messages, at most; made ready they take many times as much memory."""
 
 _NAME = re.compile(r"[\w-][\w.-]*")
 
@@ -70,7 +73,9 @@ class Glossaries:
         for source in sources:
             self._files.setdefault(source.name, []).append(source.file)
         self._served: dict[str, ServedGlossary] = {}
-        self._brought: LRUCache[bytes, ServedGlossary] = LRUCache(KEPT)
+        self._brought: LRUCache[bytes, tuple[ServedGlossary, int]] = LRUCache(
+            KEPT_BYTES, getsizeof=lambda kept: kept[1]
+        )
 
     def __iter__(self) -> Iterator[ServedGlossary]:
         return iter([self._served[name] for name in sorted(self._served)])
@@ -132,17 +137,20 @@ class Glossaries:
         mark = config.SerializeToString(deterministic=True)
         if named:
             mark += named.fingerprint.encode()
-        return self._kept(hashlib.sha256(mark).digest(), named, config)
+        size = max(len(mark), KEPT_BYTES // KEPT)
+        return self._kept(hashlib.sha256(mark).digest(), named, config, size)
 
     def _kept(
-        self, mark: bytes, named: ServedGlossary | None, config: pb.GlossaryConfig
+        self, mark: bytes, named: ServedGlossary | None, config: pb.GlossaryConfig, size: int
     ) -> ServedGlossary:
-        found = self._brought.get(mark)
-        if found is None:
-            terms = Glossary(entries_of(config))
-            if named:
-                terms = JoinedGlossary(named.terms, terms)
-            found = self._brought[mark] = ServedGlossary("", terms, mark.hex())
+        if kept := self._brought.get(mark):
+            return kept[0]
+        terms = Glossary(entries_of(config))
+        if named:
+            terms = JoinedGlossary(named.terms, terms)
+        found = ServedGlossary("", terms, mark.hex())
+        if size <= KEPT_BYTES:
+            self._brought[mark] = found, size
         return found
 
 

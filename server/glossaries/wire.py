@@ -13,6 +13,9 @@ from tformer.protos.v1 import translation_pb2 as pb
 from tformer.server.glossaries.limits import check_size
 from tformer.server.utf8 import sendable
 
+LONGEST_CODE = 100
+"""Characters of a language code; the longest tags that are registered have a third of that."""
+
 
 class NamedGlossary(Glossary):
     """A glossary that a server has, together with terms of one's own, which may be none.
@@ -94,6 +97,11 @@ def _entry(number: int, entry: pb.GlossaryEntry) -> Entry:
             raise UsageError(
                 f"glossary_config.entries[{number}].{side} has {length:,} characters, more than "
                 f"{MAX_TERM_CHARACTERS:,}"
+            )
+    for code in (entry.source_language_code, entry.target_language_code):
+        if len(code) > LONGEST_CODE:
+            raise UsageError(
+                f"glossary_config.entries[{number}] has a language code of {len(code):,} characters"
             )
     return Entry(
         entry.source_term,

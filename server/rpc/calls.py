@@ -53,6 +53,8 @@ class Call:
     client: str
     """Key of its share of the queue: the name of the token, or else the connection."""
     caller: Caller | None
+    message_bytes: int = 0
+    """Bytes of the message of a unary call of gRPC, which stay until it is answered."""
     has_place: bool = False
     """True if it counts among those under way of its client; a refused one does not."""
     patient: bool = False
@@ -141,6 +143,7 @@ class Calls:
         async def unary(message: bytes, context: Context) -> Message:
             with CallContext(self, method, context) as visit:
                 self.admit(visit.call, visit.metadata)
+                visit.call.message_bytes = len(message)
                 return await behaviour(read(message), visit.call)
             return await visit.refuse(len(message))
 

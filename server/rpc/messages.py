@@ -47,6 +47,13 @@ MAX_CONTENTS = 10_000
 CHARACTERS_PER_TOKEN = 3
 """A guess, on the side of too many tokens, for text that has not been cut into tokens yet."""
 
+BYTES_PER_TOKEN = 40
+"""Bytes of a message for which it takes the room of a token, whatever they are: more than a token
+of any text has, so that only what is no text counts."""
+
+LONGEST_ID = 1000
+"""Characters of the id of an item, at most."""
+
 LONG = 1000
 """Bytes of options that are not remembered: they have many terms, and no caller has them again."""
 
@@ -121,6 +128,11 @@ class Content(NamedTuple):
 def estimate(texts: Iterable[str]) -> int:
     """About how many tokens texts will have."""
     return sum(2 + len(text) // CHARACTERS_PER_TOKEN for text in texts)
+
+
+def excess(num_bytes: int, tokens: int) -> int:
+    """Room in tokens that a message takes beyond that of its texts."""
+    return max(0, num_bytes // BYTES_PER_TOKEN - tokens)
 
 
 def estimate_terms(config: pb.GlossaryConfig) -> int:

@@ -25,11 +25,13 @@ from tformer.server.rpc.document_work import Progress, UploadedDocument, tell_no
 from tformer.server.rpc.documents import DocumentResult, DocumentService, document_responses
 from tformer.server.rpc.markup import Page
 from tformer.server.rpc.messages import (
+    LONGEST_ID,
     CallOptions,
     Configuration,
     Content,
     estimate,
     estimate_terms,
+    excess,
     total,
 )
 from tformer.server.rpc.streams import BoundedMap, StoppableIterator
@@ -103,6 +105,7 @@ class TranslationService:
         order, contents = CallOptions.of(request), Content.all_of(request)
         tokens = sum(content.estimate for content in contents)
         overhead = _terms_weight(request) + order.weight * len(contents)
+        overhead += excess(call.message_bytes, tokens + overhead)
         with self._admission.reserve(tokens, call.client, overhead) as room:
             if order.html:  # a part of a page has a room of its own
                 charge(call, overhead)
@@ -152,6 +155,8 @@ class TranslationService:
         async for request in requests:
             if not request.HasField("item"):
                 raise UsageError("every message of a stream but the first must have an item")
+            if len(request.item.id) > LONGEST_ID:
+                raise UsageError(f"an id may have {LONGEST_ID:,} characters")
             yield request.item
         if self._draining.is_set():
             raise ShuttingDown("the server is shutting down; what was answered is done")
@@ -163,9 +168,9 @@ class TranslationService:
             content = Content(item.content, item.target_prefix)
             if next(numbers) and call.caller:  # the first came with the call
                 call.caller.take_call()
-            room = await self._admission.wait(
-                content.estimate, self._max_wait, call.client, order.weight
-            )
+            tokens = content.estimate
+            overhead = order.weight + excess(item.ByteSize(), tokens)
+            room = await self._admission.wait(tokens, self._max_wait, call.client, overhead)
             with room:
                 _, (translation,) = await self._contents([content], order, call, room)
         except Exception as error:
