@@ -226,6 +226,8 @@ class Report:
     """Calls of innocent clients that were right."""
     health: list[float] = field(default_factory=list)
     """Seconds of the probes."""
+    slow_probes: list[str] = field(default_factory=list)
+    """Probes that took too long: seconds, and the calls that were under way."""
     resident_mb: list[int] = field(default_factory=list)
     """Memory of the server at the beginning and after each tenth of the time."""
 
@@ -303,6 +305,7 @@ class Attack:
         self._over = threading.Event()
         self._lock = threading.Lock()
         self.report = Report()
+        self._under_way: dict[int, str] = {}
         with server.channel() as channel:
             self._innocent = Innocent(channel)
 
@@ -350,6 +353,7 @@ class Attack:
                 name = f"{self._seed}/{number}/{call}"
                 wildness = random.Random(name).choice([0.05, 0.2, 0.6])
                 draw = Draw(name, wildness)
+                self._under_way[number] = name
                 self._one(channel, draw, name)
 
     def _one(self, channel: grpc.Channel, draw: Draw, name: str) -> None:
@@ -409,7 +413,11 @@ class Attack:
                     stub.Check(health_pb2.HealthCheckRequest(), timeout=30)
                 except grpc.RpcError as error:
                     self._defect(f"health: {error.code().name}")
-                self.report.health.append(time.monotonic() - started)
+                seconds = time.monotonic() - started
+                self.report.health.append(seconds)
+                if seconds > HEALTH_SECONDS:
+                    calls = ", ".join(self._under_way.values())
+                    self.report.slow_probes.append(f"{seconds:.2f} s: {calls}")
                 time.sleep(0.02)
 
 
@@ -450,6 +458,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 "innocent_calls_right": report.innocent,
                 "health_p99_seconds": round(report.health_p99(), 3),
                 "health_max_seconds": round(max(report.health, default=0.0), 3),
+                "slow_probes": report.slow_probes,
                 "resident_mb": report.resident_mb,
                 "defects": len(report.defects),
             },

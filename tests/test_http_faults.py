@@ -336,7 +336,7 @@ def test_glossaries_and_lines_have_an_end(server: RunningServer) -> None:
     pair = {"source_lang": "en", "target_lang": "de", "entries_format": "tsv", "name": "x"}
     many = "a\tb\n" * 10_001
     assert post_json(server, "/v2/glossaries", {**pair, "entries": many}).status == 400
-    large = {**pair, "entries": "a\t" + "b" * 3_000_000}
+    large = {**pair, "entries": "".join(f"{n}\t{'b' * 350}\n" for n in range(9000))}
     codes = [post_json(server, "/v2/glossaries", large).status for _ in range(3)]
     assert codes == [201, 201, 400], "8 MiB for all of them"
     prompt = {"messages": [{"role": "user", "content": "\n" * 10_001}], "model": "en-de/de"}
