@@ -267,7 +267,7 @@ def test_spans_of_a_message_are_the_message(text: str) -> None:
     spans = variants(text)
     if spans:
         assert "".join(text[s.start : s.end] for s in spans) == text
-        assert any(s.role is MessageRole.SYNTAX for s in spans)
+        assert {s.role for s in spans} & {MessageRole.SYNTAX, MessageRole.QUOTED}
 
 
 def test_names_of_programs_and_accelerators() -> None:
@@ -432,6 +432,14 @@ def test_what_must_stay_stays(data: str, format: str, kept: str) -> None:
         ('{"zone": "Europe/Rome", "on": "true", "s": "margin: 0 auto;"}', "json", '"true"'),
         ('{"a": "Cu&t\\tCtrl+T"}', "json", "\\tCtrl+T"),
         ("a=put '{'this'}' there", "properties", "PUT '{'THIS'}' THERE"),
+        ("|===\n|a dog |a *cat*\n\n|b\n|===\n", "asciidoc", "|A DOG |A *CAT*\n\n|B\n|==="),
+        ("|===\n| x | a| y z\n|===\n", "asciidoc", "|===\n| x | a| y z\n|==="),
+        ('[cols="1,2m"]\n|===\n| x | y\n|===\n', "asciidoc", "|===\n| x | y\n|==="),
+        (
+            ".. list-table:: a\n   :widths: auto\n\n   * - a dog\n     - b\n",
+            "rst",
+            ":: A\n   :widths: auto\n\n   * - A DOG\n     - B\n",
+        ),
         ("sep=;\nid;text\n1;a dog\n", "csv", "sep=;\nid;text\n1;A DOG\n"),
         (
             "WEBVTT\n\n1:2 --> 3\nstay\n\n00:01.000 --> 00:02.000\ngo\n",

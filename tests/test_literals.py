@@ -156,6 +156,27 @@ def test_a_lost_literal_is_told_and_put_in(preparer: Preparer) -> None:
     assert "example.com" in prepared.put_in(restored)
 
 
+@pytest.mark.parametrize(
+    ("text", "pair", "shown"),
+    [
+        ("WIR DANKEN F\u00dcR IHREN BESUCH", ("de", "en"), "Wir danken f\u00fcr Ihren Besuch"),
+        ("T\u00dcR SCHLIESSEN!", ("de", "en"), "T\u00fcr schlie\u00dfen!"),
+        ("DIE GROSSE STRASSE", ("de", "en"), "Die gro\u00dfe Stra\u00dfe"),
+        ("HUNDE AN DER LEINE F\u00dcHREN", ("de", "en"), "Hunde an der leine f\u00fchren"),
+        ("MITTEILUNG AN ALLE", ("de", "en"), "Mitteilung an alle"),
+        ("RUFEN SIE UNS AN", ("de", "en"), "Rufen Sie uns an"),
+        ("FRAGEN?", ("de", "en"), "Fragen?"),
+        ("NASA", ("de", "en"), "NASA"),
+        ("THE US AND US", ("en", "de"), "The US and us"),
+    ],
+)
+def test_capitals_are_read_as_they_are_usually_written(
+    preparer: Preparer, text: str, pair: tuple[str, str], shown: str
+) -> None:
+    prepared = preparer.prepare(text, pair)
+    assert (prepared.shown if prepared else text) == shown
+
+
 def test_capitals_are_shown_small_and_come_back(preparer: Preparer) -> None:
     prepared = preparer.prepare("PLEASE DO NOT WALK ON THE GRASS", PAIR)
     assert prepared is not None

@@ -50,6 +50,7 @@ def _gives_name(text: str, title: ProseText, names: Collection[str]) -> bool:
 
 
 _FORMS = {"title": "== {}\n", "block title": ".{}\n", "item": "* {}\n", "term": "{}:: x\n",
+          "cell": "|===\n| {}\n|===\n",
           "definition": "x:: {}\n"}  # fmt: skip
 
 

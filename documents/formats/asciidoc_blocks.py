@@ -1,8 +1,8 @@
 """Blocks of AsciiDoc: which lines are texts.
 
 Paragraphs, items, titles of sections and blocks, terms and definitions are, also in examples,
-sidebars, quotations and admonitions; listings, literal and passed blocks, tables, comments,
-attributes, includes, conditionals and macros stay, and so does a block of a style that is not
+sidebars, quotations and admonitions, and cells of simple tables. Listings, literal and passed
+blocks, other tables, comments, attributes, includes, conditionals and macros stay, and so does a block of a style that is not
 known to hold text.
 """
 
@@ -39,6 +39,13 @@ _PROSE_STYLES = frozenset(
 )  # fmt: skip
 """Styles of blocks that hold text."""
 
+_ROW = re.compile(r"(?:\|[^|\\]{0,2000}(?<!\S))*\|[^|\\]*")
+"""Pattern of cells of a table in one line; a blank is before every sign that begins one, for what
+stands there else is its format."""
+
+_FORMATTED = re.compile(r"cols=\"?[^\"\]]*[a-zA-Z]|format=|separator=|notranslate")
+"""Pattern of attributes with which cells of a table are something else than sentences."""
+
 _DEEPEST = 20
 """Levels of blocks that are looked into."""
 
@@ -74,6 +81,8 @@ class _AsciidocReader:
                 style, line = _style_of(match), line + 1
             elif (match := _DELIMITER.fullmatch(raw)) and not self._is_break(raw):
                 end = self._closing(line, last)
+                if raw.startswith("|==="):
+                    yield from self._cells(line, end)
                 if match["compound"] and style in _PROSE_STYLES and depth < _DEEPEST:
                     yield from self.body(line + 1, end, depth + 1)
                 line, style = end + 1, ""
@@ -94,6 +103,19 @@ class _AsciidocReader:
                     yield from self._text_of(line, end)
                 is_in_list = self._is_item(line) or (is_in_list and self._is_continued(line))
                 line, style = max(end, line + 1), ""
+
+    def _cells(self, line: int, end: int) -> Iterator[ProseText]:
+        """Cells of a table whose rows are lines of cells without formats of their own."""
+        attributes = self._raw[line - 1] if line else ""
+        if _STYLE.fullmatch(attributes) and _FORMATTED.search(attributes):
+            return
+        rows = [number for number in range(line + 1, end) if self._raw[number]]
+        if not all(_ROW.fullmatch(self._raw[number]) for number in rows):
+            return
+        for number in rows:
+            for match in re.finditer(r"\|[ \t]*([^|]*?)[ \t]*(?=\||\Z)", self._raw[number]):
+                if match[1]:
+                    yield self._prose("cell", number, number + 1, *match.span(1))
 
     def _behind_kept(self, line: int, last: int) -> int:
         """Number of the line behind one that stays; 0 if it is text."""

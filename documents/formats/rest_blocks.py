@@ -1,8 +1,9 @@
 """Blocks of reStructuredText: which lines are texts.
 
 Paragraphs, items, titles, terms and definitions, quotations, footnotes, and the bodies of
-admonitions and figures are; every other directive, literal blocks, comments, fields, options,
-line blocks, doctests and tables stay. Lines that are not surely any of these stay too.
+admonitions, figures and tables written as lists are; every other directive, literal blocks,
+comments, fields, options, line blocks, doctests and tables stay. Lines that are not surely any of
+these stay too.
 """
 
 from __future__ import annotations
@@ -176,7 +177,7 @@ class _RestReader:
         if name in _TITLED | _ARGUMENTS and match["argument"] and all(has_options):
             start = self._start(line) + match.start("argument")
             yield self._prose("directive", line, line + 1, start)
-        if name in _TITLED | _BODIES:
+        if name in _TITLED | _BODIES or (name == "list-table" and all(has_options)):
             yield from self.body(head, end, inner, depth + 1)
 
     def _overlined(self, line: int, last: int, depth: int) -> _Found:

@@ -303,7 +303,10 @@ class Preparer:
             else:
                 checked.append(one)
                 edits.append(LiteralEdit(one.start, one.end, one.text))
-        usual = self._truecaser.usual(text, casing)
+        usual = self._truecaser.usual(text, casing, languages[0])
+        if casing is Casing.CAPITALS and languages[0].startswith("de"):
+            spelled = [LiteralEdit(*place) for place in self._truecaser.with_eszett(text)]
+            edits += [edit for edit in spelled if not _overlaps(edit, edits)]
         folded: list[tuple[str, str]] = []
         rewritten = rewrite(usual, edits, lambda part: self._folded(part, folded))
         shown = rewritten.text

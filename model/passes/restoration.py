@@ -16,9 +16,14 @@ from tformer.model.passes.fidelity import is_unreadable
 from tformer.model.passes.interface import Asked, Result, Review, attention
 from tformer.model.passes.preparation import Restored
 from tformer.model.search.request import Pair
+from tformer.model.text.casing import Casing
 from tformer.model.translation import Link, Notice, WarningKind
 
 UNREADABLE = "an unreadable character was left out"
+UNSURE_CAPITALS = "text in capitals, of which the network is not sure"
+SURE_SCORE = -3.6
+"""Score of a hypothesis for a text in capitals below which it is doubtful: headings and signs are
+short, and a word that was taken for another costs much."""
 NOTHING_SAID = "the translation was empty; the source is kept"
 
 
@@ -99,6 +104,9 @@ def _notices(sentence: Sentence, result: Result, restored: Restored, said: str) 
         return []
     left_out = is_unreadable(said, sentence.piece.text)
     notes = [Notice(WarningKind.GUARD, UNREADABLE)] if left_out else []
+    prepared = result.input.prepared
+    if prepared and prepared.casing is Casing.CAPITALS and result.hypotheses[0].score < SURE_SCORE:
+        notes.append(Notice(WarningKind.GUARD, UNSURE_CAPITALS))
     notes += [
         Notice(WarningKind.LITERAL, f"{one.text!r} was not said, and was put in")
         for one in restored.lost
