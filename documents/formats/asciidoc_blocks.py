@@ -2,8 +2,8 @@
 
 Paragraphs, items, titles of sections and blocks, terms and definitions are, also in examples,
 sidebars, quotations and admonitions, and cells of simple tables. Listings, literal and passed
-blocks, other tables, comments, attributes, includes, conditionals and macros stay, and so does a block of a style that is not
-known to hold text.
+blocks, other tables, comments, attributes, includes, conditionals and macros stay, and so does a
+block of a style that is not known to hold text.
 """
 
 from __future__ import annotations
