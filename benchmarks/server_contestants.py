@@ -48,18 +48,18 @@ class BatchThread(EngineThread[Sentence]):
 
     def _take(self) -> list[Sentence]:
         scheduler = self._scheduler
-        if self._work.busy or not scheduler.next_entry(self._queue):
+        if self._work.busy or not scheduler.next_entry(self.queue):
             return []
         self._since = self._since or time.monotonic()
-        if len(self._queue) < self.jobs and time.monotonic() - self._since < self.seconds:
-            scheduler.lock.wait(0.001)
+        if len(self.queue) < self.jobs and time.monotonic() - self._since < self.seconds:
+            self.awake.wait(0.001)
             return []
         self._since = None
         lot: list[Sentence] = []
         jobs: set[Job[Sentence]] = set()
-        while (entry := scheduler.next_entry(self._queue)) and len(jobs | {entry.job}) <= self.jobs:
+        while (entry := scheduler.next_entry(self.queue)) and len(jobs | {entry.job}) <= self.jobs:
             jobs.add(entry.job)
-            lot += self._enter(scheduler.pop(self._queue))
+            lot += self._enter(scheduler.pop(self.queue))
         return lot
 
 

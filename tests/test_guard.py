@@ -171,7 +171,7 @@ def sentences(translator: Translator, texts: list[str], guard: bool) -> list[Sen
     work.submit(sentence for draft in drafts for sentence in draft.waiting)
     while work.busy:
         work.step()
-    assert not (work._wider or work._tasks)
+    assert not (work._further or work._tasks)
     return [sentence for draft in drafts for sentence in draft.sentences]
 
 
@@ -221,7 +221,7 @@ def test_a_sentence_can_be_cancelled_in_its_second_look(translator: Translator) 
     drafts = [translator.draft(text, route, GREEDY) for text in SENTENCES]
     work = translator.start_work(beam_size=1)
     work.submit(sentence for draft in drafts for sentence in draft.waiting)
-    while not work._wider:
+    while not work._further:
         work.step()
     work.cancel(sentence for draft in drafts for sentence in draft.sentences)
     assert not work.busy

@@ -144,6 +144,11 @@ class Engine:
         return bool(self._waiting or self._running)
 
     @property
+    def searches(self) -> bool:
+        """True if the network searches by itself in batches without constraints."""
+        return self._searching is not None
+
+    @property
     def num_waiting(self) -> int:
         """Requests that have not been admitted."""
         return len(self._waiting)

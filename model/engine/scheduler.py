@@ -148,7 +148,7 @@ class Scheduler(Generic[Item]):
         """Source tokens, padding included, that enter an idle engine in one go."""
         self._beam_size = beam_size
         self.name = name
-        self.lock = threading.Condition()
+        self.lock = threading.RLock()
         self.queue: Queue[_Queued[Item]] = FifoQueue() if queue is None else queue
         self.priority: Queue[_Queued[Item]] = FifoQueue()
         """Sentences that take the priority lane."""
@@ -191,7 +191,18 @@ class Scheduler(Generic[Item]):
                 raise RuntimeError("the scheduler was closed")
             for job_entries in _by_job(entries) if self._lane else [entries]:
                 self._queue(job_entries)
-            self.lock.notify_all()
+            self._wake_those_with_work()
+
+    def _wake_those_with_work(self) -> None:
+        """Wake the threads for whose queue there is something. The lock is held."""
+        for thread in self.threads:
+            if thread.queue:
+                thread.awake.notify_all()
+
+    def wake_all(self) -> None:
+        """Let every thread look what there is to do; the lock must be held."""
+        for thread in self.threads:
+            thread.awake.notify_all()
 
     def _queue(self, entries: Sequence[_Queued[Item]]) -> None:
         """Queue the entries, of one job where that matters. The lock is held."""
@@ -228,7 +239,7 @@ class Scheduler(Generic[Item]):
             job.closed, job.error = True, error
             for thread in self.threads:
                 thread.drop(lambda place: place.job is job)
-            self.lock.notify_all()
+            self.wake_all()
         if error:
             deliver([job])
 
@@ -241,7 +252,7 @@ class Scheduler(Generic[Item]):
         """
         with self.lock:
             self.closing = True
-            self.lock.notify_all()
+            self.wake_all()
         deadline = None if patience is None else time.monotonic() + patience
         for thread in self.threads:
             thread.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
@@ -343,8 +354,12 @@ class EngineThread(threading.Thread, Generic[Item]):
         self.num_running = 0
         self.gives_way_to: EngineThread[Item] | None = None
         """Priority lane for which this one leaves its core free."""
+        self.queue = queue
+        """Queue of its own sentences, or that of all engines."""
+        self.awake = threading.Condition(scheduler.lock)
+        """Notified when there may be something to do: each thread has one, since a wake-up that
+        finds nothing costs as much as answering a call does."""
         self._scheduler = scheduler
-        self._queue = queue
         self._prepare = prepare
         self._start_work = start_work
         self._work = start_work()
@@ -406,17 +421,17 @@ class EngineThread(threading.Thread, Generic[Item]):
 
     def _wait(self) -> bool:
         """Wait for something to do; False if there will be nothing more. The lock is held."""
-        while not (self._work.busy or self._unwanted or self._scheduler.next_entry(self._queue)):
+        while not (self._work.busy or self._unwanted or self._scheduler.next_entry(self.queue)):
             if self._scheduler.closing:
                 return False
-            self._scheduler.lock.wait()
+            self.awake.wait()
         return True
 
     def _give_way(self) -> None:
         """Let the priority lane finish what it has, for a while. The lock is held."""
         lane, waiting = self.gives_way_to, self._scheduler.priority
         if lane and (waiting or not lane.is_idle):
-            self._scheduler.lock.wait_for(lambda: not waiting and lane.is_idle, GIVE_WAY_SECONDS)
+            self.awake.wait_for(lambda: not waiting and lane.is_idle, GIVE_WAY_SECONDS)
 
     def _take(self) -> list[Item]:
         """Take the sentences that enter now from the queue. The lock is held.
@@ -430,16 +445,16 @@ class EngineThread(threading.Thread, Generic[Item]):
         scheduler = self._scheduler
         budget = scheduler.budget // 4 if self._work.num_running else scheduler.budget
         most = LOT if scheduler.num_engines > 1 else budget
-        share = scheduler.share() + SLACK if self._queue is scheduler.queue else inf
+        share = scheduler.share() + SLACK if self.queue is scheduler.queue else inf
         longest = 0
-        while entry := scheduler.next_entry(self._queue):
+        while entry := scheduler.next_entry(self.queue):
             longest = max(longest, *(len(sentence.tokens) for sentence in entry.sentences))
             size = len(lot) + len(entry.sentences)
             if lot and (size > most or size * longest > budget):
                 break
             if self.tokens and self.tokens + entry.tokens > share:
                 break
-            lot += self._enter(scheduler.pop(self._queue))
+            lot += self._enter(scheduler.pop(self.queue))
         return lot
 
     def _enter(self, entry: _Queued[Item]) -> Sequence[Item]:
@@ -464,7 +479,7 @@ class EngineThread(threading.Thread, Generic[Item]):
                 for sentence in finished:
                     self._finish(sentence, now)
                 if self.is_idle:
-                    self._scheduler.lock.notify_all()  # an engine may give way to this one
+                    self._scheduler.wake_all()  # an engine may give way to this one
 
     def _finish(self, sentence: Item, now: float) -> None:
         """Take note of a sentence that was finished or has failed. The lock is held."""
@@ -496,15 +511,15 @@ class EngineThread(threading.Thread, Generic[Item]):
         scheduler = self._scheduler
         with scheduler.lock:
             jobs = dict.fromkeys(place.job for place in self.places.values())
-            if not jobs and scheduler.next_entry(self._queue):
-                jobs = {scheduler.pop(self._queue).job: None}
+            if not jobs and scheduler.next_entry(self.queue):
+                jobs = {scheduler.pop(self.queue).job: None}
             closing = [job for job in jobs if not job.closed]
             for job in closing:
                 job.closed, job.error = True, error
             for thread in scheduler.threads:
                 thread.drop(lambda place: place.job in jobs)
             self._unwanted = []
-            scheduler.lock.notify_all()
+            scheduler.wake_all()
         deliver(closing)
         try:
             self._work = self._start_work()

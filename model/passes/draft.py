@@ -218,7 +218,8 @@ class Draft:
     def translation(self, n_best: int) -> Translation:
         """The sentences put together; they must be complete."""
         best = self._combinations(n_best)
-        terms = tuple(use for s in self.sentences for use in uses_of(s.wanted, s.plainly_said))
+        termed = [s for s in self.sentences if s.wanted]
+        terms = tuple(use for s in termed for use in uses_of(s.wanted, s.plainly_said))
         lost = dict.fromkeys((*warnings_about(terms), *self._unsaid(best[0].text)))
         return Translation(
             text=best[0].text,

@@ -1,6 +1,6 @@
 """An engine with passes over its hypotheses, for sentences that come and go.
 
-    runner = PassRunner(engine, start_wider, passes, open_scorer, text)
+    runner = PassRunner(start_engine, beam_size, passes, open_scorer, text)
     runner.submit(sentences)
     while runner.busy:
         for sentence in runner.step():      # has its hypotheses, or an error
@@ -10,8 +10,10 @@ Every sentence is a task: the generator of its passes (`passes.interface`), whic
 answer to one request at a time. The tag of a request to an engine is its task; requests to the
 scorer are collected and read together, which changes no number (`passes.interface.Scorer`).
 
-A request of a pass with a beam that is too wide for the engine goes to a wider one, which exists
-only while it has something to do.
+Two further engines exist only while they have something to do. A request of a pass with a beam that
+is too wide for the engine goes to a wider one. And where a network searches by itself
+(`interface.SearchingDecoding`), which it cannot do in a batch with constraints, requests with
+constraints go to an engine of their own: they are few, and all others would be slower with them.
 
 Used by one thread. An exception in a pass fails one sentence, and those that share a requirement
 with it; only what an engine's step raises is raised here.
@@ -22,12 +24,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from functools import partial
 from itertools import islice
 from typing import Any
 
 from tformer.model.engine.engine import Engine, Finished
 from tformer.model.passes.draft import Requirement, Sentence
+from tformer.model.passes.guard import wider
 from tformer.model.passes.interface import (
     Asked,
     Meet,
@@ -40,6 +44,7 @@ from tformer.model.passes.interface import (
     search,
 )
 from tformer.model.search.request import Pair, Request
+from tformer.model.search.special_state import is_plain
 from tformer.model.translation import Hypothesis
 
 MANY = 24
@@ -50,6 +55,13 @@ STAY = 6
 
 FEW = 8
 """Sentences in the batch up to which nothing waits."""
+
+
+class _FurtherEngine(Enum):
+    """Engines that exist only while they have something to do."""
+
+    WIDER = auto()
+    CONSTRAINED = auto()
 
 
 @dataclass(eq=False)
@@ -77,8 +89,8 @@ class PassRunner:
 
     def __init__(
         self,
-        engine: Engine,
-        start_wider: Callable[[], Engine],
+        start_engine: Callable[[int], Engine],
+        beam_size: int,
         passes: Sequence[Pass],
         open_scorer: Callable[[], Scorer],
         text: Callable[[tuple[int, ...]], str],
@@ -86,15 +98,15 @@ class PassRunner:
         """Start without sentences.
 
         Args:
-            engine: idle.
-            start_wider: makes an engine for requests that are too wide for that one.
+            start_engine: makes an idle engine with a widest beam.
+            beam_size: the widest beam of the sentences.
             passes: in their order.
             open_scorer: returns the teacher-forced scorer, or raises a UsageError.
             text: of tokens.
         """
-        self._engine = engine
-        self._start_wider = start_wider
-        self._wider: Engine | None = None
+        self._engine = start_engine(beam_size)
+        self._start_engine = start_engine
+        self._further: dict[_FurtherEngine, Engine] = {}
         self._passes = passes
         self._open_scorer = open_scorer
         self._text = text
@@ -109,18 +121,21 @@ class PassRunner:
     @property
     def busy(self) -> bool:
         """True while a step is to be taken."""
-        engines = self._engine.busy or self._wider is not None
-        return engines or bool(self._ended or self._reads)
+        return bool(self._engine.busy or self._further or self._ended or self._reads)
 
     @property
     def num_waiting(self) -> int:
         """Sentences that were submitted and are not yet in the batch."""
-        return self._engine.num_waiting
+        return sum(engine.num_waiting for engine in self._all)
 
     @property
     def num_running(self) -> int:
-        """Sentences in the batch, and in that of the wider engine."""
-        return self._engine.num_running + (self._wider.num_running if self._wider else 0)
+        """Sentences in the batches of all engines."""
+        return sum(engine.num_running for engine in self._all)
+
+    @property
+    def _all(self) -> tuple[Engine, ...]:
+        return (self._engine, *self._further.values())
 
     def submit(self, sentences: Iterable[Sentence]) -> None:
         """Queue sentences, sorted by length.
@@ -153,7 +168,7 @@ class PassRunner:
     @property
     def engines(self) -> list[Engine]:
         """Engines of which a step is to be taken."""
-        return [engine for engine in (self._engine, self._wider) if engine and engine.busy]
+        return [engine for engine in self._all if engine.busy]
 
     def step(self) -> list[Sentence]:
         """Take a step of every engine; returns the sentences that are finished, or have failed.
@@ -183,8 +198,8 @@ class PassRunner:
             self._ready.append((task, partial(task.review.send, answer)))
 
     def _rest(self) -> None:
-        if self._wider and not self._wider.busy:
-            self._wider = None
+        for kind in [kind for kind, engine in self._further.items() if not engine.busy]:
+            del self._further[kind]
 
     def _reviewed(self, sentence: Sentence) -> Review:
         """The whole way of a sentence."""
@@ -259,15 +274,25 @@ class PassRunner:
 
     def _search(self, task: _ReviewTask, request: Request) -> None:
         try:
-            engine = self._engine
-            own = task.sentence.options.beam_size
-            if request.options.beam_size > engine.beam_size >= own:
-                engine = self._wider = self._wider or self._start_wider()
+            engine = self._engine_for(task.sentence, request)
             task.number = engine.submit(request, task)
             task.engine = engine
         except Exception as error:
             self._rest()
             self._ready.append((task, partial(task.review.throw, error)))
+
+    def _engine_for(self, sentence: Sentence, request: Request) -> Engine:
+        own, widest = sentence.options.beam_size, self._engine.beam_size
+        if request.options.beam_size > widest >= own:
+            return self._further_engine(_FurtherEngine.WIDER, wider(widest))
+        if self._engine.searches and not is_plain(request):
+            return self._further_engine(_FurtherEngine.CONSTRAINED, widest)
+        return self._engine
+
+    def _further_engine(self, kind: _FurtherEngine, beam_size: int) -> Engine:
+        if kind not in self._further:
+            self._further[kind] = self._start_engine(beam_size)
+        return self._further[kind]
 
     def _meet(self, sentence: Sentence, asked: Meet) -> None:
         here = self._meetings.setdefault(asked.requirement, {})

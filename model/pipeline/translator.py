@@ -30,7 +30,6 @@ from tformer.model.errors import UsageError
 from tformer.model.options import DecodingOptions
 from tformer.model.passes.alignment import Aligner
 from tformer.model.passes.draft import Draft, Route, Sentence
-from tformer.model.passes.guard import wider
 from tformer.model.passes.preparation import Preparer
 from tformer.model.passes.request_terms import Demands
 from tformer.model.passes.runner import PassRunner
@@ -291,8 +290,8 @@ class Translator:
         # What the check has read is read by terms, and handed out soon after.
         text = lru_cache(RECENT)(partial(_text, self.vocabulary))
         return PassRunner(
-            self._start_engine(beam_size),
-            lambda: self._start_engine(wider(beam_size)),
+            self._start_engine,
+            beam_size,
             passes_in_order(self.vocabulary, self._preparer, text, self._aligner, self._datastores),
             lambda: self.aligner.scorer,
             text,

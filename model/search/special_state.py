@@ -21,9 +21,14 @@ Tokens = tuple[int, ...]
 
 def wishes_of(request: Request, max_length: int) -> SpecialState | None:
     """State of a request; None if it needs none."""
+    return None if is_plain(request) else SpecialState(request, max_length)
+
+
+def is_plain(request: Request) -> bool:
+    """Return whether a request asks for no more than the best continuations."""
     options = request.options
     special = request.prefix or request.required or options.sampling or options.coverage_penalty
-    return SpecialState(request, max_length) if special or changes(request) else None
+    return not (special or changes(request))
 
 
 def changes(request: Request) -> bool:
