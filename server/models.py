@@ -47,10 +47,14 @@ class ModelSource:
 
         Raises:
             ModelError: there is no such model.
+            UsageError: its name is empty, or has control characters.
         """
         name, equals, directory = text.rpartition("=")
         path = find_model(directory).resolve()
-        return cls(name if equals else path.name, path)
+        name = name if equals else path.name
+        if not name or not name.isprintable():
+            raise UsageError(f"a model cannot be called {name!r}: use printable characters")
+        return cls(name, path)
 
 
 @dataclass(frozen=True)

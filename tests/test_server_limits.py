@@ -17,7 +17,7 @@ from tformer.model.registry.cache import cache_folder
 from tformer.server.access.sockets import UnixSocket
 from tformer.server.lifecycle import ServerOptions
 from tformer.server.limits import Limits
-from tformer.server.models import Settings
+from tformer.server.models import ModelSource, Settings
 from tformer.server.storage import Storage
 
 REFUSED: dict[Any, dict[str, list[float]]] = {
@@ -100,3 +100,10 @@ def test_a_user_without_a_home_can_do_all_that_needs_none(monkeypatch: pytest.Mo
     assert str(os.getuid()) in files.folder().name
     with pytest.raises(OutputError, match="XDG_CACHE_HOME"):
         cache_folder()
+
+
+@pytest.mark.parametrize("name", ["", "two\nlines", "a\0"])
+def test_a_model_has_a_name_that_can_be_shown(name: str, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(UsageError, match="printable"):
+        ModelSource.parse(f"{name}={tmp_path}")
