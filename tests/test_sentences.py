@@ -1,10 +1,13 @@
 """Splitting loses nothing, knows abbreviations, keeps limits; detection copes with short text."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tformer.model.errors import UsageError
+from tformer.model.text import segmentation
 from tformer.model.text.segmentation import Piece, detect, split
 
 # Text that looks like text: random code points alone would seldom contain a boundary.
@@ -146,3 +149,21 @@ def test_where_nothing_is_known_the_first_language_wins_at_chance(text: str) -> 
 def test_detection_names_a_language_it_does_not_know() -> None:
     with pytest.raises(UsageError, match="tlh"):
         detect("nuqneH", ("en", "tlh"))
+
+
+def test_threads_load_a_detector_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    loads: list[str] = []
+    load = segmentation.LanguageIdentifier.from_model_file
+
+    def slow(file: str, **how: bool) -> object:
+        loads.append(file)
+        return load(file, **how)
+
+    monkeypatch.setattr(segmentation.LanguageIdentifier, "from_model_file", slow)
+    segmentation._loaded.cache_clear()
+    texts = ["A dog runs.", "Ein Hund läuft."] * 4
+    with ThreadPoolExecutor(8) as threads:
+        orders = [["de", "en"], ["en", "de"]] * 4
+        found = list(threads.map(segmentation.detect, texts, orders))
+    assert [each.language for each in found] == ["en", "de"] * 4
+    assert len(loads) == 1

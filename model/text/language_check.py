@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache
 
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-from tformer.model.text.segmentation import detect
+from tformer.model.text.segmentation import LOADING, detect
 
 FEWEST_WORDS = 4
 """Words of a sentence whose language can be told beyond doubt, at least."""
@@ -68,6 +68,11 @@ def _speaks(words: Sequence[str], language: str) -> bool:
     return enough and all(said > 2 * sum(w in other for w in words) for other in others)
 
 
-@lru_cache(1)
 def _identifier() -> LanguageIdentifier:
+    with LOADING:
+        return _loaded()
+
+
+@cache
+def _loaded() -> LanguageIdentifier:
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

@@ -8,6 +8,7 @@ and a sentence over the caller's limit is cut at a clause.
 """
 
 import re
+import threading
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -98,8 +99,18 @@ def _label(language: str) -> str:
     return language.partition("-")[0]
 
 
-@cache
+LOADING = threading.Lock()
+"""Held while a detector is loaded: half a second of computing and 80 MB, which threads that need
+the same one at the same moment would each take."""
+
+
 def _identifier(languages: tuple[str, ...]) -> LanguageIdentifier:
+    with LOADING:
+        return _loaded(languages)
+
+
+@cache
+def _loaded(languages: tuple[str, ...]) -> LanguageIdentifier:
     identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
     unknown = [language for language in languages if _label(language) not in identifier.labels]
     if unknown and (len(languages) <= FEW or len(unknown) == len(languages)):
