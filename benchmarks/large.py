@@ -201,9 +201,9 @@ def _ratio(
 ) -> float:
     sentences = min(cell.batch or 1, task.size) if cell.batch != 1 else 4
 
-    def speed(system: System, settings: dict[str, int]) -> float:
+    def speed(system: System, settings: dict[str, int], count: int = sentences) -> float:
         call = {"batch": cell.batch, "beam_size": cell.beam_size, "settings": settings}
-        answer = processes[system].ask({**task.message(sentences), **call})
+        answer = processes[system].ask({**task.message(count), **call})
         return float(task.tokens(answer) / answer["seconds"])
 
     best = {}
@@ -212,12 +212,14 @@ def _ratio(
         for settings in _settings(system, cell, cores):
             place = {"system": str(system), "model": str(model), "folder": str(exported)}
             processes[system].ask({"do": "load", **place, "device": "cpu", "settings": settings})
-            speed(system, settings)  # warm
+            speed(system, settings, 2)  # warm
             tried.append((speed(system, settings), settings))
         best[system] = max(tried, key=lambda pair: pair[0])[1]
+        if len(tried) == 1:
+            continue
         place = {"system": str(system), "model": str(model), "folder": str(exported)}
         processes[system].ask({"do": "load", **place, "device": "cpu", "settings": best[system]})
-        speed(system, best[system])
+        speed(system, best[system], 2)
     speeds: dict[System, list[float]] = {system: [] for system in SYSTEMS}
     for number in range(rounds):
         for system in SYSTEMS[:: 1 - 2 * (number % 2)]:

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+from fake_translator import Tformer
+from tiny_marian import save_marian
 
+from tformer.cli.exits import ExitStatus
 from tformer.model.checkpoint.layout import SHIPPED, find_model, installed_models
+from tformer.model.convert.marian import import_marian
 from tformer.model.errors import ModelError, OutputError, UsageError
 from tformer.model.registry.download import RemoteFile, download
 from tformer.model.registry.here import for_languages, models
@@ -34,6 +41,7 @@ class Server(ThreadingHTTPServer):
         self.files: dict[str, bytes] = {}
         self.broken: dict[str, int] = {}
         self.moved: dict[str, str] = {}
+        self.held: dict[str, threading.Event] = {}
         self.ranges: list[str | None] = []
         self.url = f"http://127.0.0.1:{self.server_port}"
 
@@ -62,6 +70,10 @@ class Handler(BaseHTTPRequestHandler):
         if wanted:
             self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
         self.end_headers()
+        if self.path in self.server.held:  # half of it, and silence
+            self.wfile.write(data[: len(data) // 2])
+            self.server.held[self.path].wait(60)
+            return
         self.wfile.write(data[start : self.server.broken.pop(self.path, len(data))])
 
 
@@ -130,19 +142,19 @@ def test_redirects_are_followed_on_the_same_host_alone(server: Server, tmp_path:
         download(RemoteFile("file:///etc/passwd"), tmp_path / "e")
 
 
-def indexed(server: Server) -> str:
-    """An index with the model that ships, under another name and other languages."""
+def indexed(server: Server, folder: Path = SHIPPED / "en-de", target: str = "de") -> str:
+    """An index with one model, by default the one that ships, under another name."""
     files = []
-    for file in sorted((SHIPPED / "en-de").iterdir()):
+    for file in sorted(folder.iterdir()):
         data = file.read_bytes()
         if file.name == "config.json":
-            table = json.loads(data) | {"source_languages": ["en"], "target_languages": ["de"]}
+            table = json.loads(data) | {"source_languages": ["en"], "target_languages": [target]}
             data = json.dumps(table).encode()
         server.files[f"/m/{file.name}"] = data
         files.append(
             {"path": file.name, "url": f"m/{file.name}", "size": len(data), "sha256": sha256(data)}
         )
-    model = {"name": "mine", "source": ["en"], "target": ["de"], "licence": "X", "files": files}
+    model = {"name": "mine", "source": ["en"], "target": [target], "licence": "X", "files": files}
     server.files["/index.json"] = json.dumps({"format": 1, "models": [model]}).encode()
     return f"{server.url}/index.json"
 
@@ -173,6 +185,48 @@ def test_a_model_of_an_index_is_installed_verified_packed_and_removed(
     file = find_model("again") / "config.json"
     file.write_bytes(file.read_bytes() + b" ")
     assert verify("again") == ["config.json has changed"]
+
+
+def test_a_download_is_killed_resumed_corrupted_and_moved_and_then_translates(
+    server: Server, tmp_path: Path, tformer: Tformer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_marian(tmp_path / "marian")
+    import_marian(
+        tmp_path / "marian", tmp_path / "en-pt", source_languages=["en"], target_languages=["pt"]
+    )
+    index, cache = indexed(server, tmp_path / "en-pt", "pt"), tmp_path / "cache"
+    monkeypatch.setenv("TFORMER_INDEX", index)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    weights = "/m/model.safetensors"
+    whole, release = server.files[weights], threading.Event()
+    server.held[weights] = release
+    command = [sys.executable, "-m", "tformer.cli", "models", "get", "en-pt"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+        part: list[Path] = []
+        while not (part and part[0].stat().st_size == len(whole) // 2):
+            assert process.poll() is None
+            time.sleep(0.02)
+            part = list(cache.rglob("model.safetensors.part"))
+        process.kill()
+    release.set()
+    del server.held[weights]
+    assert installed_models() == []
+
+    server.files[weights] = whole[:-8] + bytes(8)
+    damaged = tformer("models", "get", "en-pt")
+    assert damaged.status == ExitStatus.MODEL and damaged.err.count("error: ") == 1
+    assert "checksum is wrong" in damaged.err and f"bytes={len(whole) // 2}-" in server.ranges
+    server.files["/elsewhere"] = whole
+    server.moved[weights] = f"http://localhost:{server.server_port}/elsewhere"
+    assert "another host" in tformer("models", "get", "en-pt").err
+    assert installed_models() == []
+    server.moved[weights] = "/elsewhere"
+    assert tformer("models", "get", "en-pt").status == ExitStatus.SUCCESS
+    assert "\tX\tinstalled" in tformer("models", "list").out
+
+    result = tformer("translate", "-t", "pt", "-", stdin=b"a dog\n\na cat\n")
+    assert (result.status, result.out.count("\n")) == (ExitStatus.SUCCESS, 3)
+    assert result.err == "note: translating with the model mine\n"
 
 
 def test_packed_models_do_not_leave_their_folder(tmp_path: Path, folder: Path) -> None:

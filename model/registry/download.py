@@ -61,11 +61,16 @@ def read_url(url: str, most: int) -> bytes:
     Raises:
         ModelError: when it cannot be had, or is longer than ``most`` bytes.
     """
+    data = bytearray()
     with _Reply(url, 0) as reply:
-        data = reply.read(most + 1)
+        while part := reply.read(most + 1 - len(data)):
+            data += part
+        total = reply.total
     if len(data) > most:
         raise ModelError(f"{url}: longer than {most} bytes")
-    return data
+    if total is not None and len(data) < total:
+        raise ModelError(f"{url}: broke off after {len(data)} of {total} bytes; call again")
+    return bytes(data)
 
 
 def download(remote: RemoteFile, target: Path, progress: Progress | None = None) -> None:
@@ -85,6 +90,13 @@ def download(remote: RemoteFile, target: Path, progress: Progress | None = None)
         part.replace(target)
     except OSError as error:
         raise ModelError(f"{target}: cannot be written ({error.strerror or error})") from error
+
+
+def is_whole(remote: RemoteFile, file: Path) -> bool:
+    """Tell if a file is there that is what it must be, as far as that is known."""
+    if not file.is_file() or remote.size not in (None, file.stat().st_size):
+        return False
+    return remote.sha256 is None or digest(file) == remote.sha256.lower()
 
 
 def digest(file: Path) -> str:
@@ -160,8 +172,8 @@ class _Reply:
         return before + int(length) if length.isdigit() else None
 
     def read(self, size: int) -> bytes:
-        """At most so many bytes; none at the end."""
+        """At most so many bytes, those that have come; none at the end."""
         try:
-            return bytes(self._reply.read(size))
+            return bytes(self._reply.read1(size))
         except (OSError, HTTPException) as error:
             raise ModelError(f"{self._url}: broke off ({error}); call again") from error

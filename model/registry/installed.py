@@ -20,7 +20,7 @@ from tformer.model.convert.frames import Languages
 from tformer.model.convert.hub import fetch
 from tformer.model.convert.recognise import Layout, import_model, recognise
 from tformer.model.errors import ModelError, OutputError
-from tformer.model.registry.download import Progress, RemoteFile, digest, download
+from tformer.model.registry.download import Progress, RemoteFile, digest, download, is_whole
 from tformer.model.registry.here import RECORD
 from tformer.model.registry.index import IndexEntry
 
@@ -87,7 +87,7 @@ def get(entry: IndexEntry, cache: Path, progress: Progress | None = None) -> Pat
     """
     folder = cache / entry.name
     for name, file in entry.files.items():
-        if not (folder / name).is_file():
+        if not is_whole(file, folder / name):
             download(file, folder / name, progress)
     only = folder / next(iter(entry.files))
     source = only if len(entry.files) == 1 and only.suffix in (SUFFIX, ".argosmodel") else folder
