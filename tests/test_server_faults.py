@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
 
@@ -39,6 +40,7 @@ from tformer.protos.v1 import admin_pb2
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.protos.v1.admin_pb2_grpc import AdminServiceStub
 from tformer.protos.v1.translation_pb2_grpc import TranslationServiceStub
+from tformer.server.access import usage
 from tformer.server.access.address import Address
 from tformer.server.access.tls import TlsFiles
 from tformer.server.access.tokens import hash_token
@@ -289,6 +291,20 @@ def quota_of_targets(scene: Scene) -> str:
             stub.TranslateText, request("the dog", options=LONG), metadata=bearer("secret")
         ) == ("OK")
         return status(stub.TranslateText, request("the dog"), metadata=bearer("secret"))
+
+
+@fault("budget of a day used up while the clock was a year ahead")
+def wrong_clock(scene: Scene) -> str:
+    ahead = SimpleNamespace(time=lambda: time.time() + 3e7, monotonic=time.monotonic)
+    with scene.guarded_server("calls_per_day = 1") as (_, stub):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(usage, "time", ahead)
+            assert status(stub.ListModels, NOTHING, metadata=bearer("secret")) == "OK"
+        with pytest.raises(grpc.RpcError) as raised:
+            stub.ListModels(NOTHING, metadata=bearer("secret"))
+        failure = Failure.of(raised.value)
+        assert 0 < (failure.retry_after or 0) <= 86_400
+        return failure.code.name
 
 
 @fault("plain text to a TLS port")
