@@ -4,7 +4,6 @@
     python benchmarks/hostile_server.py health     # probes under each of many inputs
     python benchmarks/hostile_server.py greedy     # calls of one client beside a stream of another
     python benchmarks/hostile_server.py signals    # SIGTERM and SIGHUP at 50 moments
-    python benchmarks/hostile_server.py streams    # 20,000 that say nothing, 20,000 cancelled
 
 Each prints JSON, and ends with status 1 where a bound is passed.
 """
@@ -12,7 +11,6 @@ Each prints JSON, and ends with status 1 where a bound is passed.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import platform
 import random
@@ -23,14 +21,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from served import OWN_CONNECTION, Served, served
+from served import Served, served
 
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.protos.v1.translation_pb2_grpc import TranslationServiceStub
@@ -303,60 +300,15 @@ def _one_moment(kind: str, after: float) -> str:
         return f"{answered}, status {process.returncode}"
 
 
-# --- streams -------------------------------------------------------------------------------------
-
-
-def streams(number: int = 20_000) -> tuple[dict[str, Any], bool]:
-    """Memory, and the calls of another client, under streams that say nothing or are cancelled."""
-    with served() as server, server.channel() as own:
-        stub = TranslationServiceStub(own)
-        codes: Counter[str] = Counter()
-
-        def ask() -> None:
-            codes.update(code_of(lambda: stub.TranslateText(request(LINE))) for _ in range(20))
-
-        ask()
-        resident = [server.resident_mb]
-        for say in (False, True, True):
-            asyncio.run(_open_streams(server.address, number, say, ask))
-            time.sleep(1)
-            resident.append(server.resident_mb)
-    found = {"calls_of_another": dict(codes), "resident_mb": [round(each) for each in resident]}
-    return found, set(codes) == {"OK"} and resident[-1] <= resident[-2] + 30
-
-
-async def _open_streams(
-    address: str, number: int, say: bool, meanwhile: Callable[[], None]
-) -> None:
-    """Open streams, a thousand a connection, and cancel them, after an item of each if told so."""
-    channels = [grpc.aio.insecure_channel(address, OWN_CONNECTION) for _ in range(number // 1000)]
-    config = pb.StreamConfig(source_language_code="en", target_language_code="de")
-    calls = []
-    for channel in channels:
-        opened = [TranslationServiceStub(channel).StreamTranslateText() for _ in range(1000)]
-        for call in opened if say else ():
-            with suppress(grpc.RpcError, asyncio.InvalidStateError, asyncio.CancelledError):
-                await call.write(pb.StreamTranslateTextRequest(config=config))
-                await call.write(pb.StreamTranslateTextRequest(item=pb.StreamItem(content=LINE)))
-        await asyncio.sleep(0.1)
-        calls += opened
-    await asyncio.sleep(1)
-    await asyncio.to_thread(meanwhile)
-    for call in calls:
-        call.cancel()
-    for channel in channels:
-        await channel.close()
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure one thing and print it; 1 where a bound is passed."""
-    parts = {each.__name__: each for each in (memory, health, greedy, signals, streams)}
+    parts = {each.__name__: each for each in (memory, health, greedy, signals)}
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("part", choices=parts)
     parser.add_argument("--number", type=float, help="Calls, seconds or moments of the part.")
     chosen = parser.parse_args(arguments)
     number = [] if chosen.number is None else [chosen.number]
-    if chosen.part in ("memory", "signals", "streams"):
+    if chosen.part in ("memory", "signals"):
         number = [int(each) for each in number]
     found, kept = parts[chosen.part](*number)  # type: ignore[operator]
     print(json.dumps({"processor": processor(), **found, "within_bounds": kept}, indent=2))
