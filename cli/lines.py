@@ -15,6 +15,7 @@ import codecs
 import gzip
 import io
 import os
+import re
 import stat
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -149,8 +150,19 @@ def check_inputs(paths: Sequence[Path]) -> None:
             raise InputError(f"{path}: no permission to read it")
 
 
+def check_names(paths: Iterable[Path]) -> None:
+    """Refuse what is too long for the name of a file: a text that was given as an argument.
+
+    Raises:
+        InputError: there is one.
+    """
+    for path in paths:
+        if any(len(os.fsencode(part)) > 255 for part in path.parts) or "\n" in str(path):
+            raise InputError(_missing(Path(f"{str(path)[:40].splitlines()[0]} ...")))
+
+
 def _missing(path: Path) -> str:
-    if " " in str(path).strip():
+    if " " in str(path).strip() or not re.search(r"[./\\]", str(path)):
         return f"{path}: no such file; to translate a sentence: echo '...' | tformer translate"
     return f"{path}: no such file"
 

@@ -298,6 +298,7 @@ def translate(
         demands=bool(decoding.target_prefix or decoding.required_terms),
         encoding=encoding,
     )
+    lines.check_names(files or [])
     call.check()
     if (decoding.target_prefix or decoding.required_terms) and memory:
         raise UsageError(

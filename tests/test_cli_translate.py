@@ -149,6 +149,8 @@ def test_warnings_name_input_and_line_and_are_counted_when_many(tformer: Tformer
     ("arguments", "status", "message"),
     [
         pytest.param(["nofile"], ExitStatus.INPUT, "nofile: no such file", id="no file"),
+        pytest.param(["words " * 90], ExitStatus.INPUT, "to translate a sentence", id="sentence"),
+        pytest.param(["word"], ExitStatus.INPUT, "to translate a sentence", id="word"),
         pytest.param(["--beam-size", "0"], ExitStatus.USAGE, "beam_size", id="beam size"),
         pytest.param(["--n-best", "9"], ExitStatus.USAGE, "n_best", id="n-best over beam"),
         pytest.param(["--beam-size", "x"], ExitStatus.USAGE, "--beam-size", id="not a number"),

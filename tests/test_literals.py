@@ -11,7 +11,7 @@ from tformer.model.literals.repairing import apply, edits_for
 from tformer.model.literals.verifying import missing_units, verify
 from tformer.model.passes.preparation import Preparer
 from tformer.model.text.casing import Casing
-from tformer.model.text.language_check import found_language
+from tformer.model.text.language_check import found_language, speaks_target
 from tformer.model.text.languages import code_of, nearest
 from tformer.model.text.segmentation import split
 from tformer.model.vocabulary.sentencepiece import Vocabulary
@@ -197,6 +197,9 @@ def test_a_sentence_in_another_language_is_told() -> None:
     assert found_language("Le chat est sur la table dans la cuisine.", "en", "de", PAIR) == "fr"
     assert found_language("The house is very beautiful.", "en", "de", PAIR) == "en"
     assert found_language("Peter Offenbach", "en", "de", PAIR) == "en"
+    assert speaks_target("Das ist ein Haus und nicht rot.", "en", "de")
+    assert not speaks_target("Das Boot is a film that I have not seen.", "en", "de")
+    assert not speaks_target("Le chat est sur la table dans la cuisine.", "en", "de")
 
 
 ENGLISH = (

@@ -37,7 +37,7 @@ from tformer.model.passes.sequence import passes_in_order
 from tformer.model.passes.term_tokens import Spelling
 from tformer.model.pipeline.loading import load_network
 from tformer.model.terms.glossary import Glossary
-from tformer.model.text.language_check import found_language
+from tformer.model.text.language_check import found_language, speaks_target
 from tformer.model.text.segmentation import Piece, split
 from tformer.model.translation import Notice, Translation, WarningKind
 from tformer.model.vocabulary.sentencepiece import RECENT, AnyVocabulary
@@ -260,7 +260,7 @@ class Translator:
         source, target = route.of(text)
         pieces = split(text, source, length=self._num_tokens, limit=self.longest_source)
         warnings: list[str] = []
-        others = {} if route.believes else self._in_other_languages(pieces, (source, target), route)
+        others = self._in_other_languages(pieces, (source, target), route)
         sentences = [
             Sentence(piece, [], options, (source, target))
             if number in others
@@ -382,6 +382,12 @@ class Translator:
     ) -> dict[int, str]:
         """The languages of pieces that are not in the source's, by number."""
         source, target = languages
+        if route.believes:
+            return {
+                number: target
+                for number, piece in enumerate(pieces)
+                if speaks_target(piece.text, source, target)
+            }
         found = {
             number: found_language(piece.text, source, target, route.languages)
             for number, piece in enumerate(pieces)

@@ -56,6 +56,15 @@ def found_language(text: str, source: str, target: str, ours: Sequence[str]) -> 
     return source if confidence < SURE or language in ours else str(language)
 
 
+def speaks_target(text: str, source: str, target: str) -> bool:
+    """Return whether a sentence that is said to be in ``source`` is in ``target`` already: frequent
+    words of that language are in it, at least two of them, and hardly one of the other."""
+    words = _WORD.findall(text.lower())
+    if len(words) < FEWEST_WORDS or _speaks(words, source) or not _speaks(words, target):
+        return False
+    return len(_FREQUENT[target].intersection(words)) > 1
+
+
 def _speaks(words: Sequence[str], language: str) -> bool:
     """Return whether frequent words of a language are among some, and more of them than of any
     other."""
