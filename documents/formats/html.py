@@ -107,7 +107,8 @@ def language_edits(text: str, language: str) -> Iterator[Edit]:
     if root and not re.search(r"\s(?:xml:)?lang\s*=", root[0], re.IGNORECASE):
         attribute = f' lang="{language}"'
         is_xml = bool(_XHTML.search(root[0]))
-        yield Edit(*[root.start() + 5] * 2, f' xml:lang="{language}"' * is_xml + attribute)
+        at = root.start() + len("<html")
+        yield Edit(at, at, f' xml:lang="{language}"' * is_xml + attribute)
     for token in _without_opaque(tokens(_without_templates(text)[0]), page) if page else ():
         for match in _LANG.finditer(token.raw) if token.kind == "open" else ():
             if same_language(match[1], page) and not same_language(match[1], language):

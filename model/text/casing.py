@@ -124,13 +124,15 @@ class Truecaser:
     def _with_nouns(self, shown: str, text: str) -> str:
         """German in which words that are probably nouns have capitals."""
         letters = list(shown)
-        words = [*_WORD.finditer(text)]
-        for before, match, behind in zip(["", *words], words, [*words[1:], ""], strict=False):
-            word, at = match[0], match.start()
+        matches = [*_WORD.finditer(text)]
+        words = ["", *(match[0] for match in matches), ""]
+        for number, match in enumerate(matches):
+            before, word, behind = words[number : number + 3]
+            at = match.start()
             is_rare = len(word) > 3 and len(self._pieces(shown[at : match.end()])) > 1
-            follows = len(word) > 2 and bool(before) and bool(_DETERMINER.fullmatch(before[0]))
+            follows = len(word) > 2 and bool(_DETERMINER.fullmatch(before))
             seldom = bool(_NO_NOUN.fullmatch(word))
-            if follows and _BEHIND_NOUN.fullmatch(behind and behind[0]):
+            if follows and _BEHIND_NOUN.fullmatch(behind):
                 seldom = bool(_DETERMINER.fullmatch(word))
             if _NOUN.fullmatch(word) or ((is_rare or follows) and not seldom):
                 letters[at] = letters[at].upper()
