@@ -7,6 +7,7 @@ import hashlib
 import logging
 import math
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -24,6 +25,7 @@ from tformer.model.translation import Translation
 from tformer.model.vocabulary.language_choice import match_language
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.server.limits import DAY, check_range
+from tformer.server.observability.memory import grown_mib, resident_bytes
 from tformer.server.scheduling import AsyncScheduler
 from tformer.server.status import UnknownModel
 
@@ -273,6 +275,7 @@ class Models:
     def _start(self, source: ModelSource) -> ServedModel:
         """Load a model, see that it translates, and give it a worker."""
         settings = self._settings
+        began, before = time.monotonic(), resident_bytes()
         mark = fingerprint(source.directory)
         translator = Translator.load(
             source.directory,
@@ -290,6 +293,14 @@ class Models:
             watch=lambda batch: self._watch(source.name, batch),
             name=source.name,
         )
+        facts = {
+            "model": source.name,
+            "device": str(translator.network.device),
+            "dtype": translator.network.dtype,
+            "seconds": round(time.monotonic() - began, 3),
+            "memory_mib": grown_mib(before),
+        }
+        logger.info("a model was loaded", extra=facts)
         return ServedModel(source.name, translator, scheduler, mark, settings.beam_size)
 
     def _add_datastores(self, translator: Translator) -> None:

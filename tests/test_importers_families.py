@@ -112,8 +112,10 @@ MODELS = [
     pytest.param(bart, "mbart", BART_SHAPE | {"d_model": 16, "activation_function": "relu"}),
     pytest.param(t5, "t5", T5_SHAPE | {"num_heads": 4}, id="t5"),
     pytest.param(t5, "t5", T5_SHAPE | {"feed_forward_proj": "gated-gelu", "num_decoder_layers": 1}),
+    pytest.param(t5, "t5", T5_SHAPE | {"d_model": 24, "num_layers": 3, "num_decoder_layers": 1}),
     pytest.param(t5, "mt5", T5_SHAPE | {"relative_attention_num_buckets": 8}, id="mt5"),
     pytest.param(t5, "umt5", T5_SHAPE, id="umt5"),
+    pytest.param(t5, "umt5", T5_SHAPE | {"d_model": 24, "num_layers": 3, "num_decoder_layers": 1}),
     pytest.param(
         t5,
         "umt5",

@@ -13,6 +13,7 @@ from tformer.model.errors import ModelError, UsageError
 from tformer.model.pipeline.translator import Translator
 from tformer.server.client import Client
 from tformer.server.models import check, fingerprint
+from tformer.server.observability.memory import grown_mib, resident_bytes
 
 
 @pytest.fixture
@@ -62,3 +63,28 @@ def test_a_client_learns_which_way_models_go(imported: Path, tmp_path: Path) -> 
         assert translation.target_language == "fi"
         with pytest.raises(UsageError, match="from 'fi'"):
             list(client.translate(["..."], source="fi", target="sv"))
+
+
+def test_the_log_tells_what_each_model_takes(
+    imported: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO", "tformer"), serving(imported, make_model(tmp_path / "en-de")):
+        pass
+    loaded = [r for r in caplog.records if r.getMessage() == "a model was loaded"]
+    assert [vars(record)["model"] for record in loaded] == ["model", "en-de"]
+    for record in loaded:
+        memory = vars(record)["memory_mib"]
+        assert (memory is None) is (resident_bytes() is None)
+        assert vars(record)["seconds"] > 0
+
+
+def test_growth_is_of_what_is_held_in_memory() -> None:
+    before = resident_bytes()
+    if before is None:
+        assert grown_mib(before) is None
+        return
+    held = bytearray(b"x") * (64 << 20)
+    grown = grown_mib(before)
+    assert grown is not None
+    assert 48 < grown < 96
+    del held
