@@ -258,6 +258,7 @@ class Server:
                 "address": str(self.address),
                 "http": str(self.http_address) if self._http else None,
                 "models": [model.name for model in self._models],
+                "memory_mib": {model.name: model.memory_mib for model in self._models},
                 "glossaries": [glossary.name for glossary in self._glossaries],
                 "metrics_port": self.metrics_port,
             },

@@ -7,7 +7,6 @@ import hashlib
 import logging
 import math
 import os
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -121,6 +120,8 @@ class ServedModel:
     scheduler: AsyncScheduler
     fingerprint: str
     max_beam_size: int
+    memory_mib: float | None = None
+    """MiB by which the process grew in loading it, if the system tells."""
     users: int = 0
     """Calls that hold it; it is not closed before they have gone."""
     unused: asyncio.Event = field(default_factory=asyncio.Event)
@@ -275,7 +276,7 @@ class Models:
     def _start(self, source: ModelSource) -> ServedModel:
         """Load a model, see that it translates, and give it a worker."""
         settings = self._settings
-        began, before = time.monotonic(), resident_bytes()
+        before = resident_bytes()
         mark = fingerprint(source.directory)
         translator = Translator.load(
             source.directory,
@@ -293,15 +294,8 @@ class Models:
             watch=lambda batch: self._watch(source.name, batch),
             name=source.name,
         )
-        facts = {
-            "model": source.name,
-            "device": str(translator.network.device),
-            "dtype": translator.network.dtype,
-            "seconds": round(time.monotonic() - began, 3),
-            "memory_mib": grown_mib(before),
-        }
-        logger.info("a model was loaded", extra=facts)
-        return ServedModel(source.name, translator, scheduler, mark, settings.beam_size)
+        memory = grown_mib(before)
+        return ServedModel(source.name, translator, scheduler, mark, settings.beam_size, memory)
 
     def _add_datastores(self, translator: Translator) -> None:
         """Let callers name the datastores that were built with a model."""

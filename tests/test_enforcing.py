@@ -224,8 +224,8 @@ def test_cancelled_work_forgets_what_was_asked_for_a_term(shipped: Translator) -
     work = shipped.start_work(beam_size=4)
     work.submit(draft.waiting)
     (running,) = work._tasks.values()
-    first = running.number
-    while running.number == first:
+    first = running.engine
+    while running.engine is first:
         assert work.step() == []
     assert work.num_running + work.num_waiting == 1
     work.cancel(draft.sentences)

@@ -415,14 +415,16 @@ def test_draining_finishes_what_was_accepted_and_refuses_what_is_new(model: Path
     languages = {"source_language_code": "en", "target_language_code": "de"}
     config = pb.StreamConfig(**languages, options=LONG)
     messages.put(pb.StreamTranslateTextRequest(config=config))
+    english = SENTENCES[:3]
+    many = request(*english * 40, options=LONG)
     with serving(model) as running, grpc.insecure_channel(running.address) as channel:
         stub = TranslationServiceStub(channel)
         health = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
         assert next(health).status == health_pb2.HealthCheckResponse.SERVING
-        unary = stub.TranslateText.future(long_request(20), timeout=60)
+        unary = stub.TranslateText.future(many, timeout=60)
         answers = stub.StreamTranslateText(iter(messages.get, None), timeout=60)
         for number in range(20):
-            item = pb.StreamItem(id=str(number), content=SENTENCES[number % 6])
+            item = pb.StreamItem(id=str(number), content=english[number % 3])
             messages.put(pb.StreamTranslateTextRequest(item=item))
         (served,) = running.server._models
         scheduler = served.scheduler.scheduler
@@ -432,7 +434,7 @@ def test_draining_finishes_what_was_accepted_and_refuses_what_is_new(model: Path
 
         running.stop(grace=30)
         assert next(health).status == health_pb2.HealthCheckResponse.NOT_SERVING
-        assert len(unary.result().translations) == len(SENTENCES) * 20
+        assert len(unary.result().translations) == len(english) * 40
         answered = []
         with pytest.raises(grpc.RpcError) as raised:
             answered.extend(answer.id for answer in answers)

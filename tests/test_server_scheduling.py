@@ -146,7 +146,8 @@ def test_what_is_cancelled_has_left_before_the_next_step(vocabulary: Vocabulary)
         translator = make_translator(vocabulary)
         stepper = Stepper()
         async with working(translator, stepper) as worker:
-            texts = [" ".join(SENTENCES), "the dog"]
+            english = SENTENCES[:3]
+            texts = [" ".join(english), "the dog"]
             jobs = [
                 asyncio.create_task(
                     worker.translate([draft(translator, text, ENDLESS)], f"client {text}")
@@ -154,7 +155,7 @@ def test_what_is_cancelled_has_left_before_the_next_step(vocabulary: Vocabulary)
                 for text in texts
             ]
             await stepper.first_step()
-            assert (await stepper.next_step()).sentences == 1 + len(SENTENCES)
+            assert (await stepper.next_step()).sentences == 1 + len(english)
             jobs[0].cancel()
             with pytest.raises(asyncio.CancelledError):
                 await jobs[0]
