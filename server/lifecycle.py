@@ -14,6 +14,7 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -29,7 +30,7 @@ from tformer.model.errors import ServerError, UsageError
 from tformer.protos.v1 import admin_pb2, translation_pb2
 from tformer.server.access import address as addresses
 from tformer.server.access.address import Address
-from tformer.server.access.sockets import UnixSocket
+from tformer.server.access.sockets import UnixSocket, reserved
 from tformer.server.access.tls import Certificates, TlsFiles
 from tformer.server.access.tokens import Authenticator
 from tformer.server.admission import Admission
@@ -165,6 +166,8 @@ class Server:
         self._http = self._open_http(options.http) if options.http else None
         self._exporter: Exporter | None = None
         self._socket = UnixSocket(options.listen.path) if options.listen.path else None
+        self._reserved: socket.socket | None = None
+        self._credentials: grpc.ServerCredentials | None = None
         self.address = options.listen
         """Listening address, with the port that the system chose."""
 
@@ -227,6 +230,8 @@ class Server:
         await asyncio.gather(self._grpc.stop(grace), *http)
         await self._models.close(0)
         self.service.close()
+        if self._reserved:
+            self._reserved.close()
         if self._exporter:
             await asyncio.to_thread(self._exporter.close)
         self.leave_socket()
@@ -238,13 +243,14 @@ class Server:
 
     async def _start(self) -> None:
         # Addresses first: one that is taken is found before the time that loading a model takes.
-        self.address = self._bind()
+        self._take_address()
         if self._http:
             self._http.bind()
         if self._options.metrics:
             self._exporter = self._metrics.serve(self._options.metrics)
         await self._glossaries.load()
         await self._models.load()
+        self._listen()
         await self._grpc.start()
         if self._http:
             await self._http.start()
@@ -329,22 +335,45 @@ class Server:
             ("grpc.server_handshake_timeout_ms", 10_000),
         ]
 
-    def _bind(self) -> Address:
-        listen = self._options.listen
+    def _take_address(self) -> None:
+        """Let nobody else have the address, at which connections are refused until models are
+        loaded. A unix socket is there, and who calls it waits: it tells which process loads.
+        """
+        options = self._options
+        if options.tls:
+            certificates = Certificates(options.tls, self._metrics.handshakes.inc)
+            self._credentials = certificates.credentials()
         try:
             if self._socket:
                 with self._socket.binding() as path:
                     self._add_port(f"unix:{path}")
-                return listen
-            return replace(listen, port=self._add_port(str(listen)))
+            else:
+                self._reserved = reserved(options.listen)
+                port = self._reserved.getsockname()[1]
+                self.address = replace(options.listen, port=port)
         except (RuntimeError, OSError) as error:
-            raise ServerError(f"cannot listen at {listen}: is it in use?") from error
+            raise _not_listening(options.listen, error) from error
 
-    def _add_port(self, address: str) -> int:
-        if self._options.tls:
-            certificates = Certificates(self._options.tls, self._metrics.handshakes.inc)
-            return self._grpc.add_secure_port(address, certificates.credentials())
-        return self._grpc.add_insecure_port(address)
+    def _listen(self) -> None:
+        """Take connections at the address that was taken."""
+        if not self._reserved:
+            return
+        self._reserved.close()
+        try:
+            self._add_port(str(self.address))
+        except RuntimeError as error:
+            raise _not_listening(self.address, error) from error
+
+    def _add_port(self, address: str) -> None:
+        if self._credentials:
+            self._grpc.add_secure_port(address, self._credentials)
+        else:
+            self._grpc.add_insecure_port(address)
+
+
+def _not_listening(address: Address, error: Exception) -> ServerError:
+    reason = getattr(error, "strerror", None) or "is it in use?"
+    return ServerError(f"cannot listen at {address}: {reason}")
 
 
 def run(options: ServerOptions, announce: Callable[[Sequence[str]], None] | None = None) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -728,6 +729,25 @@ def terminated(scene: Scene) -> str:
 
 @fault("call while models load")
 def call_while_loading(scene: Scene) -> str:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        place = f"127.0.0.1:{free.getsockname()[1]}"
+    with (
+        server_process(scene, place, wait=False) as process,
+        grpc.insecure_channel(place) as early,
+        grpc.insecure_channel(place) as patient,
+    ):
+        later = TranslationServiceStub(patient).TranslateText.future(
+            request("x"), timeout=60, wait_for_ready=True
+        )
+        found = status(TranslationServiceStub(early).TranslateText, request("x"))
+        assert later.result().translations
+        process.terminate()
+        assert process.wait(30) == 0
+        return found
+
+
+@fault("call while models load, at a unix socket")
+def call_of_socket_while_loading(scene: Scene) -> str:
     place = f"unix:{scene.folder / 's'}"
     with server_process(scene, place, wait=False) as process:
         wait_until((scene.folder / "s").exists)

@@ -1,4 +1,4 @@
-"""The file of a unix socket: taken from nobody, and removed only as long as it is ours.
+"""Sockets that are taken before anybody listens, and the file of one, removed only by its owner.
 
 gRPC removes what is in its way, and when it ends whatever then has the name of its socket. So it
 binds a name of its own beside, which is then moved into place.
@@ -6,6 +6,7 @@ binds a name of its own beside, which is then moved into place.
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import socket
@@ -15,9 +16,32 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tformer.model.errors import ServerError
+from tformer.server.access.address import Address
 
 LONGEST_PATH = 100
 """Bytes; Linux takes 107."""
+
+
+def reserved(listen: Address) -> socket.socket:
+    """A socket at HOST:PORT whose port nobody else gets; connections are refused until it listens.
+
+    Raises:
+        OSError: the port is taken, or the host is none of this machine.
+    """
+    try:
+        family, _, _, _, place = socket.getaddrinfo(
+            listen.host, listen.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except UnicodeError as error:  # longer than a name can be
+        raise OSError(errno.EADDRNOTAVAIL, "no name of a host") from error
+    found = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind(place)
+    except BaseException:
+        found.close()
+        raise
+    return found
 
 
 class UnixSocket:

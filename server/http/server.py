@@ -11,6 +11,7 @@ from aiohttp import web
 
 from tformer.model.errors import ServerError
 from tformer.server.access.address import Address
+from tformer.server.access.sockets import reserved
 from tformer.server.access.tls import TlsFiles
 from tformer.server.glossaries.catalog import Glossaries
 from tformer.server.http.answers import json_answer
@@ -104,7 +105,7 @@ class HttpServer:
         """
         listen = self._options.listen
         try:
-            self._socket = _bound(listen)
+            self._socket = reserved(listen)
         except OSError as error:
             raise ServerError(f"cannot listen at {listen} for HTTP ({error.strerror})") from error
         self.address = replace(listen, port=self._socket.getsockname()[1])
@@ -207,17 +208,3 @@ class _Refusing(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         transport.close()
-
-
-def _bound(listen: Address) -> socket.socket:
-    family, _, _, _, place = socket.getaddrinfo(
-        listen.host, listen.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
-    found = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        found.bind(place)
-    except BaseException:
-        found.close()
-        raise
-    return found
