@@ -67,6 +67,8 @@ class DocumentJob:
     ) -> bytes:
         """The document with its segments translated; what is doubtful is said on stderr."""
         segments = self.segments
+        for left in self.document.left_texts:
+            _warn(tally, self.name, left.text, left.warning)
         sample = " ".join(s.plain for s in segments)
         direction = direction_of(self._narrowed(choice), self.name, sample)
         if direction is None:
@@ -135,8 +137,12 @@ class _DocumentTranslator:
 
     def warn(self, text: str, warning: str) -> None:
         """Say what a reader of a segment should look at."""
-        place = text[:40]
-        self.tally.warn(f"{self.name}: {place!r}", Remark(place, warning))
+        _warn(self.tally, self.name, text, warning)
+
+
+def _warn(tally: Tally, name: str, text: str, warning: str) -> None:
+    place = text[:40]
+    tally.warn(f"{name}: {place!r}", Remark(place, warning))
 
 
 def _answer(text: str, translation: Translation) -> str | Answer:

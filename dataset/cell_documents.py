@@ -83,7 +83,8 @@ class CellDocumentTranslator:
         self, document: Document, results: Sequence[TranslatedSegment], asked: _Asked
     ) -> CellTranslation:
         translations = {result.segment.id: result.text for result in results}
-        warnings = [warning for result in results for warning in result.warnings]
+        warnings = [left.warning for left in document.left_texts]
+        warnings += [warning for result in results for warning in result.warnings]
         if damages := document.damages(translations):
             again = [segment for segment in document.segments if segment.id in damages]
             for result in translate_in_fragments(again, asked.ask):

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Protocol
 
 from tformer.documents.io.encoding import Encoded, simplified
+from tformer.documents.left_parts import LeftPart, LeftText, told
 from tformer.documents.segments import Segment, problem_with, render
 from tformer.documents.verification import Fault, difference, find_damages
 from tformer.model.errors import InputError, UsageError
@@ -24,6 +25,11 @@ class Document(Protocol):
     @property
     def languages(self) -> DocumentLanguages:
         """The languages that the file names."""
+        ...
+
+    @property
+    def left_texts(self) -> Sequence[LeftText]:
+        """Parts with words that stay as they are, since they could not be understood."""
         ...
 
     def damages(self, translations: Mapping[str, str]) -> dict[str, str]:
@@ -99,8 +105,9 @@ class TextDocument:
     """A file that is text, whatever its format."""
 
     source: Encoded
-    read: Callable[[str], Iterable[Slot]]
-    """Finds the slots in the text of a file; the same ids for the same structure."""
+    read: Callable[[str], Iterable[Slot | LeftPart]]
+    """Finds the slots in the text of a file, the same ids for the same structure, and what it
+    does not understand."""
     escape: Callable[[str], str] | None = None
     """Spelling of a character that the file's encoding lacks."""
     declares: Callable[[str], DocumentLanguages] = lambda _: DocumentLanguages()
@@ -115,7 +122,17 @@ class TextDocument:
     @cached_property
     def slots(self) -> Sequence[Slot]:
         """Segments to translate, and how each is written."""
-        return with_unique_ids(self.read(self.source.text))
+        return with_unique_ids(self._found)
+
+    @cached_property
+    def _found(self) -> Sequence[Slot | LeftPart]:
+        return list(self.read(self.source.text))
+
+    @property
+    def left_texts(self) -> Sequence[LeftText]:
+        """See `Document`."""
+        parts = (part for part in self._found if isinstance(part, LeftPart))
+        return list(told(self.source.text, parts))
 
     @property
     def segments(self) -> Sequence[Segment]:
@@ -242,11 +259,13 @@ def spliced(text: str, edits: Iterable[Edit]) -> str:
     return "".join([*pieces, text[position:]])
 
 
-def with_unique_ids(slots: Iterable[Slot]) -> list[Slot]:
+def with_unique_ids(found: Iterable[Slot | LeftPart]) -> list[Slot]:
     """Tell apart segments of the same id, such as a key that is there twice: key, key#2."""
     seen: set[str] = set()
     unique = []
-    for slot in slots:
+    for slot in found:
+        if isinstance(slot, LeftPart):
+            continue
         id, count = slot.segment.id, 1
         while id in seen:
             count += 1

@@ -158,7 +158,10 @@ def test_subrip(texts: list[str], model: object) -> None:
 def test_tsv(texts: list[str], model: object) -> None:
     data = "\n".join(texts).encode()
     document = open_document(data, "tsv")
-    again = open_document(rewritten(document, model), "tsv")
+    made = {r.segment.id: r.text for r in translate_segments(document.segments, model)}
+    for id in document.damages(made):  # a mark that is not closed would open a cell
+        del made[id]
+    again = open_document(document.with_translations(made), "tsv")
     assert [s.text for s in again.segments] == [s.text for s in document.segments]
 
 

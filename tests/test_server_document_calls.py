@@ -111,6 +111,13 @@ def test_documents_are_those_of_the_command_line(model: Path, stub: TranslationS
         assert found.document.name == f"{path.stem}.de{path.suffix}"
 
 
+def test_what_a_reader_leaves_is_told(stub: TranslationServiceStub) -> None:
+    data = b"WEBVTT\n\n00:xx --> soon\nBad.\n\n00:01.000 --> 00:02.000\nGood.\n"
+    found = stub.TranslateDocument(request(data, "a.vtt"), timeout=60)
+    assert any("the times" in warning.message for warning in found.document.warnings)
+    assert b"Bad." in found.content
+
+
 def test_a_stream_takes_chunks_and_tells_of_progress(stub: TranslationServiceStub) -> None:
     data = b"".join(b"Line %d of the house.\n\n" % number for number in range(600))
     whole = stub.TranslateDocument(request(data), timeout=60)

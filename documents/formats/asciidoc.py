@@ -14,8 +14,9 @@ from tformer.documents.document import Slot, TextDocument
 from tformer.documents.formats.asciidoc_blocks import asciidoc_texts
 from tformer.documents.formats.asciidoc_inline import asciidoc_segment
 from tformer.documents.formats.front_matter import front_matter
-from tformer.documents.formats.prose import Notation, ProseText, prose_slots
+from tformer.documents.formats.prose import REFERRED, Notation, ProseText, prose_slots
 from tformer.documents.io.encoding import decode
+from tformer.documents.left_parts import LeftPart
 
 
 def open_asciidoc(data: bytes, name: str) -> TextDocument:
@@ -23,14 +24,21 @@ def open_asciidoc(data: bytes, name: str) -> TextDocument:
     return TextDocument(decode(data, name), _slots)
 
 
-def _slots(text: str) -> Iterator[Slot]:
+def _slots(text: str) -> Iterator[Slot | LeftPart]:
     front = front_matter(text) if text.startswith("---") else None
     if front:
         yield from front.slots
     names = {_name(match[1]) for match in _TARGETS.finditer(text)}
+
+    def told(found: ProseText | LeftPart) -> ProseText | LeftPart:
+        if isinstance(found, LeftPart) or found.kind != "title":
+            return found
+        if not _gives_name(text, found, names):
+            return found
+        return LeftPart(found.start, found.end, REFERRED)
+
     texts = asciidoc_texts(text, front.end if front else 0)
-    named = (t for t in texts if not (t.kind == "title" and _gives_name(text, t, names)))
-    yield from prose_slots(text, named, Notation(asciidoc_segment, _is_whole))
+    yield from prose_slots(text, map(told, texts), Notation(asciidoc_segment, _is_whole))
 
 
 _TARGETS = re.compile(r"(?:<<|xref:)#?([^<>,\[\]\n]{1,300})")
@@ -57,5 +65,6 @@ _FORMS = {"title": "== {}\n", "block title": ".{}\n", "item": "* {}\n", "term": 
 def _is_whole(content: str, kind: str) -> bool:
     """Return whether lines are one text of a kind, wherever it may stand."""
     lines = _FORMS.get(kind, "{}\n").format(content)
-    found = [text for text in asciidoc_texts(lines) if text.kind == kind]
+    texts = (text for text in asciidoc_texts(lines) if isinstance(text, ProseText))
+    found = [text for text in texts if text.kind == kind]
     return len(found) == 1 and found[0].content == content

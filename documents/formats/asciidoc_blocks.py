@@ -13,6 +13,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 
 from tformer.documents.formats.prose import LINE, ProseText
+from tformer.documents.left_parts import LeftPart
 
 _DELIMITER = re.compile(
     r"(?P<verbatim>-{4,}|\.{4,}|\+{4,}|/{4,}|`{3,}.*|~{4,}|[|,:!]={3,})|(?P<compound>={4,}|\*{4,}|_{4,}|--)"
@@ -39,6 +40,12 @@ _PROSE_STYLES = frozenset(
 )  # fmt: skip
 """Styles of blocks that hold text."""
 
+_OF_PROGRAMS = frozenset(
+    ["source", "listing", "literal", "pass", "stem", "latexmath", "asciimath", "comment",
+     "notranslate", "plantuml", "mermaid", "graphviz", "ditaa"]
+)  # fmt: skip
+"""Styles of blocks that hold no prose, or ask to be left."""
+
 _ROW = re.compile(r"(?:\|[^|\\]{0,2000}(?<!\S))*\|[^|\\]*")
 """Pattern of cells of a table in one line; a blank is before every sign that begins one, for what
 stands there else is its format."""
@@ -50,8 +57,8 @@ _DEEPEST = 20
 """Levels of blocks that are looked into."""
 
 
-def asciidoc_texts(text: str, first: int = 0) -> list[ProseText]:
-    """Find the texts of a file, in its order, from an offset on."""
+def asciidoc_texts(text: str, first: int = 0) -> list[ProseText | LeftPart]:
+    """Find the texts of a file, in its order, from an offset on, and what is not surely any."""
     reader = _AsciidocReader(text, first)
     return list(reader.body(0, len(reader.lines), 0))
 
@@ -70,7 +77,7 @@ class _AsciidocReader:
                 self._places.setdefault(raw, []).append(number)
         self._breaks_lines = any(raw.startswith(":hardbreaks") for raw in self._raw)
 
-    def body(self, first: int, last: int, depth: int) -> Iterator[ProseText]:
+    def body(self, first: int, last: int, depth: int) -> Iterator[ProseText | LeftPart]:
         """Texts of lines that stand in a block or in the file."""
         line, style, is_in_list = first, "", False
         while line < last:
@@ -85,6 +92,9 @@ class _AsciidocReader:
                     yield from self._cells(line, end)
                 if match["compound"] and style in _PROSE_STYLES and depth < _DEEPEST:
                     yield from self.body(line + 1, end, depth + 1)
+                elif match["compound"] and style not in _OF_PROGRAMS and line + 1 < end:
+                    reason = f"the style {style!r} is not known to hold text"
+                    yield self._left(line + 1, end, reason)
                 line, style = end + 1, ""
             elif end := self._behind_kept(line, last):
                 line = end
@@ -97,25 +107,37 @@ class _AsciidocReader:
             else:
                 end = self._behind_text(line, last, is_in_list)
                 if self._is_underlined(line, end, last):
+                    yield self._left(line, end, "a title with a line below it is not read")
                     line, style = end + 1, ""
                     continue
-                if style in _PROSE_STYLES and not self._is_doubtful(line, end):
+                if style not in _PROSE_STYLES:
+                    if style not in _OF_PROGRAMS:
+                        reason = f"the style {style!r} is not known to hold text"
+                        yield self._left(line, end, reason)
+                elif self._is_doubtful(line, end):
+                    yield self._left(line, end, "it is not surely text")
+                else:
                     yield from self._text_of(line, end)
                 is_in_list = self._is_item(line) or (is_in_list and self._is_continued(line))
                 line, style = max(end, line + 1), ""
 
-    def _cells(self, line: int, end: int) -> Iterator[ProseText]:
+    def _cells(self, line: int, end: int) -> Iterator[ProseText | LeftPart]:
         """Cells of a table whose rows are lines of cells without formats of their own."""
         attributes = self._raw[line - 1] if line else ""
-        if _STYLE.fullmatch(attributes) and _FORMATTED.search(attributes):
-            return
         rows = [number for number in range(line + 1, end) if self._raw[number]]
-        if not all(_ROW.fullmatch(self._raw[number]) for number in rows):
+        is_formatted = _STYLE.fullmatch(attributes) and _FORMATTED.search(attributes)
+        if is_formatted or not all(_ROW.fullmatch(self._raw[number]) for number in rows):
+            if rows and "notranslate" not in attributes:
+                yield self._left(line + 1, end, "cells of this table have formats of their own")
             return
         for number in rows:
             for match in re.finditer(r"\|[ \t]*([^|]*?)[ \t]*(?=\||\Z)", self._raw[number]):
                 if match[1]:
                     yield self._prose("cell", number, number + 1, *match.span(1))
+
+    def _left(self, line: int, end: int, reason: str) -> LeftPart:
+        """Lines that stay, as they are not surely text."""
+        return LeftPart(self.lines[line].start(), self.lines[end - 1].end(1), reason)
 
     def _behind_kept(self, line: int, last: int) -> int:
         """Number of the line behind one that stays; 0 if it is text."""

@@ -12,6 +12,7 @@ from tformer.documents.formats.packages import PackageDocument, open_package
 from tformer.documents.io import xml
 from tformer.documents.io.encoding import decode
 from tformer.documents.io.xml import TokenKind
+from tformer.documents.left_parts import LeftPart
 from tformer.model.errors import InputError
 from tformer.model.text.normalization import same_language
 
@@ -67,7 +68,7 @@ def _read(data: bytes, name: str) -> TextDocument:
         return checked(TextDocument(source, lambda text: _texts(text, name, wanted), xml.reference))
     is_xml = _is_well_formed(source.text, name)
 
-    def read(text: str) -> Iterator[Slot]:
+    def read(text: str) -> Iterator[Slot | LeftPart]:
         if is_xml:
             xml.scan(text, name)
         return html_slots(text)

@@ -15,6 +15,7 @@ from textwrap import wrap
 from tformer.documents.building import Builder
 from tformer.documents.document import Slot, replacing_whole
 from tformer.documents.io.json_nodes import nodes_of
+from tformer.documents.left_parts import LeftPart
 
 _FRONT = re.compile(r"---[ \t]*\r?\n(?:.*\r?\n)*?(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)")
 _SCALAR = re.compile(
@@ -50,20 +51,40 @@ class FrontMatter:
     """Front matter of a document."""
 
     end: int
-    slots: Sequence[Slot]
+    slots: Sequence[Slot | LeftPart]
 
 
 def front_matter(text: str) -> FrontMatter:
     """Find the front matter of a file; it ends at 0 if there is none."""
     if match := _FRONT.match(text):
-        scalars = (m for m in _SCALAR.finditer(match[0]) if not _OTHER_TYPE.fullmatch(m["value"]))
-        folded = _FOLDED.finditer(match[0])
-        return FrontMatter(match.end(), [*map(_scalar_slot, scalars), *map(_folded_slot, folded)])
+        scalars = [m for m in _SCALAR.finditer(match[0])]
+        folded = [*_FOLDED.finditer(match[0])]
+        texts = (m for m in scalars if not _OTHER_TYPE.fullmatch(m["value"]))
+        slots = [*map(_scalar_slot, texts), *map(_folded_slot, folded)]
+        return FrontMatter(match.end(), [*slots, *_unread(match[0], [*scalars, *folded])])
     if match := _TOML.match(text):
-        return FrontMatter(match.end(), [*map(_toml_slot, _STRING.finditer(match[0]))])
+        strings = [*_STRING.finditer(match[0])]
+        slots = list(map(_toml_slot, strings))
+        return FrontMatter(match.end(), [*slots, *_unread(match[0], strings)])
     if text.startswith("{") and (end := _end_of_json(text)):
         return FrontMatter(end, [*_json_slots(text[:end])])
     return FrontMatter(0, [])
+
+
+_NAMED = re.compile(
+    rf"^(?:{_KEY.pattern})[ \t]*(?P<sign>[:=])[ \t]*(?!\#)(?P<value>\S[^\n]*(?:\n[ \t]+\S[^\n]*)*)",
+    re.MULTILINE | re.IGNORECASE,
+)
+_NO_TEXT = re.compile(r"[>|][-+\d]*|[&*!]\S+|\[\s*\]|\{\s*\}")
+
+
+def _unread(text: str, read: Sequence[re.Match[str]]) -> Iterator[LeftPart]:
+    """Values of titles and descriptions that are spelt in another way."""
+    known = {match.start() for match in read}
+    for match in _NAMED.finditer(text):
+        value = match["value"].rstrip()
+        if match.start() not in known and not _NO_TEXT.fullmatch(value):
+            yield LeftPart(match.start(), match.end(), "its value is not one line or one paragraph")
 
 
 def _end_of_json(text: str) -> int:

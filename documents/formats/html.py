@@ -16,6 +16,7 @@ from itertools import count
 from tformer.documents.building import Builder
 from tformer.documents.document import DocumentLanguages, Edit, Slot, TextDocument, replacing
 from tformer.documents.io.encoding import Encoded, decode
+from tformer.documents.left_parts import LeftPart
 from tformer.documents.segments import Segment
 from tformer.model.text.normalization import same_language
 from tformer.model.text.windows import find_all
@@ -120,7 +121,7 @@ def html_of(text: str) -> TextDocument:
     return TextDocument(Encoded(text), html_slots, _reference)
 
 
-def html_slots(text: str, offset: int = 0, prefix: str = "") -> Iterator[Slot]:
+def html_slots(text: str, offset: int = 0, prefix: str = "") -> Iterator[Slot | LeftPart]:
     """The segments of HTML that begins at an offset in its file, numbered behind a prefix."""
     numbers = count(1)
     escape = _escape_xml if _XHTML.search(text) else _escape
@@ -128,6 +129,9 @@ def html_slots(text: str, offset: int = 0, prefix: str = "") -> Iterator[Slot]:
     run: list[_HtmlToken] = []
     found = list(_without_opaque(tokens(text), _language(text)))
     for token in [*_with_templates(found, codes), _END]:
+        if _is_unclosed(token):
+            start, end = offset + token.start, offset + token.end
+            yield LeftPart(start, end, "a tag or comment in it is not closed")
         if not _is_inline(token):
             yield from _run_slot(run, offset, f"{prefix}{next(numbers)}", escape)
             run = []
@@ -137,6 +141,12 @@ def html_slots(text: str, offset: int = 0, prefix: str = "") -> Iterator[Slot]:
                 yield replace(slot, segment=segment)
         if _is_inline(token):
             run.append(token)
+
+
+def _is_unclosed(token: _HtmlToken) -> bool:
+    """Return whether a token is a tag or comment that the file ends in."""
+    is_comment = token.raw.startswith("<!--")
+    return token.name == "comment" and ("-->" if is_comment else ">") not in token.raw
 
 
 def _declared(head: bytes) -> str | None:

@@ -27,6 +27,7 @@ from tformer.documents.formats.html import VOID, html_slots
 from tformer.documents.formats.markdown_attributes import attribute_slots, is_plain_image
 from tformer.documents.formats.markdown_sites import HIDDEN, hide_filters, references_of, site_rules
 from tformer.documents.io.encoding import decode
+from tformer.documents.left_parts import LeftPart
 from tformer.documents.segments import Segment, is_text, meaning, parts, split_words
 
 _LINE = re.compile(r"([^\r\n]*)(\r\n|\n|\r|\Z)")
@@ -45,7 +46,7 @@ def open_markdown(data: bytes, name: str) -> TextDocument:
     return TextDocument(decode(data, name), _slots)
 
 
-def _slots(text: str) -> Iterator[Slot]:
+def _slots(text: str) -> Iterator[Slot | LeftPart]:
     front = front_matter(text)
     yield from front.slots
     yield from _Body(text, front.end).slots()
@@ -280,7 +281,7 @@ class _Body:
         self._tokens = self._markdown.parse(read[start:], self._references)
         self._cell_end = start
 
-    def slots(self) -> Iterator[Slot]:
+    def slots(self) -> Iterator[Slot | LeftPart]:
         previous: Token | None = None
         kept: str | None = None
         """Name of an element around blocks that is not for translation."""
@@ -300,22 +301,36 @@ class _Body:
                 yield from self._html_slots(number, token.map)
             previous = token
 
-    def _html_slots(self, number: int, lines: Sequence[int]) -> Iterator[Slot]:
+    def _html_slots(self, number: int, lines: Sequence[int]) -> Iterator[Slot | LeftPart]:
         start, end = self._lines[lines[0]].start(), self._lines[lines[1] - 1].end()
         html = self._text[start:end]
+        slots = html_slots(html, start, f"{number}.")
         if self._tokens[number].level and re.search(r"^[ \t]*>", html, re.MULTILINE):
-            return  # HTML between the signs of a quotation
-        for slot in html_slots(html, start, f"{number}."):
+            if any(isinstance(slot, Slot) for slot in slots):
+                yield LeftPart(start, end, "it is HTML between the signs of a quotation")
+            return
+        for slot in slots:
+            if isinstance(slot, LeftPart):
+                yield slot
+                continue
             spans = [(edit.start, edit.end) for edit in slot.edits(slot.segment.text)]
-            if not any(_MARKUP.search(self._text[first:last]) for first, last in spans):
+            if any(_MARKUP.search(self._text[first:last]) for first, last in spans):
+                yield LeftPart(spans[0][0], spans[-1][1], "it is Markdown within HTML")
+            else:
                 yield slot
 
-    def _inline_slot(self, number: int, token: Token, previous: Token | None) -> Iterator[Slot]:
+    def _inline_slot(
+        self, number: int, token: Token, previous: Token | None
+    ) -> Iterator[Slot | LeftPart]:
         tag = previous.tag if previous else ""
         place = self._place(token, tag)
         segment = _build(str(number), token.content, token.children or [], tag)
-        if place and segment.has_words:
-            yield Slot(segment, self._edits(segment, place))
+        if segment.has_words and place:
+            yield Slot(segment, self._edits(segment, place), can_say=self._sayer(segment, place))
+        elif segment.has_words and token.map:
+            first, behind = token.map
+            start, end = self._lines[first].start(), self._lines[behind - 1].end()
+            yield LeftPart(start, end, "its text does not stand in its lines as it is read")
         if place and not place.is_cell:
             yield from attribute_slots(str(number), token, place.starts)
 
@@ -365,13 +380,18 @@ class _Body:
 
     def _edits(self, segment: Segment, place: _BlockText) -> Callable[[str], list[Edit]]:
         def edits(text: str) -> list[Edit]:
-            written = self._written(segment, place, text).replace(HIDDEN, "|")
-            return [Edit(place.start, place.end, written)]
+            written = self._written(segment, place, text)
+            if written is None:
+                written = self._text[place.start : place.end]
+            return [Edit(place.start, place.end, written.replace(HIDDEN, "|"))]
 
         return edits
 
-    def _written(self, segment: Segment, place: _BlockText, text: str) -> str:
-        """A translation as Markdown; where nothing can say it, the source stays."""
+    def _sayer(self, segment: Segment, place: _BlockText) -> Callable[[str], bool]:
+        return lambda text: self._written(segment, place, text) is not None
+
+    def _written(self, segment: Segment, place: _BlockText, text: str) -> str | None:
+        """A translation as Markdown; None where nothing can say it."""
         wanted = meaning(segment, text)
         for escape in (str, _escape):
             content = _content(segment, place, text, escape)
@@ -380,7 +400,7 @@ class _Body:
             is_same = meaning(again, again.text) == wanted
             if is_same and (not place.is_paragraph or self._is_paragraph(content)):
                 return self._in_lines(content, place)
-        return self._text[place.start : place.end]
+        return None
 
     def _is_paragraph(self, content: str) -> bool:
         """Return whether text is one paragraph; HTML at its beginning can make it something

@@ -16,7 +16,10 @@ from tformer.documents.building import Builder
 from tformer.documents.document import Slot, replacing
 from tformer.documents.inline.interface import is_identifier
 
-_TITLE = re.compile(r"\s(?P<quote>[\"'])(?P<title>(?:\\.|(?!(?P=quote)).)+)(?P=quote)[ \t]*\)")
+_TITLE = re.compile(
+    r"[ \t\r\n](?P<quote>[\"'])(?P<title>(?:\\.|(?!(?P=quote)).)+)(?P=quote)[ \t]*\)"
+)
+"""Pattern of a title; an unusual space before it makes it a part of the address."""
 _LABEL = re.compile(r"!\[((?:\\.|[^\[\]\\])*)\][(\[]")
 _NO_TEXT = re.compile(r"\||(?<!\\)&(?:#|\w+;)")
 """Pattern of what is read as something else: sizes in Obsidian, references to characters."""

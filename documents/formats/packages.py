@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 
 from tformer.documents.document import DocumentLanguages, TextDocument, changes
 from tformer.documents.io.encoding import Encoded
+from tformer.documents.left_parts import LeftText
 from tformer.documents.segments import Segment
 from tformer.model.errors import InputError
 
@@ -40,6 +41,8 @@ class PackageDocument:
     """Functions that write the language into a part, by its name."""
     page: str | None = None
     """The language that the document names."""
+    unread: Sequence[LeftText] = ()
+    """Texts in parts that are not understood."""
 
     @property
     def segments(self) -> Sequence[Segment]:
@@ -54,6 +57,16 @@ class PackageDocument:
     def languages(self) -> DocumentLanguages:
         """See `tformer.documents.document.Document`."""
         return DocumentLanguages(page=self.page)
+
+    @property
+    def left_texts(self) -> Sequence[LeftText]:
+        """See `tformer.documents.document.Document`."""
+        own = (
+            replace(left, warning=f"{left.warning.removesuffix(')')} of {name})")
+            for name, part in self.parts.items()
+            for left in part.left_texts
+        )
+        return [*own, *self.unread]
 
     def damages(self, translations: Mapping[str, str]) -> dict[str, str]:
         """See `tformer.documents.document.Document`."""

@@ -13,7 +13,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from tformer.documents.document import Edit, Slot
+from tformer.documents.left_parts import LeftPart
 from tformer.documents.segments import PlaceholderKind, Segment, is_text, meaning, parts
+
+REFERRED = "the file refers to it by its text"
+"""Reason for which a title stays."""
 
 LINE = re.compile(r"([^\r\n]*)(\r\n|\n|\r|\Z)")
 """Pattern of a line and its ending."""
@@ -65,15 +69,26 @@ class Notation:
     """Returns whether a character may stand directly behind markup."""
 
 
-def prose_slots(text: str, texts: Iterable[ProseText], notation: Notation) -> Iterator[Slot]:
+def prose_slots(
+    text: str, texts: Iterable[ProseText | LeftPart], notation: Notation
+) -> Iterator[Slot | LeftPart]:
     """Make slots of the texts of a file; ids are their numbers."""
-    for number, place in enumerate(texts):
+    number = -1
+    for place in texts:
+        if isinstance(place, LeftPart):
+            yield place
+            continue
+        number += 1
         segment = None if _SEPARATORS.search(place.content) else notation.read(place.content)
-        if segment and segment.has_words:
+        if segment and not segment.has_words:
+            continue
+        if segment:
             segment = replace(segment, id=str(number), context=place.kind)
             writer = _ProseWriter(text, place, segment, notation)
             if writer.can_say(segment.text):
                 yield Slot(segment, writer.edits, can_say=writer.can_say)
+                continue
+        yield LeftPart(place.start, place.end, "its markup is not understood")
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import re
 from collections.abc import Generator, Iterator
 
 from tformer.documents.formats.prose import LINE, ProseText, width
+from tformer.documents.left_parts import LeftPart
 
 _ADORNMENT = re.compile(r"([!-/:-@\[-`{-~])\1*")
 _EXPLICIT = re.compile(r"\.\.(?:\s|\Z)")
@@ -27,6 +28,12 @@ _OTHER = re.compile(
     re.VERBOSE,
 )
 _TABLE = re.compile(r"=+(?: +=+)+")
+_GRID = re.compile(r"\+(?:-+\+)+")
+_UNSURE = "it is not surely text"
+_DRAWN = "its columns are drawn; tables written as lists (list-table) are translated"
+_NO_PROSE = re.compile(r">>>|__|:(?![:\s])")
+"""Pattern of what begins a doctest, the target of a link, or a field."""
+
 _OPTION = re.compile(r":[\w-]+:(?:\s|\Z)")
 
 _ADMONITIONS = frozenset(
@@ -69,15 +76,64 @@ _BODIES = frozenset(
 )
 """Directives of which only the body is text, behind the first blank line."""
 
-_Found = Generator[ProseText, None, tuple[int, bool]]
+_RestText = ProseText | LeftPart
+_OF_PROGRAMS = frozenset(
+    [
+        "code",
+        "code-block",
+        "sourcecode",
+        "highlight",
+        "literalinclude",
+        "parsed-literal",
+        "include",
+        "raw",
+        "math",
+        "image",
+        "toctree",
+        "contents",
+        "sectnum",
+        "default-role",
+        "role",
+        "class",
+        "cssclass",
+        "meta",
+        "index",
+        "graphviz",
+        "digraph",
+        "graph",
+        "mermaid",
+        "uml",
+        "plot",
+        "ipython",
+        "doctest",
+        "testcode",
+        "testoutput",
+        "testsetup",
+        "testcleanup",
+        "productionlist",
+        "tabularcolumns",
+        "currentmodule",
+        "module",
+        "bibliography",
+        "program-output",
+        "command-output",
+        "prompt",
+        "exec",
+        "jupyter-execute",
+        "runblock",
+    ]
+)
+"""Directives of which nothing is prose."""
+
+_Found = Generator[_RestText, None, tuple[int, bool]]
 """Texts; then the number of the line behind the block, and whether a literal block follows."""
 
 _DEEPEST = 40
 """Levels of blocks that are looked into."""
 
 
-def rest_texts(text: str) -> list[ProseText]:
-    """Find the texts of a file, in its order."""
+def rest_texts(text: str) -> list[_RestText]:
+    """Find the texts of a file, in its order, and what is not surely any."""
     reader = _RestReader(text)
     return list(reader.body(0, len(reader.lines), 0, 0))
 
@@ -92,7 +148,7 @@ class _RestReader:
         self._begins: dict[int, int] = {}
         """Offset of the text of a line that begins behind a marker."""
 
-    def body(self, first: int, last: int, indent: int, depth: int) -> Iterator[ProseText]:
+    def body(self, first: int, last: int, indent: int, depth: int) -> Iterator[_RestText]:
         """Texts of lines, none of which is indented less."""
         line, literal = first, False
         while line < last and depth < _DEEPEST:
@@ -116,17 +172,21 @@ class _RestReader:
             return (yield from self._overlined(line, last, depth))
         if self._is_underlined(line, last):
             if depth or not self._may_be_title(line):
-                return self._left(line, last)
+                return (yield from self._left(line, last))
             yield self._title(line, line, [line + 1])
             return line + 2, False
+        if _GRID.fullmatch(text):
+            return (yield from self._left(line, last, _DRAWN))
         if _TABLE.fullmatch(text):
-            return self._behind_table(line, last)
+            return (yield from self._table(line, last))
         if match := _BULLET.match(text):
             return (yield from self._item(line, last, match.end(), depth))
         if (match := _NUMBER.match(text)) and self._is_numbered(line, last, match):
             return (yield from self._item(line, last, match.end(), depth))
         if _OTHER.match(text):
-            return self._left(line, last)
+            if not _NO_PROSE.match(text) or (_OPTION.match(text) and len(text.split()) > 5):
+                return (yield from self._left(line, last, "it is no paragraph, item or title"))
+            return self._behind_left(line, last)
         return (yield from self._paragraph(line, last, depth))
 
     # --- blocks
@@ -165,8 +225,13 @@ class _RestReader:
 
     def _directive(
         self, line: int, end: int, inner: int, match: re.Match[str], depth: int
-    ) -> Iterator[ProseText]:
+    ) -> Iterator[_RestText]:
         name, head = match["name"].lower(), self._behind_chunk(line, end)
+        if name not in _ADMONITIONS | _TITLED | _ARGUMENTS | _BODIES | _OF_PROGRAMS and end > head:
+            place = self._start(head), self.lines[end - 1].end(1)
+            yield LeftPart(*place, f"the directive {name!r} is not known to hold text")
+        if name == "csv-table" and end > head:
+            yield LeftPart(self._start(head), self.lines[end - 1].end(1), _DRAWN)
         has_options = [_OPTION.match(self._line(other)) for other in range(line + 1, head)]
         if name in _ADMONITIONS and match["argument"]:
             if not any(has_options):
@@ -188,7 +253,7 @@ class _RestReader:
         is_title = line + 2 < last and not self._is_blank(line + 1) and self._line(line + 2) == over
         text = self.lines[line + 1][1].rstrip()
         if depth or not is_title or len(over) < 4 or width(text) > len(over):
-            return self._left(line, last)
+            return (yield from self._left(line, last))
         if not _ADORNMENT.fullmatch(text.strip()):
             yield self._title(line + 1, line, [line, line + 2])
         return line + 3, False
@@ -217,14 +282,14 @@ class _RestReader:
         while end < last and not self._is_blank(end) and self._indents[end] == indent:
             end += 1
         if any(_ADORNMENT.fullmatch(self._line(other)) for other in range(line + 1, end)):
-            return self._left(line, last)
+            return (yield from self._left(line, last))
         literal = self._line(end - 1).endswith("::")
         if end == last or self._is_blank(end):
             if self._line(line) != "::":
                 yield self._prose("literal" if literal else "paragraph", line, end)
             return end, literal
         if end > line + 1 or literal:  # an indentation that nothing explains
-            return self._left(line, last)
+            return (yield from self._left(line, last))
         if " : " not in self._line(line):
             yield self._prose("term", line, end)
         behind = self._behind_indented(end, last, indent)
@@ -288,21 +353,36 @@ class _RestReader:
             behind = behind if self._is_blank(line - 1) else line
         return behind
 
-    def _left(self, line: int, last: int) -> tuple[int, bool]:
+    def _left(self, line: int, last: int, reason: str = _UNSURE) -> _Found:
+        """A block that stays, as one that is not surely text."""
+        behind = self._behind_left(line, last)
+        end = self.lines[self._behind_chunk(line, last) - 1].end(1)
+        yield LeftPart(self._start(line), end, reason)
+        return behind
+
+    def _behind_left(self, line: int, last: int) -> tuple[int, bool]:
         """The line behind a block that stays, with what is indented below it, and whether a literal
         block may follow."""
         behind = self._behind_chunk(line, last)
         literal = self._line(behind - 1).endswith("::")
         return self._behind_indented(behind, last, self._indents[line]), literal
 
-    def _behind_table(self, line: int, last: int) -> tuple[int, bool]:
+    def _table(self, line: int, last: int) -> _Found:
+        """A table that is drawn."""
+        behind = self._behind_table(line, last)
+        if behind is None:
+            return (yield from self._left(line, last, _DRAWN))
+        yield LeftPart(self._start(line), self.lines[behind - 1].end(1), _DRAWN)
+        return behind, False
+
+    def _behind_table(self, line: int, last: int) -> int | None:
         borders = 0
         for other in range(line + 1, last):
             if _TABLE.fullmatch(self._line(other)):
                 borders += 1
                 if borders == 2 or other + 1 == last or self._is_blank(other + 1):
-                    return other + 1, False
-        return self._left(line, last)
+                    return other + 1
+        return None
 
 
 def _indent_of(line: str) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from tformer.documents.document import Slot, TextDocument
-from tformer.documents.formats.prose import Notation, prose_slots, width
+from tformer.documents.formats.prose import REFERRED, Notation, ProseText, prose_slots, width
 from tformer.documents.formats.rest_blocks import rest_texts
 from tformer.documents.formats.rest_inline import (
     escape_backslashes,
@@ -22,6 +22,7 @@ from tformer.documents.formats.rest_inline import (
     rest_segment,
 )
 from tformer.documents.io.encoding import decode
+from tformer.documents.left_parts import LeftPart
 
 
 def open_rst(data: bytes, name: str) -> TextDocument:
@@ -29,7 +30,7 @@ def open_rst(data: bytes, name: str) -> TextDocument:
     return TextDocument(decode(data, name), _slots)
 
 
-def _slots(text: str) -> Iterator[Slot]:
+def _slots(text: str) -> Iterator[Slot | LeftPart]:
     names = rest_names(text)
     notation = Notation(
         partial(rest_segment, names=names),
@@ -40,9 +41,15 @@ def _slots(text: str) -> Iterator[Slot]:
         may_precede=may_precede,
         may_follow=may_follow,
     )
-    texts = rest_texts(text)
-    named = (t for t in texts if t.kind != "title" or rest_name(t.content) not in names)
-    return prose_slots(text, named, notation)
+
+    def told(found: ProseText | LeftPart) -> ProseText | LeftPart:
+        if isinstance(found, LeftPart) or found.kind != "title":
+            return found
+        if rest_name(found.content) not in names:
+            return found
+        return LeftPart(found.start, found.end, REFERRED)
+
+    return prose_slots(text, map(told, rest_texts(text)), notation)
 
 
 def _is_whole(content: str, kind: str) -> bool:
@@ -54,5 +61,7 @@ def _is_whole(content: str, kind: str) -> bool:
         lines += "\n" + "=" * max(width(content), 4)
     found = rest_texts(lines)
     own = kind if kind in ("literal", "title") else "paragraph"
-    is_one = len(found) == 1 and found[0].start == 0 and found[0].content == content
-    return is_one and found[0].kind == own and not (kind == "term" and " : " in content)
+    if len(found) != 1 or not isinstance(one := found[0], ProseText):
+        return False
+    is_one = one.start == 0 and one.content == content and one.kind == own
+    return is_one and not (kind == "term" and " : " in content)

@@ -12,14 +12,15 @@ proportions of the source.
 import html
 import json
 import re
-from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
 from tformer.documents.building import Builder
 from tformer.documents.document import DocumentLanguages, Edit, Slot, TextDocument, checked
 from tformer.documents.io.encoding import decode
+from tformer.documents.left_parts import LeftPart
 from tformer.documents.segments import Segment, parts, render, split_words
 from tformer.model.errors import InputError
 
@@ -85,8 +86,8 @@ def open_subrip(data: bytes, name: str) -> TextDocument:
     return checked(
         TextDocument(
             source,
-            lambda text: _slots(_cues(list(_lines(text)), name, loose=True), str, str),
-            skeleton=lambda text: _skeleton(text, _cues(list(_lines(text)), name, loose=True)),
+            lambda text: _slots(_cues(list(_lines(text)), loose=True), str, str),
+            skeleton=_skeleton,
         )
     )
 
@@ -109,22 +110,21 @@ def open_webvtt(data: bytes, name: str) -> TextDocument:
     return checked(
         TextDocument(
             source,
-            lambda text: _slots(_cues(_body(text), name), html.unescape, _escape),
-            skeleton=lambda text: _skeleton(text, _cues(_body(text), name)),
+            lambda text: _slots(_cues(_body(text)), html.unescape, _escape),
+            skeleton=_skeleton,
             declares=lambda text: DocumentLanguages(page=next(_header_languages(text), None)),
             labels=_labels,
         )
     )
 
 
-def _skeleton(text: str, cues: Iterator[_Cue]) -> object:
+def _skeleton(text: str) -> object:
     """The times, whether there is text for each, and the tags: a sentence may end elsewhere."""
-    deque(cues, maxlen=0)  # a time that cannot be read is found on the way
     lines = text.splitlines()
     times = [
         (line, bool(following.strip()))
         for line, following in pairwise([*lines, ""])
-        if ("-->" in line and line.lstrip()[:1].isdigit()) or _LOOSE.fullmatch(line)
+        if ("-->" in line and re.match(r"\s*[^\w\s]?\d", line)) or _LOOSE.fullmatch(line)
     ]
     tags = Counter(re.findall(r"</?[A-Za-z][^<>]*>|\{[^{}]*\}", text))
     return times, {tag: n for tag, n in tags.items() if not _WORD_TAG.fullmatch(tag)}
@@ -174,17 +174,25 @@ def _body(text: str) -> list[_CueLine]:
     return kept
 
 
-def _cues(lines: list[_CueLine], name: str, *, loose: bool = False) -> Iterator[_Cue]:
-    position = 0
+def _cues(lines: list[_CueLine], *, loose: bool = False) -> Iterator[_Cue | LeftPart]:
+    position = loose_end = 0
+    if not loose:  # the header
+        position = loose_end = _behind_header(lines)
     while position < len(lines):
         line = lines[position]
         position += 1
         if not _has_times(line, loose=loose):
             continue
+        yield from _without_times(lines[loose_end : position - 1])
         if not loose and not _TIMES.fullmatch(line.text):
             # A player leaves this block out; it stays as it is.
+            first = position
             while position < len(lines) and lines[position].text.strip():
                 position += 1
+            if position > first:
+                reason = f"the times {line.text.strip()[:40]!r} above cannot be read"
+                yield LeftPart(lines[first].start, lines[position - 1].end, reason)
+            loose_end = position
             continue
         first = position
         while position < len(lines) and (loose or lines[position].text):
@@ -194,13 +202,26 @@ def _cues(lines: list[_CueLine], name: str, *, loose: bool = False) -> Iterator[
         times = line.text.strip()
         cues = [_Cue(times, own) for own in _blocks(_without_number(lines, first, position))]
         yield from cues or [_Cue(times, [])]
+        loose_end = position
+    yield from _without_times([*lines[loose_end:], *lines[-1:]])
+
+
+def _behind_header(lines: Sequence[_CueLine]) -> int:
+    ends = (n for n, line in enumerate(lines) if not line.text.strip() or "-->" in line.text)
+    return next(ends, len(lines))
+
+
+def _without_times(lines: Sequence[_CueLine]) -> Iterator[LeftPart]:
+    """Lines of no cue; the last may be the name of the next one."""
+    for own in _blocks(list(lines[:-1])):
+        yield LeftPart(own[0].start, own[-1].end, "no times stand above it")
 
 
 def _has_times(line: _CueLine, *, loose: bool) -> bool:
     """Return whether a line has times; a loose one that nobody can read stays as it is."""
     if not loose:
         return "-->" in line.text
-    begins = line.text.lstrip()[:1].isdigit()
+    begins = re.match(r"\s*[^\w\s]?\d", line.text) is not None
     return ("-->" in line.text and begins) or bool(_LOOSE.fullmatch(line.text))
 
 
@@ -222,9 +243,11 @@ def _without_number(lines: list[_CueLine], first: int, end: int) -> list[_CueLin
 
 
 def _slots(
-    cues: Iterator[_Cue], unescape: Callable[[str], str], escape: Callable[[str], str]
-) -> list[Slot]:
-    slots = []
+    found: Iterable[_Cue | LeftPart], unescape: Callable[[str], str], escape: Callable[[str], str]
+) -> list[Slot | LeftPart]:
+    read = list(found)
+    slots: list[Slot | LeftPart] = [part for part in read if isinstance(part, LeftPart)]
+    cues = (cue for cue in read if isinstance(cue, _Cue))
     numbered = [
         (number, cue)
         for number, cue in enumerate(cues, start=1)

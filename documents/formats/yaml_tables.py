@@ -15,6 +15,7 @@ from tformer.documents.building import Builder
 from tformer.documents.document import DocumentLanguages, Edit, Slot, TextDocument, checked
 from tformer.documents.formats.strings import is_technical
 from tformer.documents.io.encoding import decode
+from tformer.documents.left_parts import LeftPart
 from tformer.documents.segments import Segment, render
 from tformer.model.errors import InputError
 
@@ -75,7 +76,7 @@ def _labels(text: str, name: str, language: str) -> Iterator[Edit]:
         yield Edit(start, start + len(key.value), language)
 
 
-def _slots(text: str, name: str) -> Iterator[Slot]:
+def _slots(text: str, name: str) -> Iterator[Slot | LeftPart]:
     documents = _documents(text, name)
     has_root = _root_key(documents) is not None
     seen: set[int] = set()
@@ -107,14 +108,17 @@ _PROPERTIES = re.compile(r"(?:[&!]\S+[ \t]+)+")
 """Pattern of the anchor and the tag before a value."""
 
 
-def _slot(text: str, path: str, node: yaml.ScalarNode) -> Iterator[Slot]:
+def _slot(text: str, path: str, node: yaml.ScalarNode) -> Iterator[Slot | LeftPart]:
     start, end = node.start_mark.index, node.end_mark.index
     if named := _PROPERTIES.match(text, start, end):
         start = named.end()
     raw = text[start:end]
     more_indented = node.style == ">" and re.search(r"\n[ \t]", node.value)
     is_symbol = node.style is None and re.fullmatch(r":\w+", raw)
-    if is_symbol or is_technical(path.rpartition("/")[2], node.value) or more_indented:
+    if is_symbol or is_technical(path.rpartition("/")[2], node.value):
+        return
+    if more_indented:
+        yield LeftPart(start, end, "lines of this folded text are indented further")
         return
     builder = Builder(breaks=True)
     builder.text(node.value.strip("\n") if node.style in ("|", ">") else node.value)

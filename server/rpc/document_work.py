@@ -180,6 +180,8 @@ class DocumentPasses:
             TformerError: it cannot be translated.
         """
         opened, translations = self.opened, dict[str, str]()
+        for left in opened.document.left_texts:
+            self._note(left.text, left.warning, pb.WARNING_CODE_MARKUP)
         windows = BoundedMap(self._window, places=AHEAD, as_ready=False)
         async with aclosing(windows.answers(_windows(opened.segments))) as groups:
             async for group in groups:
