@@ -32,6 +32,7 @@ from typing import Any
 
 import llvmlite.binding as llvm
 import numba
+from numba.core.dispatcher import Dispatcher as CPUDispatcher
 
 from tformer.model.files import lock
 from tformer.model.hardware.cpu import level
@@ -72,15 +73,43 @@ _aim()  # before anything is decorated
 
 
 def njit(*arguments: Any, **options: Any) -> Any:
-    """``numba.njit``; but what it compiles with ``cache=True`` is kept in a folder of ours."""
+    """``numba.njit``; but what it compiles with ``cache=True`` is kept in a folder of ours.
+
+    ``f.inner`` of such a function is the same for compiled functions to call, see :func:`inner`.
+    """
     is_kept = options.pop("cache", False)
-    decorate = numba.njit(*arguments, **options)
+    decorate = numba.njit(*arguments, no_cfunc_wrapper=True, **options)
     return _keeping(decorate) if is_kept else decorate
+
+
+def inner(function: Any) -> Any:
+    """A function for compiled ones to call.
+
+    From Python it is not meant to be called, so what unpacks its arguments there is not compiled:
+    for records of arrays that takes as long as the function. Where it is called all the same, as by
+    tests, it is compiled once more.
+    """
+    compiled = numba.njit(function, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+    compiled.__class__ = _Inner
+    return compiled
+
+
+class _Inner(CPUDispatcher):  # type: ignore[misc]
+    """A compiled function that has no wrapper for Python."""
+
+    def __call__(self, *arguments: Any) -> Any:
+        return _callable(self.py_func)(*arguments)
+
+
+@cache
+def _callable(function: Any) -> Any:
+    return numba.njit(function, nogil=True)
 
 
 def _keeping(decorate: Callable[[Any], Any]) -> Callable[[Any], Any]:
     def decorate_and_keep(function: Any) -> Any:
         compiled = decorate(function)
+        compiled.inner = inner(function)
         if folder := code_folder():
             with _folder_of_numba(folder), suppress(RuntimeError):  # it cannot be written any more
                 compiled.enable_caching()

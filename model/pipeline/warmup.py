@@ -20,6 +20,7 @@ from tformer.model.config import TransformerConfig
 from tformer.model.engine.engine import Engine
 from tformer.model.hardware.cpu import num_cores
 from tformer.model.hardware.numba_cache import code_folder, once
+from tformer.model.network.int8.kv_cache import Cache, Halves
 from tformer.model.network.int8.network import Int8
 from tformer.model.options import DecodingOptions
 from tformer.model.search.request import Request
@@ -29,6 +30,8 @@ BEAM_SIZE = 2
 CONFIG = TransformerConfig(
     vocab_size=8, d_model=2, num_heads=1, d_ff=2, num_encoder_layers=1, num_decoder_layers=1
 )
+
+SOURCE = (3, CONFIG.eos_id)
 
 
 class ZeroWeights:
@@ -53,26 +56,25 @@ def _compile() -> None:
     translate(Int8(ZeroWeights()))
 
 
-def translate(network: Int8) -> None:
-    """A sentence as it will be."""
+def translate(network: Int8, encoder_states: Halves | None = None) -> None:
+    """A sentence as it will be, which has been encoded before or is encoded now."""
     engine = Engine(network, beam_size=BEAM_SIZE)
-    engine.submit(Request((3, CONFIG.eos_id), DecodingOptions(beam_size=BEAM_SIZE, max_length=2)))
+    options = DecodingOptions(beam_size=BEAM_SIZE, max_length=2)
+    engine.submit(Request(SOURCE, options, encoder_states=encoder_states))
     while engine.busy:
         engine.step()
 
 
 def encode(network: Int8) -> None:
     """Encode a sentence, without a step of the decoder."""
-    network.start(BEAM_SIZE).admit([[3, CONFIG.eos_id]])
+    network.start(BEAM_SIZE).admit([SOURCE])
 
 
 def decode(network: Int8) -> None:
-    """A step of a sentence that nobody has encoded."""
-    decoding = network.start(BEAM_SIZE)
-    decoding._cache.admit([2])
-    decoding.recall([None])
-    decoding.step(np.ones(BEAM_SIZE, np.int64)).best(2 * BEAM_SIZE + 1)
-    decoding.select(np.arange(BEAM_SIZE), [0])
+    """Translate a sentence that nobody has encoded."""
+    cache = Cache(CONFIG, BEAM_SIZE)
+    cache.admit([len(SOURCE)])
+    translate(network, np.zeros_like(cache.encoder_states(0)))
 
 
 @contextmanager

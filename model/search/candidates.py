@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tformer.model.hardware.numba_cache import njit
+from tformer.model.hardware.numba_cache import inner, njit
 
 if TYPE_CHECKING:  # a network that computes on the host needs no torch
     from torch import Tensor
@@ -137,7 +137,8 @@ def choose(best, tokens, ends, eos_id, state):
             _choose_ends(ends[g * places : g * places + places], eos_id, log_probs[g], chosen[g])
             continue
         forbidden = eos_id if sentences[g].step < sentences[g].min_length else -1
-        ranks[:] = 0
+        for k in range(places):
+            ranks[k] = 0
         for n in range(chosen.shape[1]):
             largest, parent = -np.inf, -1
             for k in range(places):
@@ -155,10 +156,12 @@ def choose(best, tokens, ends, eos_id, state):
                 ranks[parent] += 1
 
 
-@njit
+@inner
 def _choose_ends(ends, eos_id, log_probs, chosen):
     """The end of every hypothesis, the best first."""
-    left = log_probs + ends
+    left = np.empty(log_probs.shape[0])
+    for k in range(left.shape[0]):
+        left[k] = log_probs[k] + ends[k]
     for n in range(chosen.shape[0]):
         largest, parent = -np.inf, -1
         for k in range(left.shape[0]):
@@ -170,7 +173,7 @@ def _choose_ends(ends, eos_id, log_probs, chosen):
             left[parent] = -np.inf
 
 
-@njit
+@inner
 def _put(candidate, log_prob, parent, token):
     candidate.log_prob, candidate.parent, candidate.token = log_prob, parent, token
 

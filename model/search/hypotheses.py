@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tformer.model.hardware.numba_cache import njit
+from tformer.model.hardware.numba_cache import inner, njit
 from tformer.model.options import DecodingOptions, LengthNormalisation
 from tformer.model.search.candidates import Floats, Integers, Records
 from tformer.model.search.request import Request
@@ -173,6 +173,9 @@ def length_penalty(length, exponent, offset):
     return ((offset + length) / (offset + 1.0)) ** exponent
 
 
+_penalty = length_penalty.inner
+
+
 @njit(cache=True)
 def stopped(sentence, finished, running):
     """Return whether a sentence needs no further step.
@@ -198,15 +201,18 @@ def stopped(sentence, finished, running):
     if sentence.num_kept < sentence.n_best:
         return False
     exponent, offset = sentence.exponent, sentence.offset
-    bound = running / length_penalty(sentence.max_length + 1, exponent, offset)
+    bound = running / _penalty(sentence.max_length + 1, exponent, offset)
     if finished[sentence.n_best - 1].score >= bound:
         return True
     if sentence.num_finished < sentence.enough:
         return False
     if sentence.early_stopping:
         return True
-    now = running / length_penalty(sentence.step, exponent, offset)
+    now = running / _penalty(sentence.step, exponent, offset)
     return finished[sentence.num_kept - 1].score >= now
+
+
+_stopped = stopped.inner
 
 
 @njit(cache=True)
@@ -247,7 +253,7 @@ def go_on(eos_id, state):
             log_probs[g, empty], tokens[g, empty] = -np.inf, 0
             rows[g * places + empty] = g * places
         sentence.step += 1
-        if stopped(sentence, finished[g], running):
+        if _stopped(sentence, finished[g], running):
             sentence.done = 1
             num_done += 1
         else:
@@ -256,15 +262,15 @@ def go_on(eos_id, state):
     return num_done, limited, too_short
 
 
-@njit
+@inner
 def _place(step, log_prob, parent, token):
     step.log_prob, step.parent, step.token = log_prob, parent, token
 
 
-@njit
+@inner
 def _finish(sentence, finished, log_prob, place, bonus):
     """Keep a hypothesis that has ended, if it is one of the best; of equals, the first is."""
-    penalty = length_penalty(sentence.step + 1, sentence.exponent, sentence.offset)
+    penalty = _penalty(sentence.step + 1, sentence.exponent, sentence.offset)
     score = log_prob / penalty + bonus
     sentence.num_finished += 1
     at = sentence.num_kept

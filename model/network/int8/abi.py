@@ -2,33 +2,40 @@
 
 A call of a compiled function unpacks every array that it is given, which for the hundred arrays of
 a network takes as long as a step for one sentence. So kernels are given tables of whole numbers,
-an address and the extents for every array, from which they make the arrays again.
+an address and the extents for every array, from which they make the arrays again, each where it is
+used: a layer's weights as one value would take the compiler longer than all that uses them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar, get_type_hints
 
 import numpy as np
-from numba import carray, njit
+from numba import types
+from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
 from numpy.typing import NDArray
 
 from tformer.model.network.int8.elementwise import Beginning, Norm, RowBuffers, Shape
 from tformer.model.network.int8.gemm import PackedLinear
-from tformer.model.network.int8.simd.pointers import (
-    pointer_to_bytes,
-    pointer_to_floats,
-    pointer_to_integers,
-    pointer_to_signed_bytes,
+from tformer.model.network.int8.simd.emitter import LONG, Emitter
+
+Record = TypeVar("Record", bound=tuple[Any, ...])
+
+_BYTES, _SIGNED = types.uint8[:, ::1], types.int8[:, ::1]
+_FLOATS, _FLOAT_ROWS = types.float32[::1], types.float32[:, ::1]
+_INTEGERS = types.int32[::1]
+
+_LINEAR = types.NamedTuple([types.int8[:, :, :, ::1], _INTEGERS, _FLOATS, _FLOATS], PackedLinear)
+_NORM = types.NamedTuple([_FLOATS] * 2, Norm)
+_SHAPE = types.NamedTuple([types.int64, types.int64, types.boolean, types.int64], Shape)
+_BEGINNING = types.NamedTuple(
+    [_FLOAT_ROWS, _SIGNED, _FLOATS, _FLOAT_ROWS, _FLOATS, _NORM, _NORM], Beginning
 )
-
-_LINEAR, _NORM, _SHAPE, _BEGINNING = 11, 4, 5, 21
-"""Numbers that describe each."""
-
-_ENCODER_LAYER, _DECODER_LAYER = 4 * _LINEAR + 2 * _NORM, 6 * _LINEAR + 3 * _NORM
-_FIRST = _SHAPE + _BEGINNING
-"""Offset of the first layer of a stack."""
+_WORK = types.NamedTuple(
+    [_FLOAT_ROWS, _BYTES, _FLOATS, _BYTES, _FLOATS, _BYTES, _FLOATS, _FLOATS], RowBuffers
+)
 
 
 class Table:
@@ -52,112 +59,77 @@ def _described(part: Any) -> Iterator[int]:
         yield int(part)
 
 
-@njit(inline="always")
-def _floats(table, at):
-    return carray(pointer_to_floats(table[at]), (table[at + 1],))
+def _size(kind: Any) -> int:
+    """How many numbers describe a value."""
+    if isinstance(kind, types.NamedTuple):
+        return sum(map(_size, kind.types))
+    return 1 + kind.ndim if isinstance(kind, types.Array) else 1
 
 
-@njit(inline="always")
-def _float_rows(table, at):
-    return carray(pointer_to_floats(table[at]), (table[at + 1], table[at + 2]))
+def places(record: type[Record]) -> Record:
+    """Where in a record's part of a table each of its fields begins, weights and normalisations."""
+    sizes = {PackedLinear: _size(_LINEAR), Norm: _size(_NORM)}
+    ends = np.cumsum([0, *(sizes[kind] for kind in get_type_hints(record).values())]).tolist()
+    return record(*ends[:-1])
 
 
-@njit(inline="always")
-def _byte_rows(table, at):
-    return carray(pointer_to_bytes(table[at]), (table[at + 1], table[at + 2]))
-
-
-@njit(inline="always")
-def _signed_byte_rows(table, at):
-    return carray(pointer_to_signed_bytes(table[at]), (table[at + 1], table[at + 2]))
-
-
-@njit(inline="always")
-def _linear(table, at):
-    extents = (table[at + 1], table[at + 2], table[at + 3], table[at + 4])
-    return PackedLinear(
-        carray(pointer_to_signed_bytes(table[at]), extents),
-        carray(pointer_to_integers(table[at + 5]), (table[at + 6],)),
-        _floats(table, at + 7),
-        _floats(table, at + 9),
+def size(record: type[Record]) -> int:
+    """How many numbers describe a record of weights and normalisations."""
+    return sum(
+        _size(_LINEAR if kind is PackedLinear else _NORM)
+        for kind in get_type_hints(record).values()
     )
 
 
-@njit(inline="always")
-def _norm(table, at):
-    return Norm(_floats(table, at), _floats(table, at + 2))
+LINEAR = _size(_LINEAR)
+"""Numbers that describe a :class:`PackedLinear`."""
+
+LAYERS = _size(_SHAPE) + _size(_BEGINNING)
+"""Where the first layer of a stack begins in its table."""
 
 
-@njit(inline="always")
-def linear_of(table, number):
-    """A :class:`PackedLinear` of a table of several."""
-    return _linear(table, number * _LINEAR)
+def _reader(kind: Any) -> Any:
+    """A function of a table and a place in it that makes a value of a kind again."""
+
+    @intrinsic
+    def read(typing, table, at):
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            emit = Emitter(context, builder, signature, arguments)
+            first = emit.at(0, LONG)
+            numbers = (emit.load(emit.move(first, n, LONG), LONG) for n in range(_size(kind)))
+            return _value(context, builder, kind, numbers)
+
+        return kind(table, types.int64), generate
+
+    return read
 
 
-@njit(inline="always")
-def shape_of(table):
-    """The :class:`Shape` with which a stack begins."""
-    return Shape(table[0], table[1], table[2] == 1, table[3], table[4] == 1)
+def _value(context: Any, builder: Any, kind: Any, numbers: Iterator[Any]) -> Any:
+    if isinstance(kind, types.NamedTuple):
+        parts = [_value(context, builder, part, numbers) for part in kind.types]
+        return context.make_tuple(builder, kind, parts)
+    if isinstance(kind, types.Array):
+        return _array(context, builder, kind, numbers)
+    number = next(numbers)
+    return builder.icmp_signed("!=", number, LONG(0)) if kind is types.boolean else number
 
 
-@njit(inline="always")
-def beginning_of(table):
-    """The :class:`Beginning` of a stack."""
-    at = _SHAPE
-    return Beginning(
-        _float_rows(table, at),
-        _signed_byte_rows(table, at + 3),
-        _floats(table, at + 6),
-        _float_rows(table, at + 8),
-        _floats(table, at + 11),
-        _norm(table, at + 13),
-        _norm(table, at + 17),
-    )
+def _array(context: Any, builder: Any, kind: Any, numbers: Iterator[Any]) -> Any:
+    """An array, C-contiguous, whose memory somebody else keeps."""
+    address, shape = next(numbers), [next(numbers) for _ in range(kind.ndim)]
+    item = context.get_abi_sizeof(context.get_data_type(kind.dtype))
+    strides = [LONG(item)]
+    for extent in reversed(shape[1:]):
+        strides.insert(0, builder.mul(strides[0], extent))
+    array = context.make_array(kind)(context, builder)
+    data = builder.inttoptr(address, array.data.type)
+    populate_array(array, data, shape, strides, LONG(item), None)
+    return array._getvalue()
 
 
-@njit(inline="always")
-def encoder_layer_of(table, number):
-    """Layer ``number`` of a stack, in the order of `kernels.EncoderLayerWeights`."""
-    at = _FIRST + number * _ENCODER_LAYER
-    norms = at + 4 * _LINEAR
-    return (
-        _linear(table, at),
-        _linear(table, at + _LINEAR),
-        _linear(table, at + 2 * _LINEAR),
-        _linear(table, at + 3 * _LINEAR),
-        _norm(table, norms),
-        _norm(table, norms + _NORM),
-    )
+linear_at, norm_at, work_at = _reader(_LINEAR), _reader(_NORM), _reader(_WORK)
+shape_at, beginning_at = _reader(_SHAPE), _reader(_BEGINNING)
+"""Of a table and a place: what is described there."""
 
-
-@njit(inline="always")
-def decoder_layer_of(table, number):
-    """Layer ``number`` of a stack, in the order of `kernels.DecoderLayerWeights`."""
-    at = _FIRST + number * _DECODER_LAYER
-    norms = at + 6 * _LINEAR
-    return (
-        _linear(table, at),
-        _linear(table, at + _LINEAR),
-        _linear(table, at + 2 * _LINEAR),
-        _linear(table, at + 3 * _LINEAR),
-        _linear(table, at + 4 * _LINEAR),
-        _linear(table, at + 5 * _LINEAR),
-        _norm(table, norms),
-        _norm(table, norms + _NORM),
-        _norm(table, norms + 2 * _NORM),
-    )
-
-
-@njit(inline="always")
-def work_of(table):
-    """The :class:`RowBuffers` that a table describes."""
-    return RowBuffers(
-        _float_rows(table, 0),
-        _byte_rows(table, 3),
-        _floats(table, 6),
-        _byte_rows(table, 8),
-        _floats(table, 11),
-        _byte_rows(table, 13),
-        _floats(table, 16),
-        _floats(table, 18),
-    )
+BEGINNING = _size(_SHAPE)
+"""Where the :class:`Beginning` of a stack is described; its :class:`Shape` is at 0."""

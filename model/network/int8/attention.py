@@ -12,8 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import carray, njit
+from numba.extending import register_jitable
 from numpy.typing import NDArray
 
+from tformer.model.hardware.numba_cache import inner
 from tformer.model.network.int8.elementwise import quantise, whole_vectors
 from tformer.model.network.int8.simd.attention import dots, fetch, mixture, put_halves, softmax
 from tformer.model.network.int8.simd.emitter import LANES
@@ -57,7 +59,7 @@ class Living(NamedTuple):
     """(R, vectors), which of them are those of hypothesis r, a bit each."""
 
 
-@njit
+@register_jitable
 def head_width(d, heads):
     """D, of a network that is ``d`` wide."""
     return whole_vectors(d // heads)
@@ -69,14 +71,14 @@ def _halves(address, part, size):
     return carray(pointer_to_halves(address + 2 * part * size), (size,))
 
 
-@njit(nogil=True)
+@inner
 def _put(row, at, out, head, place, heads, width):
     """Write keys or values of a row, (H, D), where each head has ``head`` numbers."""
     for h in range(heads):
         put_halves(row, at + h * width, out, h * head + place, width // LANES)
 
 
-@njit(nogil=True)
+@inner
 def look_back(beam, past, width):
     """Enter the position that every hypothesis has come to, and see what each can look back to."""
     rows, columns = past.ancestors.shape
@@ -118,7 +120,7 @@ def _scorer(queries):
     """A function that multiplies so many queries, 1 or 4, with ``count`` keys at ``places``."""
     multiply = dots(queries)
 
-    @njit(nogil=True)
+    @inner
     def score(left, left_at, apart, right, right_at, places, count, vectors, out, out_at, stride):
         for n in range(0, count, LANES // queries):
             at = out_at + n
@@ -131,7 +133,7 @@ def _mixer(queries):
     """A function that sums ``count`` rows at ``places`` with the weights of so many queries."""
     four, two, one = (mixture(queries, vectors) for vectors in (4, 2, 1))
 
-    @njit(nogil=True)
+    @inner
     def mix(weights, at, apart, places, count, rows, rows_at, vectors, out, out_at, stride):
         done = 0
         while vectors - done >= 4:
@@ -153,7 +155,7 @@ _score_four, _score_one = _scorer(QUERIES), _scorer(1)
 _mix_four, _mix_one = _mixer(QUERIES), _mixer(1)
 
 
-@njit(nogil=True)
+@inner
 def _attend(
     queries, at, apart, number, keys, values, head, places, count, masks, scale, scores, contexts
 ):
@@ -188,7 +190,7 @@ def _attend(
             )
 
 
-@njit(nogil=True)
+@inner
 def _attend_and_quantise(
     queries, at, apart, rows, keys, values, head, places, count, masks, scale, scores, contexts,
     first, work,
@@ -329,7 +331,7 @@ def attend_across(layer, beam, linear, shape, past, work):
         )  # fmt: skip
 
 
-@njit(nogil=True)
+@inner
 def weigh_across(layer, linear, shape, past, chosen, work, out):
     """Cross-attention weights of N rows over S source tokens, by some heads of a layer.
 

@@ -6,8 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import njit
+from numba.extending import register_jitable
 from numpy.typing import NDArray
 
+from tformer.model.hardware.numba_cache import inner
 from tformer.model.network.int8.gemm import LIMIT, Floats, product
 from tformer.model.network.int8.simd.dot import LINE
 from tformer.model.network.int8.simd.elementwise import (
@@ -49,8 +51,6 @@ class Shape(NamedTuple):
     pre: bool
     """True if normalisation comes before the sub-layers, and not after them."""
     activation: int
-    recurrent: bool
-    """True if the decoder's first sub-layer is a recurrent unit."""
 
 
 class Beginning(NamedTuple):
@@ -90,7 +90,7 @@ class RowBuffers(NamedTuple):
     """Output of the last product, one row after the other."""
 
 
-@njit
+@register_jitable
 def whole_vectors(length):
     """``length`` and what it takes to make whole vectors."""
     return (length + LANES - 1) // LANES * LANES
@@ -106,7 +106,7 @@ def _quantise(row, at, width, largest, quantised):
     return largest / np.float32(LIMIT)
 
 
-@njit(nogil=True)
+@inner
 def quantise(row, quantised):
     """Write a row of whole vectors as bytes; returns their scale."""
     largest = largest_magnitude(row, 0, row.shape[0] // LANES)
@@ -135,7 +135,7 @@ def _sum(row):
     return total
 
 
-@njit(nogil=True)
+@inner
 def begin(tokens, positions, beginning, shape, work):
     """Begin with embeddings of tokens (N,) at positions (N,), both int64."""
     filled = work.states.shape[1]
@@ -163,7 +163,7 @@ def begin(tokens, positions, beginning, shape, work):
         work.entered_scale[n] = scale
 
 
-@njit(nogil=True)
+@inner
 def leave(rows, linear, norm, shape, work):
     """Add a sub-layer's outputs to the states; quantise what the next one reads.
 
@@ -180,7 +180,7 @@ def leave(rows, linear, norm, shape, work):
         work.entered_scale[n] = _quantise(out, 0, filled, largest, work.entered[n])
 
 
-@njit(nogil=True)
+@inner
 def _activate(row, at, width, activation):
     """Apply the activation to a row of flat numbers; returns the largest magnitude."""
     if activation == RELU:
@@ -192,7 +192,7 @@ def _activate(row, at, width, activation):
     return gelu_tanh(row, at, width // LANES)
 
 
-@njit(nogil=True)
+@inner
 def feed_forward(rows, inner, outer, norm, shape, work):
     """The feed-forward sub-layer, a few rows at a time."""
     width, outputs = inner.scale.shape[0], work.outputs

@@ -16,9 +16,14 @@ from tformer.model.network.int8.topk import best
 from tformer.model.search.candidates import choose
 from tformer.model.search.hypotheses import go_on
 
+_decode, _follow, _find, _best = decode.inner, follow.inner, find.inner, best.inner
+_choose, _go_on = choose.inner, go_on.inner
+
 
 @njit(nogil=True, cache=True)
-def run(stack, count, output, beam, past, working, recall, listed, eos_id, state, width, most):
+def run(
+    stack, count, output, beam, past, working, recall, listed, eos_id, state, width, most, unit
+):
     """Decode and search until a sentence is done, or one needs more room, or ``most`` steps.
 
     After all steps but the last, ``past`` has followed the beam.
@@ -29,21 +34,25 @@ def run(stack, count, output, beam, past, working, recall, listed, eos_id, state
         beam: K.
         past: `attention.Past`, with room for the next position of every sentence.
         working: table of `elementwise.RowBuffers`.
-        recall: `knn.Recall` of the sentences.
-        listed: `listing.Listed` of the hypotheses.
+        recall: `knn.Recall` of the sentences; None if none has entries.
+        listed: `listing.Listed` of the hypotheses; None if all of the vocabulary may be said.
         eos_id: the end.
         state: `hypotheses.State`.
         width: best tokens of every hypothesis that `candidates.choose` needs.
         most: steps, at least one.
+        unit: as in `kernels.decode`.
 
     Returns:
         As `hypotheses.go_on`, of the last step.
     """
     rows = state.rows.shape[0]
     log_probs, tokens = np.empty((rows, width), np.float32), np.empty((rows, width), np.int64)
-    ends, all_sentences = np.empty((1, rows), np.float32), np.arange(past.steps.shape[0])
-    here, there = past.ancestors, np.empty_like(past.ancestors)
-    end = np.full(1, eos_id, np.int64)
+    ends, all_sentences = np.empty((1, rows), np.float32), np.empty(past.steps.shape[0], np.int64)
+    for g in range(all_sentences.shape[0]):
+        all_sentences[g] = g
+    here, there = past.ancestors, np.empty(past.ancestors.shape, np.uint32)
+    end = np.empty(1, np.int64)
+    end[0] = eos_id
     newest, outcome = state.tokens.reshape(-1), (0, False, False)
     for step in range(most):
         now = Past(
@@ -54,19 +63,23 @@ def run(stack, count, output, beam, past, working, recall, listed, eos_id, state
             past.cross,
             here,
         )
-        decode(newest, stack, count, beam, now, working)
-        past.steps[:] += 1
-        find(recall, beam, working)
-        best(output, end, working, log_probs, tokens, ends, recall, listed)
-        choose(log_probs, tokens, ends[0], eos_id, state)
-        outcome = go_on(eos_id, state)
+        _decode(newest, stack, count, beam, now, working, unit)
+        for g in range(past.steps.shape[0]):
+            past.steps[g] += 1
+        if recall is not None:
+            _find(recall, beam, working)
+        _best(output, end, working, log_probs, tokens, ends, recall, listed)
+        _choose(log_probs, tokens, ends[0], eos_id, state)
+        outcome = _go_on(eos_id, state)
         full = False
         for g in range(past.steps.shape[0]):
             full |= past.steps[g] == past.capacities[g]
         if outcome[0] or full or step == most - 1:
             break
-        follow(state.rows, beam, all_sentences, past.steps, here, there)
+        _follow(state.rows, beam, all_sentences, past.steps, here, there)
         here, there = there, here
     if step % 2:
-        past.ancestors[:] = here
+        for r in range(here.shape[0]):
+            for t in range(here.shape[1]):
+                past.ancestors[r, t] = here[r, t]
     return outcome

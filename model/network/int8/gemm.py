@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from tformer.model.errors import ModelError
 from tformer.model.hardware.cpu import level, num_cores
+from tformer.model.hardware.numba_cache import inner
 from tformer.model.network.int8.panels import lay_out
 from tformer.model.network.int8.simd.dot import DOT, QUAD
 from tformer.model.network.int8.simd.emitter import LOWEST
@@ -169,7 +170,7 @@ def _lay_out(whole: NDArray[np.int8], scale: Floats, linear: PackedLinear, place
 _rows_and_block, _row_and_panel = tile(ROWS), tile(1)
 
 
-@njit(nogil=True)
+@inner
 def _product_fast(activations, factors, rows, linear, outputs):
     length, stride = activations.shape[1], linear.scale.shape[0]
     depth = linear.weight.shape[1] * QUAD
@@ -200,7 +201,7 @@ def _activation(row, number):
     return x - np.int32(256) if OFFSET == 0 and x > LIMIT else x  # a signed byte
 
 
-@njit(nogil=True)
+@inner
 def product_plain(activations, factors, rows, linear, outputs):
     """The same for any processor, as one would write it down."""
     blocks, quads = linear.weight.shape[:2]

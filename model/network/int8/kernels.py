@@ -27,14 +27,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tformer.model.hardware.numba_cache import njit
+from tformer.model.hardware.numba_cache import inner, njit
 from tformer.model.network.int8.abi import (
-    beginning_of,
-    decoder_layer_of,
-    encoder_layer_of,
-    linear_of,
-    shape_of,
-    work_of,
+    BEGINNING,
+    LAYERS,
+    LINEAR,
+    beginning_at,
+    linear_at,
+    norm_at,
+    places,
+    shape_at,
+    size,
+    work_at,
 )
 from tformer.model.network.int8.attention import (
     attend_across,
@@ -78,6 +82,10 @@ class DecoderLayerWeights(NamedTuple):
     after_feed_forward: Norm
 
 
+_ENCODER, _ENCODER_LAYER = places(EncoderLayerWeights), size(EncoderLayerWeights)
+_DECODER, _DECODER_LAYER = places(DecoderLayerWeights), size(DecoderLayerWeights)
+
+
 @njit(nogil=True, cache=True)
 def encode(tokens, offsets, stack, count, working):
     """Leave in ``working`` the encoder states of sentences, one after the other without padding.
@@ -89,23 +97,27 @@ def encode(tokens, offsets, stack, count, working):
         count: how many layers.
         working: table of `elementwise.RowBuffers`.
     """
-    shape, work, rows = shape_of(stack), work_of(working), tokens.shape[0]
+    shape, work, rows = shape_at(stack, 0), work_at(working, 0), tokens.shape[0]
     positions = np.empty(rows, np.int64)
     for g in range(offsets.shape[0] - 1):
         for n in range(offsets[g], offsets[g + 1]):
             positions[n] = n - offsets[g]
-    begin(tokens, positions, beginning_of(stack), shape, work)
+    begin(tokens, positions, beginning_at(stack, BEGINNING), shape, work)
     for number in range(count):
-        layer = EncoderLayerWeights(*encoder_layer_of(stack, number))
-        product(work.entered, work.entered_scale, rows, layer.projections, work.outputs)
-        attend_source(offsets, layer.projections, shape, work)
-        product(work.context, work.context_scale, rows, layer.output, work.outputs)
-        leave(rows, layer.output, layer.after_attention, shape, work)
-        feed_forward(rows, layer.inner, layer.outer, layer.after_feed_forward, shape, work)
+        at = LAYERS + number * _ENCODER_LAYER
+        linear = linear_at(stack, at + _ENCODER.projections)
+        product(work.entered, work.entered_scale, rows, linear, work.outputs)
+        attend_source(offsets, linear, shape, work)
+        linear = linear_at(stack, at + _ENCODER.output)
+        product(work.context, work.context_scale, rows, linear, work.outputs)
+        leave(rows, linear, norm_at(stack, at + _ENCODER.after_attention), shape, work)
+        inner, outer = linear_at(stack, at + _ENCODER.inner), linear_at(stack, at + _ENCODER.outer)
+        norm = norm_at(stack, at + _ENCODER.after_feed_forward)
+        feed_forward(rows, inner, outer, norm, shape, work)
 
 
 @njit(nogil=True, cache=True)
-def decode(tokens, stack, count, beam, past, working):
+def decode(tokens, stack, count, beam, past, working, unit):
     """Leave in ``working`` what follows the first layers, of R hypotheses a position further.
 
     After all of them that is what the output projection reads.
@@ -117,39 +129,47 @@ def decode(tokens, stack, count, beam, past, working):
         beam: K.
         past: `attention.Past`, with room for the position.
         working: table of `elementwise.RowBuffers`.
+        unit: True if every first sub-layer is a recurrent unit; None for self-attention.
     """
-    shape, work, rows = shape_of(stack), work_of(working), tokens.shape[0]
+    shape, work, rows = shape_at(stack, 0), work_at(working, 0), tokens.shape[0]
     positions = np.empty(rows, np.int64)
     for r in range(rows):
         positions[r] = past.steps[r // beam]
-    begin(tokens, positions, beginning_of(stack), shape, work)
+    begin(tokens, positions, beginning_at(stack, BEGINNING), shape, work)
     living = look_back(beam, past, head_width(shape.width, shape.heads))
     for number in range(count):
-        layer = DecoderLayerWeights(*decoder_layer_of(stack, number))
-        _attend_to_target(number, layer, shape, beam, past, living, work)
-        attend_across(number, beam, layer.cross_query, shape, past, work)
-        product(work.context, work.context_scale, rows, layer.cross_output, work.outputs)
-        leave(rows, layer.cross_output, layer.after_cross_attention, shape, work)
-        feed_forward(rows, layer.inner, layer.outer, layer.after_feed_forward, shape, work)
+        at = LAYERS + number * _DECODER_LAYER
+        _attend_to_target(number, stack, shape, beam, past, living, work, unit)
+        attend_across(number, beam, linear_at(stack, at + _DECODER.cross_query), shape, past, work)
+        linear = linear_at(stack, at + _DECODER.cross_output)
+        product(work.context, work.context_scale, rows, linear, work.outputs)
+        leave(rows, linear, norm_at(stack, at + _DECODER.after_cross_attention), shape, work)
+        inner, outer = linear_at(stack, at + _DECODER.inner), linear_at(stack, at + _DECODER.outer)
+        norm = norm_at(stack, at + _DECODER.after_feed_forward)
+        feed_forward(rows, inner, outer, norm, shape, work)
 
 
-@njit(nogil=True)
-def _attend_to_target(number, layer, shape, beam, past, living, work):
+@inner
+def _attend_to_target(number, stack, shape, beam, past, living, work, unit):
     """The first sub-layer of a decoder layer, and the queries of the second."""
-    rows = past.steps.shape[0] * beam
-    product(work.entered, work.entered_scale, rows, layer.projections, work.outputs)
-    if shape.recurrent:
-        recur(number, beam, layer.projections, shape, past, work)
-        leave(rows, layer.projections, layer.after_attention, shape, work)
+    rows, at = past.steps.shape[0] * beam, LAYERS + number * _DECODER_LAYER
+    linear = linear_at(stack, at + _DECODER.projections)
+    norm = norm_at(stack, at + _DECODER.after_attention)
+    product(work.entered, work.entered_scale, rows, linear, work.outputs)
+    if unit is not None:
+        recur(number, beam, linear, shape, past, work)
+        leave(rows, linear, norm, shape, work)
     else:
-        attend_target(number, beam, layer.projections, shape, past, living, work)
-        product(work.context, work.context_scale, rows, layer.output, work.outputs)
-        leave(rows, layer.output, layer.after_attention, shape, work)
-    product(work.entered, work.entered_scale, rows, layer.cross_query, work.outputs)
+        attend_target(number, beam, linear, shape, past, living, work)
+        linear = linear_at(stack, at + _DECODER.output)
+        product(work.context, work.context_scale, rows, linear, work.outputs)
+        leave(rows, linear, norm, shape, work)
+    linear = linear_at(stack, at + _DECODER.cross_query)
+    product(work.entered, work.entered_scale, rows, linear, work.outputs)
 
 
 @njit(nogil=True, cache=True)
-def look(number, stack, past, chosen, working, out):
+def look(number, stack, past, chosen, working, out, unit):
     """Cross-attention weights of positions over S source tokens, by some heads of a layer.
 
     Args:
@@ -159,12 +179,13 @@ def look(number, stack, past, chosen, working, out):
         chosen: (H,), the share of every head in the mean.
         working: table of `elementwise.RowBuffers`, entered.
         out: (N, whole vectors of the longest source), to be filled.
+        unit: as in :func:`decode`.
     """
-    shape, work = shape_of(stack), work_of(working)
-    layer = DecoderLayerWeights(*decoder_layer_of(stack, number))
+    shape, work = shape_at(stack, 0), work_at(working, 0)
     living = look_back(1, past, head_width(shape.width, shape.heads))
-    _attend_to_target(number, layer, shape, 1, past, living, work)
-    weigh_across(number, layer.cross_query, shape, past, chosen, work, out)
+    _attend_to_target(number, stack, shape, 1, past, living, work, unit)
+    linear = linear_at(stack, LAYERS + number * _DECODER_LAYER + _DECODER.cross_query)
+    weigh_across(number, linear, shape, past, chosen, work, out)
 
 
 @njit(nogil=True, cache=True)
@@ -179,9 +200,9 @@ def project_source(projections, count, stack, offsets, cross, working):
         cross: (G,) int64, addresses as in `attention.Past`.
         working: table of `elementwise.RowBuffers`.
     """
-    shape, work = shape_of(stack), work_of(working)
+    shape, work = shape_at(stack, 0), work_at(working, 0)
     for number in range(count):
-        linear = linear_of(projections, number)
+        linear = linear_at(projections, number * LINEAR)
         product(work.entered, work.entered_scale, offsets[-1], linear, work.outputs)
         store_cross(number, linear, shape, offsets, cross, work)
 
@@ -194,5 +215,5 @@ def follow(rows, beam, sentences, steps, ancestors, out):
     (G,) says how many positions matter.
     """
     for r in range(rows.shape[0]):
-        length = steps[sentences[r // beam]]
-        out[r, :length] = ancestors[rows[r], :length]
+        for t in range(steps[sentences[r // beam]]):
+            out[r, t] = ancestors[rows[r], t]

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from tformer.model.datastore.layout import Subset
 from tformer.model.datastore.mixing import ALWAYS
-from tformer.model.hardware.numba_cache import njit
-from tformer.model.network.int8.abi import Table, linear_of, work_of
+from tformer.model.hardware.numba_cache import inner, njit
+from tformer.model.network.int8.abi import Table, linear_at, work_at
 from tformer.model.network.int8.gemm import (
     OFFSET,
     Floats,
@@ -37,10 +37,7 @@ _NUMBERS = 13
 
 
 class Recall(NamedTuple):
-    """Entries of G sentences, and what was found for R hypotheses with at most N neighbours.
-
-    Nothing has any extent where no sentence has entries.
-    """
+    """Entries of G sentences, and what was found for R hypotheses with at most N neighbours."""
 
     tables: Integers
     """(G, 13), zeros for a sentence without entries."""
@@ -52,17 +49,6 @@ class Recall(NamedTuple):
     """(R, N), p_knn of each token."""
     shares: NDArray[np.float64]
     """(R,), lambda."""
-
-
-def no_recall() -> Recall:
-    """Return that of sentences without entries."""
-    return Recall(
-        np.zeros((0, _NUMBERS), np.int64),
-        np.zeros((0, 6)),
-        np.zeros((0, 0), np.int64),
-        np.zeros((0, 0)),
-        np.zeros(0),
-    )
 
 
 class PackedSubset:
@@ -87,10 +73,10 @@ class PackedSubset:
         )
 
 
-def recall_of(subsets: Sequence[PackedSubset | None], beam: int) -> Recall:
-    """Entries of the sentences of a batch, with room for what is found."""
+def recall_of(subsets: Sequence[PackedSubset | None], beam: int) -> Recall | None:
+    """Entries of the sentences of a batch, with room for what is found; None where none has any."""
     if not any(subsets):
-        return no_recall()
+        return None
     tables = np.zeros((len(subsets), _NUMBERS), np.int64)
     weights = np.zeros((len(subsets), 6))
     for number, subset in enumerate(subsets):
@@ -111,13 +97,13 @@ def find(recall, beam, working):
         beam: K.
         working: table of `elementwise.RowBuffers`.
     """
-    work = work_of(working)
+    work = work_at(working, 0)
     for g in range(recall.tables.shape[0]):
         first, table = g * beam, recall.tables[g]
         if table[0] == 0:
             recall.shares[first : first + beam] = 0
             continue
-        keys = linear_of(table, 0)
+        keys = linear_at(table, 0)
         tokens = carray(pointer_to_integers(table[11]), (table[12],))
         width = keys.scale.shape[0]
         products = np.empty(beam * width, np.float32)
@@ -131,7 +117,7 @@ def find(recall, beam, working):
             )
 
 
-@njit(nogil=True)
+@inner
 def _square(row):
     """Sum of squares of a stored row, exact."""
     total = np.int64(0)
@@ -143,7 +129,7 @@ def _square(row):
     return np.float64(total)
 
 
-@njit(nogil=True)
+@inner
 def _share(line, tokens, square, weights, found, probabilities):
     """Fill ``found`` and ``probabilities`` from products (M,); returns lambda."""
     wanted = int(weights[5])
@@ -170,7 +156,7 @@ def _share(line, tokens, square, weights, found, probabilities):
     return weights[4] / (1 + math.exp(-min(max(logit, -ALWAYS), ALWAYS)))
 
 
-@njit(nogil=True)
+@inner
 def _find_nearest(line, largest, entries):
     """The largest of products (M,), falling; of equals the first comes first."""
     number, wanted = 0, largest.shape[0]
@@ -185,7 +171,7 @@ def _find_nearest(line, largest, entries):
         largest[place], entries[place] = line[m], m
 
 
-@njit(nogil=True)
+@inner
 def mix(recall, r, logits, total, named, chosen, log_probs, tokens):
     """Mix what was found for row ``r`` into its best tokens, which stay the best.
 
@@ -218,7 +204,7 @@ def mix(recall, r, logits, total, named, chosen, log_probs, tokens):
         _put(np.float32(value), token, log_probs, tokens, width)
 
 
-@njit(nogil=True)
+@inner
 def _put(value, token, log_probs, tokens, width):
     """Raise a token of a falling list, or enter it; of equals that which was there comes first."""
     place = 0
@@ -234,8 +220,10 @@ def _put(value, token, log_probs, tokens, width):
     log_probs[place], tokens[place] = value, token
 
 
-def mix_whole(recall: Recall, log_probs: Floats) -> None:
+def mix_whole(recall: Recall | None, log_probs: Floats) -> None:
     """Mix what was found into the log-probabilities (R, V) of all tokens, in place."""
+    if recall is None:
+        return
     for r in np.flatnonzero(recall.shares).tolist():
         tokens = recall.tokens[r][recall.tokens[r] >= 0]
         share, found = recall.shares[r], recall.probabilities[r, : len(tokens)]

@@ -28,7 +28,7 @@ class Cache:
         self.beam_size = beam_size
         self._layers = config.num_decoder_layers
         self._heads = config.num_heads
-        self._width = whole_vectors.py_func(config.d_model // config.num_heads)
+        self._width = whole_vectors(config.d_model // config.num_heads)
         # What `past` has the addresses of.
         self._positions: list[Halves] = []
         self._cross: list[Halves] = []
@@ -129,7 +129,7 @@ class Cache:
     def _new_cross(self, length: int) -> Halves:
         # The end of the last vector is read, and not used.
         return np.empty(
-            (self._layers, 2, self._heads, whole_vectors.py_func(length), self._width), np.uint16
+            (self._layers, 2, self._heads, whole_vectors(length), self._width), np.uint16
         )
 
     def _room(self, capacity: int) -> Halves:

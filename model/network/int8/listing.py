@@ -21,22 +21,14 @@ from tformer.model.network.int8.simd.logits import COLUMNS
 
 Integers = NDArray[np.int64]
 
-_NUMBERS = 13
-"""Numbers of a sentence's table: its packed rows, and address and number of their tokens."""
-
 
 class Listed(NamedTuple):
-    """Shortlists of G sentences; nothing has any extent where all of the vocabulary may be said."""
+    """Shortlists of G sentences."""
 
     tables: Integers
-    """(G, 13)"""
+    """(G, 13), a sentence's packed rows, and address and number of their tokens."""
     owners: Integers
     """(R,), the sentence of each row of which scores are wanted."""
-
-
-def no_lists() -> Listed:
-    """Return what stands for no shortlists at all."""
-    return Listed(np.zeros((0, _NUMBERS), np.int64), np.zeros(0, np.int64))
 
 
 class PackedList:
@@ -59,10 +51,10 @@ class PackedList:
         self.table = Table(part, ids)
 
 
-def lists_of(lists: Sequence[PackedList], owners: Integers) -> Listed:
-    """Shortlists of the sentences of a batch, as the kernels read them."""
+def lists_of(lists: Sequence[PackedList], owners: Integers) -> Listed | None:
+    """Shortlists of the sentences of a batch, as the kernels read them; None where none has one."""
     if not lists:
-        return no_lists()
+        return None
     return Listed(np.stack([each.table.numbers for each in lists]), owners)
 
 

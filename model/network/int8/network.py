@@ -37,9 +37,9 @@ from tformer.model.network.int8.gemm import (
     quantised,
     stored_row,
 )
-from tformer.model.network.int8.knn import PackedSubset, Recall, no_recall
+from tformer.model.network.int8.knn import PackedSubset, Recall
 from tformer.model.network.int8.kv_cache import Cache, Halves, Integers
-from tformer.model.network.int8.listing import Listed, PackedList, lists_of, no_lists
+from tformer.model.network.int8.listing import Listed, PackedList, lists_of
 from tformer.model.network.int8.simd.emitter import LANES, LOWEST
 from tformer.model.network.int8.simd.logits import COLUMNS
 from tformer.model.network.int8.teacher_forcing import Forced
@@ -263,8 +263,7 @@ class _Stack:
     ) -> None:
         """A stack of ``sub_layers`` that reads ``embeddings`` (V, d) and ``encodings`` (T, d)."""
         pre = config.norm == "pre"
-        activation, recurrent = _ACTIVATIONS[config.activation], config.look_back == "ssru"
-        self.shape = Shape(config.d_model, config.num_heads, pre, activation, recurrent)
+        self.shape = Shape(config.d_model, config.num_heads, pre, _ACTIVATIONS[config.activation])
         norms = [_norm(arrays, f"{around}.norm") for around in sub_layers]
         scale = math.sqrt(config.d_model) if config.scale_embedding else 1.0
         own = _norm(arrays, self.FIRST) if config.embedding_norm else Norm(*np.zeros((2, 0), "f4"))
@@ -330,7 +329,7 @@ class _Decoder(_Stack):
         kinds = ("self_attention", "cross_attention", "feed_forward")
         around = [f"{layer}.around_{kind}" for layer in names for kind in kinds]
         super().__init__(config, arrays, embeddings, encodings, around)
-        heads = config.num_heads
+        heads, self._unit = config.num_heads, True if config.look_back == "ssru" else None
         layers = tuple(
             kernels.DecoderLayerWeights(
                 *self._look_back(arrays, layer),
@@ -361,7 +360,7 @@ class _Decoder(_Stack):
 
     def _look_back(self, arrays: Arrays, layer: str) -> tuple[PackedLinear, PackedLinear]:
         """The projections of the first sub-layer, in and out."""
-        if self.shape.recurrent:
+        if self._unit:
             nothing = np.zeros((1, self.shape.width), np.float32)
             return _recurrence(arrays, f"{layer}.recurrence"), quantised(Projection(nothing))
         attention, heads = f"{layer}.self_attention", self.shape.heads
@@ -376,15 +375,16 @@ class _Decoder(_Stack):
 
     def __call__(self, tokens: Integers, past: Past, beam: int, work: Table) -> None:
         """Leave in ``work`` what the output projection reads of each hypothesis."""
-        kernels.decode(tokens, self._table.numbers, self._num_layers, beam, past, work.numbers)
+        stack, count = self._table.numbers, self._num_layers
+        kernels.decode(tokens, stack, count, beam, past, work.numbers, self._unit)
 
     def search(
         self,
         past: Past,
         beam: int,
         work: Table,
-        found: Recall,
-        listed: Listed,
+        found: Recall | None,
+        listed: Listed | None,
         state: State,
         width: int,
         most: int,
@@ -392,17 +392,17 @@ class _Decoder(_Stack):
         """Go on with every hypothesis, and search; see `fused_search.run`."""
         parts = self._table.numbers, self._num_layers, self.output.numbers
         search = beam, past, work.numbers, found, listed, self.eos_id, state, width, most
-        return fused_search.run(*parts, *search)
+        return fused_search.run(*parts, *search, self._unit)
 
     def attention(self, forced: Forced, heads: AlignmentHeads, work: Table) -> Floats:
         """Cross-attention of each of N positions, mean of some heads, (N, at least S)."""
         past, stack, working = forced.past, self._table.numbers, work.numbers
         chosen = np.zeros(self.shape.heads, np.float32)
         chosen[list(heads.heads)] = 1 / len(heads.heads)
-        widest = whole_vectors.py_func(past.source_lengths.max())
+        widest = whole_vectors(past.source_lengths.max())
         out = np.empty((len(past.steps), widest), np.float32)
-        kernels.decode(forced.tokens, stack, heads.layer, 1, past, working)
-        kernels.look(heads.layer, stack, past, chosen, working, out)
+        kernels.decode(forced.tokens, stack, heads.layer, 1, past, working, self._unit)
+        kernels.look(heads.layer, stack, past, chosen, working, out, self._unit)
         return out
 
 
@@ -424,7 +424,7 @@ class Room:
     def _allocated(self, rows: int) -> RowBuffers:
         config = self._config
         d, d_ff = filled(config.d_model), filled(config.d_ff)
-        heads = filled(config.num_heads * whole_vectors.py_func(config.d_model // config.num_heads))
+        heads = filled(config.num_heads * whole_vectors(config.d_model // config.num_heads))
         logits = topk.room_for(filled_to(config.output_size, COLUMNS))
         # Queries, keys and values of all rows; inner activations or logits of a few.
         widest = max(3 * heads * rows, FEED_TOGETHER * d_ff, logits)
@@ -432,7 +432,7 @@ class Room:
         def activations(width: int) -> tuple[NDArray[np.uint8], Floats]:
             return np.zeros((rows, stored_row(width)), np.uint8), np.zeros(rows, np.float32)
 
-        states = np.zeros((rows, whole_vectors.py_func(config.d_model)), np.float32)
+        states = np.zeros((rows, whole_vectors(config.d_model)), np.float32)
         outputs = np.empty(widest, np.float32)
         return RowBuffers(states, *activations(d), *activations(heads), *activations(d_ff), outputs)
 
@@ -447,9 +447,9 @@ class Int8Decoding:
         self._cache = Cache(network.config, beam_size)
         self._room = room or Room(network.config)
         self._subsets: list[PackedSubset | None] = []
-        self._recall = no_recall()
+        self._recall: Recall | None = None
         self._lists: list[PackedList] = []
-        self._listed = no_lists()
+        self._listed: Listed | None = None
 
     def admit(self, sources: Sequence[Sequence[int]]) -> None:
         """Encode sentences, a few hundred tokens at a time."""
@@ -496,7 +496,7 @@ class Int8Decoding:
         self._cache.make_step()
         self._network.decoder(tokens, self._cache.past, self._cache.beam_size, work)
         self._cache.advance()
-        if any(self._subsets):
+        if self._recall is not None:
             knn.find(self._recall, self._cache.beam_size, work.numbers)
         return Int8Scores(self._network.decoder, work, len(tokens), self._recall, self._listed)
 
@@ -558,7 +558,7 @@ class Int8Decoding:
         log_probs = np.empty(len(forced.tokens), np.float32)
         said = np.fromiter((token for prefix in prefixes for token in prefix), np.int64)
         owners = np.repeat(np.array(sentences, np.int64), list(map(len, prefixes)))
-        listed = self._listed._replace(owners=owners)
+        listed = None if self._listed is None else self._listed._replace(owners=owners)
         topk.of_tokens(decoder.output.numbers, said, work.numbers, log_probs, listed)
         ends = np.cumsum(list(map(len, prefixes)))
         return [part.tolist() for part in np.split(log_probs, ends[:-1])]
@@ -582,7 +582,12 @@ class Int8Scores:
     """Scores that are computed when they are asked for; `tformer.model.search.scores.Scores`."""
 
     def __init__(
-        self, decoder: _Decoder, work: Table, rows: int, found: Recall, listed: Listed
+        self,
+        decoder: _Decoder,
+        work: Table,
+        rows: int,
+        found: Recall | None,
+        listed: Listed | None,
     ) -> None:
         """Scores of the hypotheses whose states ``work`` holds in its first ``rows``."""
         self._recall = found

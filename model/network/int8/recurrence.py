@@ -8,13 +8,14 @@ and prefixes are read as they are with attention.
 from __future__ import annotations
 
 import numpy as np
-from numba import carray, njit
+from numba import carray
 
+from tformer.model.hardware.numba_cache import inner
 from tformer.model.network.int8.attention import head_width
 from tformer.model.network.int8.simd.pointers import pointer_to_halves
 
 
-@njit(nogil=True)
+@inner
 def _fetch(halves, head, place, heads, width, row):
     """Read the cell (H * D,) of a position; ``row`` is its two halves a number."""
     for part in range(2):
@@ -24,7 +25,7 @@ def _fetch(halves, head, place, heads, width, row):
                 row[to + i] = halves[start + i]
 
 
-@njit(nogil=True)
+@inner
 def _keep(row, head, place, heads, width, halves):
     """Write the cell of a position; the other way round."""
     for part in range(2):
@@ -34,7 +35,7 @@ def _keep(row, head, place, heads, width, halves):
                 halves[start + i] = row[to + i]
 
 
-@njit(nogil=True)
+@inner
 def recur(layer, beam, linear, shape, past, work):
     """Move the unit of every hypothesis on, c = f c' + (1 - f) x, and leave max(0, c).
 

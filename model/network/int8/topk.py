@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import carray
 
-from tformer.model.hardware.numba_cache import njit
-from tformer.model.network.int8.abi import linear_of, work_of
+from tformer.model.hardware.numba_cache import inner, njit
+from tformer.model.network.int8.abi import linear_at, work_at
 from tformer.model.network.int8.gemm import PackedLinear, product
 from tformer.model.network.int8.knn import mix
 from tformer.model.network.int8.simd.emitter import LANES, LOWEST
@@ -39,18 +39,21 @@ def best(output, named, working, log_probs, tokens, chosen, recall, listed):
         working: table of `elementwise.RowBuffers`, entered.
         log_probs, tokens: (R, width) float32 and int64, the best first.
         chosen: (N, R) float32, of ``named``.
-        recall: `knn.Recall`, filled for these hypotheses.
-        listed: `listing.Listed` of these hypotheses.
+        recall: `knn.Recall`, filled for these hypotheses; None if no sentence has entries.
+        listed: `listing.Listed` of these hypotheses; None if all of the vocabulary may be said.
     """
-    work, rows, start = work_of(working), tokens.shape[0], 0
+    work, rows, start = work_at(working, 0), tokens.shape[0], np.int64(0)
     columns, bounds = np.empty(COLUMNS, np.float32), np.empty(tokens.shape[1], np.float32)
     while start < rows:
         linear, ids = _projection(output, listed, start)
         width, part = linear.scale.shape[0], _part(linear)
         count = _together(width, listed, start, rows)
         lanes = np.empty(part // COLUMNS * LANES, np.float32)
-        sums, numbers = _no_sums(width, count), np.zeros(count, np.int64)
-        chosen[:, start : start + count] = LOWEST
+        sums, numbers = _no_sums(width, count), np.empty(count, np.int64)
+        for n in range(count):
+            numbers[n] = 0
+            for i in range(named.shape[0]):
+                chosen[i, start + n] = LOWEST
         for first in range(0, width, part):
             size = min(part, width - first)
             deals = size // COLUMNS
@@ -76,11 +79,10 @@ def best(output, named, working, log_probs, tokens, chosen, recall, listed):
                 chosen[i, r] -= total
             for i in range(tokens.shape[1]):
                 log_probs[r, i] -= total
-                if ids.shape[0] > 0:
+                if listed is not None:
                     tokens[r, i] = ids[min(tokens[r, i], ids.shape[0] - 1)]
-            if recall.shares.shape[0] and recall.shares[r] > 0:
-                logits = _whole_row(output, linear, ids, work, r)
-                mix(recall, r, logits, total, named, chosen, log_probs[r], tokens[r])
+            if recall is not None:
+                _mix(recall, output, linear, ids, work, r, total, named, chosen, log_probs, tokens)
         start += count
 
 
@@ -106,9 +108,9 @@ def of_all(output, working, log_probs, listed):
     _log_softmax(output, tokens, working, chosen, log_probs, listed)
 
 
-@njit(nogil=True)
+@inner
 def _log_softmax(output, tokens, working, chosen, every, listed):
-    work, rows, start = work_of(working), tokens.shape[0], 0
+    work, rows, start = work_at(working, 0), tokens.shape[0], np.int64(0)
     columns = np.empty(COLUMNS, np.float32)
     while start < rows:
         linear, ids = _projection(output, listed, start)
@@ -124,7 +126,7 @@ def _log_softmax(output, tokens, working, chosen, every, listed):
             for n in range(count):
                 at, r = n * size, start + n
                 deal(work.outputs, at, deals, columns, 0, lanes, 0)
-                largest = columns.max()
+                largest = _largest(columns)
                 sums[n, first // part] = largest + log_of_sum(work.outputs, at, deals, largest)
                 line, place = work.outputs[at : at + size], _place(tokens[r], ids) - first
                 if 0 <= place < size:
@@ -139,27 +141,27 @@ def _log_softmax(output, tokens, working, chosen, every, listed):
         start += count
 
 
-@njit(nogil=True)
+@inner
 def _projection(output, listed, row):
     """The projection to the logits of a row, and the tokens of its outputs; none for all."""
-    if listed.tables.shape[0] == 0:
-        return linear_of(output, 0), np.empty(0, np.int32)
+    if listed is None:
+        return linear_at(output, 0), None
     table = listed.tables[listed.owners[row]]
-    return linear_of(table, 0), carray(pointer_to_integers(table[11]), (table[12],))
+    return linear_at(table, 0), carray(pointer_to_integers(table[11]), (table[12],))
 
 
-@njit(nogil=True)
+@inner
 def _part(linear):
     """Logits of a row that are computed at once."""
     width = linear.scale.shape[0]
     return width if width <= WHOLE else PART
 
 
-@njit(nogil=True)
+@inner
 def _together(width, listed, start, rows):
     """Rows from ``start`` on whose logits are computed at once; with a list, of one sentence."""
     count = min(TOGETHER if width <= WHOLE else PART_TOGETHER, rows - start)
-    if listed.tables.shape[0] == 0:
+    if listed is None:
         return count
     n = 1
     while n < count and listed.owners[start + n] == listed.owners[start]:
@@ -167,7 +169,7 @@ def _together(width, listed, start, rows):
     return n
 
 
-@njit(nogil=True)
+@inner
 def _logits(work, start, count, linear, first, size):
     """Leave ``size`` logits from ``first`` on, of ``count`` rows, in the outputs."""
     height = linear.scale.shape[0] // linear.weight.shape[0]
@@ -181,54 +183,83 @@ def _logits(work, start, count, linear, first, size):
     product(work.entered[start:], work.entered_scale[start:], count, part, work.outputs)
 
 
-@njit(nogil=True)
+@inner
 def _no_sums(width, count):
     """Room for the logarithms of the sums of parts of ``count`` rows, up to whole ``COLUMNS``."""
     parts = 1 if width <= WHOLE else (width + PART - 1) // PART
     if parts > 1:
         parts = (parts + COLUMNS - 1) // COLUMNS * COLUMNS
-    return np.full((count, parts), np.float32(LOWEST), np.float32)
+    sums = np.empty((count, parts), np.float32)
+    for n in range(count):
+        for part in range(parts):
+            sums[n, part] = LOWEST
+    return sums
 
 
-@njit(nogil=True)
+@inner
 def _total(sums):
     """The logarithm of the sum of numbers whose logarithms are given."""
     if sums.shape[0] == 1:
         return sums[0]
-    largest = sums.max()
+    largest = _largest(sums)
     return largest + log_of_sum(sums, 0, sums.shape[0] // COLUMNS, largest)
 
 
-@njit(nogil=True)
+@inner
+def _largest(numbers):
+    largest = numbers[0]
+    for i in range(1, numbers.shape[0]):
+        largest = max(largest, numbers[i])
+    return largest
+
+
+@inner
 def _place(token, ids):
     """The output of a token; -1 if it has none."""
-    if ids.shape[0] == 0:
+    if ids is None:
         return token
-    place = np.searchsorted(ids, token)
-    return place if place < ids.shape[0] and ids[place] == token else np.int64(-1)
+    first, end = 0, ids.shape[0]
+    while first < end:
+        middle = (first + end) // 2
+        if ids[middle] < token:
+            first = middle + 1
+        else:
+            end = middle
+    return first if first < ids.shape[0] and ids[first] == token else -1
 
 
-@njit(nogil=True)
+@inner
 def _put_down(line, first, ids, row):
     """Put logits of outputs from ``first`` on where their tokens are in a row (V,)."""
-    size = min(line.shape[0], (ids.shape[0] if ids.shape[0] > 0 else row.shape[0]) - first)
-    for i in range(size):
-        row[ids[i] if ids.shape[0] > 0 else first + i] = line[i]
+    if ids is None:
+        for i in range(min(line.shape[0], row.shape[0] - first)):
+            row[first + i] = line[i]
+    else:
+        for i in range(min(line.shape[0], ids.shape[0] - first)):
+            row[ids[i]] = line[i]
 
 
-@njit(nogil=True)
+@inner
+def _mix(recall, output, linear, ids, work, r, total, named, chosen, log_probs, tokens):
+    """Mix neighbours in datastores into the best tokens of a row, if it has any."""
+    if recall.shares[r] > 0:
+        logits = _whole_row(output, linear, ids, work, r)
+        mix(recall, r, logits, total, named, chosen, log_probs[r], tokens[r])
+
+
+@inner
 def _whole_row(output, linear, ids, work, r):
     """All logits (V, filled up) of a row; those of tokens that it may not say are the lowest."""
     logits = np.empty(linear.scale.shape[0], np.float32)
     product(work.entered[r:], work.entered_scale[r:], 1, linear, logits)
-    if ids.shape[0] == 0:
+    if ids is None:
         return logits
-    row = np.full(linear_of(output, 0).scale.shape[0], np.float32(LOWEST), np.float32)
+    row = np.full(linear_at(output, 0).scale.shape[0], np.float32(LOWEST), np.float32)
     _put_down(logits, 0, ids, row)
     return row
 
 
-@njit(nogil=True)
+@inner
 def _bound(columns, largest):
     """A number that as many logits reach as are wanted, and the largest of all.
 
@@ -237,7 +268,7 @@ def _bound(columns, largest):
     """
     wanted = largest.shape[0]
     if wanted > COLUMNS:
-        return np.float32(LOWEST), columns.max()
+        return np.float32(LOWEST), _largest(columns)
     for i in range(COLUMNS):
         if i >= wanted and columns[i] <= largest[wanted - 1]:
             continue
@@ -249,7 +280,7 @@ def _bound(columns, largest):
     return largest[wanted - 1], largest[0]
 
 
-@njit(nogil=True)
+@inner
 def _find_largest(line, lanes, deals, bound, first, number, found, tokens):
     """The largest logits of those that reach a bound, falling; of equals the first comes first.
 
@@ -268,7 +299,7 @@ def _find_largest(line, lanes, deals, bound, first, number, found, tokens):
     return number
 
 
-@njit(nogil=True)
+@inner
 def _enter(logit, token, number, found, tokens):
     """Put a logit in its place among the ``number`` largest so far; how many there are then."""
     wanted = found.shape[0]
