@@ -32,7 +32,7 @@ from typing import Any, Literal, Protocol
 from tformer.model.benchmark.figures import percentile
 from tformer.model.benchmark.machine import hardware, slug
 from tformer.model.benchmark.report import ReportTable
-from tformer.model.engine.engine import MAX_TOKENS
+from tformer.model.engine.engine import default_budget
 from tformer.model.options import DecodingOptions
 from tformer.model.passes.draft import Sentence
 from tformer.model.pipeline.translator import Translator
@@ -195,7 +195,8 @@ def _runs(
 def _idle(translator: Translator, way: Way, arguments: argparse.Namespace) -> Engine:
     """An engine with the usual budget, or with one that any static batch fits in as a whole."""
     whole = arguments.static_batch * arguments.beam_size * translator.longest_source
-    translator.max_tokens = MAX_TOKENS if way == "continuous" else whole
+    usual = default_budget(translator.network)
+    translator.max_tokens = usual if way == "continuous" else whole
     return translator.start_work(arguments.beam_size)
 
 

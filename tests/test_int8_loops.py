@@ -129,7 +129,7 @@ def test_what_fills_a_row_up_does_not_change_its_normalisation(width: int) -> No
     filled = -(-width // LANES) * LANES
     row, weight, bias = (np.zeros(filled, np.float32) for _ in range(3))
     row[:width], weight[:width], bias[:width] = real, 2, 1
-    out, shape = np.empty(filled, np.float32), Shape(width, 1, True, elementwise.RELU, False)
+    out, shape = np.empty(filled, np.float32), Shape(width, 1, True, elementwise.RELU)
 
     @njit
     def normalise(row, total, shape, norm, out):

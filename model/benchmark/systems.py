@@ -95,7 +95,7 @@ def candidates(system: System, cell: Cell, cores: int) -> list[Settings]:
     if system.program == "tformer":
         if one_by_one:
             return [{"threads": threads, "max_tokens": 8192} for threads in several]
-        return [{"threads": cores, "max_tokens": tokens} for tokens in (8192, 2048, 4096, 16384)]
+        return [{"threads": cores, "max_tokens": tokens} for tokens in (1024, 8192, 2048, 4096)]
     if system.program == "ctranslate2":
         return _ctranslate2_candidates(cell, cores)
     if one_by_one:

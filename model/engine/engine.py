@@ -67,10 +67,24 @@ logger = logging.getLogger(__name__)
 MAX_TOKENS = 8192
 """Default budget: 64 sentences of 32 tokens with a beam of 4."""
 
+CACHED_TOKENS = 1024
+"""Default budget of a small network in int8: what a batch works with then stays in the cache, and
+no budget from 512 to 8,192 was faster beyond noise, greedy or with a beam of 4 (docs/cpu.md)."""
+
+SMALL = 384
+"""Widest model, d, that is small so. Weights of wider ones come from memory at every step, where
+many rows have to share them."""
+
 
 STEPS_TOGETHER = 32
 """Steps times sentences that a network may take in one call, if it can; who comes meanwhile waits
 for some milliseconds."""
+
+
+def default_budget(network: Network) -> int:
+    """Budget of a batch, rows times source tokens, if nobody names one."""
+    small = network.dtype == "int8" and network.config.d_model <= SMALL
+    return CACHED_TOKENS if small else MAX_TOKENS
 
 
 @dataclass(frozen=True)

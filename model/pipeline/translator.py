@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from tformer.model.config import Calibration
 from tformer.model.datastore.layout import Datastore
-from tformer.model.engine.engine import MAX_TOKENS, Engine
+from tformer.model.engine.engine import Engine, default_budget
 from tformer.model.engine.jobs import Job, Text
 from tformer.model.engine.queues import Queue
 from tformer.model.engine.scheduler import Batch, Scheduler
@@ -66,7 +66,7 @@ class Translator:
         vocabulary: AnyVocabulary,
         *,
         window: int = WINDOW,
-        max_tokens: int = MAX_TOKENS,
+        max_tokens: int | None = None,
         longest_source: int = LONGEST_SOURCE,
         threads: int = 1,
         open_aligner: Callable[[], Aligner] | None = None,
@@ -80,7 +80,8 @@ class Translator:
             network: what decodes, on the device and in the dtype to use.
             vocabulary: what it was trained with.
             window: texts read ahead, at least 1.
-            max_tokens: budget of a batch, see `tformer.model.engine.engine`.
+            max_tokens: budget of a batch, see `tformer.model.engine.engine`; None takes what suits
+                the network.
             longest_source: a sentence of more tokens is cut at a clause.
             threads: engines side by side, each with a batch of its own; more than one is for
                 networks that compute on one core.
@@ -99,7 +100,7 @@ class Translator:
         self._window = window
         self.threads = threads
         self.calibrations = {(each.source, each.target): each for each in calibrations}
-        self.max_tokens = max_tokens
+        self.max_tokens = default_budget(network) if max_tokens is None else max_tokens
         # A translation may be longer than its source and needs positions of its own.
         positions = network.config.max_length
         self._demands = Demands(Spelling(vocabulary), positions - 1)
