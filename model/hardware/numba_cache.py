@@ -94,7 +94,7 @@ def inner(function: Any) -> Any:
     return compiled
 
 
-class _Inner(CPUDispatcher):  # type: ignore[misc]
+class _Inner(CPUDispatcher):
     """A compiled function that has no wrapper for Python."""
 
     def __call__(self, *arguments: Any) -> Any:

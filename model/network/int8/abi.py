@@ -9,7 +9,7 @@ used: a layer's weights as one value would take the compiler longer than all tha
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, get_type_hints
 
 import numpy as np
 from numba import types
@@ -20,8 +20,6 @@ from numpy.typing import NDArray
 from tformer.model.network.int8.elementwise import Beginning, Norm, RowBuffers, Shape
 from tformer.model.network.int8.gemm import PackedLinear
 from tformer.model.network.int8.simd.emitter import LONG, Emitter
-
-Record = TypeVar("Record", bound=tuple[Any, ...])
 
 _BYTES, _SIGNED = types.uint8[:, ::1], types.int8[:, ::1]
 _FLOATS, _FLOAT_ROWS = types.float32[::1], types.float32[:, ::1]
@@ -60,21 +58,21 @@ def _described(part: Any) -> Iterator[int]:
 
 
 def _size(kind: Any) -> int:
-    """How many numbers describe a value."""
+    """Count of the numbers that describe a value."""
     if isinstance(kind, types.NamedTuple):
         return sum(map(_size, kind.types))
     return 1 + kind.ndim if isinstance(kind, types.Array) else 1
 
 
-def places(record: type[Record]) -> Record:
-    """Where in a record's part of a table each of its fields begins, weights and normalisations."""
+def places(record: type[tuple[Any, ...]]) -> Any:
+    """Offsets of the fields of a record, weights and normalisations, in its part of a table."""
     sizes = {PackedLinear: _size(_LINEAR), Norm: _size(_NORM)}
     ends = np.cumsum([0, *(sizes[kind] for kind in get_type_hints(record).values())]).tolist()
     return record(*ends[:-1])
 
 
-def size(record: type[Record]) -> int:
-    """How many numbers describe a record of weights and normalisations."""
+def size(record: type[tuple[Any, ...]]) -> int:
+    """Count of the numbers that describe a record of weights and normalisations."""
     return sum(
         _size(_LINEAR if kind is PackedLinear else _NORM)
         for kind in get_type_hints(record).values()
@@ -85,7 +83,7 @@ LINEAR = _size(_LINEAR)
 """Numbers that describe a :class:`PackedLinear`."""
 
 LAYERS = _size(_SHAPE) + _size(_BEGINNING)
-"""Where the first layer of a stack begins in its table."""
+"""Offset of the first layer of a stack in its table."""
 
 
 def _reader(kind: Any) -> Any:
@@ -129,7 +127,7 @@ def _array(context: Any, builder: Any, kind: Any, numbers: Iterator[Any]) -> Any
 
 linear_at, norm_at, work_at = _reader(_LINEAR), _reader(_NORM), _reader(_WORK)
 shape_at, beginning_at = _reader(_SHAPE), _reader(_BEGINNING)
-"""Of a table and a place: what is described there."""
+"""Functions of a table and an offset: the value that is described there."""
 
 BEGINNING = _size(_SHAPE)
-"""Where the :class:`Beginning` of a stack is described; its :class:`Shape` is at 0."""
+"""Offset of the :class:`Beginning` of a stack; its :class:`Shape` is at 0."""
