@@ -77,6 +77,25 @@ def test_what_is_compiled_is_kept_there_and_nobody_elses_is(places: list[Path]) 
     assert list(code_folder().rglob("*double*.nbc"))
 
 
+def test_code_that_is_all_there_is_read_where_nothing_can_be_written(
+    places: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def quadruple(x):  # type: ignore[no-untyped-def]
+        return 4 * x
+
+    assert njit(cache=True)(quadruple)(2) == 8
+    folder = code_folder()
+    (folder / READY).touch()
+    before = {file: file.stat().st_mtime_ns for file in folder.rglob("*")}
+    monkeypatch.setattr(compiling, "_is_writable", lambda folder: False)
+    code_folder.cache_clear()
+    assert code_folder() == folder
+    read = njit(cache=True)(quadruple)
+    assert read(3) == 12 and read.stats.cache_hits
+    assert read(3.5) == 14  # compiled, and not kept
+    assert before == {file: file.stat().st_mtime_ns for file in folder.rglob("*")}
+
+
 def test_where_nothing_can_be_written_code_is_compiled_and_not_kept(
     places: list[Path], tmp_path: Path
 ) -> None:

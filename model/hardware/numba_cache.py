@@ -2,7 +2,7 @@
 
 Numba compiles a function when it is first called, for the processor at hand. For all that a
 translation needs that takes a quarter of a minute; so the code is kept, in the first of these
-folders that can be written to:
+folders that has it all already, which may then be read-only, or that can be written to:
 
     $NUMBA_CACHE_DIR, if it is set
     __pycache__ beside this module
@@ -32,6 +32,7 @@ from typing import Any
 
 import llvmlite.binding as llvm
 import numba
+from numba.core import caching
 from numba.core.dispatcher import Dispatcher as CPUDispatcher
 
 from tformer.model.files import lock
@@ -112,10 +113,26 @@ def _keeping(decorate: Callable[[Any], Any]) -> Callable[[Any], Any]:
         compiled.inner = inner(function)
         if folder := code_folder():
             with _folder_of_numba(folder), suppress(RuntimeError):  # it cannot be written any more
-                compiled.enable_caching()
+                _enable_caching(compiled, is_written=_is_writable(folder))
         return compiled
 
     return decorate_and_keep
+
+
+def _enable_caching(compiled: Any, *, is_written: bool) -> None:
+    """Have Numba read what is kept, and write if it can: by itself it would not even read there."""
+    if is_written:
+        compiled.enable_caching()
+        return
+    locator = getattr(caching, "UserProvidedCacheLocator", None)
+    locator = locator or caching._UserProvidedCacheLocator  # its name before Numba 0.62
+    checked = locator.ensure_cache_path
+    locator.ensure_cache_path = lambda self: None
+    try:
+        compiled.enable_caching()
+    finally:
+        locator.ensure_cache_path = checked
+    compiled._cache.save_overload = lambda *_: None
 
 
 @contextmanager
@@ -132,7 +149,15 @@ def _folder_of_numba(folder: Path) -> Iterator[None]:
 def code_folder() -> Path | None:
     """Folder of compiled code; None if nothing can be written anywhere."""
     name = f"tformer-{_digest()}"
-    return next((p / name for p in _places() if _is_writable(p / name)), None)
+    folders = (place / name for place in _places())
+    return next((each for each in folders if _is_ready(each) or _is_writable(each)), None)
+
+
+def _is_ready(folder: Path) -> bool:
+    try:
+        return (folder / READY).exists()
+    except OSError:
+        return False
 
 
 def _places() -> Iterator[Path]:
@@ -184,7 +209,7 @@ def once(compile_all: Callable[[], None]) -> None:
         compile_all: calls every function that is to be compiled; not called if there is their code.
     """
     folder = code_folder()
-    if folder is not None and (folder / READY).exists():
+    if folder is not None and _is_ready(folder):
         return
     with _told_why_it_takes_so_long():
         if folder is None:
