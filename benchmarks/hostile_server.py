@@ -4,6 +4,7 @@
     python benchmarks/hostile_server.py health     # probes under each of many inputs
     python benchmarks/hostile_server.py greedy     # calls of one client beside a stream of another
     python benchmarks/hostile_server.py signals    # SIGTERM and SIGHUP at 50 moments
+    python benchmarks/hostile_server.py streams    # 20,000 that say nothing, 20,000 cancelled
 
 Each prints JSON, and ends with status 1 where a bound is passed.
 """
@@ -11,6 +12,7 @@ Each prints JSON, and ends with status 1 where a bound is passed.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import platform
 import random
@@ -21,13 +23,14 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from served import Served, served
+from served import OWN_CONNECTION, Served, served
 
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.protos.v1.translation_pb2_grpc import TranslationServiceStub
@@ -300,15 +303,93 @@ def _one_moment(kind: str, after: float) -> str:
         return f"{answered}, status {process.returncode}"
 
 
+# --- streams -------------------------------------------------------------------------------------
+
+
+def streams(number: int = 20_000) -> tuple[dict[str, Any], bool]:
+    """Memory, and calls of another client, under streams that say nothing or are cancelled.
+
+    The bound of calls is raised so that all are accepted. They are cancelled three times: first
+    those that say nothing, then twice those with a text each.
+    """
+    with (
+        served("--max-calls", str(4 * number), "--no-access-log") as server,
+        server.channel() as own,
+    ):
+        stub = TranslationServiceStub(own)
+        codes: Counter[str] = Counter()
+        parts: list[dict[str, Any]] = []
+
+        def ask(calls: int = 100) -> list[float]:
+            times = []
+            for _ in range(calls):
+                started = time.monotonic()
+                codes[code_of(lambda: stub.TranslateText(request(LINE), timeout=60))] += 1
+                times.append(time.monotonic() - started)
+            return times
+
+        alone = ask()
+        for name in ("silent", "with a text", "with a text again"):
+            ended, times, under = asyncio.run(_open_streams(server, number, name != "silent", ask))
+            time.sleep(2)
+            after = server.resident_mb
+            parts.append({
+                "streams": name, "ended_before_they_were_cancelled": ended,
+                "unary_ms": _spread(times), "resident_mb": [round(under), round(after)],
+            })  # fmt: skip
+        alive = server.process.poll() is None
+    found = {"unary_alone_ms": _spread(alone), "calls_of_another": dict(codes), "parts": parts}
+    leak = parts[2]["resident_mb"][1] - parts[1]["resident_mb"][1]
+    return found, alive and set(codes) == {"OK"} and leak <= 30
+
+
+def _spread(seconds: Sequence[float]) -> dict[str, float]:
+    return {f"p{p}": round(1000 * quantile(seconds, p / 100), 1) for p in (50, 99)}
+
+
+async def _open_streams(
+    server: Served, number: int, say: bool, meanwhile: Callable[[], list[float]]
+) -> tuple[int, list[float], float]:
+    """Open streams, at most 1,000 a connection, and cancel them.
+
+    Returns:
+        The streams that had ended by themselves, what ``meanwhile`` measured while all were open,
+        and the memory of the server then, in megabytes.
+    """
+    config = pb.StreamConfig(source_language_code="en", target_language_code="de")
+    first = [pb.StreamTranslateTextRequest(config=config)]
+    if say:
+        first.append(pb.StreamTranslateTextRequest(item=pb.StreamItem(content=LINE)))
+    channels, calls = [], []
+    for begin in range(0, number, 1000):
+        channel = grpc.aio.insecure_channel(server.address, OWN_CONNECTION)
+        channels.append(channel)
+        stub = TranslationServiceStub(channel)
+        opened = [stub.StreamTranslateText() for _ in range(min(1000, number - begin))]
+        for call in opened:
+            with suppress(grpc.RpcError, asyncio.InvalidStateError, asyncio.CancelledError):
+                for message in first:
+                    await call.write(message)
+        calls += opened
+    await asyncio.sleep(1)
+    times = await asyncio.to_thread(meanwhile)
+    ended, resident = sum(call.done() for call in calls), server.resident_mb
+    for call in calls:
+        call.cancel()
+    for channel in channels:
+        await channel.close()
+    return ended, times, resident
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure one thing and print it; 1 where a bound is passed."""
-    parts = {each.__name__: each for each in (memory, health, greedy, signals)}
+    parts = {each.__name__: each for each in (memory, health, greedy, signals, streams)}
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("part", choices=parts)
     parser.add_argument("--number", type=float, help="Calls, seconds or moments of the part.")
     chosen = parser.parse_args(arguments)
     number = [] if chosen.number is None else [chosen.number]
-    if chosen.part in ("memory", "signals"):
+    if chosen.part in ("memory", "signals", "streams"):
         number = [int(each) for each in number]
     found, kept = parts[chosen.part](*number)  # type: ignore[operator]
     print(json.dumps({"processor": processor(), **found, "within_bounds": kept}, indent=2))

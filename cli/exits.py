@@ -1,5 +1,7 @@
 """Exit statuses of the command line."""
 
+import errno
+from collections.abc import Iterator
 from enum import IntEnum
 
 from tformer.model.errors import (
@@ -68,3 +70,28 @@ def status_of(error: TformerError) -> ExitStatus:
         (_STATUS_OF[kind] for kind in type(error).__mro__ if kind in _STATUS_OF),
         ExitStatus.FAILURE,
     )
+
+
+_NO_MEMORY = (
+    "can't start new thread",
+    "can't allocate memory",
+    "Cannot allocate memory",
+    "failed to map segment from shared object",
+)
+"""Words of Python, torch and the linker, which have no class of error for it."""
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Tell whether an error, or what caused it, is that there was no memory."""
+    return any(
+        isinstance(each, MemoryError)
+        or getattr(each, "errno", None) == errno.ENOMEM
+        or any(words in str(each) for words in _NO_MEMORY)
+        for each in _chain(error)
+    )
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error:
+        yield error
+        error = error.__cause__ or error.__context__

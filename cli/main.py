@@ -13,8 +13,13 @@ from typer.exceptions import TyperException
 from tformer.cli import console, lines
 from tformer.cli.commands import COMMANDS, command
 from tformer.cli.early import heed_signals
-from tformer.cli.exits import ExitStatus, PipeClosed, status_of
+from tformer.cli.exits import ExitStatus, PipeClosed, lacks_memory, status_of
 from tformer.model.errors import TformerError
+
+NO_MEMORY = (
+    "there is not enough memory: this machine, a container or `ulimit -v` gives no more; "
+    "allow more, or use fewer --threads or a smaller model"
+)
 
 
 def main() -> NoReturn:
@@ -37,10 +42,12 @@ def run(arguments: Sequence[str]) -> int:
     except PipeClosed:
         lines.abandon_stdout()
         return ExitStatus.PIPE_CLOSED
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        return _fail(f"nothing more can be written: {error.strerror}", ExitStatus.OUTPUT)
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            return _fail(f"nothing more can be written: {error.strerror}", ExitStatus.OUTPUT)
+        if lacks_memory(error):
+            return _fail(NO_MEMORY, ExitStatus.DEVICE)
+        raise
 
 
 def program(arguments: Sequence[str]) -> int:

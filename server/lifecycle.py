@@ -27,6 +27,7 @@ from grpc_health.v1 import health, health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
 from tformer.model.errors import ServerError, UsageError
+from tformer.model.hardware.address_space import check_address_space
 from tformer.protos.v1 import admin_pb2, translation_pb2
 from tformer.server.access import address as addresses
 from tformer.server.access.address import Address
@@ -386,6 +387,7 @@ def run(options: ServerOptions, announce: Callable[[Sequence[str]], None] | None
     Raises:
         TformerError: the server cannot start.
     """
+    check_address_space(source.directory for source in options.models)
     prepare_threads()
     run_loop(_run(options, announce or (lambda commands: None)))
 

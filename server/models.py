@@ -46,16 +46,29 @@ class ModelSource:
     def parse(cls, text: str) -> ModelSource:
         """Read NAME, DIR or NAME=DIR; a directory alone is named by its last part.
 
+        A folder that is there has precedence: names and folders may have ``=`` too.
+
         Raises:
             ModelError: there is no such model.
             UsageError: its name is empty, or has control characters.
         """
-        name, equals, directory = text.rpartition("=")
+        name, equals, directory = _split_name(text)
         path = find_model(directory).resolve()
         name = name if equals else path.name
         if not name or not name.isprintable():
             raise UsageError(f"a model cannot be called {name!r}: use printable characters")
         return cls(name, path)
+
+
+def _split_name(text: str) -> tuple[str, str, str]:
+    """Name, "=" and directory: at the first "=" that a folder follows, else at the last."""
+    if os.path.isdir(text):
+        return "", "", text
+    places = (place for place, letter in enumerate(text) if letter == "=")
+    found = [place for place in places if os.path.isdir(text[place + 1 :])]
+    if found:
+        return text[: found[0]], "=", text[found[0] + 1 :]
+    return text.rpartition("=")
 
 
 @dataclass(frozen=True)

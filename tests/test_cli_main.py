@@ -8,7 +8,7 @@ import pytest
 from fake_translator import Tformer
 
 from tformer.cli.commands import COMMANDS
-from tformer.cli.exits import ExitStatus, status_of
+from tformer.cli.exits import ExitStatus, lacks_memory, status_of
 from tformer.model import errors
 
 HEAVY = {"torch", "numpy", "sacrebleu", "sentencepiece", "py3langid", "sentencex", "rich.progress"}
@@ -80,3 +80,22 @@ def test_a_special_error_has_the_status_of_its_parent() -> None:
         pass
 
     assert status_of(Special("message")) == ExitStatus.MODEL
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits addresses as Linux does")
+def test_a_server_with_too_few_addresses_says_so_in_one_line() -> None:
+    command = [sys.executable, "-m", "tformer.cli", "serve", "--listen", "127.0.0.1:0"]
+    limited = ["sh", "-c", f'ulimit -v {800 << 10} && exec "$@"', "sh", *command]
+    done = subprocess.run(limited, capture_output=True, text=True, timeout=60)
+    assert done.returncode == ExitStatus.DEVICE
+    (line,) = done.stderr.splitlines()
+    assert "800 MiB of addresses (ulimit -v)" in line
+
+
+def test_lack_of_memory_is_told_from_other_errors() -> None:
+    caused = RuntimeError("cannot load")
+    caused.__cause__ = OSError(12, "Cannot allocate memory")
+    for error in (MemoryError(), caused, RuntimeError("can't start new thread")):
+        assert lacks_memory(error)
+    for other in (OSError(2, "No such file"), RuntimeError("defect"), KeyError(12)):
+        assert not lacks_memory(other)

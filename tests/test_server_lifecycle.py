@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import queue
+import shutil
 import signal
 import socket
 import stat
@@ -144,6 +145,9 @@ def test_a_model_is_named_by_its_folder_or_as_you_like(model: Path) -> None:
     assert ModelSource.parse(f"mine={model}") == ModelSource("mine", model.resolve())
     with pytest.raises(ModelError):
         ModelSource.parse("mine=none")
+    odd = shutil.copytree(model, model.parent / "a=b")
+    assert ModelSource.parse(str(odd)) == ModelSource("a=b", odd.resolve())
+    assert ModelSource.parse(f"{odd}={odd}") == ModelSource(str(odd), odd.resolve())
     with pytest.raises(UsageError, match="two models"), serving(model, model):
         pass
 
