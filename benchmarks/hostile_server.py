@@ -309,8 +309,9 @@ def _one_moment(kind: str, after: float) -> str:
 def streams(number: int = 20_000) -> tuple[dict[str, Any], bool]:
     """Memory, and calls of another client, under streams that say nothing or are cancelled.
 
-    The bound of calls is raised so that all are accepted. They are cancelled three times: first
-    those that say nothing, then twice those with a text each.
+    The bound of calls is raised so that all are accepted. They are cancelled four times: first
+    those that say nothing, then three times those with a text each. Heaps of threads keep some
+    memory, so a leak is what the last time adds to the most that there was after the others.
     """
     with (
         served("--max-calls", str(4 * number), "--no-access-log") as server,
@@ -329,18 +330,18 @@ def streams(number: int = 20_000) -> tuple[dict[str, Any], bool]:
             return times
 
         alone = ask()
-        for name in ("silent", "with a text", "with a text again"):
+        for name in ("silent", "with a text", "second time", "third time"):
             ended, times, under = asyncio.run(_open_streams(server, number, name != "silent", ask))
             time.sleep(2)
             after = server.resident_mb
             parts.append({
-                "streams": name, "ended_before_they_were_cancelled": ended,
+                "streams": name, "ended_before_they_were_cancelled": dict(ended),
                 "unary_ms": _spread(times), "resident_mb": [round(under), round(after)],
             })  # fmt: skip
         alive = server.process.poll() is None
     found = {"unary_alone_ms": _spread(alone), "calls_of_another": dict(codes), "parts": parts}
-    leak = parts[2]["resident_mb"][1] - parts[1]["resident_mb"][1]
-    return found, alive and set(codes) == {"OK"} and leak <= 30
+    *others, last = (part["resident_mb"][1] for part in parts)
+    return found, alive and set(codes) == {"OK"} and last <= max(others) + 30
 
 
 def _spread(seconds: Sequence[float]) -> dict[str, float]:
@@ -349,12 +350,12 @@ def _spread(seconds: Sequence[float]) -> dict[str, float]:
 
 async def _open_streams(
     server: Served, number: int, say: bool, meanwhile: Callable[[], list[float]]
-) -> tuple[int, list[float], float]:
+) -> tuple[Counter[str], list[float], float]:
     """Open streams, at most 1,000 a connection, and cancel them.
 
     Returns:
-        The streams that had ended by themselves, what ``meanwhile`` measured while all were open,
-        and the memory of the server then, in megabytes.
+        How streams had ended that had by themselves, what ``meanwhile`` measured while all were
+        open, and the memory of the server then, in megabytes.
     """
     config = pb.StreamConfig(source_language_code="en", target_language_code="de")
     first = [pb.StreamTranslateTextRequest(config=config)]
@@ -373,7 +374,9 @@ async def _open_streams(
         calls += opened
     await asyncio.sleep(1)
     times = await asyncio.to_thread(meanwhile)
-    ended, resident = sum(call.done() for call in calls), server.resident_mb
+    over = [call for call in calls if call.done()]
+    ended = Counter([(await call.code()).name for call in over])
+    resident = server.resident_mb
     for call in calls:
         call.cancel()
     for channel in channels:
