@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tformer.cli import lines
 from tformer.cli.lines import Line, decode, open_output, read_runs, size_of
+from tformer.documents.io.encoding import looks_binary
 from tformer.model.errors import InputError, OutputError
 
 # Everything that some library or other takes for the end of a line, and bytes that are not UTF-8.
@@ -158,3 +159,16 @@ def test_a_device_is_written_to_directly() -> None:
     with open_output(Path("/dev/null")) as writer:
         writer.write("gone")
     assert Path("/dev/null").is_char_device()
+
+
+@pytest.mark.parametrize(
+    ("head", "binary"),
+    [
+        ("Hi".encode("utf-16-le"), True),
+        (b"\0\1\2\0", True),
+        ("a caf\u00e9\n".encode("latin-1"), False),
+        (b"two\n\x00\nlast words of a text\n", False),
+    ],
+)
+def test_many_zero_bytes_are_no_text(head: bytes, binary: bool) -> None:
+    assert looks_binary(head) is binary

@@ -19,6 +19,10 @@ def looks_binary(head: bytes) -> bool:
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return False
     text = head.decode(errors="replace")
+    if text.count("\0") > max(
+        1, 0.05 * len(text)
+    ):  # of any length: UTF-16 without a mark, a program
+        return True
     strange = sum(c == "\ufffd" or (c < " " and c not in "\t\n\r\f\x1b") for c in text)
     return len(text) >= 64 and strange > 0.3 * len(text)
 
