@@ -17,6 +17,7 @@ from pathlib import Path
 import grpc
 
 from tformer.model.errors import InputError
+from tformer.server.access.sockets import refuse_pipe
 
 logger = logging.getLogger(__name__)
 
@@ -142,6 +143,8 @@ class Certificates:
             return None
         self._modified = modified
         try:
+            for file in (self._files.certificate, self._files.key, self._files.client_ca):
+                refuse_pipe(file)
             new = self._files.read()
             if why := why_not_valid(self._files.certificate, self._files.key):
                 raise InputError(f"{self._files.certificate}: {why}")

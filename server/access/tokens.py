@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from tformer.model.errors import InputError
+from tformer.server.access.sockets import refuse_pipe
 from tformer.server.access.usage import DailyBudget, TokenUsage
 from tformer.server.status import NoToken, Overloaded
 
@@ -188,6 +189,7 @@ class Authenticator:
             return
         self._state = state
         try:
+            refuse_pipe(self._file)
             self._callers = _keeping_quotas(read_tokens(self._file), self._callers)
         except InputError as error:
             logger.error("the tokens were not read again", extra={"error": str(error)})
