@@ -70,7 +70,7 @@ def main() -> None:
         except TformerError as error:
             _say(f"{dtype}: left out: {error}")
             continue
-        sources = _sources(translator, arguments)
+        sources = token_lists(translator, arguments)
         for difference in differences(translator, dtype, sources, options):
             _say(str(difference))
             found.append(difference)
@@ -95,7 +95,7 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _sources(translator: Translator, arguments: argparse.Namespace) -> list[list[int]]:
+def token_lists(translator: Translator, arguments: argparse.Namespace) -> list[list[int]]:
     """The tokens of the text's sentences."""
     lines = arguments.text.read_text(encoding="utf-8").splitlines()
     lines = spread(lines, min(arguments.sentences or len(lines), len(lines)))

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import continuous
 import identity
+import levels
 import pytest
 import torch
 from continuous import Arrival, Requests, Run, poisson, serve, summary
 from tiny import tiny_transformer
 
+from tformer.model.hardware.cpu import level
 from tformer.model.network.eager import Eager
 from tformer.model.options import DecodingOptions
 from tformer.model.passes.draft import Sentence
@@ -145,6 +147,23 @@ def test_every_difference_is_counted() -> None:
     other = [(((1, 2),), (0.5000001,)), (((9,),), (0.5,)), (((4,),), (0.5,))]
     found = identity.compare("int8", "shuffled", alone, other, 1.0)
     assert (found.sentences, found.translations, found.scores) == (3, 1, 1)
+
+
+@pytest.mark.slow
+def test_levels_are_compared_in_processes_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    text, name = tmp_path / "text", level().name
+    text.write_text("A dog runs in the park.\nTwo children play.\n")
+    arguments = [str(text), "--level", name, "--level", name, "--beam-size", "2"]
+    monkeypatch.setattr(sys, "argv", ["levels", *arguments, "--results", str(tmp_path)])
+    with pytest.raises(SystemExit) as ended:
+        levels.main()
+    assert not ended.value.code
+    row = f"| {name} against {name} | 2 | 0 | 0 |"
+    assert row in capfd.readouterr().out
+    (file,) = tmp_path.glob("levels-*.md")
+    assert row in file.read_text("utf-8")
 
 
 def test_requests_are_endless_and_fresh(translator: Translator, tmp_path: Path) -> None:

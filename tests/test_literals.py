@@ -132,7 +132,17 @@ def _link(source: tuple[int, int], target: tuple[int, int]):  # type: ignore[no-
 
 
 @pytest.mark.parametrize(
-    "text", ["60000", "1 2 3", "DE80 4012 8006 7049 2589 69", "5 km", "A", "今天"]
+    "text",
+    [
+        "60000",
+        "71\u20442",
+        "7 1\u20442",
+        "1 2 3",
+        "DE80 4012 8006 7049 2589 69",
+        "5 km",
+        "A",
+        "今天",
+    ],
 )
 def test_a_text_that_is_only_literals_has_no_words(preparer: Preparer, text: str) -> None:
     prepared = preparer.prepare(text, PAIR)

@@ -68,12 +68,12 @@ MAX_TOKENS = 8192
 """Default budget: 64 sentences of 32 tokens with a beam of 4."""
 
 CACHED_TOKENS = 1024
-"""Default budget of a small network in int8: what a batch works with then stays in the cache, and
-no budget from 512 to 8,192 was faster beyond noise, greedy or with a beam of 4 (docs/cpu.md)."""
+"""Default budget of a small network in int8, for the sake of memory: no budget from 512 to 8,192
+was faster beyond noise, greedy or with a beam of 4 (docs/cpu.md)."""
 
 SMALL = 384
-"""Widest model, d, that is small so. Weights of wider ones come from memory at every step, where
-many rows have to share them."""
+"""Widest model, d, that is taken for small. Weights of wider ones have to be read by many rows at a
+time; where that begins was not measured."""
 
 
 STEPS_TOGETHER = 32
