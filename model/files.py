@@ -1,6 +1,7 @@
 """Files that are replaced whole, locked and compared.
 
-Functions here raise OSError: the caller knows what the file is for, and says so.
+Functions here raise OSError if they say nothing else: the caller knows what the file is for, and
+says so.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
+from tformer.model.errors import InputError
+
 _LOCKED_BYTE = 1 << 40
 _WAIT_SECONDS = 0.05
 
@@ -25,6 +28,16 @@ def sha256_of(path: Path) -> str:
     """SHA-256 of the content of a file, in hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def refuse_pipe(path: Path | None) -> None:
+    """See that a file that is read again while others wait is no pipe, at which reading would wait.
+
+    Raises:
+        InputError: it is one.
+    """
+    if path and path.exists() and stat.S_ISFIFO(path.stat().st_mode):
+        raise InputError(f"{path}: is a pipe, which cannot be read again: put a file there")
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -292,6 +293,18 @@ def test_terms_that_come_again_are_kept_for_a_while() -> None:
     for number in range(1, KEPT + 2):
         chosen(number)
     assert chosen(0) is not first
+
+
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:
+    file = tmp_path / "terms.csv"
+    file.write_text("dog,Hund\n")
+    glossaries = Glossaries([GlossarySource("terms", file)])
+    asyncio.run(glossaries.load())
+    file.unlink()
+    os.mkfifo(file)
+    (found,) = asyncio.run(glossaries.reload())
+    assert "is a pipe" in str(found.error)
+    assert [glossary.name for glossary in glossaries] == ["terms"]
 
 
 def test_a_file_that_cannot_be_read_keeps_a_server_from_starting(tmp_path: Path) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from tformer.protos.v1 import translation_pb2 as pb
 from tformer.protos.v1.translation_pb2_grpc import TranslationServiceStub
 from tformer.server.access import tls
 from tformer.server.access.tls import Certificates, TlsFiles
+from tformer.server.http.tls import FollowingContext
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +136,32 @@ def test_a_certificate_that_is_renewed_serves_without_a_restart(
             shutil.copyfile(other / "server.key", used / "server.key")
             assert shown(running, other / "ca.pem") != first
             assert ask(opened) == "OK", "who is there stays"
+
+
+def fetched(used: TlsFiles) -> Callable[[], object]:
+    return Certificates(used, lambda: None, look_again=0.0)._fetch
+
+
+def looked(used: TlsFiles) -> Callable[[], object]:
+    return FollowingContext(used, lambda: None, look_again=0.0)._look
+
+
+@pytest.mark.parametrize("door", [fetched, looked], ids=["gRPC", "HTTP"])
+@pytest.mark.parametrize("name", ["server.pem", "server.key", "ca.pem"])
+def test_a_pipe_in_the_place_of_a_file_stops_no_handshake(
+    certificates: Path,
+    tmp_path: Path,
+    door: Callable[[TlsFiles], Callable[[], object]],
+    name: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    used = shutil.copytree(certificates, tmp_path / "used")
+    look = door(files(used))
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "pipe").replace(used / name)
+    assert look() is None
+    (told,) = caplog.records
+    assert f"{name}: is a pipe" in told.error  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(

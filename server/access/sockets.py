@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tformer.model.errors import InputError, ServerError
+from tformer.model.errors import ServerError
 from tformer.server.access.address import Address
 
 LONGEST_PATH = 100
@@ -102,16 +102,6 @@ def listens(path: Path) -> bool:
         except OSError:  # too busy to answer, or not for us
             return True
     return True
-
-
-def refuse_pipe(file: Path | None) -> None:
-    """See that a file that is read while a server serves is no pipe, at which reading would wait.
-
-    Raises:
-        InputError: it is one.
-    """
-    if file and os.path.exists(file) and stat.S_ISFIFO(os.stat(file).st_mode):
-        raise InputError(f"{file}: is a pipe, which cannot be read again: put a file there")
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from pathlib import Path
 import grpc
 
 from tformer.model.errors import InputError
-from tformer.server.access.sockets import refuse_pipe
+from tformer.model.files import refuse_pipe
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +47,20 @@ class TlsFiles:
         client_ca = _read(self.client_ca) if self.client_ca else None
         self._check()
         return grpc.ssl_server_certificate_configuration([pair], root_certificates=client_ca)
+
+    def read_again(self) -> grpc.ServerCertificateConfiguration:
+        """Read the files while a server serves, which waits for no pipe.
+
+        Raises:
+            InputError: as in :meth:`read`; one is a pipe, or nobody would accept the certificate at
+                this time.
+        """
+        for file in (self.certificate, self.key, self.client_ca):
+            refuse_pipe(file)
+        new = self.read()
+        if why := why_not_valid(self.certificate, self.key):
+            raise InputError(f"{self.certificate}: {why}")
+        return new
 
     @property
     def modified(self) -> tuple[int, ...]:
@@ -143,11 +157,7 @@ class Certificates:
             return None
         self._modified = modified
         try:
-            for file in (self._files.certificate, self._files.key, self._files.client_ca):
-                refuse_pipe(file)
-            new = self._files.read()
-            if why := why_not_valid(self._files.certificate, self._files.key):
-                raise InputError(f"{self._files.certificate}: {why}")
+            new = self._files.read_again()
         except (InputError, OSError) as error:
             logger.error("the certificate was not replaced", extra={"error": str(error)})
             return None

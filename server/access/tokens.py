@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from tformer.model.errors import InputError
-from tformer.server.access.sockets import refuse_pipe
+from tformer.model.files import refuse_pipe
 from tformer.server.access.usage import DailyBudget, TokenUsage
 from tformer.server.status import NoToken, Overloaded
 

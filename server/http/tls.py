@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tformer.model.errors import InputError
-from tformer.server.access.tls import LOOK_AGAIN, TlsFiles, why_not_valid
+from tformer.server.access.tls import LOOK_AGAIN, TlsFiles
 
 logger = logging.getLogger(__name__)
 
@@ -65,8 +65,7 @@ class FollowingContext:
             return
         self._modified = modified
         try:
-            if why := why_not_valid(self._files.certificate, self._files.key):
-                raise InputError(f"{self._files.certificate}: {why}")
+            self._files.read_again()
             self._current = self._read()
         except (InputError, OSError) as error:
             logger.error("the certificate was not replaced", extra={"error": str(error)})
