@@ -81,17 +81,27 @@ def main() -> None:
     sys.exit(any(each.translations or each.scores for each in found))
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+def comparison_parser(about: str) -> argparse.ArgumentParser:
+    """A parser of the options that comparisons of answers have in common.
+
+    Args:
+        about: docstring of the script.
+    """
+    parser = argparse.ArgumentParser(description=about.partition("\n")[0])
     parser.add_argument("text", type=Path, help="one sentence a line")
     parser.add_argument("--model", default="en-de", help="shipped model, or a model directory")
     parser.add_argument("--source", default="en", help="language of the text")
     parser.add_argument("--target", default="de", help="language to translate to")
-    parser.add_argument("--dtype", action="append", help="repeatable; else each of three")
     parser.add_argument("--sentences", type=int, help="take so many from all over the text")
     parser.add_argument("--beam-size", type=int, default=4)
-    parser.add_argument("--threads", type=int, help="of the processor; else torch's own choice")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder to write to")
+    return parser
+
+
+def _arguments() -> argparse.Namespace:
+    parser = comparison_parser(__doc__ or "")
+    parser.add_argument("--dtype", action="append", help="repeatable; else each of three")
+    parser.add_argument("--threads", type=int, help="of the processor; else torch's own choice")
     return parser.parse_args()
 
 

@@ -18,7 +18,6 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 import identity
 
@@ -52,15 +51,8 @@ def main() -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("text", type=Path, help="one sentence a line")
-    parser.add_argument("--model", default="en-de", help="shipped model, or a model directory")
-    parser.add_argument("--source", default="en", help="language of the text")
-    parser.add_argument("--target", default="de", help="language to translate to")
+    parser = identity.comparison_parser(__doc__ or "")
     parser.add_argument("--level", action="append", help="repeatable; else all with vectors")
-    parser.add_argument("--sentences", type=int, help="take so many from all over the text")
-    parser.add_argument("--beam-size", type=int, default=4)
-    parser.add_argument("--results", type=Path, default=identity.RESULTS, help="folder to write to")
     parser.add_argument("--answer", action="store_true", help="print the answers at one level")
     return parser.parse_args()
 

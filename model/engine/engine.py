@@ -68,8 +68,7 @@ MAX_TOKENS = 8192
 """Default budget: 64 sentences of 32 tokens with a beam of 4."""
 
 CACHED_TOKENS = 1024
-"""Default budget of a small network in int8, for the sake of memory: no budget from 512 to 8,192
-was faster beyond noise, greedy or with a beam of 4 (docs/cpu.md)."""
+"""Default budget of a small network in int8, for the sake of memory (docs/cpu.md)."""
 
 SMALL = 384
 """Widest model, d, that is taken for small. Weights of wider ones have to be read by many rows at a
