@@ -9,7 +9,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 from tformer.documents.document import Document
 from tformer.documents.languages import check_languages
@@ -158,6 +158,22 @@ def _known(language: str | None, model: ServedModel) -> str:
     return next((code for code in codes if same_language(code, language)), "")
 
 
+class _SegmentNote(NamedTuple):
+    """Remark on a segment, for a reader."""
+
+    text: str
+    warning: str
+    code: pb.WarningCode
+
+
+class _TranslatedWindow(NamedTuple):
+    """Segments that were translated together."""
+
+    results: list[TranslatedSegment]
+    notes: list[_SegmentNote]
+    """Remarks on their texts: windows end in any order, and are told of in that of the document."""
+
+
 @dataclass
 class DocumentPasses:
     """A document on its way to its translation."""
@@ -181,11 +197,12 @@ class DocumentPasses:
         """
         opened, translations = self.opened, dict[str, str]()
         for left in opened.document.left_texts:
-            self._note(left.text, left.warning, pb.WARNING_CODE_MARKUP)
+            self._note(_SegmentNote(left.text, left.warning, pb.WARNING_CODE_MARKUP))
         windows = BoundedMap(self._window, places=AHEAD, as_ready=False)
         async with aclosing(windows.answers(_windows(opened.segments))) as groups:
-            async for group in groups:
-                for result in group:
+            async for window in groups:
+                self._note(*window.notes)
+                for result in window.results:
                     translations[result.segment.id] = result.text
                     self._warn(result)
                 self.progress(len(translations), len(opened.segments))
@@ -194,7 +211,7 @@ class DocumentPasses:
         written: bytes = await self.aside(opened.document.with_translations, translations, language)
         return written
 
-    async def _window(self, segments: list[Segment]) -> list[TranslatedSegment]:
+    async def _window(self, segments: list[Segment]) -> _TranslatedWindow:
         return await self._held(converse(segments))
 
     async def _mend(self, translations: dict[str, str]) -> None:
@@ -203,50 +220,64 @@ class DocumentPasses:
         if not damages:
             return
         again = [segment for segment in self.opened.segments if segment.id in damages]
-        for result in await self._held(converse_in_fragments(again)):
+        window = await self._held(converse_in_fragments(again))
+        self._note(*window.notes)
+        for result in window.results:
             translations[result.segment.id] = result.text
         damages = await self.aside(self.opened.document.damages, translations)
         for segment in again:
             if reason := damages.get(segment.id):
                 del translations[segment.id]
-                self._note(segment.plain, f"left as it was, since {reason}", pb.WARNING_CODE_MARKUP)
+                warning = f"left as it was, since {reason}"
+                self._note(_SegmentNote(segment.plain, warning, pb.WARNING_CODE_MARKUP))
 
-    async def _held(self, conversation: Conversation) -> list[TranslatedSegment]:
+    async def _held(self, conversation: Conversation) -> _TranslatedWindow:
         """The result of a conversation."""
+        notes: list[_SegmentNote] = []
         texts, results = await self.aside(_go_on, conversation, None, ())
         while results is None:
             parts = await self._parts(texts)
-            texts, results = await self.aside(_go_on, conversation, texts, parts)
-        return list(results)
+            pairs = list(zip(texts, parts, strict=True))
+            notes += [note for pair in pairs for note in _notes(*pair)]
+            sound = [_sound(*pair) for pair in pairs]
+            texts, results = await self.aside(_go_on, conversation, texts, sound)
+        return _TranslatedWindow(list(results), notes)
 
     async def _parts(self, texts: list[str]) -> list[pb.Translation]:
-        """Translations of texts; one that has failed is the text itself, with a warning."""
+        """Translations of texts."""
         parts: list[pb.Translation] = []
         for batch in _batches(texts, self.batch_tokens):
             found = await self.translate(batch)
             self.usage = total((self.usage, *(part.usage for part in found)))
-            parts += [self._sound(text, part) for text, part in zip(batch, found, strict=True)]
+            parts += found
         return parts
-
-    def _sound(self, text: str, part: pb.Translation) -> pb.Translation:
-        if part.HasField("error"):
-            reason = f"left as it was: {part.error.message}"
-            self._note(text, reason, pb.WARNING_CODE_UNSPECIFIED)
-            return pb.Translation(translated_text=text)
-        for warning in part.warning_details:
-            self._note(text, warning.message, warning.code)
-        return part
 
     def _warn(self, result: TranslatedSegment) -> None:
         for warning in result.warnings:
-            self._note(result.segment.plain, warning, pb.WARNING_CODE_MARKUP)
+            self._note(_SegmentNote(result.segment.plain, warning, pb.WARNING_CODE_MARKUP))
 
-    def _note(self, text: str, warning: str, code: pb.WarningCode) -> None:
+    def _note(self, *notes: _SegmentNote) -> None:
         """Tell a reader what to look at."""
-        self.num_warnings += 1
-        if self.num_warnings <= MOST_WARNINGS:
+        self.num_warnings += len(notes)
+        for text, warning, code in notes[: MOST_WARNINGS - len(self.warnings)]:
             message = f"{text[:40]!r}: {warning}"
             self.warnings.append(pb.TranslationWarning(code=code, message=message))
+
+
+def _notes(text: str, part: pb.Translation) -> Iterator[_SegmentNote]:
+    """Remarks on the translation of a text."""
+    if part.HasField("error"):
+        yield _SegmentNote(
+            text, f"left as it was: {part.error.message}", pb.WARNING_CODE_UNSPECIFIED
+        )
+        return
+    for warning in part.warning_details:
+        yield _SegmentNote(text, warning.message, warning.code)
+
+
+def _sound(text: str, part: pb.Translation) -> pb.Translation:
+    """Return the translation of a text, which is the text itself where that has failed."""
+    return pb.Translation(translated_text=text) if part.HasField("error") else part
 
 
 def _go_on(
