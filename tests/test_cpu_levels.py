@@ -146,3 +146,21 @@ def test_a_sentence_gets_the_same_bits_at_every_level() -> None:
     assert name == levels[0] and len(first) == 5 * len(SENTENCES)
     for level in levels[1:]:
         assert translated(level) == [level, *first]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("level", [each.name for each in cpu.LEVELS if each.products != "none"])
+def test_datastores_are_right_at_every_level(level: str) -> None:
+    """Representations are stored in another way where signs are apart."""
+    here = next(each for each in cpu.LEVELS if each.name == level)
+    if not (here.needs <= cpu._features() and cpu._is_of(here)):
+        pytest.skip("this processor has no such level")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_datastore.py"]
+    found = subprocess.run(
+        command,
+        env=os.environ | {cpu.VARIABLE: level},
+        cwd=os.path.dirname(__file__),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert found.returncode == 0, found.stdout[-2000:]

@@ -26,6 +26,7 @@ from tformer.model.datastore.states import quantised
 from tformer.model.engine.engine import Engine
 from tformer.model.errors import InputError, OutputError, UsageError
 from tformer.model.network.eager import Eager
+from tformer.model.network.int8.gemm import unstored
 from tformer.model.network.int8.network import Int8
 from tformer.model.network.transformer import Transformer
 from tformer.model.options import DecodingOptions
@@ -107,7 +108,7 @@ def test_int8_mixes_what_it_would_say_without_with_what_is_nearest() -> None:
     with_entries, all_without = scores.all().numpy(), without.all().numpy()
     np.testing.assert_array_equal(with_entries[:2], all_without[:2])
     work = recalling._room._work.parts
-    state = (work[1][2, :128].astype(np.int32) - 128) * work[2][2]
+    state = unstored(work[1][2:3], 128)[0].astype(np.int32) * work[2][2]
     found = nearest(squared_distances(state, subset.keys, subset.scales), WEIGHTS)
     expected, _ = mixed(all_without[2].astype(np.float64), found, subset.tokens, WEIGHTS)
     np.testing.assert_allclose(with_entries[2], expected, rtol=2e-4)

@@ -192,13 +192,22 @@ def _product_fast(activations, factors, rows, linear, outputs):
 
 
 @njit(inline="always")
-def _activation(row, number):
+def activation(row, number):
     """An activation as it is stored, without its offset taken away."""
     if _SIGNS_APART:
         place = number // QUAD * 2 * QUAD + number % QUAD
         return np.int32(row[place]) * np.int32(-1 if row[place + QUAD] else 1)
     x = np.int32(row[number])
     return x - np.int32(256) if OFFSET == 0 and x > LIMIT else x  # a signed byte
+
+
+def unstored(rows: NDArray[np.uint8], width: int) -> NDArray[np.int8]:
+    """The numbers (N, ``width``) of rows as `simd.dot` stores them, -127 to 127."""
+    if not _SIGNS_APART:
+        return (rows[:, :width] - np.uint8(OFFSET)).view(np.int8)
+    quads = rows[:, : 2 * filled(width)].reshape(len(rows), -1, 2, QUAD)
+    magnitudes, signs = (quads[:, :, n].reshape(len(rows), -1).view(np.int8) for n in (0, 1))
+    return np.ascontiguousarray(np.where(signs, -magnitudes, magnitudes)[:, :width])
 
 
 @inner
@@ -212,7 +221,7 @@ def product_plain(activations, factors, rows, linear, outputs):
             totals[:] = linear.start[first : first + BLOCK]
             for q in range(quads):
                 for lane in range(QUAD):
-                    x = _activation(activations[n], q * QUAD + lane)
+                    x = activation(activations[n], q * QUAD + lane)
                     for i in range(BLOCK):
                         totals[i] += x * np.int32(linear.weight[block, q, i, lane])
             for i in range(BLOCK):

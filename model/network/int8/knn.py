@@ -24,9 +24,11 @@ from tformer.model.network.int8.gemm import (
     OFFSET,
     Floats,
     Projection,
+    activation,
     product,
     quantised,
 )
+from tformer.model.network.int8.simd.dot import QUAD
 from tformer.model.network.int8.simd.emitter import LOWEST
 from tformer.model.network.int8.simd.pointers import pointer_to_integers
 
@@ -110,7 +112,8 @@ def find(recall, beam, working):
         product(work.entered[first:], work.entered_scale[first:], beam, keys, products)
         for k in range(beam):
             r = first + k
-            square = _square(work.entered[r]) * work.entered_scale[r] * work.entered_scale[r]
+            square = _square(work.entered[r], keys.weight.shape[1] * QUAD)
+            square = square * work.entered_scale[r] * work.entered_scale[r]
             line = products[k * width : k * width + tokens.shape[0]]
             recall.shares[r] = _share(
                 line, tokens, square, recall.weights[g], recall.tokens[r], recall.probabilities[r]
@@ -118,13 +121,11 @@ def find(recall, beam, working):
 
 
 @inner
-def _square(row):
-    """Sum of squares of a stored row, exact."""
+def _square(row, width):
+    """Sum of squares of the first ``width`` numbers of a stored row, exact."""
     total = np.int64(0)
-    for i in range(row.shape[0]):
-        x = np.int32(row[i]) - np.int32(OFFSET)
-        if OFFSET == 0 and x > 127:
-            x -= np.int32(256)
+    for i in range(width):
+        x = activation(row, i) - np.int32(OFFSET)
         total += x * x
     return np.float64(total)
 

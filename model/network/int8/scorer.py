@@ -13,7 +13,7 @@ from tformer.model.datastore.states import QuantisedStates
 from tformer.model.network.int8 import topk
 from tformer.model.network.int8.abi import Table
 from tformer.model.network.int8.elementwise import RowBuffers
-from tformer.model.network.int8.gemm import OFFSET, Floats
+from tformer.model.network.int8.gemm import Floats, unstored
 from tformer.model.network.int8.kv_cache import Halves
 from tformer.model.network.int8.network import Int8, Int8Decoding, Room, lots
 from tformer.model.network.int8.teacher_forcing import Forced
@@ -89,7 +89,7 @@ class Int8Reader:
         self._network.decoder(forced.tokens, forced.past, 1, work)
         rows, width = len(forced.tokens), self._network.config.d_model
         stored = RowBuffers(*work.parts)
-        signed = (stored.entered[:rows, :width] - np.uint8(OFFSET)).view(np.int8)
+        signed = unstored(stored.entered[:rows], width)
         ends = np.cumsum([len(pair.target) + 1 for pair in pairs])[:-1]
         scales = stored.entered_scale[:rows].copy()
         parts = np.split(signed, ends), np.split(scales, ends)
