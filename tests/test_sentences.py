@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tformer.model.errors import UsageError
@@ -34,6 +34,8 @@ def test_splitting_loses_nothing(text: str, language: str) -> None:
 
 
 @given(TEXTS, LANGUAGES)
+@example("...\x1f0", "en")
+@example("Yes.\x1c\x1d\x1e\x1fNo.\x1f", "en")
 def test_white_space_is_in_separators_only(text: str, language: str) -> None:
     for piece in split(text, language):
         assert piece.text == piece.text.strip()

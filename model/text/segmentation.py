@@ -133,6 +133,7 @@ FEW = 20
 
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _CELL = re.compile(r"[^\t]*\t+|[^\t]+")
+_WHITE_SPACE = re.compile(r"\s*")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 _NUMERAL = re.compile(r"[(\[\"'\u201e\u201c]?(?:\d|[IVXLC]+\b)")
@@ -180,9 +181,14 @@ def _segments(text: str, language: str) -> Iterator[str]:
         if not sum(lengths):
             yield text[start:]
             return
+        place = start
         for length in lengths:
-            yield text[start : start + length]
-            start += length
+            place += length
+            if place > start:
+                # To the library the separators U+001C to U+001F are no white space.
+                end = _WHITE_SPACE.match(text, place).end()  # type: ignore[union-attr]
+                yield text[start:end]
+                start = end
 
 
 def _joined(segments: Iterable[str], language: str) -> Iterator[str]:
