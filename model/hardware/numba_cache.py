@@ -45,6 +45,7 @@ SOURCES = (
     "hardware/numba_cache.py",
     "search/candidates.py",
     "search/hypotheses.py",
+    "search/ngram_bans.py",
     "network/int8/**/*.py",
 )
 """Files of `tformer.model` with functions that are compiled."""

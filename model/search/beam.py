@@ -52,6 +52,7 @@ from tformer.model.search.hypotheses import (
     go_on,
     new_sentence,
 )
+from tformer.model.search.ngram_bans import banned
 from tformer.model.search.request import Request
 from tformer.model.search.special_state import (
     SpecialState,
@@ -193,7 +194,7 @@ class Beam:
 
     @property
     def is_plain(self) -> bool:
-        """True if no sentence asks for more than the best continuations."""
+        """True if all sentences are plain, see `special_state.is_plain`."""
         return not self._special
 
     def take(self) -> tuple[list[list[FinishedHypothesis]], Sequence[int]]:
@@ -272,15 +273,16 @@ class Beam:
         named = {token for index in choosing for token in self._special[index].named}
         if self._limited:
             named.add(self.eos_id)
-        banned = self._banned()
+        bans, most = banned(self._state)
+        special_bans = self._special_bans()
         width = 2 * self.beam_size + 1 if choosing else self._width()
-        width += max(map(len, banned.values()), default=0)
+        width += max([most, *map(len, special_bans.values())])
         following = Continuations(scores, width, named, drawn, attention)
-        following.ban(banned)
+        following.ban(special_bans)
         if following.attention is not None:
             self._attend(following.attention)
         ends = following.of(self.eos_id) if self._limited else following.best[:0, 0]
-        choose(following.best, following.tokens, ends, self.eos_id, self._state)
+        choose(following.best, following.tokens, ends, self.eos_id, self._state, bans)
         for index in choosing:
             own = self._special[index].candidates(self._outlook(index, following))
             if own is not None:
@@ -293,8 +295,8 @@ class Beam:
         rows = self._rows(self._changing)
         return changed(scores, rows, [self._special[index] for index in self._changing])
 
-    def _banned(self) -> dict[int, list[int]]:
-        """Tokens that must not follow, by row, of sentences that ask for no more than that."""
+    def _special_bans(self) -> dict[int, list[int]]:
+        """Tokens that must not follow, by row, of sentences that have a special state."""
         by_sentence = [(index, self._special[index].banned) for index in self._banning]
         return {
             index * self.beam_size + place: tokens

@@ -115,7 +115,7 @@ def _read(wanted: Sequence[Any]) -> list[NDArray[Any]]:
 
 
 @njit(cache=True)
-def choose(best, tokens, ends, eos_id, state):
+def choose(best, tokens, ends, eos_id, state, bans):
     """The 2K best continuations of every sentence, the best first.
 
     Of equals, that of the first hypothesis comes first, and of its own the one with the first rank.
@@ -123,11 +123,13 @@ def choose(best, tokens, ends, eos_id, state):
 
     Args:
         best: log-probabilities (R, width) of the best tokens of each row, falling; NaN counts as
-            least. The width is at least 2K, and one more where an end does not count; or V.
+            least. The width is at least 2K, and one more where an end does not count and for each
+            token that is banned; or V.
         tokens: these tokens, (R, width) int64.
         ends: (R,), the log-probability of the end; only looked at where a sentence is at its limit.
         eos_id: the end.
         state: `hypotheses.State`, which has room for the candidates.
+        bans: `ngram_bans.Bans`, of tokens that must not follow.
     """
     sentences, log_probs, chosen = state.sentences, state.log_probs, state.chosen
     places = log_probs.shape[1]
@@ -143,7 +145,10 @@ def choose(best, tokens, ends, eos_id, state):
             largest, parent = -np.inf, -1
             for k in range(places):
                 row = g * places + k
-                if ranks[k] < best.shape[1] and tokens[row, ranks[k]] == forbidden:
+                while ranks[k] < best.shape[1] and (
+                    tokens[row, ranks[k]] == forbidden
+                    or _is_banned(bans, row, tokens[row, ranks[k]])
+                ):
                     ranks[k] += 1
                 if ranks[k] < best.shape[1]:
                     total = log_probs[g, k] + best[row, ranks[k]]
@@ -154,6 +159,14 @@ def choose(best, tokens, ends, eos_id, state):
                 chosen[g, n].parent = parent
                 chosen[g, n].token = tokens[g * places + parent, ranks[parent]]
                 ranks[parent] += 1
+
+
+@inner
+def _is_banned(bans, row, token):
+    found = False
+    for i in range(bans.counts[row]):
+        found |= bans.tokens[row, i] == token
+    return found
 
 
 @inner

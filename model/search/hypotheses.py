@@ -19,6 +19,7 @@ from tformer.model.hardware.numba_cache import inner, njit
 from tformer.model.options import DecodingOptions, LengthNormalisation
 from tformer.model.search.candidates import Floats, Integers, Records
 from tformer.model.search.request import Request
+from tformer.model.search.special_state import is_plain
 
 _OFFSETS: dict[LengthNormalisation, int] = {"paper": 5, "average": 0}
 """Offsets of the length penalty; see :func:`length_penalty`."""
@@ -38,6 +39,7 @@ SENTENCE = np.dtype(
         ("num_kept", np.int64),  # finished hypotheses, at most beam_size
         ("num_finished", np.int64),  # those that were not kept included
         ("done", np.int64),  # whether it needs no further step
+        ("ngram", np.int64),  # tokens that it must not say twice in a row; 0 for none
     ]
 )
 """A sentence: what was asked for, and how far it is."""
@@ -156,6 +158,7 @@ def new_sentence(request: Request, max_length: int, slot: int) -> tuple[float, .
         0,
         0,
         0,
+        options.no_repeat_ngram_size if is_plain(request) else 0,
     )
 
 

@@ -25,10 +25,10 @@ def wishes_of(request: Request, max_length: int) -> SpecialState | None:
 
 
 def is_plain(request: Request) -> bool:
-    """Return whether a request asks for no more than the best continuations."""
+    """Return whether a request asks for the best continuations, but for repeated n-grams."""
     options = request.options
     special = request.prefix or request.required or options.sampling or options.coverage_penalty
-    return not (special or changes(request))
+    return not (special or options.repetition_penalty != 1)
 
 
 def changes(request: Request) -> bool:

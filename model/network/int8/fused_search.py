@@ -15,14 +15,28 @@ from tformer.model.network.int8.knn import find
 from tformer.model.network.int8.topk import best
 from tformer.model.search.candidates import choose
 from tformer.model.search.hypotheses import go_on
+from tformer.model.search.ngram_bans import banned
 
 _decode, _follow, _find, _best = decode.inner, follow.inner, find.inner, best.inner
-_choose, _go_on = choose.inner, go_on.inner
+_choose, _go_on, _banned = choose.inner, go_on.inner, banned.inner
 
 
 @njit(nogil=True, cache=True)
 def run(
-    stack, count, output, beam, past, working, recall, listed, eos_id, state, width, most, unit
+    stack,
+    count,
+    output,
+    beam,
+    past,
+    working,
+    recall,
+    listed,
+    eos_id,
+    state,
+    width,
+    vocab_size,
+    most,
+    unit,
 ):
     """Decode and search until a sentence is done, or one needs more room, or ``most`` steps.
 
@@ -38,7 +52,8 @@ def run(
         listed: `listing.Listed` of the hypotheses; None if all of the vocabulary may be said.
         eos_id: the end.
         state: `hypotheses.State`.
-        width: best tokens of every hypothesis that `candidates.choose` needs.
+        width: best tokens of every hypothesis that `candidates.choose` needs if none is banned.
+        vocab_size: V.
         most: steps, at least one.
         unit: as in `kernels.decode`.
 
@@ -68,8 +83,15 @@ def run(
             past.steps[g] += 1
         if recall is not None:
             _find(recall, beam, working)
+        bans, banned_most = _banned(state)
+        wanted = min(width + banned_most, vocab_size)
+        if wanted != log_probs.shape[1]:
+            log_probs, tokens = (
+                np.empty((rows, wanted), np.float32),
+                np.empty((rows, wanted), np.int64),
+            )
         _best(output, end, working, log_probs, tokens, ends, recall, listed)
-        _choose(log_probs, tokens, ends[0], eos_id, state)
+        _choose(log_probs, tokens, ends[0], eos_id, state, bans)
         outcome = _go_on(eos_id, state)
         full = False
         for g in range(past.steps.shape[0]):

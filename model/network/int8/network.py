@@ -391,8 +391,8 @@ class _Decoder(_Stack):
     ) -> tuple[int, bool, bool]:
         """Go on with every hypothesis, and search; see `fused_search.run`."""
         parts = self._table.numbers, self._num_layers, self.output.numbers
-        search = beam, past, work.numbers, found, listed, self.eos_id, state, width, most
-        return fused_search.run(*parts, *search, self._unit)
+        search = beam, past, work.numbers, found, listed, self.eos_id, state
+        return fused_search.run(*parts, *search, width, self.vocab_size, most, self._unit)
 
     def attention(self, forced: Forced, heads: AlignmentHeads, work: Table) -> Floats:
         """Cross-attention of each of N positions, mean of some heads, (N, at least S)."""
