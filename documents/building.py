@@ -25,7 +25,11 @@ _ELSEWHERE = "\uffff"
 """Placeholder for markup where the syntax of a message is looked for."""
 
 _FORMULA = re.compile(
-    r"(?=.*\d)(?:(?<![^\W\d_])[^\W\d_]{1,3}(?![^\W\d_])|(?:[A-Z][a-z]?)+|[\d.,+=()/\u00b7\u00d7-]+)+"
+    r"(?=.*\d)(?:(?<![^\W\d_])[^\W\d_]{1,3}(?![^\W\d_])|(?:"
+    # The elements: NATO with the number of a note is no formula.
+    r"A[cglmrstu]|B[aeikr]?|C[adeflmorsu]?|Dy|E[ru]|F[er]?|G[ade]|H[efgo]?|I[nr]?|Kr?|L[aiu]|M[gno]"
+    r"|N[abdeip]?|Os?|P[abdmortu]?|R[abehnu]|S[bceimnr]?|T[abcehilm]|U|V|W|Xe|Yb?|Z[nr]"
+    r")+|[\d.,+=()/\u00b7\u00d7-]+)+"
 )
 """H2O, CO2, m2, 10th: what a subscript or superscript in a word belongs to."""
 

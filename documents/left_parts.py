@@ -21,6 +21,8 @@ class LeftPart:
     end: int
     reason: str
     """Clause that goes on behind "left as it was, since"."""
+    text: str = ""
+    """Text that is told of, where it is not all of the part."""
 
 
 @dataclass(frozen=True)
@@ -49,4 +51,4 @@ def _start(part: LeftPart) -> int:
 
 
 def _of(text: str, part: LeftPart) -> str:
-    return text[part.start : part.end]
+    return part.text or text[part.start : part.end]

@@ -1,9 +1,11 @@
-"""Alternative texts of pictures, charts and tables in Office documents: titles and descriptions."""
+"""Alternative texts of pictures, charts and tables in Office documents, and other attributes that a
+reader sees: what a link says of itself, the choices of a form, the text of a watermark."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence, Set
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence, Set
 
 from tformer.documents.building import Builder
 from tformer.documents.document import Slot, replacing
@@ -12,31 +14,87 @@ from tformer.documents.io import xml
 from tformer.documents.io.xml import Token, TokenKind
 
 _DRAWN = {"docPr", "cNvPr"}
+_ATTRIBUTES: Mapping[str, Set[str]] = {
+    "docPr": {"descr", "title"},
+    "cNvPr": {"descr", "title"},
+    "tblPr": {"descr", "title"},
+    "tblCaption": {"val"},
+    "tblDescription": {"val"},
+    "hyperlink": {"tooltip"},
+    "hlinkClick": {"tooltip"},
+    "hlinkHover": {"tooltip"},
+    "textpath": {"string"},
+    "listItem": {"displayText"},
+    "listEntry": {"val"},
+    "helpText": {"val"},
+    "statusText": {"val"},
+    "default": {"val"},
+    "lvlText": {"val"},
+    "list-level-style-number": {"num-prefix", "num-suffix"},
+    "outline-level-style": {"num-prefix", "num-suffix"},
+    "conditional-text": {"string-value-if-true", "string-value-if-false"},
+    "hidden-text": {"string-value"},
+    "user-field-decl": {"string-value"},
+    "variable-set": {"string-value"},
+    "alphabetical-index-mark": {"string-value"},
+    "toc-mark": {"string-value"},
+    "user-index-mark": {"string-value"},
+    "placeholder": {"description"},
+    "text-input": {"description"},
+    "button": {"label", "title"},
+    "checkbox": {"label", "title"},
+    "fixed-text": {"label"},
+    "option": {"label"},
+    "radio": {"label", "title"},
+    "reference": {"title"},
+}
+"""Attributes that a reader sees or hears, by the name of their element."""
+
 _VML = re.compile(r"<v:(?:shape|rect|roundrect|oval|line|polyline|curve|arc|image|group)\b")
 _ATTRIBUTE = re.compile(
-    r"\s(?P<name>descr|title|alt)\s*=\s*(?:\"(?P<one>[^\"]*)\"|'(?P<other>[^']*)')"
+    r"\s(?:\w+:)?(?P<name>descr|title|alt|val|tooltip|string|displayText|label|description"
+    r"|num-(?:prefix|suffix)|string-value(?:-if-(?:true|false))?)\s*="
+    r"\s*(?:\"(?P<one>[^\"]*)\"|'(?P<other>[^']*)')"
 )
 _ELEMENT = re.compile(r"<svg:(?P<name>title|desc)[\s>]")
 _FILE = re.compile(r"\S*[\\/]\S*|\S+\.\w{2,4}")
 """Pattern of a path or a file name, which programs put where nobody wrote a text."""
 
 
-def of_drawings(tokens: Sequence[Token]) -> Iterator[Slot]:
-    """Attributes `descr` and `title` of what is drawn in Word and PowerPoint; `alt` in VML."""
-    numbers = {True: 0, False: 0}
-    for position, depth in _with_depths(tokens, {"p"}):
+def of_attributes(tokens: Sequence[Token], paragraphs: Set[str]) -> Iterator[Slot]:
+    """Attributes that are read: `descr` of what is drawn, `alt` in VML, `tooltip` of links."""
+    numbers: Counter[str] = Counter()
+    for position, depth in _with_depths(tokens, paragraphs):
         token = tokens[position]
-        is_vml = bool(_VML.match(token.raw))
-        if token.name not in _DRAWN and not is_vml:
-            continue
-        numbers[is_vml] += 1
-        for match in _ATTRIBUTE.finditer(token.raw):
-            if (match["name"] == "alt") != is_vml:
+        names = _names(token)
+        kind = "" if token.name in _DRAWN else f"{token.name} "
+        numbers[kind] += bool(names)
+        for match in _ATTRIBUTE.finditer(token.raw) if names else ():
+            if match["name"] not in names:
                 continue
             start, end = match.span("one" if match["one"] is not None else "other")
             text = xml.unescape(match["one"] or match["other"] or "")
             place = token.start + start, token.start + end
-            yield from _slot(f"{match['name']} {numbers[is_vml]}", text, place, depth)
+            yield from _slot(f"{kind}{match['name']} {numbers[kind]}", text, place, depth)
+
+
+def without_texts(token: Token) -> str:
+    """A tag without the attributes that are translated."""
+    names = _names(token)
+    if not names:
+        return token.raw
+    return _ATTRIBUTE.sub(lambda match: "" if match["name"] in names else match[0], token.raw)
+
+
+def _names(token: Token) -> Set[str]:
+    """Attributes of a tag that are read."""
+    if token.kind not in (TokenKind.OPEN, TokenKind.EMPTY):
+        return set()
+    if _VML.match(token.raw):
+        return {"alt", "title"}
+    # Automatic texts are called by a name.
+    is_name = token.name in ("helpText", "statusText") and "text" not in token.attributes.values()
+    return set() if is_name else _ATTRIBUTES.get(token.name, set())
 
 
 def of_frames(tokens: Sequence[Token], paragraphs: Set[str]) -> Iterator[Slot]:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from tformer.documents.io import xml
+from tformer.documents.left_parts import LeftText
 from tformer.model.errors import InputError
 from tformer.model.text.normalization import same_language
 
 _TYPES = "[Content_Types].xml"
+_ABOUT = re.compile(r".*package\.core-properties\+xml")
+_ABOUT_ROOT = re.compile(rb"<(?:\w+:)?coreProperties[\s>]")
+
+_FILES = re.compile(r".*\.(?:docx?|html?|mht|od[pst]|pptx?|rtf|txt|xlsx?)", re.IGNORECASE)
+_CHART_LINKS = re.compile(r".*/charts/_rels/[^/]*\.rels")
 
 
 @dataclass(frozen=True)
@@ -30,8 +36,11 @@ class OfficeParts:
         if not types:
             return sorted(name for name in parts if self.names.fullmatch(name))
         mains = [name for name in parts if self.main.fullmatch(types.get(name.lower(), ""))]
-        others = [name for name in parts if self.others.fullmatch(types.get(name.lower(), ""))]
+        others = [name for name in parts if self._is_other(types.get(name.lower(), ""))]
         return sorted({*mains, *others}) if mains else []
+
+    def _is_other(self, type: str) -> bool:
+        return bool(self.others.fullmatch(type) or _ABOUT.fullmatch(type))
 
 
 def _types(parts: Mapping[str, bytes]) -> Iterator[tuple[str, str]]:
@@ -44,6 +53,24 @@ def _types(parts: Mapping[str, bytes]) -> Iterator[tuple[str, str]]:
         if token.name == "Override" and "PartName" in token.attributes:
             name = token.attributes["PartName"].removeprefix("/").lower()
             yield name, token.attributes.get("ContentType", "")
+
+
+def is_about(data: bytes) -> bool:
+    """Return whether a part is what a document says of itself: its title, its subject."""
+    return bool(_ABOUT_ROOT.search(data[:2000]))
+
+
+def files_within(parts: Iterable[tuple[str, bytes]]) -> list[LeftText]:
+    """Documents within a document, which stay; the table behind a chart is none."""
+    listed = list(parts)
+    of_charts = b"".join(data for name, data in listed if _CHART_LINKS.fullmatch(name)).decode(
+        "utf-8", "replace"
+    )
+    return [
+        LeftText(name, "left as it was, since it is a file within the document")
+        for name, _ in listed
+        if _FILES.fullmatch(name) and name.rpartition("/")[2] not in of_charts
+    ]
 
 
 _REGIONS = {"de": "DE", "en": "US", "fr": "FR", "es": "ES", "it": "IT", "pt": "PT", "nl": "NL"}

@@ -10,16 +10,54 @@ from dataclasses import replace
 
 from tformer.documents.building import Builder
 from tformer.documents.document import Slot, TextDocument, checked, replacing
-from tformer.documents.formats import alternative_texts
+from tformer.documents.formats import alternative_texts, element_texts
 from tformer.documents.formats.packages import PackageDocument, open_package
 from tformer.documents.io import xml
 from tformer.documents.io.encoding import decode
 from tformer.documents.io.xml import Token, TokenKind
+from tformer.documents.left_parts import LeftPart
 from tformer.documents.segments import Segment
 
 _PARTS = ("content.xml", "styles.xml")
+_ABOUT = "meta.xml"
 _PARAGRAPHS = {"p", "h"}
-_AROUND = {"span", "a", "meta", "ruby", "ruby-base"}
+_AROUND = {
+    "a",
+    "bookmark-ref",
+    "chapter",
+    "conditional-text",
+    "description",
+    "keywords",
+    "meta",
+    "meta-field",
+    "placeholder",
+    "reference-ref",
+    "ruby",
+    "ruby-base",
+    "sequence-ref",
+    "span",
+    "subject",
+    "text-input",
+    "title",
+    "user-field-get",
+    "variable-get",
+    "variable-set",
+}
+"""Elements around words of the paragraph; the results of other fields are made anew."""
+
+_ELEMENTS = {
+    "footer-decl",
+    "header-decl",
+    "index-entry-span",
+    "index-title-template",
+}
+"""Elements of no paragraph that hold a text."""
+
+_UNREAD = {
+    "database-display": "it is the result of a field",
+    "expression": "it is the result of a field",
+    "ruby-text": "it is a reading above words",
+}
 _SHOWN = {"s": " ", "tab": "\t", "line-break": "\n"}
 
 
@@ -34,15 +72,19 @@ def open_odt(data: bytes, name: str) -> PackageDocument:
 
 def _wanted(names: Iterable[str]) -> Sequence[str]:
     found = set(names)
-    return [part for part in _PARTS if part in found] if _PARTS[0] in found else []
+    # Charts and other documents within the document are folders like it.
+    within = sorted(part for part in found if part.endswith("/content.xml"))
+    return [p for p in (*_PARTS, *within, _ABOUT) if p in found] if _PARTS[0] in found else []
 
 
 def _read(data: bytes, name: str) -> TextDocument:
+    if name.endswith(f"({_ABOUT})"):
+        return element_texts.read_elements(data, name, element_texts.ABOUT_OFFICE)
     source = decode(data, name, xml.declared_encoding)
     return checked(TextDocument(source, lambda text: _slots(text, name), xml.reference))
 
 
-def _slots(text: str, name: str) -> Iterator[Slot]:
+def _slots(text: str, name: str) -> Iterator[Slot | LeftPart]:
     tokens = xml.scan(text, name)
     for number, (position, depth) in enumerate(xml.nested(tokens, _PARAGRAPHS), start=1):
         end = xml.end_of(tokens, position)
@@ -51,6 +93,15 @@ def _slots(text: str, name: str) -> Iterator[Slot]:
             inside = tokens[position].end, tokens[end - 1].start
             yield replace(replacing(segment, *inside, _escape), depth=depth)
     yield from alternative_texts.of_frames(tokens, _PARAGRAPHS)
+    yield from alternative_texts.of_attributes(tokens, _PARAGRAPHS)
+    of_text = (at for at in range(len(tokens)) if element_texts.is_text(tokens, at))
+    yield from element_texts.slots_of(
+        tokens, (at for at in of_text if tokens[at].name in _ELEMENTS)
+    )
+    for position, token in enumerate(tokens):
+        if token.name in _UNREAD and element_texts.is_text(tokens, position):
+            place = tokens[position + 1]
+            yield LeftPart(place.start, place.end, _UNREAD[token.name])
 
 
 def _segment(id: str, tokens: Sequence[Token]) -> Segment:

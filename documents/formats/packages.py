@@ -45,6 +45,11 @@ class PackageDocument:
     """Texts in parts that are not understood."""
 
     @property
+    def named_contents(self) -> Sequence[tuple[str, bytes]]:
+        """Parts and their names."""
+        return [(info.filename, data) for info, data in self.contents]
+
+    @property
     def segments(self) -> Sequence[Segment]:
         """See `tformer.documents.document.Document`; an id begins with the name of its part."""
         return [

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from tformer.documents.formats.office_parts import OfficeParts, with_language
+from tformer.documents.formats.office_paragraphs import read_paragraphs
+from tformer.documents.formats.office_parts import OfficeParts, files_within, with_language
 from tformer.documents.formats.packages import PackageDocument, open_package
-from tformer.documents.formats.word import read_paragraphs
 
 _PARTS = OfficeParts(
     main=re.compile(r".*presentationml\.slide\+xml"),
     others=re.compile(
-        r".*(?:presentationml\.notesSlide|drawingml\.(?:chart|diagramData|diagramDrawing))\+xml"
+        r".*(?:(?:presentationml|powerpoint)\.comments"
+        r"|presentationml\.(?:notesSlide|slideLayout|slideMaster)"
+        r"|drawingml\.(?:chart|chartshapes|diagramData|diagramDrawing)|office\.chartex)\+xml"
     ),
     names=re.compile(r"ppt/(?:slides/slide|notesSlides/notesSlide|diagrams/data)(\d+)\.xml"),
 )
@@ -25,7 +27,11 @@ def open_pptx(data: bytes, name: str) -> PackageDocument:
         InputError: it is damaged, hostile, or something else.
     """
     document = open_package(data, name, "a PowerPoint presentation", _PARTS.of, read_paragraphs)
-    return replace(document, labels=dict.fromkeys(document.parts, _label))
+    return replace(
+        document,
+        labels=dict.fromkeys(document.parts, _label),
+        unread=files_within(document.named_contents),
+    )
 
 
 _LANG = re.compile(rb"(<a:(?:rPr|endParaRPr|defRPr)\b[^<>]*?\slang=\")([^\"]+)(?=\")")

@@ -1,30 +1,45 @@
-"""Excel workbooks (.xlsx): the texts of cells.
+"""Excel workbooks (.xlsx): the texts of cells, of drawings and charts, and what a sheet says to
+those who fill it in or print it.
 
-Names of the columns of tables and pivot tables are left alone, since Excel refuses a workbook in
-which a cell and the table disagree; so are formulas and the names of sheets. A text in several
-formats is translated run by run.
+What is compared or looked up stays, since the workbook would then count otherwise: names of columns
+of tables and pivot tables, texts that a formula, a list of choices, a filter or a condition names.
+So do formulas and the names of sheets. A text in several formats is translated run by run.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from tformer.documents.building import Builder
 from tformer.documents.document import Slot, TextDocument, checked, replacing
-from tformer.documents.formats.office_parts import OfficeParts
+from tformer.documents.formats import alternative_texts
+from tformer.documents.formats.office_paragraphs import read_paragraphs
+from tformer.documents.formats.office_parts import OfficeParts, files_within, is_about
 from tformer.documents.formats.packages import PackageDocument, open_package, texts_of
+from tformer.documents.formats.sheet_texts import compared_texts, sheet_slots, tabled_texts
 from tformer.documents.inline.interface import is_identifier
 from tformer.documents.io import xml
 from tformer.documents.io.encoding import decode
 from tformer.documents.io.xml import Token, TokenKind
+from tformer.documents.left_parts import LeftPart
 
 _PARTS = OfficeParts(
     main=re.compile(r".*spreadsheetml\.worksheet\+xml"),
-    others=re.compile(r".*spreadsheetml\.(?:sharedStrings|comments)\+xml"),
+    others=re.compile(
+        r".*(?:spreadsheetml\.(?:sharedStrings|comments)|ms-excel\.threadedcomments"
+        r"|officedocument\.drawing|drawingml\.(?:chart|chartshapes|diagramData|diagramDrawing)"
+        r"|office\.chartex)\+xml"
+    ),
     names=re.compile(r"xl/(?:sharedStrings|worksheets/\w+|comments\d*)\.xml", re.IGNORECASE),
 )
 _NAMING = re.compile(r"xl/(?:tables/.*|pivotCache/pivotCacheDefinition\d*)\.xml", re.IGNORECASE)
+_SHEETS = re.compile(r"xl/(?:worksheets/[^/]*|workbook)\.xml", re.IGNORECASE)
+_DRAWN = re.compile(
+    r"[^<]*(?:<[?!][^<]*)*<(?:\w+:)?(?:wsDr|chartSpace|userShapes|dataModel|drawing)\b"
+)
+_ITEMS = {"si", "is", "text"}
 
 
 def open_xlsx(data: bytes, name: str) -> PackageDocument:
@@ -33,30 +48,70 @@ def open_xlsx(data: bytes, name: str) -> PackageDocument:
     Raises:
         InputError: it is damaged, hostile, or something else.
     """
-    named = {
-        token.attributes.get("name", "")
-        for part, content in texts_of(data, name, "an Excel workbook", _NAMING)
-        for token in xml.scan(content, f"{name}({part})")
-        if token.name in ("tableColumn", "cacheField")
-    }
+    kind = "an Excel workbook"
+    kept: dict[str, str] = {}
+    for part, content in texts_of(data, name, kind, _SHEETS):
+        kept |= dict.fromkeys(
+            compared_texts(xml.scan(content, f"{name}({part})")),
+            "a formula, a list, a filter or a condition of the workbook names it",
+        )
+    for part, content in texts_of(data, name, kind, _NAMING):
+        kept |= dict.fromkeys(
+            tabled_texts(xml.scan(content, f"{name}({part})")), "it is the name of a column"
+        )
+    document = open_package(
+        data, name, kind, _PARTS.of, lambda content, part: _read(content, part, kept)
+    )
+    books = [name for name, _ in document.named_contents if name.lower() == "xl/workbook.xml"]
+    return replace(
+        document,
+        labels=dict.fromkeys(books, _calculated_anew),
+        unread=files_within(document.named_contents),
+    )
 
-    def read(content: bytes, part: str) -> TextDocument:
-        source = decode(content, part, xml.declared_encoding)
-        return checked(TextDocument(source, lambda text: _slots(text, part, named), xml.reference))
 
-    return open_package(data, name, "an Excel workbook", _PARTS.of, read)
+_CALCULATION = re.compile(rb"<(\w+:)?calcPr\b[^<>]*>")
 
 
-def _slots(text: str, name: str, named: set[str]) -> Iterator[Slot]:
+def _calculated_anew(data: bytes, language: str) -> bytes:
+    """A workbook whose formulas are computed when it is opened, since their cells have changed."""
+    match = _CALCULATION.search(data)
+    if not match:
+        return data
+    tag = xml.with_attribute(match[0].decode("ascii", "surrogateescape"), "fullCalcOnLoad", "1")
+    return data[: match.start()] + tag.encode("ascii", "surrogateescape") + data[match.end() :]
+
+
+def _read(data: bytes, name: str, kept: Mapping[str, str]) -> TextDocument:
+    source = decode(data, name, xml.declared_encoding)
+    if not _DRAWN.match(source.text) and not is_about(data):
+        read = lambda text: _slots(text, name, kept)  # noqa: E731
+        return checked(TextDocument(source, read, xml.reference))
+    drawn = read_paragraphs(data, name)
+
+    def without_kept(text: str) -> Iterator[Slot | LeftPart]:
+        for found in drawn.read(text):
+            if isinstance(found, LeftPart) or found.segment.plain not in kept:
+                yield found
+
+    return checked(replace(drawn, read=without_kept))
+
+
+def _slots(text: str, name: str, kept: Mapping[str, str]) -> Iterator[Slot | LeftPart]:
     tokens = xml.scan(text, name)
     number = 0
     for position, token in enumerate(tokens):
-        if token.name not in ("si", "is", "text") or token.kind is not TokenKind.OPEN:
+        if token.name not in _ITEMS or token.kind is not TokenKind.OPEN:
             continue
         number += 1
         inner = tokens[position : xml.end_of(tokens, position)]
-        if _whole(inner) not in named:
+        whole = _whole(inner)
+        if whole not in kept:
             yield from _item_slots(str(number), inner)
+        elif not is_identifier(whole):
+            yield LeftPart(token.start, inner[-1].end, kept[whole], whole)
+    yield from sheet_slots(tokens)
+    yield from alternative_texts.of_attributes(tokens, {"p"})
 
 
 def _whole(tokens: Sequence[Token]) -> str:
@@ -66,10 +121,12 @@ def _whole(tokens: Sequence[Token]) -> str:
 def _item_slots(id: str, tokens: Sequence[Token]) -> Iterator[Slot]:
     """A segment for each run of an item; phonetic hints (rPh) are none."""
     depth = 0
+    has_runs = any(token.name == "t" for token in tokens)
+    name = "t" if has_runs else tokens[0].name
     for position, token in enumerate(tokens):
         if token.name == "rPh":
             depth += {TokenKind.OPEN: 1, TokenKind.CLOSE: -1}.get(token.kind, 0)
-        if depth or token.name != "t" or token.kind is not TokenKind.OPEN:
+        if depth or token.name != name or token.kind is not TokenKind.OPEN:
             continue
         texts = tokens[position + 1 : xml.end_of(tokens, position) - 1]
         text = _whole(texts)

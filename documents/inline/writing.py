@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from tformer.documents.inline.correspondence import Correspondence
 from tformer.documents.inline.layout import MarkupPair, Ranges, Source, Spot, all_of
+from tformer.documents.inline.word_parts import part_of_word
 from tformer.documents.segments import Mark, PlaceholderKind
 
 
@@ -62,7 +63,27 @@ class TargetWriter:
         if not _is_punctuation(self._source.plain[max(inner_end - 1, 0) : inner_end]):
             while end - 1 > start and _is_punctuation(self._target[end - 1]):
                 end -= 1
-        return self._around_literals(start, end)
+        return self._in_word(pair, start, end) or self._around_literals(start, end)
+
+    def _in_word(self, pair: MarkupPair, start: int, end: int) -> tuple[int, int] | None:
+        """The part of a word that a pair is around; None for all of it."""
+        if any(first < end and start < last for first, last in self._found.values()):
+            return None
+        inner = self._inner(pair.number)
+        part = part_of_word(self._source.plain, *inner, self._target[start:end])
+        if part:
+            return start + part[0], start + part[1]
+        if (start, end) == (0, len(self._target)) and inner[1] - inner[0] < len(self._source.plain):
+            # All of the target would be marked up, and not all of the source is.
+            return self._like_source(*inner)
+        return None
+
+    def _like_source(self, inner_start: int, inner_end: int) -> tuple[int, int] | None:
+        before, after = inner_start, len(self._source.plain) - inner_end
+        size = len(self._target)
+        if before + after >= size or not self._target.isalnum():
+            return None
+        return before, size - after
 
     def _inner(self, number: int) -> tuple[int, int]:
         pair = next(pair for pair in all_of(self._source.roots) if pair.number == number)
