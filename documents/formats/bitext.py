@@ -5,16 +5,15 @@ columns, empty lines and line endings stay as they are, and so does a first row 
 columns. Quotation marks around a cell are read as spreadsheets write them.
 """
 
-import re
 from collections.abc import Iterator
 
 from tformer.documents.building import Builder
 from tformer.documents.document import DocumentLanguages, Edit, Slot, TextDocument
 from tformer.documents.io.cells import TableCell, rows
 from tformer.documents.io.encoding import decode
+from tformer.documents.io.table_headers import language_of
 from tformer.documents.segments import SegmentState, render
 
-_CODE = re.compile(r"[a-z]{2}([-_][A-Za-z]{2,4})?")
 _HEADERS = {
     "source",
     "target",
@@ -36,21 +35,16 @@ def open_tsv(data: bytes, name: str) -> TextDocument:
 def _header(text: str) -> list[str] | None:
     """The names of the columns, if the first row has such."""
     names = [cell.text.strip() for cell in next(rows(text, "\t"))]
-    both = (
-        len(names) > 1
-        and names[0] != names[1]
-        and all(map(_CODE.fullmatch, names[:2]))
-        and all(names[:2])
-    )
+    both = len(names) > 1 and names[0] != names[1] and all(map(language_of, names[:2]))
     known = len(names) > 1 and all(name.lower() in _HEADERS for name in names[:2])
     return names if both or known else None
 
 
 def _declares(text: str) -> DocumentLanguages:
     names = _header(text)
-    if not names or not all(map(_CODE.fullmatch, names[:2])):
+    if not names:
         return DocumentLanguages()
-    return DocumentLanguages(names[0], names[1])
+    return DocumentLanguages(language_of(names[0]), language_of(names[1]))
 
 
 def _slots(text: str) -> Iterator[Slot]:

@@ -14,6 +14,7 @@ from tformer.documents.document import DocumentLanguages, Edit, Slot, TextDocume
 from tformer.documents.inline.interface import is_identifier
 from tformer.documents.io.cells import TableCell, rows
 from tformer.documents.io.encoding import decode
+from tformer.documents.io.table_headers import language_of
 from tformer.documents.segments import SegmentState, render
 from tformer.model.errors import InputError
 
@@ -21,8 +22,7 @@ _KEYS = re.compile(
     r"#|.*\bid|key|code|slug|sku|u(ri|rl)|e-?mail|date|type|lang(uage)?|locale|path|file(name)?|hash",
     re.IGNORECASE,
 )
-_LANGUAGE = re.compile(r"[a-z]{2}([-_][A-Za-z]{2,4})?")
-_PAIRS = (("source", "target"), ("src", "tgt"), ("english", "german"))
+_PAIRS = (("source", "target"), ("src", "tgt"))
 
 
 def open_csv(data: bytes, name: str) -> TextDocument:
@@ -65,9 +65,9 @@ def _delimiter(text: str) -> str:
 
 def _declares(header: Sequence[TableCell]) -> DocumentLanguages:
     pair = _pair(header)
-    if not pair or not _LANGUAGE.fullmatch(header[pair[0]].text.strip()):
+    if not pair:
         return DocumentLanguages()
-    return DocumentLanguages(header[pair[0]].text.strip(), header[pair[1]].text.strip())
+    return DocumentLanguages(language_of(header[pair[0]].text), language_of(header[pair[1]].text))
 
 
 def _pair(header: Sequence[TableCell]) -> tuple[int, int] | None:
@@ -77,7 +77,7 @@ def _pair(header: Sequence[TableCell]) -> tuple[int, int] | None:
         lower = [name.lower() for name in names]
         if source in lower and target in lower:
             return lower.index(source), lower.index(target)
-    codes = [i for i, name in enumerate(names) if _LANGUAGE.fullmatch(name) and name != "id"]
+    codes = [i for i, name in enumerate(names) if language_of(name) and name != "id"]
     return (codes[0], codes[1]) if len(codes) == 2 else None
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
-from tformer.documents.io.tables import Columns, Row, read_csv, read_tsv
+from tformer.documents.io.table_headers import Columns, language_of
+from tformer.documents.io.tables import Row, read_csv, read_tsv
 from tformer.documents.io.xml_elements import LocatedElement, elements
 from tformer.documents.registry import read_bytes
 from tformer.model.errors import InputError
@@ -52,8 +53,17 @@ def _of_table(data: bytes, name: str, suffix: str) -> Iterator[Entry]:
         for side, term in (("source", row.source), ("target", row.target)):
             if not term:
                 raise InputError(f"{name}:{row.line}: the {side} of a term is missing")
-        languages = columns.source_language, columns.target_language
-        yield Entry(row.source, row.target, *languages, row.notes)
+        yield Entry(row.source, row.target, *_languages_of(columns, row))
+
+
+def _languages_of(columns: Columns, row: Row) -> tuple[str | None, str | None, str]:
+    """Languages and notes of a row; a table without a header may have two codes behind a pair."""
+    named = columns.source_language, columns.target_language
+    if named == (None, None) and columns.notes == 2 and len(row.cells) == 4:
+        codes = tuple(map(language_of, row.cells[2:]))
+        if codes[0] and codes[1] and max(map(len, row.cells[2:])) < 6:
+            return codes[0], codes[1], ""
+    return *named, row.notes
 
 
 def _of_row(columns: Columns, row: Row) -> Iterator[Entry]:
@@ -76,6 +86,12 @@ class _Name(NamedTuple):
     """0 for a preferred term, 1 for any, 2 for one that should not be used."""
 
 
+# Those of TBX of 2008, of 2019, and of TBX-Min.
+_CONCEPTS = {"termEntry", "conceptEntry", "entry"}
+_SECTIONS = {"langSet", "langSec", "langGroup"}
+_NOTES_OF_TERMS = {"termNote", "admin"}
+_STATUS = {"administrativeStatus", "normativeAuthorization", "termStatus"}
+
 _RANKS = {
     "preferredTerm": 0,
     "preferred": 0,
@@ -86,13 +102,16 @@ _RANKS = {
     "superseded": 2,
     "forbidden": 2,
     "obsolete": 2,
+    "prohibited": 2,
+    "rejected": 2,
+    "doNotUse": 2,
+    "do not use": 2,
+    "not recommended": 2,
 }
 
 
 def _of_tbx(data: bytes, name: str) -> Iterator[Entry]:
-    found = elements(
-        data, name, roots={"martif", "tbx", "TBX"}, wanted={"termEntry", "conceptEntry"}
-    )
+    found = elements(data, name, roots={"martif", "tbx", "TBX"}, wanted=_CONCEPTS)
     for concept in found:
         names = sorted(_names(concept, name), key=lambda one: one.rank)
         if len(names) > MOST_TERMS:
@@ -105,9 +124,9 @@ def _of_tbx(data: bytes, name: str) -> Iterator[Entry]:
 
 def _names(concept: LocatedElement, name: str) -> Iterator[_Name]:
     for section in concept.element:
-        if section.tag not in ("langSet", "langSec"):
+        if section.tag not in _SECTIONS:
             continue
-        language = section.get("xml:lang")
+        language = section.get("xml:lang") or section.get("lang")
         if not language:
             raise InputError(
                 f"{name}:{concept.line}: not TBX: a {section.tag} without a language (xml:lang)"
@@ -121,9 +140,10 @@ def _names(concept: LocatedElement, name: str) -> Iterator[_Name]:
 
 def _rank(group: Element) -> int:
     for element in group.iter():
-        kind = element.get("type") if element.tag == "termNote" else element.tag
-        if kind in ("administrativeStatus", "normativeAuthorization"):
-            return _RANKS.get((element.text or "").strip().partition("-")[0], 1)
+        kind = element.get("type", "") if element.tag in _NOTES_OF_TERMS else element.tag
+        if kind in _STATUS or (element.tag == "admin" and "status" in kind.lower()):
+            said = (element.text or "").strip()
+            return _RANKS.get(said.partition("-")[0], _RANKS.get(said.lower(), 1))
     return 1
 
 

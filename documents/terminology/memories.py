@@ -1,5 +1,6 @@
 """Translation memories in files: TMX and TSV."""
 
+import re
 from collections.abc import Iterator
 from itertools import permutations
 from pathlib import Path
@@ -10,6 +11,9 @@ from tformer.documents.io.xml_elements import LocatedElement, elements
 from tformer.documents.registry import read_bytes
 from tformer.model.errors import InputError
 from tformer.model.terms.translation_memory import Unit
+
+_ALONE = frozenset({"br", "it", "ph", "ut", "x"})
+"""Native code that is no end of a pair."""
 
 MOST_VARIANTS = 100
 """Languages of one unit of TMX, at most; each is paired with each."""
@@ -61,14 +65,20 @@ def _variants(unit: LocatedElement, name: str) -> Iterator[tuple[str, str]]:
         elif (seg := variant.find("seg")) is None:
             problem = "a tuv without a seg"
         else:
-            yield language, "".join(_words_of(seg)).strip()
+            yield language, re.sub(r"\s*\n\s*", " ", "".join(_words_of(seg)).strip())
             continue
         raise InputError(f"{name}:{unit.line}: not TMX: {problem}")
 
 
 def _words_of(element: Element) -> Iterator[str]:
+    """Text without native code; what stands alone between two words divides them."""
     yield element.text or ""
+    before = element.text or ""
     for inner in element:
+        tail = inner.tail or ""
         if inner.tag in ("hi", "g", "mrk", "sub"):
             yield from _words_of(inner)
-        yield inner.tail or ""
+        elif inner.tag in _ALONE and before[-1:].isalnum() and tail[:1].isalnum():
+            yield " "
+        yield tail
+        before = tail
