@@ -158,6 +158,35 @@ def test_a_literal_that_is_said_twice_is_noticed(preparer: Preparer) -> None:
     assert restored.faults == ("says 100 more than once",)
 
 
+def test_a_literal_that_is_said_again_beside_a_wrong_number_is_noticed(preparer: Preparer) -> None:
+    prepared = preparer.prepare("It has a 200 CD4 count and a 500 CD4 count.", PAIR)
+    assert prepared is not None
+    restored = prepared.restore("Es hat einen Wert von 200 CD4 und 5000 CD4, die CD4.")
+    assert restored.text == "Es hat einen Wert von 200 CD4 und 500 CD4, die CD4."
+    assert "says CD4 more than once" in restored.faults
+
+
+@pytest.mark.parametrize(
+    ("source", "said", "text"),
+    [
+        ("The mpeg4 file is old.", "Mpeg4 ist alt.", "mpeg4 ist alt."),
+        ("It has H2O in it.", "Es hat h2o in sich.", "Es hat H2O in sich."),
+        (
+            "The iOS17 phones of 2024.",
+            "Die ios17-Telefone von 2024.",
+            "Die iOS17-Telefone von 2024.",
+        ),
+    ],
+)
+def test_words_with_digits_keep_their_letters(
+    source: str, said: str, text: str, preparer: Preparer
+) -> None:
+    prepared = preparer.prepare(source, PAIR)
+    assert prepared is not None
+    restored = prepared.restore(said)
+    assert (restored.text, restored.faults, restored.lost) == (text, (), ())
+
+
 def test_a_lost_literal_is_told_and_put_in(preparer: Preparer) -> None:
     prepared = preparer.prepare("Look at example.com and go.", PAIR)
     assert prepared is not None

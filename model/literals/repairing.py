@@ -61,6 +61,16 @@ def _in_order(verdict: Verdict, missing: Sequence[Literal], spans: Sequence[Span
     return places == sorted(places)
 
 
+def respelled(verdict: Verdict, target: str) -> list[LiteralEdit]:
+    """Edits that give words with digits their letters back: Mpeg4 is mpeg4."""
+    return [
+        LiteralEdit(*span, literal.text)
+        for literal, span in verdict.places
+        if target[slice(*span)] != literal.text
+        and target[slice(*span)].lower() == literal.text.lower()
+    ]
+
+
 def likeness(one: str, other: str) -> float:
     """Share of digits that two numbers have in common, 0 to 1."""
     first, second = (tuple(filter(str.isdigit, text)) for text in (one, other))

@@ -20,7 +20,7 @@ from tformer.model.literals.characters import Characters
 from tformer.model.literals.finding import FOREIGN, Literal, find
 from tformer.model.literals.kinds import Role
 from tformer.model.literals.renderings import localised
-from tformer.model.literals.repairing import LiteralEdit, edits_for
+from tformer.model.literals.repairing import LiteralEdit, apply, edits_for, respelled
 from tformer.model.literals.rewriting import Rewritten, rewrite
 from tformer.model.literals.verifying import missing_units, verify
 from tformer.model.text.casing import Casing, Truecaser
@@ -173,9 +173,13 @@ class Prepared:
             return [], [], ()
         verdict = verify(self.checked, self.source, said, self.languages[1])
         if not verdict.missing:
-            return [], [], verdict.repeated
+            return respelled(verdict, said), [], verdict.repeated
         edits = edits_for(verdict, said, self.languages)
-        return ([], list(verdict.missing), ()) if edits is None else (edits, [], ())
+        if edits is None:
+            return [], list(verdict.missing), ()
+        # What was said too often shows only once all is there.
+        mended = verify(self.checked, self.source, apply(edits, said), self.languages[1])
+        return [*edits, *respelled(verdict, said)], [], mended.repeated
 
     def _units(self, said: str, faults: list[str]) -> list[LiteralEdit]:
         """Signs of amounts, put beside the number that they belong to."""
