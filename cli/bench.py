@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
-from tformer.cli import console, lines, options
-from tformer.model.errors import InputError, ModelError, UsageError
+from tformer.cli import bench_inputs, console, lines, options
+from tformer.model.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
-    from tformer.model.benchmark.figures import Cell, System
     from tformer.model.benchmark.report import ReportTable
-    from tformer.model.benchmark.task import Task, TextTask
 
 
 COST_SECONDS = 20.0
@@ -42,7 +39,8 @@ def bench(
         Option(
             metavar="PROGRAM:DTYPE",
             help="System such as tformer:int8, ctranslate2:int8 or transformers:float32; "
-            "repeatable. Without it, everything that is installed.",
+            "repeatable. Without it, what is installed of the three, on a CPU each in its fastest "
+            "dtype.",
         ),
     ] = None,
     batch: Annotated[
@@ -50,12 +48,13 @@ def bench(
         Option(
             metavar="N",
             min=0,
-            help="Lines handed over at a time, 0 for all; repeatable. Without it, 1, 32, 128, all.",
+            help="Lines handed over at a time, 0 for all; repeatable. Without it, 1, 32, 128, all, "
+            "as far as there are so many.",
         ),
     ] = None,
     beam_size: Annotated[
         list[int] | None,
-        Option(metavar="N", min=1, help="Beam size; repeatable. Without it, 1 and 4."),
+        Option(metavar="N", min=1, help="Beam size; repeatable. Without it, 4 and 1."),
     ] = None,
     sentences: Annotated[
         int, Option(metavar="N", min=1, help="Most lines of the text, taken from all over it.")
@@ -74,11 +73,22 @@ def bench(
     rounds: Annotated[int, Option(metavar="N", min=1, help="Most measurements of each.")] = 3,
     seconds: Annotated[
         float,
-        Option(metavar="S", min=0, help="Time limit: no round but the first begins later."),
-    ] = 450.0,
+        Option(
+            metavar="S",
+            min=0,
+            help="Time limit, calibration included: what would take longer is left out.",
+        ),
+    ] = 240.0,
     threads: Annotated[
         int | None, Option(metavar="N", min=1, help="Threads of each system; else every core.")
     ] = None,
+    calibrate: Annotated[
+        bool,
+        Option(
+            "--calibrate",
+            help="Look for the best settings anew, though this machine's are remembered.",
+        ),
+    ] = False,
     device: options.DeviceOption = options.Device.CPU,
     output: Annotated[
         Path | None,
@@ -118,7 +128,7 @@ def bench(
         from tformer.cli.bench_cost import CostCall, report_cost
         from tformer.cli.loading import ComputeSettings
 
-        _, lot, _ = _text(model, text, None, source, target, sentences)
+        _, lot, _ = bench_inputs.translation(model, text, None, source, target, sentences)
         width, place = (beam_size or [4])[0], ComputeSettings(device, threads=threads)
         report_cost(
             CostCall(
@@ -131,121 +141,26 @@ def bench(
         raise UsageError("--price is for --cost")
     from tformer.model.benchmark.comparison import BenchmarkLimits, Comparison
 
-    chosen, cells = _systems(system), _cells(batch, beam_size)
+    chosen = bench_inputs.systems(system, device)
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="tformer-bench-"))
         if shape is not None:
-            _refuse_text_of_no_use(text, reference)
-            path, task, about = _random(shape, length, sentences, cells, Path(folder))
+            bench_inputs.refuse_text_of_no_use(text, reference)
+            path, task, about = bench_inputs.random_model(shape, length, sentences, Path(folder))
         else:
-            path, task, about = _text(model, text, reference, source, target, sentences)
+            path, task, about = bench_inputs.translation(
+                model, text, reference, source, target, sentences
+            )
         limits = BenchmarkLimits(rounds, seconds)
+        cells = bench_inputs.cells(batch, beam_size, task.size)
+        memory = bench_inputs.remembered(path, device, threads, anew=calibrate)
         comparison = Comparison(
-            path, task, chosen, cells, limits, device=device, cores=threads, note=console.note
-        )
+            path, task, chosen, cells, limits,
+            device=device, cores=threads, memory=memory, note=console.note,
+        )  # fmt: skip
         found = _run(comparison, about, output)
     with lines.open_output(None) as writer:
         writer.write(json.dumps(found, ensure_ascii=False) + "\n" if as_json else _as_text(found))
-
-
-# -- what is asked for ------------------------------------------------------------------------
-
-
-def _systems(names: Sequence[str] | None) -> list[System]:
-    from tformer.model.benchmark.figures import System
-    from tformer.model.benchmark.systems import installed_systems
-
-    if names:
-        return list(dict.fromkeys(System.parse(name) for name in names))
-    return installed_systems()
-
-
-def _cells(batches: Sequence[int] | None, beam_sizes: Sequence[int] | None) -> list[Cell]:
-    from tformer.model.benchmark.figures import Cell
-
-    sizes = [batch or None for batch in batches or (1, 32, 128, 0)]
-    cells = [Cell(size, beam_size) for beam_size in beam_sizes or (1, 4) for size in sizes]
-    return list(dict.fromkeys(cells))
-
-
-def _refuse_text_of_no_use(text: Path | None, reference: Path | None) -> None:
-    if text is not None or reference is not None:
-        raise UsageError(
-            "--text and --reference are of no use with --shape: its weights are random"
-        )
-
-
-def _random(
-    shape: str, length: int, sentences: int, cells: Sequence[Cell], folder: Path
-) -> tuple[Path, Task, dict[str, Any]]:
-    """A model of random weights and what it has to translate."""
-    from tformer.model.benchmark.shape import parse_shape
-    from tformer.model.benchmark.task import ForcedTask
-
-    config = parse_shape(shape)
-    if length >= config.max_length:
-        raise UsageError(f"--length must be below {config.max_length}, not {length}")
-    from tformer.model.benchmark.random_model import save_random_model
-
-    path = folder / "model"
-    save_random_model(path, config)
-    task = ForcedTask.random(config, sentences, length)
-    about = f"random weights, beam search forced to {length} tokens"
-    return path, task, {"model": f"{shape}, vocabulary of {config.vocab_size}", "task": about}
-
-
-def _text(
-    model: str,
-    text: Path | None,
-    reference: Path | None,
-    source: str | None,
-    target: str | None,
-    sentences: int,
-) -> tuple[Path, TextTask, dict[str, Any]]:
-    """A model and the lines that it has to translate."""
-    from tformer.model.benchmark.task import SAMPLE, TextTask, spread
-    from tformer.model.checkpoint.description import open_vocabulary
-    from tformer.model.checkpoint.layout import find_model, read_config
-    from tformer.model.passes.draft import Route
-
-    if text is None and reference is not None:
-        raise UsageError("--reference needs --text, of which it is the translation")
-    path = find_model(model)
-    _, facts = read_config(path)
-    vocabulary = open_vocabulary(path, facts)
-    possible = vocabulary.source_languages
-    if source is None:
-        source = next((language for language in possible if language != target), None)
-    if text is None and source != "en":
-        raise UsageError("the sample is English: name a text in another language with --text")
-    route = Route(possible, vocabulary.target_languages, source, target)
-    sources = _lines(text or SAMPLE)
-    references = _lines(reference) if reference else None
-    if references is not None and len(references) != len(sources):
-        raise InputError(
-            f"{text} has {len(sources)} lines but {reference} has {len(references)}: "
-            "each line needs its reference"
-        )
-    count = min(sentences, len(sources))
-    task = TextTask(
-        spread(sources, count),
-        references and spread(references, count),
-        *route.of(sources[0]),
-        vocabulary,
-    )
-    about = f"{count} of {len(sources)} lines of {(text or SAMPLE).name}"
-    direction = f"{task.source} to {task.target}"
-    return path, task, {"model": facts.name, "task": f"{about}, {direction}"}
-
-
-def _lines(path: Path) -> list[str]:
-    if path == lines.STDIN:
-        raise UsageError("bench reads files; stdin cannot be one of them")
-    lines.check_inputs([path])
-    found = [line.text for run in lines.read_runs(path) for line in run]
-    if not found:
-        raise InputError(f"{path}: is empty, there is nothing to translate")
-    return found
 
 
 # -- what is found ----------------------------------------------------------------------------

@@ -18,8 +18,10 @@ from fake_translator import Tformer
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tformer.cli import bench_inputs
 from tformer.cli.exits import ExitStatus
 from tformer.model.benchmark import comparison, worker
+from tformer.model.benchmark.calibration import SettingsMemory, tried_alike
 from tformer.model.benchmark.comparison import BenchmarkLimits, BenchmarkResults, Comparison
 from tformer.model.benchmark.figures import (
     Cell,
@@ -35,9 +37,16 @@ from tformer.model.benchmark.process import OTHERS_VARIABLES, Process, SystemFai
 from tformer.model.benchmark.random_model import save_random_model
 from tformer.model.benchmark.report import record, remarks, tables, write
 from tformer.model.benchmark.shape import parse_shape
-from tformer.model.benchmark.systems import SystemOptions, candidates, export, runner_of
+from tformer.model.benchmark.systems import (
+    SystemOptions,
+    candidates,
+    export,
+    installed_systems,
+    runner_of,
+)
 from tformer.model.benchmark.task import SAMPLE, ForcedTask, TextTask, sentences_of, spread
 from tformer.model.errors import OutputError, UsageError
+from tformer.model.hardware.cpu import has_fast_int8
 
 OURS, THEIRS = System("tformer", "float32"), System("ctranslate2", "float32")
 HUGGING_FACE = System("transformers", "float32")
@@ -371,6 +380,7 @@ def compared(
     cells: list[Cell],
     limits: BenchmarkLimits,
     systems: tuple[System, ...] = (OURS, THEIRS),
+    **more: Any,
 ) -> list[BenchmarkResults]:
     monkeypatch.setattr(comparison, "Process", machine.process)
     monkeypatch.setattr(comparison, "PAUSE", 0)
@@ -378,7 +388,7 @@ def compared(
     vocabulary: Any = FakeVocabulary()
     task = TextTask(lines, [f"{line}x" for line in lines], "en", "de", vocabulary)
     run = Comparison(
-        Path("m"), task, systems, cells, limits, cores=2, clock=lambda: machine.now
+        Path("m"), task, systems, cells, limits, cores=2, clock=lambda: machine.now, **more
     ).run()
     return list(run)
 
@@ -412,7 +422,81 @@ def test_no_round_begins_after_the_time_is_up(monkeypatch: pytest.MonkeyPatch) -
     machine = FakeMachine({str(OURS): lambda m: 1.0, str(THEIRS): lambda m: 1.0})
     rounds = compared(monkeypatch, machine, [ONE, ALL], BenchmarkLimits(9, 0))
     assert len(rounds) == 1
-    assert len(rounds[0].measurements) == 4
+    assert [(m.cell, m.system) for m in rounds[0].measurements] == [(ONE, OURS), (ONE, THEIRS)]
+    assert rounds[0].unmeasured == [(OURS, ALL), (THEIRS, ALL)]
+    found = record(rounds[0], {"model": "m", "task": "t", "hardware": hardware()})
+    assert "no time was left for tformer:float32, batch all, beam 4" in remarks(found)
+
+
+def test_what_cannot_end_in_time_does_not_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three seconds a line: a first cell shows it, and 200 lines would take ten minutes."""
+    slow = {str(OURS): lambda m: 1.0, str(HUGGING_FACE): lambda m: 3.0 * len(m["lines"])}
+    machine = FakeMachine(slow)
+    systems, cells = (OURS, HUGGING_FACE), [ONE, ALL, Cell(1, 1), Cell(None, 1)]
+    outcome = compared(monkeypatch, machine, cells, BenchmarkLimits(3, 240), systems)[-1]
+    assert machine.now < 300
+    first = {(m.system, m.cell) for m in outcome.measurements if m.round == 1}
+    assert {(OURS, cell) for cell in cells} | {(HUGGING_FACE, ONE)} <= first
+    assert (HUGGING_FACE, ALL) in outcome.unmeasured
+
+
+def test_the_first_ratio_is_told_before_other_cells_are_calibrated(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    machine = FakeMachine({str(OURS): lambda m: 1.0, str(THEIRS): lambda m: 2.0})
+    told: list[str] = []
+    compared(monkeypatch, machine, [ONE, ALL], BenchmarkLimits(1, 1000), note=told.append)
+    ratios_told = [n for n, line in enumerate(told) if "is 2.00 times as fast" in line]
+    calibrated = [n for n, line in enumerate(told) if "batch all" in line]
+    assert len(ratios_told) == 2
+    assert ratios_told[0] < min(calibrated) < ratios_told[1]
+    assert told[0] == "0 s: tformer:float32: loading"
+
+
+def test_settings_are_looked_for_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def trials(facts: dict[str, Any], *, anew: bool = False) -> int:
+        machine = FakeMachine({str(OURS): lambda m: 1.0, str(THEIRS): lambda m: 1.0})
+        memory = SettingsMemory(tmp_path / "below" / "settings.json", facts, anew=anew)
+        compared(monkeypatch, machine, [ONE, ALL], BenchmarkLimits(1, 1000), memory=memory)
+        return len(machine.asked()) - 8  # two cells of two systems, warmed up and measured
+
+    facts = {"width": 256}
+    first = trials(facts)
+    assert first > 8
+    assert trials(facts) == 0
+    assert trials({"width": 512}) == first
+    assert trials(facts, anew=True) == first
+    for damaged in (b"", b"[]", b"{", b'{"format": 1, "settings": {"a": 3}}'):
+        (tmp_path / "below" / "settings.json").write_bytes(damaged)
+        assert trials(facts) == first
+        assert trials(facts) == 0
+
+
+def test_settings_that_cannot_be_kept_stop_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    machine = FakeMachine({str(OURS): lambda m: 1.0, str(THEIRS): lambda m: 1.0})
+    memory = SettingsMemory(tmp_path / "file" / "settings.json", {})
+    outcome = compared(monkeypatch, machine, [ALL], BenchmarkLimits(1, 100), memory=memory)[-1]
+    assert len(outcome.measurements) == 2
+
+
+def test_full_batches_are_tried_once() -> None:
+    cells = [Cell(1, 4), Cell(32, 4), Cell(128, 4), ALL, Cell(None, 1)]
+    alike = [tried_alike(cell) for cell in cells]
+    assert alike == [Cell(1, 4), Cell(32, 4), ALL, ALL, Cell(None, 1)]
+
+
+def test_default_systems_and_cells_are_few_on_a_cpu() -> None:
+    names = [str(system) for system in installed_systems("cpu")]
+    quick = "int8" if has_fast_int8() else "float32"
+    assert names == [f"tformer:{quick}", "ctranslate2:int8", "transformers:float32"]
+    assert "tformer:bfloat16" in map(str, installed_systems("cuda"))
+    assert [cell.batch for cell in bench_inputs.cells(None, [4], 80)] == [1, 32, None]
+    assert [cell.batch for cell in bench_inputs.cells(None, [4], 512)] == [1, 32, 128, None]
+    assert [cell.batch for cell in bench_inputs.cells([128, 0], [4], 80)] == [128, None]
+    assert bench_inputs.cells(None, None, 1) == [Cell(None, 4), Cell(None, 1)]
 
 
 def test_a_slow_system_has_fewer_rounds(monkeypatch: pytest.MonkeyPatch) -> None:

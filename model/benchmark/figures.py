@@ -131,3 +131,16 @@ def latency_ratios(
         if system == one and (other, number) in medians
     ]
     return Spread.of(found) if found else None
+
+
+def compared(found: Measurement, before: Sequence[Measurement]) -> str:
+    """A measurement in words, and how many times as fast ours is where both are measured."""
+    speed = f"{found.system} {found.tokens_per_second:,.0f} tokens/s"
+    parts = [f"round {found.round}, {found.cell}: {speed}"]
+    for other in before:
+        if (other.round, other.cell) == (found.round, found.cell):
+            pair = (found, other) if found.system.program == "tformer" else (other, found)
+            if [each.system.program == "tformer" for each in pair] == [True, False]:
+                ratio = pair[0].tokens_per_second / pair[1].tokens_per_second
+                parts.append(f"{pair[0].system} is {ratio:.2f} times as fast as {pair[1].system}")
+    return "; ".join(parts)

@@ -8,6 +8,7 @@ The record is JSON: ``format``, ``task``, ``model``, ``hardware``, ``versions``,
     ratios     of every system of ours to every other: cell, tokens_per_second, latency
     quality    BLEU and chrF with their signatures, same_as_first
     left_out   system: why
+    not_measured  "system, cell" for which there was no time
 
 A spread is {median, low, high, count} over rounds; a ratio is that of two figures of one round.
 """
@@ -72,6 +73,7 @@ def record(outcome: BenchmarkResults, facts: dict[str, Any]) -> dict[str, Any]:
         ],
         "quality": [_quality(quality) for quality in outcome.quality],
         "left_out": {str(system): reason for system, reason in outcome.failures.items()},
+        "not_measured": [f"{system}, {cell}" for system, cell in outcome.unmeasured],
     }
 
 
@@ -190,6 +192,7 @@ def remarks(found: dict[str, Any]) -> list[str]:
         versions,
         *(f"sacreBLEU {signature}" for signature in sorted(signatures)),
         *(f"left out: {name}: {reason}" for name, reason in found["left_out"].items()),
+        *(f"no time was left for {name}" for name in found["not_measured"]),
     ]
 
 

@@ -23,6 +23,7 @@ from typing import Any, Protocol, cast
 from tformer.model.benchmark.figures import Cell, System
 from tformer.model.checkpoint.description import open_vocabulary
 from tformer.model.checkpoint.layout import read_config
+from tformer.model.hardware.cpu import has_fast_int8
 from tformer.model.options import DecodingOptions
 
 MAX_LENGTH = 256
@@ -67,19 +68,23 @@ class Runner(Protocol):
 
 _PACKAGES = {"tformer": "torch", "ctranslate2": "ctranslate2", "transformers": "transformers"}
 
-_DEFAULT = (
+_ON_GPUS = (
     "tformer:float32",
     "tformer:bfloat16",
-    "tformer:int8",
     "ctranslate2:float32",
     "ctranslate2:int8",
     "transformers:float32",
 )
 
 
-def installed_systems() -> list[System]:
-    """Default systems of a comparison, as far as they are installed."""
-    systems = [System.parse(name) for name in _DEFAULT]
+def installed_systems(device: str) -> list[System]:
+    """Default systems of a comparison, as far as they are installed.
+
+    On a CPU each in the dtype that it is quickest with, lest a comparison take half an hour.
+    """
+    quick = "int8" if has_fast_int8() else "float32"
+    on_cpu = (f"tformer:{quick}", "ctranslate2:int8", "transformers:float32")
+    systems = [System.parse(name) for name in (on_cpu if device == "cpu" else _ON_GPUS)]
     return [system for system in systems if importlib.util.find_spec(_PACKAGES[system.program])]
 
 

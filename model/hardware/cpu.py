@@ -104,13 +104,42 @@ def _machine() -> str:
 
 @cache
 def _features() -> frozenset[str]:
-    """Features that LLVM finds; Apple's processors all have what is named for them here."""
+    """Features that LLVM finds, and on Arm those that it does not look for.
+
+    On Linux LLVM takes no notice of byte products, which the kernel tells of; Apple's processors
+    all have what is named for them here.
+    """
     import llvmlite.binding as llvm
 
     found = {name for name, has in llvm.get_host_cpu_features().items() if has}
-    if platform.system() == "Darwin" and _machine() == "arm":
+    if _machine() == "arm" and platform.system() == "Linux":
+        found |= _told_by_linux()
+    if _machine() == "arm" and platform.system() == "Darwin":
         found |= {"neon", "dotprod"}
     return frozenset(found)
+
+
+_HWCAP, _HWCAP2 = 16, 26
+"""Entries of the auxiliary vector that Linux hands to a process, by ``getauxval``'s numbers."""
+
+_ARM_BITS = {
+    "neon": (_HWCAP, 1),
+    "dotprod": (_HWCAP, 20),
+    "i8mm": (_HWCAP2, 13),
+    "bf16": (_HWCAP2, 14),
+}
+"""Entry and bit of a feature of a 64-bit Arm processor, by LLVM's name."""
+
+
+def _told_by_linux() -> set[str]:
+    """Features of an Arm processor of which the kernel says that programs may use them."""
+    import ctypes
+
+    ask = getattr(ctypes.CDLL(None), "getauxval", None)
+    if ask is None:
+        return set()
+    ask.argtypes, ask.restype = [ctypes.c_ulong], ctypes.c_ulong
+    return {name for name, (entry, bit) in _ARM_BITS.items() if ask(entry) >> bit & 1}
 
 
 def num_cores() -> int:

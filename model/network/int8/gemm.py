@@ -24,6 +24,7 @@ from tformer.model.network.int8.panels import lay_out
 from tformer.model.network.int8.simd.dot import DOT, QUAD
 from tformer.model.network.int8.simd.emitter import LOWEST
 from tformer.model.network.int8.simd.gemm import BLOCK, PANEL, ROWS, tile
+from tformer.model.network.int8.simd.pointers import multiply_add
 
 Floats = NDArray[np.float32]
 
@@ -226,7 +227,7 @@ def product_plain(activations, factors, rows, linear, outputs):
                         totals[i] += x * np.int32(linear.weight[block, q, i, lane])
             for i in range(BLOCK):
                 scaled = np.float32(totals[i]) * linear.scale[first + i]
-                output = scaled * factors[n] + linear.bias[first + i]
+                output = multiply_add(scaled, factors[n], linear.bias[first + i])
                 outputs[n * blocks * BLOCK + first + i] = output
 
 

@@ -33,6 +33,16 @@ pointer_to_halves = _pointer_to(uint16)
 
 
 @intrinsic
+def multiply_add(typing, left, right, term):
+    """``left * right + term`` of three float32, rounded once, as vectors do it."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.fma(*arguments)
+
+    return single(single, single, single), generate
+
+
+@intrinsic
 def lowest_bit(typing, bits):
     """The number of the lowest bit that is set in an int32 other than 0."""
 
