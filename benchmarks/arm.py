@@ -56,7 +56,7 @@ LIBRARIES = (
     "langcodes", "pyyaml", "rapidfuzz", "ahocorasick-rs", "typer", "rich", "cachetools",
     "markdown-it-py", "sacrebleu", "pytest", "pytest-timeout",
 )  # fmt: skip
-"""What is installed for Arm, and what that needs."""
+"""Installed for Arm, with all that they need."""
 
 SYSTEM = ("python3-minimal", "libpython3-stdlib", "libstdc++6", "libgomp1")
 """Debian's packages for Arm, and what they need."""

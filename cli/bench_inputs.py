@@ -1,4 +1,4 @@
-"""What `tformer bench` is to measure: systems, cells, a model and its task."""
+"""Measurements that `tformer bench` is asked for: systems, cells, a model and its task."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def cells(
 
 
 def remembered(path: Path, device: str, threads: int | None, *, anew: bool) -> SettingsMemory:
-    """What was calibrated before, of models of this one's sizes."""
+    """Settings that were calibrated before, of models of this one's sizes."""
     from tformer.model.benchmark.calibration import FILE, SettingsMemory
     from tformer.model.checkpoint.layout import read_config
     from tformer.model.hardware.cpu import num_cores

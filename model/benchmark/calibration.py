@@ -40,7 +40,7 @@ class SettingsMemory:
     """Settings that were found on this machine, in a file that may be deleted at any time."""
 
     def __init__(self, file: Path | None, facts: Mapping[str, Any], *, anew: bool = False) -> None:
-        """What is remembered there.
+        """Memory of a file.
 
         Args:
             file: where; None remembers nothing.
@@ -51,7 +51,7 @@ class SettingsMemory:
         self._known: dict[str, Settings] = {} if anew else _read(file)
 
     def of(self, system: System, cell: Cell) -> Settings | None:
-        """What was found before; None if nothing was."""
+        """Return the settings that were found before; None if there are none."""
         return self._known.get(self._key(system, cell))
 
     def add(self, system: System, cell: Cell, settings: Settings) -> None:
@@ -78,7 +78,7 @@ class SettingsMemory:
 
 
 def _read(file: Path | None) -> dict[str, Settings]:
-    """What a file remembers; nothing if it is not there or was damaged."""
+    """Read a file; nothing if it is not there or was damaged."""
     try:
         found = json.loads(file.read_bytes()) if file else {}
         if found.get("format") != _FORMAT:

@@ -34,7 +34,7 @@ GRACE = 20.0
 
 @dataclass(frozen=True)
 class BenchmarkLimits:
-    """When to stop."""
+    """Limits of a comparison."""
 
     rounds: int = 3
     """Most rounds."""
@@ -69,7 +69,7 @@ class BenchmarkResults:
     failures: dict[System, str] = field(default_factory=dict)
     """Reason why a system was not, or not always, measured."""
     unmeasured: list[tuple[System, Cell]] = field(default_factory=list)
-    """What there was no time for."""
+    """Cells for which a system had no time left."""
 
     @property
     def systems(self) -> list[System]:
@@ -224,7 +224,7 @@ class Comparison:
         return self._systems[start:] + self._systems[:start]
 
     def _is_time_for(self, system: System, cell: Cell, number: int) -> bool:
-        """Whether a measurement may begin: in time, and to end not much later."""
+        """Return whether a measurement may begin: in time, and to end not much later."""
         if number == 1 and cell == self._cells[0]:
             return True
         if number > 1 and (system, cell) in self.outcome.unmeasured:
