@@ -30,14 +30,36 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def refuse_pipe(path: Path | None) -> None:
-    """See that a file that is read again while others wait is no pipe, at which reading would wait.
+def refuse_special(path: Path | None) -> None:
+    """See that a file that is read again while others wait is a regular one, or none.
+
+    Reading a pipe or a terminal would wait, and reading some devices never ends.
 
     Raises:
-        InputError: it is one.
+        InputError: it is a pipe, a device or a socket.
     """
-    if path and path.exists() and stat.S_ISFIFO(path.stat().st_mode):
+    if path is None:
+        return
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):  # who reads it says so
+        return
+    if stat.S_ISFIFO(mode):
         raise InputError(f"{path}: is a pipe, which cannot be read again: put a file there")
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise InputError(f"{path}: is a device or a socket, and no file: put a file there")
+
+
+FileState = tuple[int, int, int, int]
+
+
+def state_of(path: Path) -> FileState | None:
+    """Identity of a file's content, even if its modification time is put back; None without one."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 @contextmanager

@@ -6,6 +6,10 @@ from dataclasses import dataclass
 
 from tformer.model.errors import UsageError
 
+PENDING_FACTOR = 4
+"""Calls that gRPC holds before any of our code has seen them, for each that may be under way: what
+is beyond that it cancels without a reason, which is worse than our refusal with one."""
+
 DAY = 86_400.0
 """Seconds; nobody waits for longer."""
 
@@ -42,6 +46,9 @@ class Limits:
         options = [
             ("grpc.max_concurrent_streams", self.max_streams),
             ("grpc.max_allowed_incoming_connections", self.max_connections),
+            # From 1,000 on gRPC would cancel calls that come faster than they are looked at.
+            ("grpc.server.max_pending_requests", self._max_pending),
+            ("grpc.server.max_pending_requests_hard_limit", self._max_pending),
         ]
         if self.max_connection_age is not None:
             options.append(("grpc.max_connection_age_ms", round(self.max_connection_age * 1000)))
@@ -50,6 +57,10 @@ class Limits:
                 ("grpc.max_connection_age_grace_ms", round(self.connection_grace * 1000))
             )
         return options
+
+    @property
+    def _max_pending(self) -> int:
+        return PENDING_FACTOR * max(self.max_calls, self.max_streams)
 
 
 def check_range(name: str, value: float, low: float, high: float) -> None:

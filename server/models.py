@@ -15,8 +15,8 @@ from pathlib import Path
 from tformer.model.checkpoint.layout import find_model
 from tformer.model.datastore.layout import Datastore
 from tformer.model.engine.scheduler import Batch
-from tformer.model.errors import ModelError, UsageError
-from tformer.model.files import sha256_of
+from tformer.model.errors import InputError, ModelError, UsageError
+from tformer.model.files import refuse_special, sha256_of
 from tformer.model.options import MAX_BEAM_SIZE, DecodingOptions
 from tformer.model.passes.draft import Route
 from tformer.model.pipeline.translator import Translator
@@ -351,14 +351,17 @@ def fingerprint(directory: Path) -> str:
     """SHA-256 over the files of a model but for its card, in hexadecimal.
 
     Raises:
-        ModelError: when one cannot be read.
+        ModelError: when one cannot be read, or is no file, at which loading might wait for ever.
     """
     found = hashlib.sha256()
     try:
         for path in sorted(directory.iterdir()):
+            refuse_special(path)
             if path.is_file() and path.name != "README.md":
                 found.update(path.name.encode())
                 found.update(bytes.fromhex(sha256_of(path)))
+    except InputError as error:
+        raise ModelError(str(error)) from error
     except OSError as error:
         raise ModelError(f"{error.filename}: cannot be read ({error.strerror})") from error
     return found.hexdigest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import logging
 import select
 import socket
 import ssl
@@ -26,6 +27,7 @@ from tformer.server.http import bodies
 from tformer.server.http import server as http_server
 from tformer.server.http.options import HttpOptions
 from tformer.server.limits import Limits
+from tformer.server.rpc.messages import MAX_CONTENTS
 
 JSON = {"Content-Type": "application/json"}
 GOOD = {"q": "dog", "source": "en", "target": "de"}
@@ -88,6 +90,49 @@ def test_packed_bodies_are_bounded_too(server: RunningServer) -> None:
     good = gzip.compress(json.dumps(GOOD).encode())
     assert ask(server, "POST", "/translate", good, headers).status == 200
     assert ask(server, "POST", "/translate", good[:-20], headers).status == 400
+
+
+def test_what_is_damaged_fills_no_log(
+    server: RunningServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    headers = {**JSON, "Content-Encoding": "gzip"}
+    assert ask(server, "POST", "/translate", b"\x1f\x8bnot packed", headers).status == 400
+    form = {"Content-Type": "multipart/form-data; boundary=b"}
+    part = b"Content-Disposition: form-data; name=a; filename*=none''%ff"
+    body = b"--b\r\n" + part + b"\r\n\r\nx\r\n--b--\r\n"
+    assert ask(server, "POST", "/v2/document", body, form).status == 400
+    assert {record.name for record in caplog.records if record.levelno > logging.INFO} == set()
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/translate", r'{"contents": ["\ud800 dog"], "targetLanguageCode": "de"}'),
+        ("/translate", r'{"q": "a \uDFFF dog", "source": "en", "target": "de"}'),
+        ("/v2/translate", r'{"text": ["a \udc00"], "target_lang": "DE", "\ud800": 1}'),
+        ("/language/translate/v2", r'{"q": "\ud800", "target": "de", "model": "\ud800"}'),
+    ],
+)
+def test_half_of_a_surrogate_pair_is_a_character_that_is_not_known(
+    server: RunningServer, path: str, body: str
+) -> None:
+    assert ask(server, "POST", path, body.encode(), JSON).status == 200
+
+
+def test_a_name_that_no_text_can_have_is_no_defect(server: RunningServer) -> None:
+    said = '"messages": [{"role": "user", "content": "Translate to German: a dog"}]'
+    for path, body in (
+        ("/v1/translate", r'{"\ud800": 1}'),
+        ("/v1/translate/stream", r'{"config": {"\udfff": {}}}'),
+        ("/translate", r'{"q": "a", "source": "\ud800", "target": "de"}'),
+        ("/v1/chat/completions", r'{"model": "en-de/\ud800", ' + said + "}"),
+    ):
+        assert ask(server, "POST", path, body.encode(), JSON).status == 400, path
+
+
+def test_google_detects_no_more_texts_than_a_call_takes(server: RunningServer) -> None:
+    body = json.dumps({"q": ["a"] * (MAX_CONTENTS + 1)}).encode()
+    assert ask(server, "POST", "/language/translate/v2/detect", body, JSON).status == 400
 
 
 SMUGGLED = b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n"

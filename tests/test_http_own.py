@@ -127,6 +127,17 @@ def test_what_is_wrong_has_a_status(
     assert reply.json["error"]["status"] == code and reply.json["error"]["code"] == status
 
 
+@pytest.mark.parametrize("number", ["Infinity", "-Infinity", "NaN", "1e400", "9" * 400, "-1e999"])
+@pytest.mark.parametrize("name", list(pb.DecodingOptions.DESCRIPTOR.fields_by_name))
+def test_a_number_that_no_field_can_hold_is_refused(
+    server: RunningServer, name: str, number: str
+) -> None:
+    options = f'{{"{name}": {number}}}'
+    body = f'{{"contents": ["dog"], "targetLanguageCode": "de", "options": {options}}}'
+    reply = ask(server, "POST", "/v1/translate", body.encode())
+    assert reply.status == 400 and reply.json["error"]["status"] == "INVALID_ARGUMENT"
+
+
 def test_request_ids_come_back_unless_they_are_unfit(server: RunningServer) -> None:
     value = {"contents": ["dog"], "targetLanguageCode": "de"}
     reply = post_json(server, "/v1/translate", value, **{"X-Request-Id": "mine"})

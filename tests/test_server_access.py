@@ -49,6 +49,11 @@ def test_all_others_are_refused(file: Path, header: str) -> None:
         Authenticator(file).admit(header)
 
 
+def test_a_header_that_is_no_text_lets_nobody_in(file: Path) -> None:
+    with pytest.raises(NoToken, match="unknown"):
+        Authenticator(file).admit("Bearer " + b"\xff\xfe".decode("utf-8", "surrogateescape"))
+
+
 def test_tokens_are_rotated_without_a_restart(
     file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

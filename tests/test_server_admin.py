@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -150,6 +153,46 @@ def test_the_log_goes_back_to_where_it_went_before(capsys: pytest.CaptureFixture
     entry = json.loads(capsys.readouterr().err)
     assert (entry["message"], entry["number"]) == ("hello", 3)
     assert (list(logger.handlers), logger.level, logger.propagate) == before
+
+
+def test_a_library_has_lines_of_the_same_kind(capsys: pytest.CaptureFixture[str]) -> None:
+    before = list(logging.getLogger().handlers)
+    with logs.logging_to_stderr():
+        logging.getLogger("some.library").error("it is broken")
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            warnings.warn("it is old", stacklevel=1)
+    first, second = map(json.loads, capsys.readouterr().err.splitlines())
+    assert (first["message"], first["logger"]) == ("it is broken", "some.library")
+    assert "it is old" in second["message"]
+    assert logging.getLogger().handlers == before
+
+
+WRITES_BY_ITSELF = """
+import os, sys
+from tformer.server.observability.logs import logging_to_stderr
+with logging_to_stderr():
+    try:
+        while True:  # as a library in another language does
+            os.write(2, b"x" * 4096)
+    except BlockingIOError:
+        pass
+assert os.get_blocking(2)
+print("it goes on")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_what_writes_to_a_full_pipe_by_itself_does_not_wait() -> None:
+    command = [sys.executable, "-c", WRITES_BY_ITSELF]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.wait(30) == 0
+            assert process.stdout and process.stdout.read() == "it goes on\n"
+        finally:
+            process.kill()
 
 
 # --- spans ---------------------------------------------------------------------------------------

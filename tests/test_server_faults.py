@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -176,11 +176,11 @@ def item(text: str) -> pb.StreamTranslateTextRequest:
 
 @contextmanager
 def server_process(
-    scene: Scene, listen: str, *, wait: bool = True
+    scene: Scene, listen: str, *options: str, wait: bool = True
 ) -> Iterator[subprocess.Popen[str]]:
     """A server whose log goes to a pipe, of which the first line has been read if it was waited."""
     command = [sys.executable, "-m", "tformer.cli", "serve", "-m", str(scene.model)]
-    command += ["--listen", listen, "--device", "cpu"]
+    command += ["--listen", listen, "--device", "cpu", *options]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
             if wait:
@@ -577,6 +577,24 @@ def held_open() -> Iterator[Any]:
     time.sleep(2)
 
 
+@fault("calls that come faster than they are looked at")
+def burst(scene: Scene) -> str:
+    with scene.server() as (running, _), ExitStack() as stack:
+        channels = [grpc.insecure_channel(running.address, OTHER_CONNECTION) for _ in range(3)]
+        stubs = [TranslationServiceStub(stack.enter_context(each)) for each in channels]
+        assert {status(stub.ListModels, NOTHING) for stub in stubs} == {"OK"}
+
+        async def busy() -> None:
+            time.sleep(1.5)
+
+        held = threading.Thread(target=running.do, args=(busy,))
+        held.start()
+        calls = [s.ListModels.future(NOTHING, timeout=60) for s in stubs for _ in range(900)]
+        held.join()
+        found = {call.code().name for call in calls}
+        return found.pop() if len(found) == 1 else str(found)
+
+
 @fault("memory that does not suffice for a step")
 def no_memory(scene: Scene) -> str:
     with scene.server() as (running, stub):
@@ -704,6 +722,16 @@ def garbage_model(scene: Scene) -> str:
         return status(stub.TranslateText, request("x"))
 
 
+@fault("pipe in the place of a model's file, reload")
+def pipe_for_a_model(scene: Scene) -> str:
+    scene.model = make_model(scene.folder / "en-de")
+    with scene.server() as (running, stub):
+        (scene.model / "config.json").unlink()
+        os.mkfifo(scene.model / "config.json")
+        assert running.do(running.server.reload, timeout=20) == []
+        return status(stub.TranslateText, request("x"))
+
+
 @fault("garbage in the place of a glossary, reload")
 def garbage_glossary(scene: Scene) -> str:
     file = scene.folder / "terms.csv"
@@ -793,6 +821,23 @@ def unread_log(scene: Scene) -> str:
         process.terminate()
         assert process.wait(30) == 0
         return found.pop() if len(found) == 1 else str(found)
+
+
+@fault("handshakes that fail while nobody reads the log")
+def handshakes_and_an_unread_log(scene: Scene) -> str:
+    tls = scene.tls()
+    files = "--tls-certificate", str(tls.certificate), "--tls-key", str(tls.key)
+    with server_process(scene, "127.0.0.1:0", *files, wait=False) as process:
+        address = address_of(process)
+        host, _, port = address.rpartition(":")
+        for _ in range(500):  # gRPC writes a line about each, more than a pipe holds
+            with socket.create_connection((host, int(port)), 5) as connection:
+                connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
+                connection.settimeout(0.1)
+                with suppress(OSError):
+                    connection.recv(100)
+        with grpc.secure_channel(address, trusting(scene.folder)) as channel:
+            return status(TranslationServiceStub(channel).ListModels, NOTHING, timeout=20)
 
 
 @fault("keepalive without calls")

@@ -69,6 +69,8 @@ def test_limits_of_connections_reach_grpc() -> None:
         "grpc.max_allowed_incoming_connections": 8,
         "grpc.max_connection_age_ms": 60_000,
         "grpc.max_connection_age_grace_ms": 5000,
+        "grpc.server.max_pending_requests": 36,
+        "grpc.server.max_pending_requests_hard_limit": 36,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +46,18 @@ def test_the_fingerprint_is_of_every_file_that_counts(imported: Path, name: str)
     with (imported / name).open("ab") as file:
         file.write(b" ")
     assert fingerprint(imported) != before
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "source.spm"])
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_what_is_no_file_is_not_loaded(imported: Path, name: str, kind: str) -> None:
+    (imported / name).unlink()
+    if kind == "pipe":
+        os.mkfifo(imported / name)  # loading would wait for a writer
+    else:
+        (imported / name).symlink_to("/dev/zero")
+    with pytest.raises(ModelError, match=f"{name}: is a {kind}"):
+        fingerprint(imported)
 
 
 def test_a_missing_model_has_none(tmp_path: Path) -> None:

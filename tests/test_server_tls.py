@@ -164,6 +164,40 @@ def test_a_pipe_in_the_place_of_a_file_stops_no_handshake(
     assert f"{name}: is a pipe" in told.error  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("door", [fetched, looked], ids=["gRPC", "HTTP"])
+def test_a_device_in_the_place_of_a_file_is_not_read(
+    certificates: Path,
+    tmp_path: Path,
+    door: Callable[[TlsFiles], Callable[[], object]],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    used = shutil.copytree(certificates, tmp_path / "used")
+    look = door(files(used))
+    (tmp_path / "link").symlink_to("/dev/zero")
+    (tmp_path / "link").replace(used / "server.key")
+    assert look() is None
+    (told,) = caplog.records
+    assert "server.key: is a device" in told.error  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("door", [fetched, looked], ids=["gRPC", "HTTP"])
+def test_a_file_is_read_again_though_its_time_was_put_back(
+    certificates: Path,
+    tmp_path: Path,
+    door: Callable[[TlsFiles], Callable[[], object]],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    used = shutil.copytree(certificates, tmp_path / "used")
+    look = door(files(used))
+    before = (used / "server.key").stat()
+    (used / "server.key").write_bytes(b"x" * before.st_size)
+    os.utime(used / "server.key", ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert look() is None
+    assert [record.getMessage() for record in caplog.records] == [
+        "the certificate was not replaced"
+    ]
+
+
 @pytest.mark.parametrize(
     ("broken", "message"),
     [

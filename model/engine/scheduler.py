@@ -57,8 +57,12 @@ PRIORITY_TOKENS = 64
 CROWD = 8
 """Sentences that clients have on average where a small job takes the priority lane."""
 
+GIVING_WAY = 2
+"""Engines that leave their cores meanwhile: one to the lane, one to those who bring and take away
+what it works on, for whom there would be no core left."""
+
 GIVE_WAY_SECONDS = 0.1
-"""Time for which an engine leaves its core to the priority lane, at most, before its next step."""
+"""Time for which an engine leaves its core so, at most, before its next step."""
 
 
 class Work(Protocol[Item]):
@@ -163,7 +167,8 @@ class Scheduler(Generic[Item]):
         self._lane: EngineThread[Item] | None = None
         if start_priority_lane:
             self._lane = EngineThread(self, start_work, self.priority, start_priority_lane)
-            self._engines[0].gives_way_to = self._lane
+            for engine in self._engines[:GIVING_WAY]:
+                engine.gives_way_to = self._lane
         self.threads = [*self._engines, *filter(None, [self._lane])]
         for thread in self.threads:
             thread.start()

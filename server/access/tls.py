@@ -17,7 +17,7 @@ from pathlib import Path
 import grpc
 
 from tformer.model.errors import InputError
-from tformer.model.files import refuse_pipe
+from tformer.model.files import FileState, refuse_special, state_of
 
 logger = logging.getLogger(__name__)
 
@@ -56,17 +56,17 @@ class TlsFiles:
                 this time.
         """
         for file in (self.certificate, self.key, self.client_ca):
-            refuse_pipe(file)
+            refuse_special(file)
         new = self.read()
         if why := why_not_valid(self.certificate, self.key):
             raise InputError(f"{self.certificate}: {why}")
         return new
 
     @property
-    def modified(self) -> tuple[int, ...]:
-        """When each was last written, in nanoseconds; 0 for one that is not there."""
+    def state(self) -> tuple[FileState | None, ...]:
+        """Identity of what each holds; None for one that is not there."""
         files = (self.certificate, self.key, self.client_ca)
-        return tuple(_modified(file) for file in files if file is not None)
+        return tuple(state_of(file) for file in files if file is not None)
 
     def _check(self) -> None:
         """Let another reader of such files tell what is wrong: gRPC does not."""
@@ -131,7 +131,7 @@ class Certificates:
         self._files = files
         self._begun = begun
         self._look_again = LOOK_AGAIN if look_again is None else look_again
-        self._modified = files.modified
+        self._state = files.state
         self._looked = time.monotonic()
         self._first = files.read()
         if why := why_not_valid(files.certificate, files.key):
@@ -152,10 +152,10 @@ class Certificates:
         if now - self._looked < self._look_again:
             return None
         self._looked = now
-        modified = self._files.modified
-        if modified == self._modified:
+        state = self._files.state
+        if state == self._state:
             return None
-        self._modified = modified
+        self._state = state
         try:
             new = self._files.read_again()
         except (InputError, OSError) as error:
@@ -170,10 +170,3 @@ def _read(file: Path) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise InputError(f"{file}: cannot be read ({error.strerror})") from error
-
-
-def _modified(file: Path) -> int:
-    try:
-        return file.stat().st_mtime_ns
-    except OSError:
-        return 0

@@ -17,7 +17,6 @@ log says so and the old tokens stay. A file without tokens lets nobody in.
 from __future__ import annotations
 
 import hashlib
-import hmac
 import logging
 import re
 import secrets
@@ -29,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from tformer.model.errors import InputError
-from tformer.model.files import refuse_pipe
+from tformer.model.files import FileState, refuse_special, state_of
 from tformer.server.access.usage import DailyBudget, TokenUsage
 from tformer.server.status import NoToken, Overloaded
 
@@ -141,11 +140,12 @@ class Authenticator:
         """
         self._file = file
         self._callers: list[Caller] = []
-        self._state: _State | None = None
+        self._known: dict[str, Caller] = {}
+        self._state: FileState | None = None
         self._looked = time.monotonic()
         if file is not None:
-            self._state = _state(file)
-            self._callers = read_tokens(file)
+            self._state = state_of(file)
+            self._know(read_tokens(file))
             if not self._callers:
                 raise InputError(f"{file}: has no tokens; write [tokens.NAME] and sha256 = ...")
 
@@ -171,26 +171,26 @@ class Authenticator:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise NoToken("a token is needed: send the metadata 'authorization: Bearer TOKEN'")
-        given = hash_token(token.strip())
-        found = None
-        for caller in self._callers:  # all of them, so that time does not tell which came near
-            if hmac.compare_digest(caller.sha256, given):
-                found = caller
-        if found is None:
+        # Nobody can choose the hash of a guess, so the time of looking it up tells nothing.
+        if (found := self._known.get(hash_token(token.strip()))) is None:
             raise NoToken("the token is unknown")
         return found
+
+    def _know(self, callers: list[Caller]) -> None:
+        self._callers = callers
+        self._known = {caller.sha256: caller for caller in callers}
 
     def _read_again(self) -> None:
         now = time.monotonic()
         if self._file is None or now - self._looked < READ_AGAIN:
             return
         self._looked = now
-        if (state := _state(self._file)) == self._state:
+        if (state := state_of(self._file)) == self._state:
             return
         self._state = state
         try:
-            refuse_pipe(self._file)
-            self._callers = _keeping_quotas(read_tokens(self._file), self._callers)
+            refuse_special(self._file)
+            self._know(_keeping_quotas(read_tokens(self._file), self._callers))
         except InputError as error:
             logger.error("the tokens were not read again", extra={"error": str(error)})
             return
@@ -199,7 +199,8 @@ class Authenticator:
 
 def hash_token(token: str) -> str:
     """SHA-256 of a token, as it is in the file. Tokens are random, so a plain hash will do."""
-    return hashlib.sha256(token.encode()).hexdigest()
+    # A header may have bytes that are no text; no token has them.
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def new_token() -> str:
@@ -266,15 +267,3 @@ def _keeping_quotas(new: list[Caller], old: list[Caller]) -> list[Caller]:
 
 def _same_or_new(old: Quota | None, new: Quota | None) -> Quota | None:
     return old if old and new and old.per_minute == new.per_minute else new
-
-
-_State = tuple[int, int, int, int]
-
-
-def _state(file: Path) -> _State | None:
-    """Identity of a file's content, even if its modification time is put back; None without one."""
-    try:
-        found = file.stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

@@ -19,7 +19,7 @@ from cachetools import LRUCache
 
 from tformer.documents.terminology.glossaries import is_file_name, read_glossary
 from tformer.model.errors import UsageError
-from tformer.model.files import refuse_pipe
+from tformer.model.files import refuse_special
 from tformer.model.terms.glossary import Entry, Glossary, JoinedGlossary
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.server.glossaries.limits import check_size
@@ -100,7 +100,7 @@ class Glossaries:
     async def _reloaded(self, name: str) -> Reloaded:
         try:
             for file in self._files[name]:
-                refuse_pipe(file)
+                refuse_special(file)
             new = await asyncio.to_thread(self._read, name)
         except Exception as error:
             facts = {"glossary": name, "error": str(error)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,9 @@ PATIENCE = 30.0
 
 MOST_FIELDS = 20_000
 """Fields of a form, at most; more than the texts that a call takes."""
+
+_LONE = re.compile(r"[\ud800-\udfff]|\\u[dD][89a-fA-F]")
+"""Signs of a surrogate in JSON, which no answer and no message can have."""
 
 FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
@@ -148,9 +152,22 @@ def json_value(body: bytes) -> Any:
         UsageError: it is none.
     """
     try:
-        return json.loads(body)
+        text = body.decode(json.detect_encoding(body), "surrogatepass")
+        value = json.loads(text)
+        return _sendable(value) if _LONE.search(text) else value
     except (ValueError, RecursionError):
         raise UsageError("the body is not JSON in UTF-8") from None
+
+
+def _sendable(value: Any) -> Any:
+    """A value of JSON whose texts, names among them, can all be sent."""
+    if isinstance(value, str):
+        return sendable(value)
+    if isinstance(value, list):
+        return [_sendable(each) for each in value]
+    if isinstance(value, dict):
+        return {sendable(name): _sendable(each) for name, each in value.items()}
+    return value
 
 
 def _json_object(body: bytes) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from tformer.server.http.backend import Backend, TextJob, language_name
 from tformer.server.http.bodies import Parameters
 from tformer.server.http.calls import HttpFailure, Visit
 from tformer.server.http.own import bearer_token
+from tformer.server.rpc.messages import MAX_CONTENTS
 from tformer.server.status import code_from
 
 PREFIX = "/language/translate/v2"
@@ -95,6 +96,8 @@ def _data(name: str, value: list[Any]) -> web.Response:
 def _sources(given: Parameters) -> list[str]:
     if not (texts := given.texts("q")):
         raise UsageError("Required Text")
+    if len(texts) > MAX_CONTENTS:
+        raise UsageError(f"{len(texts):,} texts are too many: send {MAX_CONTENTS:,} or fewer")
     return texts
 
 

@@ -128,6 +128,8 @@ def parse_message(value: Any, message: Message) -> None:
         json_format.ParseDict(value, message)
     except (json_format.ParseError, UnicodeError) as error:
         raise UsageError(sendable(str(error))) from None
+    except (ArithmeticError, TypeError, ValueError) as error:  # of numbers that no field can hold
+        raise UsageError(f"a value has no place in its field: {error}") from None
 
 
 def message_json(message: Message) -> str:

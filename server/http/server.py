@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import warnings
 from dataclasses import dataclass, replace
 
-from aiohttp import web
+from aiohttp import BadContentDispositionHeader, BadContentDispositionParam, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from tformer.model.errors import ServerError
 from tformer.server.access.address import Address
@@ -114,6 +116,7 @@ class HttpServer:
     async def start(self) -> None:
         """Begin to answer at the address that was taken."""
         assert self._socket
+        _ignore_damage()
         tls = self._shared.tls
         context = (
             FollowingContext(tls, self._shared.metrics.handshakes.inc).context if tls else None
@@ -201,6 +204,18 @@ class _HttpConnection(web.RequestHandler):
         response = json_answer({"error": told}, status, {**PROTECTION, "Server": SERVER})
         response.force_close()
         return response
+
+
+def _ignore_damage() -> None:
+    """Let the library not tell of what is damaged in requests: anybody can send that, and often."""
+    logging.getLogger("aiohttp.server").addFilter(_is_no_damage)
+    warnings.filterwarnings("ignore", category=BadContentDispositionHeader)
+    warnings.filterwarnings("ignore", category=BadContentDispositionParam)
+
+
+def _is_no_damage(record: logging.LogRecord) -> bool:
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, web.RequestPayloadError | HttpProcessingError)
 
 
 class _Refusing(asyncio.Protocol):

@@ -34,7 +34,7 @@ class FollowingContext:
         self._begun = begun
         self._look_again = look_again
         self._looked = time.monotonic()
-        self._modified = files.modified
+        self._state = files.state
         self._current = self._read()
         self.context = self._current
         """Context for a listening socket."""
@@ -61,9 +61,9 @@ class FollowingContext:
         if now - self._looked < self._look_again:
             return
         self._looked = now
-        if (modified := self._files.modified) == self._modified:
+        if (state := self._files.state) == self._state:
             return
-        self._modified = modified
+        self._state = state
         try:
             self._files.read_again()
             self._current = self._read()

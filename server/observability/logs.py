@@ -6,17 +6,21 @@ import json
 import logging
 import os
 import select
+import stat
 import sys
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
 # What every record has; the rest was given as `extra`.
 _USUAL = logging.makeLogRecord({}).__dict__.keys() | {"message", "asctime", "taskName"}
+
+OURS = "tformer"
+"""Name of our loggers."""
 
 CALL = "call"
 """Message of the lines that tell of calls."""
@@ -122,6 +126,8 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
         }
         entry |= getattr(record, "facts", None) or _extra(record)
+        if not record.name.startswith(OURS):
+            entry["logger"] = record.name
         if record.exc_info:
             entry["traceback"] = self.formatException(record.exc_info)
         return _as_json(entry)
@@ -144,24 +150,56 @@ def _extra(record: logging.LogRecord) -> dict[str, object]:
 
 
 @contextmanager
+def _never_waiting() -> Iterator[None]:
+    """Let nobody wait for the reader of stderr if it is a pipe: libraries write to it themselves.
+
+    A pipe that is opened again has a mode of its own: other processes that have it write as before.
+    """
+    try:
+        kept = os.dup(number := sys.stderr.fileno())
+    except (OSError, ValueError, AttributeError):  # no file, as in a test
+        yield
+        return
+    try:
+        with suppress(OSError):  # it belongs to another user, or this is not Linux
+            if stat.S_ISFIFO(os.fstat(kept).st_mode):
+                again = os.open(f"/proc/self/fd/{kept}", os.O_WRONLY | os.O_NONBLOCK)
+                os.dup2(again, number)
+                os.close(again)
+        yield
+    finally:
+        os.dup2(kept, number)
+        os.close(kept)
+
+
+@contextmanager
 def logging_to_stderr(level: str = "info", *, calls: bool = True) -> Iterator[None]:
-    """Send the log of tformer to stderr meanwhile.
+    """Send the log of tformer to stderr meanwhile, and warnings and errors of libraries.
 
     Args:
         level: the least that is logged.
         calls: whether every call has a line.
     """
+    with _never_waiting():
+        yield from _logging(level, calls)
+
+
+def _logging(level: str, calls: bool) -> Iterator[None]:
     handler = logging.StreamHandler(pipe := _stderr())
     handler.setFormatter(JsonFormatter())
     if not calls:
         handler.addFilter(_is_no_call)
-    logger = logging.getLogger("tformer")
+    logger, others = logging.getLogger(OURS), logging.getLogger()
     before = logger.handlers, logger.level, logger.propagate
     logger.handlers, logger.propagate = [handler], False
     logger.setLevel(level.upper())
+    others.addHandler(handler)
+    logging.captureWarnings(True)
     try:
         yield
     finally:
+        logging.captureWarnings(False)
+        others.removeHandler(handler)
         if isinstance(pipe, Pipe):
             pipe.flush(LAST_WAIT)
         logger.handlers, logger.level, logger.propagate = before
