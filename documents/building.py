@@ -21,6 +21,19 @@ _Piece = str | Mark
 _BREAKS = re.compile(r"[ \t]*(?:\r\n|\r|\n)\s*|[ ]*\t\s*|(?<=\S) {3,}(?=\S)")
 """Separators in the text of string tables: line breaks, tabs, and blanks that make columns."""
 
+_SEPARATORS = re.compile(
+    r"(?:(?<=\S)|\A)[ \t\n]+[|\u2022\u00b7\u2192\u21d2\u25b8]+[ \t\n]+(?=\S|\Z)"
+)
+"""Signs between the entries of a line: a menu, a way through one."""
+
+_BLOCK_TAG = re.compile(
+    r"""\{\{ [#/^] .* \}\} | \{\{ -? \s* (?:if|else|end|range|with)\b .* \}\}
+      | \{% -? \s* (?:end\w+|if|elif|elsif|else|unless|for|case|when|with|block)\b .* %\}
+      | <% (?!=) .* %>""",
+    re.VERBOSE | re.DOTALL,
+)
+"""Tags of a template between which a text is chosen or said again."""
+
 _ELSEWHERE = "\uffff"
 """Placeholder for markup where the syntax of a message is looked for."""
 
@@ -183,7 +196,7 @@ class Builder:
         self._scan(text[position:])
 
     def _dividers(self, text: str) -> Iterator[re.Match[str]]:
-        patterns = [p for p in (self._breaks, self._separator) if p]
+        patterns = [p for p in (self._breaks, self._separator, _SEPARATORS) if p]
         found = [match for pattern in patterns for match in pattern.finditer(text)]
         position = 0
         for match in sorted(found, key=lambda match: match.start()):
@@ -232,6 +245,8 @@ class Builder:
         self._parts.append(Mark(number, PlaceholderKind.CLOSE))
 
     def _alone_now(self, raw: str, shown: str, divides: bool | None = None) -> None:
+        if raw.startswith(("{", "<%")) and _BLOCK_TAG.fullmatch(raw):
+            shown, divides = "", True
         number = self._add(Inline(raw, shown=shown, divides=bool(divides)), PlaceholderKind.ALONE)
         if divides is None:
             self._undecided.add(number)

@@ -71,7 +71,8 @@ _LITERALS = re.compile(
       </?[1-9][0-9]{0,8}/?>                                 # text like our own placeholders
     | \^\[ [^\]\n]{0,200} \] \( (?:inflect|morphology|automaticGrammar) [^()\n]{0,200} \)
     | \\[Nhn] (?![a-z])                                     # \N \h of subtitles
-    | @@code@@ | @@template@@ | @@template block@@
+    | @@code@@ | @@template@@ | @@template block@@ | @@documentation tag@@
+    | \{ [^{}'\n]{1,100} (?: => | [=?&|+*/<>-]\ | \( ) [^{}\n]{0,100} \}  # {n + 1} {f(x)} of MDX
     | <% [^%]{0,500} %> | <\? (?:php|=) .{0,500}? \?>        # <%= x %> <?php ?>
     | \$t\( (?:[^()\n]|\{\{[^{}\n]{0,80}\}\}){1,200} \)      # $t(x, {"n": {{n}}})
     | @ (?:\.\w+)? : (?:\w[\w.]*\w | \([\w.]+\))           # @:key @.lower:key

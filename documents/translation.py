@@ -165,7 +165,10 @@ def _with_dots_of(source: str, target: str) -> str:
     return target
 
 
-_COUNT = re.compile(r"#|%(?:\d+\$|\(\w+\)|<\w+>)?[-+0-9.']*(?:h|hh|l|ll|z|j)?[diufn]")
+_COUNT = re.compile(
+    r"#|%(?:\d+\$|\(\w+\)|<\w+>)?[-+0-9.']*(?:h|hh|l|ll|z|j)?[diufn]"
+    r"|[%$#]?\{{1,2}-?\s*(?:n|(?:\w*[._])?(?:num|count|total)\w*|\w+Count)\s*\}{1,2}"
+)
 """Pattern of what a number takes the place of."""
 
 
@@ -175,7 +178,7 @@ def _without_hyphens(segment: Segment, text: str) -> str:
         mark = f"<{number}/>"
         if inline.closing is None and inline.shown.strip() and f"{mark}-" not in segment.text:
             text = text.replace(f"{mark}- ", f"{mark} ")
-            if _COUNT.fullmatch(inline.opening):
+            if _COUNT.fullmatch(inline.shown):
                 text = text.replace(f"{mark}-", f"{mark} ")
     return text
 
@@ -184,6 +187,8 @@ def _doubts(source: str, target: str) -> Iterator[str]:
     """Warnings about a translation that is taken."""
     if missing := _numbers(source) - _numbers(target):
         yield f"the number {' '.join(sorted(missing))} of the source is not in the translation"
+    if any(source.count(brace) != target.count(brace) for brace in "{}"):
+        yield "a brace of the source is not in the translation"
     if target.count(UNREADABLE) > source.count(UNREADABLE):
         yield "the model tried to spell a character that it does not know"
 

@@ -25,7 +25,13 @@ from tformer.documents.document import Edit, Slot, TextDocument
 from tformer.documents.formats.front_matter import front_matter
 from tformer.documents.formats.html import VOID, html_slots
 from tformer.documents.formats.markdown_attributes import attribute_slots, is_plain_image
-from tformer.documents.formats.markdown_sites import HIDDEN, hide_filters, references_of, site_rules
+from tformer.documents.formats.markdown_sites import (
+    ARGUMENTS,
+    HIDDEN,
+    hide_filters,
+    references_of,
+    site_rules,
+)
 from tformer.documents.io.encoding import decode
 from tformer.documents.left_parts import LeftPart
 from tformer.documents.segments import Segment, is_text, meaning, parts, split_words
@@ -300,6 +306,20 @@ class _Body:
             elif token.type == "html_block" and token.map:
                 yield from self._html_slots(number, token.map)
             previous = token
+        yield from self._unread_words()
+
+    def _unread_words(self) -> Iterator[LeftPart]:
+        """Words in tags of templates and in abbreviations, outside of code."""
+        code = [
+            (self._lines[token.map[0]].start(), self._lines[token.map[1] - 1].end())
+            for token in self._tokens
+            if token.type in ("fence", "code_block") and token.map
+        ]
+        for match in ARGUMENTS.finditer(self._text):
+            if not any(start <= match.start() < end for start, end in code):
+                is_short = match["long"] is not None
+                reason = "it is an abbreviation" if is_short else "it is in a tag of a template"
+                yield LeftPart(*match.span("long" if is_short else "words"), reason)
 
     def _html_slots(self, number: int, lines: Sequence[int]) -> Iterator[Slot | LeftPart]:
         start, end = self._lines[lines[0]].start(), self._lines[lines[1] - 1].end()

@@ -18,7 +18,8 @@ from markdown_it.rules_inline import StateInline
 
 _LINES = re.compile(
     r"""
-      \{%.*%\} | \{\#.*\#\} | (?:\{\{.*\}\}\s*)+ | \{\{<.*>\}\}     # tags of templates
+      (?:\{%(?:(?!%\}).)*%\}\s*)+ | (?:\{\#(?:(?!\#\}).)*\#\}\s*)+      # tags of templates
+    | (?:\{\{(?:(?!\}\}).)*\}\}\s*)+
     | :{3,} (?:\s*\{[^{}]*\})?                                     # ends of containers
     | -{1,}8<-{1,}.* | ;-+8<-+.* | \[TOC\] | \[\[_?TOC_?\]\] | \$toc
     | \{:?\s*[.\#\w][^{}]*\}                                       # attributes of a block
@@ -29,6 +30,15 @@ _LINES = re.compile(
     """,
     re.VERBOSE,
 )
+ARGUMENTS = re.compile(
+    r"""(?m)(?:\{\{[<%] | \{%-?) [^{}\n]{0,300}?
+        \b(?:alt|caption|content|description|label|text|title)
+        \s*=\s* "(?P<words>[^"\n]*[^\W\d_][^"\n]*)"
+    | ^\*\[[^\]\n]+\]:[ ](?P<long>[^\n]+)""",
+    re.VERBOSE,
+)
+"""Words that tags of templates are given, and what abbreviations stand for."""
+
 _TITLED = re.compile(
     r""":{3,}\s*[\w-]+(?:\[(?P<label>[^\]\n]*)\]|\s+(?P<behind>[^{}\n]*?))?\s*(?:\{[^{}\n]*\})?
     | \[![A-Za-z]+\][+-]?(?:[ ]+(?P<alert>.*))?""",

@@ -126,6 +126,8 @@ class TargetWriter:
             return len(self._target)
         if not spot.shown.strip() and not plain[: spot.start].strip():
             return 0  # an icon before a label
+        if not spot.shown.strip() and not plain[spot.end :].strip():
+            return len(self._target.rstrip())  # a picture or a note behind all of it
         hangs = bool(plain[: spot.start][-1:].strip()) and not plain[spot.end :][:1].strip()
         if hangs:
             words = self._words.source_words(spot.start - 1, spot.start)

@@ -35,6 +35,7 @@ class Kind:
 _TEMPLATES = (
     Kind("template", r"\{\{\{? [^{}\n]{0,200} \}?\}\}", "{{ user.name }}"),
     Kind("literal interpolation", r"(?<!') \{ '[^'{}\n]{1,50}' \} (?!')", "{'@'}"),
+    Kind("documentation tag", r"\{@ [a-z]\w{1,30} [^{}\n]{0,200} \}", "{@link Door}"),
     Kind("template block", r"\{% [^%\n]{0,200} %\}", "{% if admin %}"),
     Kind("server page", r"<% [^%\n]{0,200} %>", "<%= name %>"),
     Kind("interpolation", r"[$\#%@]\{ [^{}\n]{1,200} \}", "${count}"),
