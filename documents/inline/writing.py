@@ -104,6 +104,9 @@ class TargetWriter:
         if spot.number in self._found:
             return _Insertion(*self._found[spot.number], spot.number, text=mark)
         at = self._near(spot)
+        for pair in all_of(self._source.roots) if not spot.shown.strip() else ():
+            if pair.start < pair.end == spot.start and pair.number not in spot.parents:
+                at = max(at, pairs[pair.number][1])  # a picture behind a link
         for parent in spot.parents:
             low, high = pairs[parent]
             at = min(max(at, low), high)
@@ -126,8 +129,6 @@ class TargetWriter:
             return len(self._target)
         if not spot.shown.strip() and not plain[: spot.start].strip():
             return 0  # an icon before a label
-        if not spot.shown.strip() and not plain[spot.end :].strip():
-            return len(self._target.rstrip())  # a picture or a note behind all of it
         hangs = bool(plain[: spot.start][-1:].strip()) and not plain[spot.end :][:1].strip()
         if hangs:
             words = self._words.source_words(spot.start - 1, spot.start)
