@@ -37,8 +37,26 @@ def _slots(text: str) -> Iterator[Slot | LeftPart]:
             return found
         return LeftPart(found.start, found.end, REFERRED)
 
-    texts = asciidoc_texts(text, front.end if front else 0)
+    texts = list(asciidoc_texts(text, front.end if front else 0))
     yield from prose_slots(text, map(told, texts), Notation(asciidoc_segment, _is_whole))
+    places = [(one.start, one.end) for one in texts if isinstance(one, ProseText)]
+    yield from _in_macros(text, places)
+
+
+_WORDS = r"(?P<words>[^\],\n]*[^\W\d_][^\],\n]*)"
+_NOTE = re.compile(rf"\b(?:footnote:[\w-]*|image:(?!:)[^\s\[]+)\[{_WORDS}")
+_PICTURE = re.compile(rf"(?m)^image::[^\s\[]+\[{_WORDS}")
+_FENCE = re.compile(r"(?m)^(?:-{4,}|\.{4,}|`{3,}|/{4,}|\+{4,})[ \t]*\r?$")
+
+
+def _in_macros(text: str, places: Collection[tuple[int, int]]) -> Iterator[LeftPart]:
+    """Words of notes and of pictures, which stay."""
+    for start, end in places:
+        for match in _NOTE.finditer(text, start, end):
+            yield LeftPart(*match.span("words"), "it is the text of a macro")
+    for match in _PICTURE.finditer(text):
+        if len(_FENCE.findall(text, 0, match.start())) % 2 == 0:
+            yield LeftPart(*match.span("words"), "it is the text of a macro")
 
 
 _TARGETS = re.compile(r"(?:<<|xref:)#?([^<>,\[\]\n]{1,300})")

@@ -76,6 +76,13 @@ _BODIES = frozenset(
 )
 """Directives of which only the body is text, behind the first blank line."""
 
+_VERSIONS = frozenset(["versionadded", "versionchanged", "deprecated", "versionremoved"])
+"""Directives in which text stands behind the number of a version, too."""
+
+_VERSION = re.compile(r"\S+(?:\s+|\Z)")
+_SAID = re.compile(r":(?:alt|caption|header|title):\s+(.*[^\W\d_].*)")
+_REPLACED = re.compile(r"\.\.\s+\|[^|\n]+\|\s+replace::\s+(.*[^\W\d_].*)")
+
 _RestText = ProseText | LeftPart
 _OF_PROGRAMS = frozenset(
     [
@@ -221,6 +228,9 @@ class _RestReader:
             yield from self.body(line, end, inner, depth + 1)
         elif match := _DIRECTIVE.fullmatch(text):
             yield from self._directive(line, end, inner, match, depth)
+        elif match := _REPLACED.fullmatch(text):
+            start = self._start(line) + match.start(1)
+            yield LeftPart(start, start + len(match[1]), "it is what a substitution stands for")
         return end, False
 
     def _directive(
@@ -233,6 +243,9 @@ class _RestReader:
         if name == "csv-table" and end > head:
             yield LeftPart(self._start(head), self.lines[end - 1].end(1), _DRAWN)
         has_options = [_OPTION.match(self._line(other)) for other in range(line + 1, head)]
+        yield from self._said_in_options(line + 1, head)
+        if name in _VERSIONS:
+            yield from self._change(line, head, match)
         if name in _ADMONITIONS and match["argument"]:
             if not any(has_options):
                 self._begin(line, match.start("argument"), inner)
@@ -244,6 +257,24 @@ class _RestReader:
             yield self._prose("directive", line, line + 1, start)
         if name in _TITLED | _BODIES or (name == "list-table" and all(has_options)):
             yield from self.body(head, end, inner, depth + 1)
+
+    def _said_in_options(self, first: int, last: int) -> Iterator[LeftPart]:
+        for line in range(first, last):
+            if match := _SAID.fullmatch(self._line(line)):
+                start = self._start(line)
+                place = start + match.start(1), start + match.end(1)
+                yield LeftPart(*place, "it is an option of a directive")
+
+    def _change(self, line: int, head: int, match: re.Match[str]) -> Iterator[_RestText]:
+        """Text of a change, which begins behind the version or in the next line."""
+        if not match["argument"]:
+            return
+        behind = _VERSION.match(match["argument"])
+        if behind and behind.end() < len(match["argument"]):
+            start = self._start(line) + match.start("argument") + behind.end()
+            yield self._prose("directive", line, head, start)
+        elif behind and head > line + 1:
+            yield self._prose("directive", line + 1, head)
 
     def _overlined(self, line: int, last: int, depth: int) -> _Found:
         """A title between two lines, or a line between paragraphs."""

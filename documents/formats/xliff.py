@@ -16,6 +16,7 @@ from tformer.documents.document import DocumentLanguages, Edit, Slot, TextDocume
 from tformer.documents.io import xml
 from tformer.documents.io.encoding import decode
 from tformer.documents.io.xml import Token, TokenKind
+from tformer.documents.left_parts import LeftPart
 from tformer.documents.segments import Segment, SegmentState, render
 from tformer.model.errors import InputError
 
@@ -74,7 +75,7 @@ def _labels(tokens: Sequence[Token], language: str) -> Iterator[Edit]:
             yield Edit(token.start, token.end, xml.with_attribute(token.raw, name, language))
 
 
-def _slots(text: str, name: str) -> Iterator[Slot]:
+def _slots(text: str, name: str) -> Iterator[Slot | LeftPart]:
     tokens = xml.scan(text, name)
     root = next(token for token in tokens if token.kind in (TokenKind.OPEN, TokenKind.EMPTY))
     version = root.attributes.get("version", "")
@@ -83,6 +84,7 @@ def _slots(text: str, name: str) -> Iterator[Slot]:
     units = _Units(tokens, name)
     for unit in units.of_version_1() if version.startswith("1.") else units.of_version_2():
         yield Slot(unit.segment(), unit.edits)
+        yield from _untranslated_parts(tokens, unit)
 
 
 @dataclass(frozen=True)
@@ -219,6 +221,27 @@ class _XliffUnit:
         indent = before.raw if before.kind is TokenKind.TEXT and not before.raw.strip() else ""
         at = self.tokens[self.after - 1].end
         return Edit(at, at, f"{indent}{opening}{inner}</{self._name()}>")
+
+
+def _untranslated_parts(tokens: Sequence[Token], unit: _XliffUnit) -> Iterator[LeftPart]:
+    """Segments of a divided unit that have no translation while others have one."""
+    if unit.target is None or unit.state is SegmentState.NEW:
+        return
+    empty = {
+        tokens[at].attributes.get("mid")
+        for at in range(unit.target, xml.end_of(tokens, unit.target))
+        if tokens[at].attributes.get("mtype") == "seg" and not _text_of(tokens, at).strip()
+    }
+    for at in range(unit.source, xml.end_of(tokens, unit.source)):
+        if _is_segment(tokens[at]) and tokens[at].attributes.get("mid") in empty:
+            end = xml.end_of(tokens, at)
+            reason = "other segments of its unit have translations"
+            yield LeftPart(tokens[at].start, tokens[end - 1].end, reason, _text_of(tokens, at))
+
+
+def _text_of(tokens: Sequence[Token], position: int) -> str:
+    inside = tokens[position : xml.end_of(tokens, position)]
+    return "".join(token.text for token in inside if token.kind is TokenKind.TEXT)
 
 
 _WRAPPED = re.compile(r"[ \t]*\r?\n[ \t]{2,}")

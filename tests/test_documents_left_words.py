@@ -1,0 +1,62 @@
+"""Words that readers of markup and of bitext leave: each is told of, and no code is."""
+
+import pytest
+
+from tformer.documents.registry import open_document
+
+RST = """\
+.. versionadded:: 2.5
+   The door *opens*.
+
+.. deprecated:: 3.1 Use a key.
+
+.. code-block:: python
+   :caption: An example
+
+   x = 1
+
+.. |name| replace:: the long name
+
+A door.
+"""
+
+ADOC = """\
+image::door.png[A red door,200]
+
+A door.footnote:[It is red.] See image:a.png[the key].
+
+----
+image::door.png[code]
+----
+"""
+
+UNIT = (
+    '<xliff version="1.2"><file source-language="en" target-language="de"><body>'
+    '<trans-unit id="1"><source>One door. Two doors.</source><seg-source>'
+    '<mrk mtype="seg" mid="1">One door.</mrk> <mrk mtype="seg" mid="2">Two doors.</mrk>'
+    '</seg-source><target><mrk mtype="seg" mid="1">{}</mrk> '
+    '<mrk mtype="seg" mid="2">Zwei Türen.</mrk></target></trans-unit></body></file></xliff>'
+)
+
+
+@pytest.mark.parametrize(
+    ("format", "text", "expected"),
+    [
+        ("rst", RST, ["An example", "the long name"]),
+        ("asciidoc", ADOC, ["A red door", "It is red.", "the key"]),
+        ("xliff", UNIT.format(""), ["One door."]),
+        ("xliff", UNIT.format("Eine Tür."), []),
+    ],
+)
+def test_words_that_stay_are_told_of(format: str, text: str, expected: list[str]) -> None:
+    document = open_document(text.encode(), format)
+    assert [left.text for left in document.left_texts] == expected
+    assert document.with_translations({}).decode() == text
+
+
+def test_texts_of_changes_are_translated() -> None:
+    document = open_document(RST.encode(), "rst")
+    assert [s.plain for s in document.segments] == ["The door opens.", "Use a key.", "A door."]
+    translations = {s.id: s.text.replace("door", "gate") for s in document.segments}
+    written = document.with_translations(translations).decode()
+    assert written == RST.replace("The door", "The gate").replace("A door", "A gate")
