@@ -2,6 +2,7 @@
 
 import pytest
 
+from tformer.documents.inline.restoring import restore
 from tformer.documents.registry import open_document
 
 RST = """\
@@ -60,3 +61,12 @@ def test_texts_of_changes_are_translated() -> None:
     translations = {s.id: s.text.replace("door", "gate") for s in document.segments}
     written = document.with_translations(translations).decode()
     assert written == RST.replace("The door", "The gate").replace("A door", "A gate")
+
+
+def test_numbers_of_notes_hang_on_their_words() -> None:
+    document = open_document(b"The door [1]_ opens\n[2]_ now\n", "rst")
+    (segment,) = document.segments
+    restored = restore(segment, "Nun geht auf die T\u00fcr", [(0, 3), (1, 4), (2, 1), (3, 0)])
+    assert document.damages({segment.id: restored.text}) == {}
+    written = document.with_translations({segment.id: restored.text}).decode()
+    assert " ".join(written.split()) == "Nun geht [2]_ auf die T\u00fcr [1]_"

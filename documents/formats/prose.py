@@ -161,7 +161,8 @@ def _rendered(segment: Segment, text: str, escape: Callable[[str], str], notatio
             assert inline
             piece = inline.raw(part.part).replace(" ", _BLANK)
             is_closing = part.part is PlaceholderKind.CLOSE
-            if not is_closing and last and not notation.may_precede(last):
+            joins = not piece.startswith(_BLANK) and not notation.may_precede(last)
+            if not is_closing and last and joins:
                 pieces.append(notation.joint.replace(" ", _BLANK))
             is_behind_markup = part.part is not PlaceholderKind.OPEN
         pieces.append(piece)

@@ -77,7 +77,10 @@ def rest_segment(content: str, names: Collection[str]) -> Segment | None:
     position = 0
     while match := _START.search(content, position):
         kind, start = match.lastgroup or "", match.start()
-        builder.text(_flat(content[position:start]))
+        before = _flat(content[position:start])
+        # A note hangs on the word before it, with the blank that it needs.
+        blank = before[len(before.rstrip()) :] if kind == "note" and before.strip() else ""
+        builder.text(before[: len(before) - len(blank)])
         if kind == "escaped":
             escaped = content[start + 1 : start + 2]
             if not escaped:
@@ -86,7 +89,11 @@ def rest_segment(content: str, names: Collection[str]) -> Segment | None:
             position = start + 2
             continue
         if _is_quoted(content, match):
-            builder.text(match[0])
+            builder.text(blank + match[0])
+            position = match.end()
+            continue
+        if kind == "note":
+            builder.alone(blank + match[0], divides=False)
             position = match.end()
             continue
         end = _add_markup(builder, content, match, names)
@@ -129,8 +136,8 @@ def _add_markup(
 ) -> int | None:
     """Add markup that begins here; the offset behind it, None if it does not end."""
     kind = match.lastgroup or ""
-    if kind in ("note", "name"):
-        builder.alone(match[0], "" if kind == "note" else match[0].rstrip("_"), divides=False)
+    if kind == "name":
+        builder.alone(match[0], match[0].rstrip("_"), divides=False)
         return match.end()
     closing = _CLOSING[kind].search(content, match.end() + 1)
     if not closing:
