@@ -37,11 +37,13 @@ from numba.core.dispatcher import Dispatcher as CPUDispatcher
 
 from tformer.model.files import lock
 from tformer.model.hardware.cpu import level
+from tformer.model.hardware.linked_code import only_linked
 
 logger = logging.getLogger(__name__)
 
 SOURCES = (
     "hardware/cpu.py",
+    "hardware/linked_code.py",
     "hardware/numba_cache.py",
     "search/candidates.py",
     "search/hypotheses.py",
@@ -101,6 +103,11 @@ class _Inner(CPUDispatcher):
 
     def __call__(self, *arguments: Any) -> Any:
         return _callable(self.py_func)(*arguments)
+
+    def compile(self, sig: Any) -> Any:
+        """Compile for callers, which optimise it with themselves."""
+        with only_linked(self.targetctx.codegen(), self.py_func.__qualname__):
+            return super().compile(sig)
 
 
 @cache
