@@ -37,6 +37,9 @@ class Level:
     """Number of vector registers."""
     products: str
     """The instructions that multiply bytes: see `network.int8.simd.dot`."""
+    together: int = 1
+    """Quads without a negative activation whose products are added up in 16 bits, if these hold
+    them."""
 
 
 _V3 = frozenset({"avx2", "fma", "f16c", "bmi2"})
@@ -50,7 +53,7 @@ LEVELS = (
     ),
     Level("avx512", "x86", _V4, "x86-64-v4", _WIDE, 16, 32, "vpmaddubsw"),
     Level("avx_vnni", "x86", _V3 | {"avxvnni"}, "x86-64-v3", "+avxvnni", 8, 16, "vpdpbusd"),
-    Level("avx2", "x86", _V3, "x86-64-v3", "", 8, 16, "vpmaddubsw"),
+    Level("avx2", "x86", _V3, "x86-64-v3", "", 8, 16, "vpmaddubsw", together=2),
     Level(
         "neon_dotprod", "arm", frozenset({"neon", "dotprod"}), "generic", "+dotprod", 4, 32, "sdot"
     ),

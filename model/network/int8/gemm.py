@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from tformer.model.errors import ModelError
 from tformer.model.hardware.cpu import level, num_cores
 from tformer.model.hardware.numba_cache import inner
-from tformer.model.network.int8.panels import lay_out
-from tformer.model.network.int8.simd.dot import DOT, QUAD
+from tformer.model.network.int8.panels import lay_out, reach
+from tformer.model.network.int8.simd.dot import DOT, IN_SHORT, QUAD, REACH
 from tformer.model.network.int8.simd.emitter import LOWEST
-from tformer.model.network.int8.simd.gemm import BLOCK, PANEL, ROWS, tile
+from tformer.model.network.int8.simd.gemm import BLOCK, PANEL, ROWS, farthest, tile
 from tformer.model.network.int8.simd.pointers import multiply_add
 
 Floats = NDArray[np.float32]
@@ -55,7 +55,8 @@ class PackedLinear(NamedTuple):
     weight: NDArray[np.int8]
     """(out / BLOCK, in / QUAD, BLOCK, QUAD): a block is read from its beginning to its end."""
     start: NDArray[np.int32]
-    """(out,): the sums of nothing, -OFFSET times the sum of each output's weights."""
+    """(out,): the sums of nothing, -OFFSET times the sum of each output's weights; or, at a level
+    with a `REACH`, how far rows may reach, for all outputs the same."""
     scale: Floats
     """(out,)"""
     bias: Floats
@@ -119,6 +120,8 @@ def quantised(*projections: Projection) -> PackedLinear:
             linear.bias[outputs] = np.maximum(np.asarray(bias, np.float32), np.float32(LOWEST))
     if not np.isfinite(linear.bias).all():
         raise ModelError(DAMAGED)
+    if REACH:
+        linear.start[:] = IN_SHORT * IN_SHORT // reach(linear.weight)
     return linear
 
 
@@ -192,6 +195,47 @@ def _product_fast(activations, factors, rows, linear, outputs):
             )  # fmt: skip
 
 
+_four_without_signs, _one_without_signs = tile(ROWS, signed=False), tile(1, signed=False)
+_far, _far_alone = farthest(ROWS), farthest(1)
+
+
+@inner
+def _product_within_reach(activations, factors, rows, linear, outputs):
+    """The same, without the signs of rows that have no need of them."""
+    length, stride = activations.shape[1], linear.scale.shape[0]
+    depth = linear.weight.shape[1] * QUAD
+    whole = rows - rows % ROWS
+    most = linear.start[0]
+    for panel in range(0, stride, PANEL):
+        for column in range(panel, panel + PANEL, BLOCK):
+            for n in range(0, whole, ROWS):
+                if _far(activations, n * length, length, depth) > most:
+                    _rows_and_block(
+                        activations, n * length, depth, factors, n, linear.weight, column * depth,
+                        linear.start, column, linear.scale, column, linear.bias, column,
+                        outputs, n * stride + column, stride,
+                    )  # fmt: skip
+                else:
+                    _four_without_signs(
+                        activations, n * length, depth, factors, n, linear.weight, column * depth,
+                        linear.start, column, linear.scale, column, linear.bias, column,
+                        outputs, n * stride + column, stride,
+                    )  # fmt: skip
+        for n in range(whole, rows):
+            if _far_alone(activations, n * length, length, depth) > most:
+                _row_and_panel(
+                    activations, n * length, depth, factors, n, linear.weight, panel * depth,
+                    linear.start, panel, linear.scale, panel, linear.bias, panel,
+                    outputs, n * stride + panel, stride,
+                )  # fmt: skip
+            else:
+                _one_without_signs(
+                    activations, n * length, depth, factors, n, linear.weight, panel * depth,
+                    linear.start, panel, linear.scale, panel, linear.bias, panel,
+                    outputs, n * stride + panel, stride,
+                )  # fmt: skip
+
+
 @njit(inline="always")
 def activation(row, number):
     """An activation as it is stored, without its offset taken away."""
@@ -219,7 +263,7 @@ def product_plain(activations, factors, rows, linear, outputs):
     for n in range(rows):
         for block in range(blocks):
             first = block * BLOCK
-            totals[:] = linear.start[first : first + BLOCK]
+            totals[:] = 0 if REACH else linear.start[first : first + BLOCK]
             for q in range(quads):
                 for lane in range(QUAD):
                     x = activation(activations[n], q * QUAD + lane)
@@ -231,7 +275,8 @@ def product_plain(activations, factors, rows, linear, outputs):
                 outputs[n * blocks * BLOCK + first + i] = output
 
 
-product = _product_fast if level().products != "none" else product_plain
+_fast = _product_within_reach if REACH else _product_fast
+product = _fast if level().products != "none" else product_plain
 """Project the first ``rows`` of activations (N, `stored_row`), uint8, by a :class:`PackedLinear`.
 
 ``factors`` (N,) are the rows' scales. Outputs, float32, go to the flat ``outputs``, one row after

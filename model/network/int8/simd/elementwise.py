@@ -12,7 +12,7 @@ from llvmlite import ir
 from numba import float32, int64, types
 from numba.extending import intrinsic
 
-from tformer.model.network.int8.simd.dot import DOT, QUAD
+from tformer.model.network.int8.simd.dot import DOT, FAR, QUAD, REACH
 from tformer.model.network.int8.simd.emitter import (
     BYTE,
     BYTES,
@@ -21,6 +21,7 @@ from tformer.model.network.int8.simd.emitter import (
     INTEGERS,
     LANES,
     LONG,
+    SHORT,
     WORD,
     Emitter,
     Vectors,
@@ -209,40 +210,64 @@ def put_bytes(typing, row, row_at, factor, offset, out, out_at, end, vectors):
             numbers = builder.fptosi(values, INTEGERS)
             place = emit.move(start, builder.mul(index, LONG(LANES * DOT.width)), BYTE)
             if DOT.width == 2:
-                return [builder.add(sums[0], _put_with_signs_apart(emit, numbers, place))]
+                return _put_with_signs_apart(emit, numbers, place, sums)
             bytes_ = builder.trunc(numbers, BYTES)
             if DOT.offset == 0:
                 bytes_ = builder.xor(bytes_, BYTES([-128] * LANES))
             emit.store(bytes_, place)
             return []
 
-        nothing = [INTEGERS([0] * LANES)] * (DOT.width - 1)
-        for total in emit.sum_over(arguments[7], nothing, put):
-            place = emit.move(emit.move(start, builder.neg(arguments[5]), BYTE), arguments[6], BYTE)
-            emit.store(emit.across(total, builder.add), place)
+        nothing = [INTEGERS([0] * LANES)] * (DOT.width - 1) + [_REACHES([0] * (LANES // 2))] * REACH
+        found = emit.sum_over(arguments[7], nothing, put)
+        place = emit.move(emit.move(start, builder.neg(arguments[5]), BYTE), arguments[6], BYTE)
+        if found:
+            below = emit.across(found[0], builder.add)
+            emit.store(below, place)
+        for squares in found[1:]:
+            largest = emit.function("llvm.vector.reduce.umax.v8i16", SHORT, [_REACHES])
+            reach = builder.zext(builder.call(largest, [squares]), WORD)
+            has_signs = builder.icmp_signed("!=", below, WORD(0))
+            emit.store(builder.select(has_signs, WORD(FAR), reach), emit.move(place, 1, WORD))
         return context.get_dummy_value()
 
     at = int64
     return types.void(row, at, float32, float32, out, at, at, at), generate
 
 
-def _put_with_signs_apart(emit: Emitter, numbers: Any, place: Any) -> Any:
-    """Write numbers less 128 as magnitudes and signs, four of each; returns those below 0, negated.
+_REACHES = ir.VectorType(SHORT, LANES // 2)
+
+
+def _put_with_signs_apart(emit: Emitter, numbers: Any, place: Any, sums: Vectors) -> Vectors:
+    """Write numbers less 128 as magnitudes and signs, four of each.
 
     Args:
         emit: where to.
         numbers: a vector of int32, 1 to 255.
         place: where they begin.
+        sums: of magnitudes below 0, and the greatest sums of squares of a row that has its reach.
+
+    Returns:
+        The sums with those of these numbers.
     """
     builder = emit.builder
     values = builder.sub(numbers, INTEGERS([128] * LANES))
     signs = builder.ashr(values, INTEGERS([31] * LANES))
     magnitudes = builder.sub(builder.xor(values, signs), signs)
     quads = ir.VectorType(WORD, LANES // QUAD)
-    one, other = (
-        builder.bitcast(builder.trunc(part, BYTES), quads) for part in (magnitudes, signs)
-    )
+    bytes_ = builder.trunc(magnitudes, BYTES)
+    one = builder.bitcast(bytes_, quads)
+    other = builder.bitcast(builder.trunc(signs, BYTES), quads)
     count = LANES // QUAD
     order = [n + part for n in range(count) for part in (0, count)]
     emit.store(emit.pick(one, other, order), place)
-    return builder.and_(magnitudes, signs)
+    below = builder.add(sums[0], builder.and_(magnitudes, signs))
+    return [below, *(_farther(emit, largest, bytes_) for largest in sums[1:])]
+
+
+def _farther(emit: Emitter, largest: Any, magnitudes: Any) -> Any:
+    """The greatest sums of squares of four numbers that are multiplied in one lane of 16 bits."""
+    builder = emit.builder
+    square = emit.function("llvm.x86.ssse3.pmadd.ub.sw.128", _REACHES, [BYTES] * 2)
+    pairs = builder.call(square, [magnitudes] * 2)
+    fours = builder.add(pairs, emit.pick(pairs, pairs, [2, 3, 0, 1, 6, 7, 4, 5]))
+    return builder.select(builder.icmp_unsigned(">", fours, largest), fours, largest)

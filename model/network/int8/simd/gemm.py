@@ -12,7 +12,7 @@ from numba import int64, types
 from numba.extending import intrinsic
 
 from tformer.model.hardware.cpu import Level, level
-from tformer.model.network.int8.simd.dot import DOT, QUAD, weights_of
+from tformer.model.network.int8.simd.dot import DOT, QUAD, add_quads, weights_of
 from tformer.model.network.int8.simd.emitter import (
     BYTE,
     FLOAT,
@@ -46,8 +46,10 @@ BLOCK = vectors_of(ROWS, level(), DOT.sums) * level().lanes // DOT.sums
 """Outputs of ``ROWS`` rows that are computed together; their weights lie side by side."""
 
 
-def tile(rows: int) -> Any:
+def tile(rows: int, *, signed: bool = True) -> Any:
     """A function that multiplies ``rows`` rows of bytes: 1 with a panel, ``ROWS`` with a block.
+
+    Without ``signed`` no number of the rows may be below zero, nor reach too far; see `dot`.
 
     Its arguments: activations and how many a row has; the rows' scales (float32); weights (int8),
     block after block; the outputs' sums to begin with (int32), scales and biases (float32);
@@ -64,7 +66,8 @@ def tile(rows: int) -> Any:
             columns = BLOCK if rows == ROWS else PANEL
             width = vectors_of(rows, level(), DOT.sums) * level().lanes // DOT.sums
             for first in range(0, columns, width):
-                _Tile(emit, rows, range(first, min(first + width, columns))).put()
+                part = range(first, min(first + width, columns))
+                _Tile(emit, rows, part, signed=signed).put()
             return context.get_dummy_value()
 
         at = int64
@@ -79,11 +82,13 @@ def tile(rows: int) -> Any:
 class _Tile:
     """Writes the product of some rows and some columns, whose sums are in registers."""
 
-    def __init__(self, emit: Emitter, rows: int, columns: range) -> None:
+    def __init__(self, emit: Emitter, rows: int, columns: range, *, signed: bool) -> None:
         self._lanes = level().lanes
         self._emit = emit
         self._rows = rows
         self._columns = columns
+        self._parts = DOT.width if signed else 1
+        self._quads = 1 if signed else DOT.together
         self._vectors = len(columns) * DOT.sums // self._lanes
         self._depth, self._stride = emit.arguments[2], emit.arguments[15]
         self._words = ir.VectorType(WORD, self._lanes)
@@ -122,26 +127,37 @@ class _Tile:
         kind, places = weights_of(self._lanes, DOT), self._places()
         rows = self._lines()
 
+        step = max(_UNROLLED, self._quads)
+
         def add(index: Any, totals: Vectors) -> Vectors:
-            quad = builder.mul(index, LONG(_UNROLLED))
+            quad = builder.mul(index, LONG(step))
             weights_at = builder.mul(quad, LONG(BLOCK * QUAD))
             left = builder.mul(quad, LONG(QUAD * DOT.width))
             panels = [emit.move(place, weights_at, BYTE) for place in places]
             lines = [emit.move(row, left, BYTE) for row in rows]
-            for n in range(_UNROLLED):
-                offset = n * BLOCK * QUAD
-                weights = [emit.load(emit.move(panel, offset, BYTE), kind) for panel in panels]
-                fours = [self._fours(line, n * QUAD * DOT.width) for line in lines]
-                sums = [(four, vector) for four in fours for vector in weights]
+            for n in range(0, step, self._quads):
+                quads = range(n, n + self._quads)
+                weights = [
+                    [emit.load(emit.move(panel, q * BLOCK * QUAD, BYTE), kind) for q in quads]
+                    for panel in panels
+                ]
+                fours = [[self._fours(line, q * QUAD * DOT.width) for q in quads] for line in lines]
+                sums = [(four, vectors) for four in fours for vectors in weights]
                 totals = [
-                    DOT.add(emit, total, four, vector)
-                    for total, (four, vector) in zip(totals, sums, strict=True)
+                    self._added(total, four, vectors)
+                    for total, (four, vectors) in zip(totals, sums, strict=True)
                 ]
             return totals
 
-        count = builder.sdiv(self._depth, LONG(_UNROLLED * QUAD))
+        count = builder.sdiv(self._depth, LONG(step * QUAD))
         starts = [start for row in rows for start in self._start(row)]
         return emit.sum_over(count, starts, add)
+
+    def _added(self, total: Any, quads: list[Vectors], weights: Vectors) -> Any:
+        """The sums, with the products of some quads."""
+        if self._quads > 1:
+            return add_quads(self._emit, total, quads, weights)
+        return DOT.add(self._emit, total, quads[0], weights[0])
 
     def _lines(self) -> Vectors:
         """Addresses of the activations of every row."""
@@ -154,7 +170,7 @@ class _Tile:
     def _fours(self, line: Any, offset: int) -> Vectors:
         """Four activations: one number, or one of magnitudes and one of signs."""
         emit = self._emit
-        places = (emit.move(line, offset + n * QUAD, BYTE) for n in range(DOT.width))
+        places = (emit.move(line, offset + n * QUAD, BYTE) for n in range(self._parts))
         return [emit.load(place, WORD) for place in places]
 
     def _places(self) -> Vectors:
@@ -171,11 +187,33 @@ class _Tile:
     def _start(self, line: Any) -> Vectors:
         """The sums of a row to begin with."""
         emit, builder = self._emit, self._emit.builder
-        if DOT.width == 2:
+        if self._parts == 2:
             end = emit.move(line, builder.mul(self._depth, LONG(DOT.width)), BYTE)
             return [emit.everywhere(emit.load(end, WORD), self._words)] * self._vectors
-        if DOT.offset == 0:
+        if DOT.offset == 0:  # or none is below zero
             return [self._words([0] * self._lanes)] * self._vectors
         first = emit.move(emit.at(7, WORD), self._columns[0], WORD)
         places = (emit.move(first, v * self._lanes, WORD) for v in range(self._vectors))
         return [emit.load(place, self._words) for place in places]
+
+
+def farthest(rows: int) -> Any:
+    """A function that tells the greatest reach of ``rows`` rows of activations of a depth."""
+
+    @intrinsic
+    def far(typing, activations, activations_at, length, depth):
+        def generate(context, builder, signature, arguments):
+            emit = Emitter(context, builder, signature, arguments)
+            first, length, depth = emit.at(0, BYTE), *arguments[2:]
+            end = emit.move(first, builder.mul(depth, LONG(DOT.width)), BYTE)
+            largest = LONG(0)
+            for n in range(rows):
+                place = emit.move(end, builder.mul(length, LONG(n)), BYTE)
+                reach = builder.sext(emit.load(emit.move(place, 1, WORD), WORD), LONG)
+                is_larger = builder.icmp_signed(">", reach, largest)
+                largest = builder.select(is_larger, reach, largest)
+            return largest
+
+        return int64(activations, int64, int64, int64), generate
+
+    return far
