@@ -75,9 +75,9 @@ SMALL = 384
 time; where that begins was not measured."""
 
 
-STEPS_TOGETHER = 32
-"""Steps times sentences that a network may take in one call, if it can; who comes meanwhile waits
-for some milliseconds."""
+STEPS_TOGETHER = 128
+"""Steps times rows that a network may take in one call, if it can; who comes meanwhile waits for
+some milliseconds."""
 
 
 def default_budget(network: Network) -> int:
@@ -271,7 +271,7 @@ class Engine:
     def _advance(self) -> Integers:
         """Take a step or, in a small batch that needs nobody to look at each, several."""
         if self._searching and self._beam.is_plain:
-            most = max(1, STEPS_TOGETHER // self.num_running)
+            most = max(1, STEPS_TOGETHER // (self.num_running * self.beam_size))
             return self._beam.advance_with(self._searching.search, most)
         return self._beam.advance(*self._scores())
 
