@@ -34,7 +34,7 @@ def read_settings(context: typer.Context, file: Path | None) -> Path | None:
         raise InputError(f"{file}: cannot be read ({error.strerror})") from error
     except ValueError as error:
         raise InputError(f"{file}: not TOML ({error})") from error
-    names = _names(context)
+    names, flags = _names(context), _flags(context)
     settings = {}
     for key, value in table.items():
         name = key.replace("-", "_")
@@ -42,6 +42,8 @@ def read_settings(context: typer.Context, file: Path | None) -> Path | None:
             raise UsageError(f"{file}: `tformer serve` has no option --{key}")
         if isinstance(value, dict):
             raise UsageError(f"{file}: {key} must be a value, or a list, and no table")
+        if isinstance(value, bool) and name not in flags:  # Python would take true for 1
+            raise UsageError(f"{file}: {key} is neither true nor false: give it a value")
         settings[name] = value
     context.default_map = settings
     return file
@@ -50,6 +52,11 @@ def read_settings(context: typer.Context, file: Path | None) -> Path | None:
 def _names(context: typer.Context) -> set[str]:
     """Names of the options that a file may set."""
     return {str(each.name) for each in context.command.params} - {"config", "help"}
+
+
+def _flags(context: typer.Context) -> set[str]:
+    """Names of the options that are true or false."""
+    return {str(each.name) for each in context.command.params if getattr(each, "is_flag", False)}
 
 
 def _warn_of_unknown_variables(context: typer.Context) -> None:

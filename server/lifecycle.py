@@ -392,6 +392,10 @@ def run(options: ServerOptions, announce: Callable[[Sequence[str]], None] | None
     run_loop(_run(options, announce or (lambda commands: None)))
 
 
+STOPPING = (signal.SIGTERM, signal.SIGINT)
+"""Signals that stop a server."""
+
+
 class _Signals:
     """Signals of a server, from before it has been started to its end."""
 
@@ -405,7 +409,7 @@ class _Signals:
         self._reload_wanted = False
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGHUP, self._reload)
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in STOPPING:
             loop.add_signal_handler(number, self._stop)
 
     def begin(self, server: Server) -> None:
@@ -413,6 +417,13 @@ class _Signals:
         self._server = server
         if self._reload_wanted:
             self._reload()
+
+    def end(self) -> None:
+        """Heed them no longer: all is done, and one more must not make another status of it."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGHUP, *STOPPING):
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
 
     def _reload(self) -> None:
         if self._server is None:
@@ -451,6 +462,7 @@ async def _run(options: ServerOptions, announce: Callable[[Sequence[str]], None]
         starting.cancel()
         with suppress(asyncio.CancelledError):
             await starting
+        signals.end()
         return
     server = starting.result()
     keep_what_is_loaded()
@@ -460,3 +472,4 @@ async def _run(options: ServerOptions, announce: Callable[[Sequence[str]], None]
     await stopped
     manager.stopping()
     await server.drain(options.grace)
+    signals.end()

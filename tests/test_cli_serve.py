@@ -54,6 +54,7 @@ def test_flags_come_before_variables_and_these_before_the_file(
         ("[limits]\nx = 1", UsageError, "limits"),
         ("[grace]\nx = 1", UsageError, "no table"),
         ("grace", InputError, "not TOML"),
+        ("max-calls = true", UsageError, "max-calls is neither true nor false"),
         ("config = 'x'", UsageError, "--config"),
     ],
 )

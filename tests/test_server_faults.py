@@ -121,6 +121,18 @@ def test_a_fault_has_the_status_that_is_documented(model: Path, tmp_path: Path, 
     assert FAULTS[name](Scene(model, tmp_path)) == TABLE[name]
 
 
+def test_signals_while_a_server_ends_change_no_status(model: Path, tmp_path: Path) -> None:
+    with server_process(Scene(model, tmp_path), "127.0.0.1:0") as process:
+        process.terminate()
+        assert process.stderr
+        while json.loads(next(process.stderr))["message"] != "stopped":
+            pass
+        while process.poll() is None:
+            process.terminate()
+            time.sleep(0.0005)
+        assert process.returncode == 0
+
+
 # --- what the faults are made of -----------------------------------------------------------------
 
 
