@@ -204,11 +204,11 @@ def farthest(rows: int) -> Any:
     def far(typing, activations, activations_at, length, depth):
         def generate(context, builder, signature, arguments):
             emit = Emitter(context, builder, signature, arguments)
-            first, length, depth = emit.at(0, BYTE), *arguments[2:]
-            end = emit.move(first, builder.mul(depth, LONG(DOT.width)), BYTE)
+            row_bytes, depth = arguments[2], arguments[3]
+            end = emit.move(emit.at(0, BYTE), builder.mul(depth, LONG(DOT.width)), BYTE)
             largest = LONG(0)
             for n in range(rows):
-                place = emit.move(end, builder.mul(length, LONG(n)), BYTE)
+                place = emit.move(end, builder.mul(row_bytes, LONG(n)), BYTE)
                 reach = builder.sext(emit.load(emit.move(place, 1, WORD), WORD), LONG)
                 is_larger = builder.icmp_signed(">", reach, largest)
                 largest = builder.select(is_larger, reach, largest)
