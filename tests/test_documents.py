@@ -148,10 +148,11 @@ def translated(document: Document, model: object) -> dict[str, str]:
 def markup(segments: Sequence[Segment], border: str = "") -> Counter[str]:
     """All that stands for placeholders, in a whole document, without what is translated itself.
 
-    And without what stands for the border of two cues.
+    And without what stands for the border of two cues. A note at the beginning of a text needs no
+    blank before it.
     """
     return Counter(
-        _without_segments(raw)
+        _without_segments(raw).removeprefix(" ") if "]_" in raw else _without_segments(raw)
         for segment in segments
         for inline in segment.inlines.values()
         for raw in (inline.opening, inline.closing)

@@ -160,6 +160,8 @@ def _rendered(segment: Segment, text: str, escape: Callable[[str], str], notatio
         else:
             assert inline
             piece = inline.raw(part.part).replace(" ", _BLANK)
+            if last == " ":
+                piece = piece.removeprefix(_BLANK)
             is_closing = part.part is PlaceholderKind.CLOSE
             joins = not piece.startswith(_BLANK) and not notation.may_precede(last)
             if not is_closing and last and joins:
