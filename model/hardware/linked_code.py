@@ -16,7 +16,7 @@ from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler_lock import global_compiler_lock
 
 
-class LinkedLibrary(JITCodeLibrary):
+class LinkedLibrary(JITCodeLibrary):  # type: ignore[misc]  # Numba is not analysed
     """Code of a function without a wrapper for Python, which its callers take over."""
 
     @property
