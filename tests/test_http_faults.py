@@ -92,7 +92,7 @@ def test_packed_bodies_are_bounded_too(server: RunningServer) -> None:
     assert ask(server, "POST", "/translate", good[:-20], headers).status == 400
 
 
-@pytest.mark.filterwarnings(  # as `_ignore_damage` has it; pytest makes every warning an error again
+@pytest.mark.filterwarnings(  # as a server has it; pytest makes every warning an error again
     "ignore::aiohttp.BadContentDispositionParam"
 )
 def test_what_is_damaged_fills_no_log(
