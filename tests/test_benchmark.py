@@ -627,7 +627,7 @@ def test_a_real_run_of_ours_against_ctranslate2(
     result = tformer("bench", model, *files, *systems, "--system", "tformer:none", *cells)
     assert result.status == 0, result.err
     assert "tformer against the others" in result.out
-    assert "note: tformer:none: left out: dtype must be" in result.err
+    assert "s: tformer:none: left out: dtype must be" in result.err
     found = json.loads((tmp_path / "found.json").read_text("utf-8"))
     assert [system["name"] for system in found["systems"]] == [str(OURS), str(THEIRS)]
     assert all(system["peak_memory_mib"] > 10 for system in found["systems"])
