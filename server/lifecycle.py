@@ -275,6 +275,7 @@ class Server:
         admin = AdminService(self._models, self._glossaries)
         google = GoogleTranslationService(self.service, self._models)
         door = None if self._options.open_admin else only_administrators
+        logging.getLogger("grpc._cython.cygrpc").addFilter(_is_no_departure)
         server = grpc.aio.server(interceptors=self._guards(), options=self._channel_options())
         server.add_generic_rpc_handlers(
             (
@@ -370,6 +371,12 @@ class Server:
             self._grpc.add_secure_port(address, self._credentials)
         else:
             self._grpc.add_insecure_port(address)
+
+
+def _is_no_departure(record: logging.LogRecord) -> bool:
+    """Leave out that a client went away while it was answered: its call is logged as cancelled."""
+    kind = record.exc_info[0] if record.exc_info else None
+    return kind is None or kind.__name__ != "ExecuteBatchError"
 
 
 def _not_listening(address: Address, error: Exception) -> ServerError:
