@@ -14,6 +14,7 @@ from typing import Any
 
 import grpc
 import pytest
+from grpc._cython.cygrpc import ExecuteBatchError
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
@@ -198,6 +199,19 @@ def test_what_writes_to_a_full_pipe_by_itself_does_not_wait() -> None:
 # --- spans ---------------------------------------------------------------------------------------
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+
+
+@pytest.mark.parametrize(("error", "lines"), [(ExecuteBatchError, 0), (ValueError, 1)])
+def test_only_a_client_that_left_is_kept_out_of_the_log(
+    model: Path, caplog: pytest.LogCaptureFixture, error: type[Exception], lines: int
+) -> None:
+    with serving(model):
+        caplog.clear()
+        try:
+            raise error("an answer was not sent")
+        except Exception:
+            logging.getLogger("grpc._cython.cygrpc").exception("a call has failed")
+        assert len(caplog.records) == lines
 
 
 @pytest.fixture

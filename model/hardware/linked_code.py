@@ -2,8 +2,7 @@
 
 Numba optimises every function that a compiled one calls and makes machine code of it, although the
 caller gets a copy, which is optimised with it and is the only code that is ever run. Here such a
-function stays as it was written, until its callers are compiled: of all that a translation needs
-that saves more than half of the time.
+function stays as it was written, until its callers are compiled.
 """
 
 from __future__ import annotations
