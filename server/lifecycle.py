@@ -36,6 +36,7 @@ from tformer.server.access.tls import Certificates, TlsFiles
 from tformer.server.access.tokens import Authenticator
 from tformer.server.admission import Admission
 from tformer.server.glossaries.catalog import Glossaries, GlossarySource
+from tformer.server.heap import Heap
 from tformer.server.http.options import HttpOptions
 from tformer.server.limits import DAY, Limits, check_range
 from tformer.server.models import Models, ModelSource, Settings
@@ -163,6 +164,7 @@ class Server:
             log_text=options.log_text,
         )
         self._health = HealthService()
+        self._heap = Heap()
         self._grpc = self._build()
         self._http = self._open_http(options.http) if options.http else None
         self._exporter: Exporter | None = None
@@ -227,6 +229,7 @@ class Server:
         logger.info("stopped")
 
     async def _close(self, grace: float) -> None:
+        self._heap.close()
         http = [self._http.close(grace)] if self._http else []
         await asyncio.gather(self._grpc.stop(grace), *http)
         await self._models.close(0)
@@ -255,6 +258,7 @@ class Server:
         await self._grpc.start()
         if self._http:
             await self._http.start()
+        self._heap.watch()
         for name in ("", SERVICE.full_name):
             await self._health.set(name, SERVING)
         for model in self._models:

@@ -49,6 +49,8 @@ class Limits:
             # From 1,000 on gRPC would cancel calls that come faster than they are looked at.
             ("grpc.server.max_pending_requests", self._max_pending),
             ("grpc.server.max_pending_requests_hard_limit", self._max_pending),
+            # Those that have waited 30 seconds to be looked at it would cancel as well.
+            ("grpc.server_max_unrequested_time_in_server", round(DAY)),
         ]
         if self.max_connection_age is not None:
             options.append(("grpc.max_connection_age_ms", round(self.max_connection_age * 1000)))

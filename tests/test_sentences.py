@@ -7,7 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tformer.model.errors import UsageError
-from tformer.model.text import segmentation
+from tformer.model.text import identification, segmentation
+from tformer.model.text.language_check import found_language
 from tformer.model.text.segmentation import Piece, detect, split
 
 # Text that looks like text: random code points alone would seldom contain a boundary.
@@ -155,17 +156,22 @@ def test_detection_names_a_language_it_does_not_know() -> None:
 
 def test_threads_load_a_detector_once(monkeypatch: pytest.MonkeyPatch) -> None:
     loads: list[str] = []
-    load = segmentation.LanguageIdentifier.from_model_file
+    load = identification.LanguageIdentifier.from_model_file
 
     def slow(file: str, **how: bool) -> object:
         loads.append(file)
         return load(file, **how)
 
-    monkeypatch.setattr(segmentation.LanguageIdentifier, "from_model_file", slow)
-    segmentation._loaded.cache_clear()
+    monkeypatch.setattr(identification.LanguageIdentifier, "from_model_file", slow)
+    identification._loaded.cache_clear()
+    segmentation._identifier.cache_clear()
     texts = ["A dog runs.", "Ein Hund läuft."] * 4
     with ThreadPoolExecutor(8) as threads:
         orders = [["de", "en"], ["en", "de"]] * 4
         found = list(threads.map(segmentation.detect, texts, orders))
     assert [each.language for each in found] == ["en", "de"] * 4
+    assert len(loads) == 1
+    # A sentence in a third language is told by the same one.
+    french = "Les enfants jouent avec le chien devant la vieille église du village."
+    assert found_language(french, "en", "de", ["en", "de"]) == "fr"
     assert len(loads) == 1

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
+import time
 from math import inf, nan
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
+from serving import make_model, serving
 
 from tformer.daemon import files
 from tformer.model.checkpoint.layout import installed_models, models_folder
 from tformer.model.errors import OutputError, UsageError
 from tformer.model.registry.cache import cache_folder
+from tformer.protos.v1 import translation_pb2 as pb
+from tformer.protos.v1.translation_pb2_grpc import TranslationServiceStub
 from tformer.server.access.sockets import UnixSocket
 from tformer.server.lifecycle import ServerOptions
 from tformer.server.limits import Limits
@@ -71,7 +77,29 @@ def test_limits_of_connections_reach_grpc() -> None:
         "grpc.max_connection_age_grace_ms": 5000,
         "grpc.server.max_pending_requests": 36,
         "grpc.server.max_pending_requests_hard_limit": 36,
+        "grpc.server_max_unrequested_time_in_server": 86_400,
     }
+
+
+@pytest.mark.slow
+def test_calls_that_nobody_looks_at_for_long_are_answered(tmp_path: Path) -> None:
+    """A server that is very busy takes its time; gRPC would cancel them after 30 seconds."""
+    with (
+        serving(make_model(tmp_path / "en-de")) as running,
+        grpc.insecure_channel(running.address) as channel,
+    ):
+        stub = TranslationServiceStub(channel)
+        stub.ListModels(pb.ListModelsRequest())
+
+        async def busy() -> None:
+            time.sleep(33)
+
+        held = threading.Thread(target=running.do, args=(busy,))
+        held.start()
+        time.sleep(0.5)
+        calls = [stub.ListModels.future(pb.ListModelsRequest(), timeout=90) for _ in range(20)]
+        held.join()
+        assert {call.code() for call in calls} == {grpc.StatusCode.OK}
 
 
 def test_only_ones_own_socket_is_removed(tmp_path: Path) -> None:

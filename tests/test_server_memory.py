@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import types
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from serving import make_model, serving
 from tformer import server
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.protos.v1.translation_pb2_grpc import TranslationServiceStub
+from tformer.server import heap
 from tformer.server.access.tokens import hash_token
 
 SERVER = str(Path(server.__file__).parent)
@@ -164,3 +166,21 @@ def test_a_call_of_other_services_is_refused_without_a_trace(address: str, name:
         with frames_in_garbage() as found:
             assert {code(ask) for _ in range(3)} == {expected}
     assert found == []
+
+
+def test_memory_that_is_free_again_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    mib = 1 << 20
+    sizes = iter([100, 100, 110, 200, 200, 120, 121, 151, 153, 130])
+    monkeypatch.setattr(heap, "resident_bytes", lambda: next(sizes, 130) * mib)
+    trimmed: list[int] = []
+
+    async def watched() -> None:
+        watching = heap.Heap(lambda: trimmed.append(1))
+        watching.watch(0.001)
+        await asyncio.sleep(0.3)
+        watching.close()
+
+    asyncio.run(watched())
+    # Not at 110, which is not worth it, nor while it grows to 200; nor at 121, which is little more
+    # than what stayed; but at 200 and at 153.
+    assert len(trimmed) == 2

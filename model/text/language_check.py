@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import cache
 
-from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
-from tformer.model.text.segmentation import LOADING, detect
+from tformer.model.text.identification import whole_identifier
+from tformer.model.text.segmentation import detect
 
 FEWEST_WORDS = 4
 """Words of a sentence whose language can be told beyond doubt, at least."""
@@ -45,7 +43,7 @@ def found_language(text: str, source: str, target: str, ours: Sequence[str]) -> 
         return source
     if _speaks(words, target):
         return target
-    identifier = _identifier()
+    identifier = whole_identifier()
     if not {source, target} <= {str(label) for label in identifier.labels}:
         return source
     if (found := detect(text, (source, target))).confidence >= SURE and found.language == target:
@@ -75,13 +73,3 @@ def _speaks(words: Sequence[str], language: str) -> bool:
     others = (words_ for code, words_ in _FREQUENT.items() if code != language)
     enough = said >= 1 + len(words) // 10
     return enough and all(said > 2 * sum(w in other for w in words) for other in others)
-
-
-def _identifier() -> LanguageIdentifier:
-    with LOADING:
-        return _loaded()
-
-
-@cache
-def _loaded() -> LanguageIdentifier:
-    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

@@ -8,18 +8,18 @@ and a sentence over the caller's limit is cut at a clause.
 """
 
 import re
-import threading
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from itertools import takewhile
 
-from py3langid.langid import MODEL_FILE, LanguageIdentifier
+from py3langid.langid import LanguageIdentifier
 from sentencex import segment
 
 from tformer.model.errors import UsageError
 from tformer.model.text.abbreviations import ABBREVIATIONS, NUMBERED
+from tformer.model.text.identification import restricted_identifier, whole_identifier
 
 
 @dataclass(frozen=True)
@@ -99,28 +99,21 @@ def _label(language: str) -> str:
     return language.partition("-")[0]
 
 
-LOADING = threading.Lock()
-"""Held while a detector is loaded: half a second of computing and 80 MB, which threads that need
-the same one at the same moment would each take."""
+MOST_SETS = 64
+"""Sets of languages that are remembered; a model of many languages has thousands of pairs."""
 
 
+@lru_cache(MOST_SETS)
 def _identifier(languages: tuple[str, ...]) -> LanguageIdentifier:
-    with LOADING:
-        return _loaded(languages)
-
-
-@cache
-def _loaded(languages: tuple[str, ...]) -> LanguageIdentifier:
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    unknown = [language for language in languages if _label(language) not in identifier.labels]
+    known = whole_identifier().labels
+    unknown = [language for language in languages if _label(language) not in known]
     if unknown and (len(languages) <= FEW or len(unknown) == len(languages)):
         raise UsageError(
             f"the language cannot be detected among {', '.join(languages)}: "
             f"{', '.join(unknown)} is not known to the detector; name the source language"
         )
     labels = {_label(language) for language in languages}
-    identifier.set_languages([label for label in identifier.labels if label in labels])
-    return identifier
+    return restricted_identifier(tuple(label for label in known if label in labels))
 
 
 # --- sentences -----------------------------------------------------------------------------------
