@@ -27,6 +27,8 @@ def _option(panel: str, kind: Any, help: str, metavar: str | None = None, *names
     return Annotated[kind, Option(*names, metavar=metavar, help=help, rich_help_panel=panel)]
 
 
+Literals = _option(CONSTRAINTS, bool, "Keep numbers, addresses, placeholders, emoji and the like.")
+
 _OPTIONS: dict[str, Any] = {
     "beam_size": _option(SEARCH, int, "Beam size; 1 is greedy search.", "N"),
     "n_best": _option(
@@ -100,9 +102,7 @@ _OPTIONS: dict[str, Any] = {
         SAMPLING, float, "Nucleus sampling: among the fewest tokens with probability P.", "P"
     ),
     "seed": _option(SAMPLING, int, "Random seed; the same seed gives the same text.", "N"),
-    "literals": _option(
-        CONSTRAINTS, bool, "Keep numbers, addresses, placeholders, emoji and the like."
-    ),
+    "literals": Literals,
     "guard": _option(
         REPETITION, bool, "Decode degenerate output again: loops, far too long or short, copies."
     ),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument, Option
 
 from tformer.cli import lines, loading, options
+from tformer.cli.decoding_options import Literals
 from tformer.cli.pairs import read_pair
 from tformer.cli.progress import progress_bar
 from tformer.model.errors import UsageError
@@ -57,6 +58,7 @@ def evaluate(
         str,
         Option(metavar="DIR", help="Datastore to translate with; `tformer memory build` makes it."),
     ] = "",
+    literals: Literals = DecodingOptions.literals,
     device: options.DeviceOption = options.Device.AUTO,
     dtype: options.DtypeOption = options.Dtype.AUTO,
     threads: options.ThreadsOption = None,
@@ -68,7 +70,10 @@ def evaluate(
     of --source and --target must be given.
     """
     decoding = DecodingOptions(
-        beam_size=beam_size, length_penalty=length_penalty, datastore=datastore
+        beam_size=beam_size,
+        length_penalty=length_penalty,
+        datastore=datastore,
+        literals=literals,
     )
     sources, references = read_pair(source_file, reference_file, limit)
     place = loading.ComputeSettings(device, dtype, threads)

@@ -110,7 +110,7 @@ def translate(
         bool,
         Option(
             "--in-place",
-            help="Fill translations into the files themselves: PO, XLIFF, TMX, TSV, xcstrings.",
+            help="Fill translations into the files themselves: PO, XLIFF, TMX, TSV, xcstrings, Qt.",
             rich_help_panel=WHOLE,
         ),
     ] = False,

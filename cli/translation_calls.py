@@ -22,10 +22,16 @@ from tformer.cli.stats import Tally
 from tformer.dataset.formats import needs_column
 from tformer.documents.jobs.journal import Earlier
 from tformer.documents.jobs.tree import JobFile, Plan, is_pattern, plan_in_place, plan_tree
-from tformer.documents.registry import PACKAGES, SUFFIXES, is_no_text, open_document
+from tformer.documents.registry import (
+    PACKAGES,
+    SUFFIXES,
+    format_at,
+    is_no_text,
+    open_document,
+)
 from tformer.model.errors import InputError, UsageError
 
-BILINGUAL = frozenset({"po", "xliff", "tmx", "tsv", "xcstrings"})
+BILINGUAL = frozenset({"po", "xliff", "tmx", "tsv", "xcstrings", "qt"})
 """Formats that have room for translations beside their sources."""
 
 NO_LINES = frozenset({".csv", ".xls", ".xlsx", ".ods"})
@@ -147,7 +153,7 @@ class TranslationCall:
     @property
     def _formats(self) -> list[str]:
         """Format of each file; lines if it is no known format."""
-        return [self.format or SUFFIXES.get(path.suffix.lower(), LINES) for path in self.files]
+        return [self.format or format_at(path) or LINES for path in self.files]
 
     @property
     def _is_utf_16(self) -> bool:

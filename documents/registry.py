@@ -39,6 +39,7 @@ FORMATS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "xcstrings": ("string_catalogs", "open_xcstrings"),
         "rst": ("restructured", "open_rst"),
         "asciidoc": ("asciidoc", "open_asciidoc"),
+        "qt": ("qt_linguist", "open_qt_linguist"),
     }
 )
 """The formats by name. Each is read by a function of a module in this folder, which is loaded when
@@ -47,7 +48,7 @@ it is needed, from bytes and the name of the file, for messages."""
 PACKAGES = frozenset({"docx", "odt", "xlsx", "pptx", "epub"})
 """Formats that are archives, not text."""
 
-NAMING_ENCODINGS = PACKAGES | {"html", "po", "xliff", "tmx", "android", "resx"}
+NAMING_ENCODINGS = PACKAGES | {"html", "po", "xliff", "tmx", "android", "resx", "qt"}
 """Formats of which a file names its encoding itself."""
 
 MULTILINGUAL = frozenset({"tmx", "xcstrings"})
@@ -150,6 +151,29 @@ def format_of(path: Path, data: bytes = b"") -> str:
     return SUFFIXES.get(suffix) or _by_content(data[:1024].removeprefix(b"\xef\xbb\xbf"))
 
 
+def format_at(path: Path) -> str | None:
+    """Tell the format of a file by its suffix, and of .ts by how it begins: most are programs or
+    films. None for a file of no known format."""
+    suffix = path.suffix.lower()
+    if suffix == ".ts" and _is_qt(_beginning(path)):
+        return "qt"
+    return SUFFIXES.get(suffix)
+
+
+def _is_qt(head: bytes) -> bool:
+    return bool(
+        re.match(rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!DOCTYPE )?TS\b", head, re.DOTALL)
+    )
+
+
+def _beginning(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(1024).removeprefix(b"\xef\xbb\xbf")
+    except OSError:
+        return b""
+
+
 def detect_format(name: str, data: bytes) -> str | None:
     """The format of a file that somebody sent, by its name and content.
 
@@ -164,6 +188,8 @@ def detect_format(name: str, data: bytes) -> str | None:
     named = SUFFIXES.get(suffix)
     if named and (named in PACKAGES or not data.startswith(b"PK\x03\x04")):
         return named
+    if suffix == ".ts" and _is_qt(data[:1024].removeprefix(b"\xef\xbb\xbf")):
+        return "qt"
     if data.startswith(_OTHERS) or (suffix in _NO_LINES and named is None):
         return None
     found = _by_content(data[:1024].removeprefix(b"\xef\xbb\xbf"))
@@ -203,6 +229,8 @@ def _by_content(head: bytes) -> str:
         return "xliff"
     if start.startswith((b"<?xml", b"<!doctype tmx", b"<tmx")) and b"<tmx" in head:
         return "tmx"
+    if _is_qt(head):
+        return "qt"
     if b"-->" in head and head.lstrip()[:1].isdigit():
         return "srt"
     if start.startswith((b"msgid ", b"#")) and b'\nmsgstr "' in head:
@@ -315,7 +343,7 @@ def is_no_text(path: Path) -> bool:
         named = path.with_suffix("").suffix.lower()
         return bool(named) and SUFFIXES.get(named, "") != "text" and not _is_of_lines(named)
     suffix = path.suffix.lower()
-    if suffix in SUFFIXES:
+    if format_at(path):
         return False
     if suffix and not _is_of_lines(suffix):
         return True

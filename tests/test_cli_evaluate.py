@@ -2,9 +2,10 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
-from fake_translator import Tformer
+from fake_translator import FakeTranslator, Tformer
 
 from tformer.cli.exits import ExitStatus
 
@@ -34,6 +35,22 @@ def test_the_first_lines_only(tformer: Tformer, files: tuple[Path, Path]) -> Non
     record = json.loads(tformer("evaluate", *files, "-t", "de", "--limit", "1", "--json").out)
     assert record["bleu"]["score"] == pytest.approx(100)
     assert record["lines"] == 1
+
+
+def test_the_guarantee_of_literals_can_be_left_out(
+    tformer: Tformer, files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    translate = FakeTranslator.translate
+
+    def note(self: FakeTranslator, *texts: Any, **settings: Any) -> Any:
+        asked.append(settings["options"].literals)
+        return translate(self, *texts, **settings)
+
+    monkeypatch.setattr(FakeTranslator, "translate", note)
+    for options in ([], ["--no-literals"]):
+        assert tformer("evaluate", *files, "-s", "en", *options).status == 0
+    assert asked == [True, False]
 
 
 def test_text_is_for_people(tformer: Tformer, files: tuple[Path, Path]) -> None:

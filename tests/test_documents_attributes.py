@@ -92,3 +92,31 @@ def test_the_parts_of_an_archive_name_the_new_language(
 def _parts(data: bytes) -> Iterator[bytes]:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         yield from map(archive.read, archive.namelist())
+
+
+MAIL = """\
+<div>Your order is on its way&zwnj;&nbsp;&zwnj;&nbsp;&#847; &#x200B;&shy;</div>
+<div>&#847;&zwnj;&nbsp;&#8199;&shy; &#847;&zwnj;&nbsp;</div>
+<p>Hello&nbsp;Anna, good news.</p>
+<a data-confirm="Really delete it?" data-target="#box" data-title="Delete" data-label="email"
+data-content='{"a": "b c"}' data-bs-original-title="two words">Go</a>
+<table summary="Prices of rooms"><tr><th abbr="Room number">No.</th></tr></table>
+<input aria-placeholder="Your name" hx-confirm="Are you sure?" title="x y">
+"""
+
+
+def test_texts_for_scripts_are_read_and_spacers_of_mails_stay() -> None:
+    document = open_document(MAIL.encode(), "html")
+    found = {each.segment.id: each.text for each in translate_segments(document.segments, _shout)}
+    assert not document.damages(found)
+    written = document.with_translations(found).decode()
+    said = [
+        *("ORDER IS ON ITS WAY", "HELLO", "ANNA, GOOD NEWS", "REALLY DELETE IT?", '"DELETE"'),
+        *("TWO WORDS", "PRICES OF ROOMS", "ROOM NUMBER", "YOUR NAME", "ARE YOU SURE?"),
+    ]
+    assert [text for text in said if text not in written] == []
+    assert "WAY&zwnj;&nbsp;&zwnj;&nbsp;&#847; &#x200B;&shy;</div>" in written
+    assert MAIL.splitlines()[1] in written
+    assert 'data-target="#box"' in written
+    assert 'data-label="email"' in written
+    assert """data-content='{"a": "b c"}'""" in written

@@ -15,6 +15,7 @@ from itertools import count
 
 from tformer.documents.building import Builder
 from tformer.documents.document import DocumentLanguages, Edit, Slot, TextDocument, replacing
+from tformer.documents.inline.interface import is_identifier
 from tformer.documents.io.encoding import Encoded, decode
 from tformer.documents.left_parts import LeftPart
 from tformer.documents.segments import Segment
@@ -39,7 +40,15 @@ _LITERAL = _names("code kbd samp var tt math")
 
 _OPAQUE = _names("script style pre textarea svg template xmp iframe noembed noframes")
 
-_READ_ATTRIBUTES = _names("alt title placeholder aria-label aria-description label")
+_READ_ATTRIBUTES = _names(
+    "alt title placeholder label aria-label aria-description aria-placeholder aria-valuetext "
+    "aria-roledescription hx-confirm hx-prompt"
+)
+_READ_BY_SCRIPTS = re.compile(
+    r"data-(?:bs-|mdb-|turbo-|original-)*(?:alt|caption|confirm|content|description|disable-with"
+    r"|error|hint|intro|label|loading-text|message|placeholder|prompt|text|tip|title|tooltip)"
+)
+"""Attributes in which scripts of usual libraries find texts, or else names of their own."""
 _BUTTONS = {"button", "submit", "reset"}
 _META = re.compile(r"(?:og:|twitter:)?(?:title|description)|keywords", re.IGNORECASE)
 
@@ -434,9 +443,7 @@ def _segment(id: str, run: list[_HtmlToken], escape: Callable[[str], str]) -> Se
             # Where HTML is in Markdown, a line break behind its first tag makes it a block.
             raw += _leading_space(run[1].raw)
         if token.kind == "text":
-            text = html.unescape(re.sub(r"[ \t\r\n\f]+", " ", token.raw))
-            builder.text(text.lstrip(" ") if space else text)
-            space = text.endswith(" ") or (space and not text)
+            space = _add_text(builder, token.raw, space)
             continue
         if token.kind == "literal":
             builder.alone(raw, _shown(token), divides=False)
@@ -461,6 +468,30 @@ def _segment(id: str, run: list[_HtmlToken], escape: Callable[[str], str]) -> Se
     return replace(segment, text=segment.text.rstrip(" "))
 
 
+def _add_text(builder: Builder, raw: str, space: bool) -> bool:
+    """Add text, behind white space or not; returns whether it ends in such."""
+    position = 0
+    for match in [*_SPACERS.finditer(raw), None]:
+        end = match.start() if match else len(raw)
+        text = html.unescape(re.sub(r"[ \t\r\n\f]+", " ", raw[position:end]))
+        builder.text(text.lstrip(" ") if space else text)
+        space = text.endswith(" ") or (space and not text)
+        if match:
+            builder.alone(match[0], divides=True)
+            position, space = match.end(), False
+    return space
+
+
+_SPACERS = re.compile(
+    r"""(?: \s* (?: & (?: zwn?j | nbsp | shy | ensp | emsp | thinsp
+          | \#(?:0?847|0?160|0?173|8192|8199|820[2-7]|8288|65279)
+          | \#[xX](?:0?34[fF]|0?0?[aA][0dD]|200[0-9a-fA-F]|2060|[fF][eE][fF]{2}) ) ;
+        | [\u00a0\u00ad\u034f\u2000-\u200f\u2060\ufeff] ) ){4,} (?:\s*(?=\Z))?""",
+    re.VERBOSE,
+)
+"""Runs of invisible characters with which mails push what follows out of a preview."""
+
+
 def _leading_space(text: str) -> str:
     return text[: len(text) - len(text.lstrip())]
 
@@ -480,6 +511,10 @@ def _attribute_slots(token: _HtmlToken, offset: int) -> Iterator[Slot]:
     for match in attributes:
         name = match["name"].lower()
         read = name in _READ_ATTRIBUTES and token.name not in ("link", "script")
+        if _READ_BY_SCRIPTS.fullmatch(name):
+            read = _looks_said(_value(match))
+        if (token.name, name) in (("th", "abbr"), ("table", "summary")):
+            read = True
         if name == "value":
             read = token.name == "input" and names.get("type", "").lower() in _BUTTONS
         if token.name == "meta":
@@ -487,6 +522,14 @@ def _attribute_slots(token: _HtmlToken, offset: int) -> Iterator[Slot]:
             read = name == "content" and bool(_META.fullmatch(kind))
         if read:
             yield from _attribute_slot(token, match, offset)
+
+
+def _looks_said(value: str) -> bool:
+    """Return whether an attribute for scripts holds words, and no name, selector or data."""
+    words = value.split()
+    if not words or value.lstrip()[0] in "{[#./" or is_identifier(value):
+        return False
+    return len(words) > 1 or (words[0][0].isupper() and words[0].rstrip(".!?:").isalpha())
 
 
 def _attribute_slot(token: _HtmlToken, match: re.Match[str], offset: int) -> Iterator[Slot]:

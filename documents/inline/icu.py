@@ -1,4 +1,4 @@
-"""ICU MessageFormat: a parser that tells the text of a message from its syntax.
+"""ICU MessageFormat, and the choices of Java's: tells the text of a message from its syntax.
 
 Grammar: the documentation of ICU's MessagePattern. An apostrophe quotes before a brace, and before
 # within a plural; two are one. What is not a message of that grammar is None, not an error.
@@ -36,6 +36,7 @@ class MessageSpan:
 
 _ARGUMENT = re.compile(r"\{\s*([^\s{},'#]+)\s*(?:,\s*(\w+)\s*)?", re.ASCII)
 _SELECTOR = re.compile(r"\s*(?:offset\s*:\s*-?\d+\s+)?(=-?[\d.]+|[^\s{},'#=]+)\s*\{")
+_LIMIT = re.compile(r"\s*[-+]?(?:\d[\d.]*|\u221e)\s*[#<\u2264]")
 _WITH_VARIANTS = {"plural", "select", "selectordinal"}
 _QUOTED_BRACE = re.compile(r"'[{}]")
 _SURELY_QUOTED = re.compile(r"'[{}][^'\n]{0,60}'|''")
@@ -50,7 +51,8 @@ class _NotAMessage(Exception):
 def variants(text: str) -> list[MessageSpan] | None:
     """The parts of a message that has variants, or braces in quotes; None if it has neither, or is
     no message."""
-    if not any(kind in text for kind in _WITH_VARIANTS) and not _QUOTED_BRACE.search(text):
+    kinds = {*_WITH_VARIANTS, "choice"}
+    if not any(kind in text for kind in kinds) and not _QUOTED_BRACE.search(text):
         return None
     parser = _Parser(text)
     try:
@@ -79,8 +81,8 @@ class _Parser:
             self.spans.append(MessageSpan(role, start, end))
         return end
 
-    def message(self, at: int, depth: int, *, plural: bool) -> int:
-        """Read text and arguments up to the brace that closes the message, or the end."""
+    def message(self, at: int, depth: int, *, plural: bool, ends: str = "}") -> int:
+        """Read text and arguments up to what ends the message, or the end of all."""
         text = self._text
         if depth > _DEEPEST:
             raise _NotAMessage
@@ -88,7 +90,7 @@ class _Parser:
             character = text[at]
             if character == "{":
                 at = self._argument(at, depth)
-            elif character == "}":
+            elif character in ends:
                 if depth == 0:
                     raise _NotAMessage
                 return at
@@ -124,6 +126,8 @@ class _Parser:
         following = self._text[end : end + 1]
         if head[2] in _WITH_VARIANTS and following == ",":
             return self._variants(at, end + 1, depth, plural=head[2] != "select")
+        if head[2] == "choice" and following == ",":
+            return self._choices(at, end + 1, depth)
         if following not in ("}", ",") or not following:
             raise _NotAMessage
         return self._add(MessageRole.ARGUMENT, at, self._end_of_style(end))
@@ -153,6 +157,16 @@ class _Parser:
         if not number or self._text[end : end + 1] != "}":
             raise _NotAMessage
         return self._add(MessageRole.SYNTAX, begin, end + 1)
+
+    def _choices(self, begin: int, at: int, depth: int) -> int:
+        """Read the variants of Java's ChoiceFormat: `0#no files|1#one file|1<many files`."""
+        while limit := _LIMIT.match(self._text, at):
+            self._add(MessageRole.SYNTAX, begin, limit.end())
+            begin = self.message(limit.end(), depth + 1, plural=False, ends="|}")
+            if self._text[begin] == "}":
+                return self._add(MessageRole.SYNTAX, begin, begin + 1)
+            at = begin + 1
+        raise _NotAMessage
 
 
 def _merged(spans: list[MessageSpan]) -> list[MessageSpan]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tformer.documents.registry import SUFFIXES, may_be_settings
+from tformer.documents.registry import format_at, may_be_settings
 from tformer.model.errors import InputError, UsageError
 
 _MAGIC = frozenset("*?[")
@@ -83,7 +83,7 @@ def plan_tree(
     """
 
     def item(found: _FoundFile) -> JobFile | LeftOut:
-        name = format or SUFFIXES.get(found.path.suffix.lower())
+        name = format or format_at(found.path)
         if name and not found.named and format is None and may_be_settings(found.path):
             if others:
                 return _item(found.path, output / found.place, None)
@@ -117,7 +117,7 @@ def plan_in_place(
     """
 
     def item(found: _FoundFile) -> JobFile | None:
-        name = format or SUFFIXES.get(found.path.suffix.lower())
+        name = format or format_at(found.path)
         if name is not None and takes(name):
             return _item(found.path, Path(os.path.realpath(found.path)), name)
         if found.named:

@@ -14,6 +14,7 @@ from tformer.model.literals.finding import Literal
 
 _SEPARATORS = re.compile(r"[.,'\u2019 \u00a0\u202f]")
 _GROUPING = r"[.,'\u2019 \u00a0\u202f]?"
+_GROUPINGS = {"en": r"[,'\u2019 \u00a0\u202f]?", "de": r"[.'\u2019 \u00a0\u202f]?"}
 _NOT_BEFORE = r"(?<!\d)(?<!\d[.,])"
 _NOT_BEHIND = r"(?!\d|[.,]\d)"
 _MINUS = r"(?:[-\u2212\u2013]\s?|minus )"
@@ -89,8 +90,9 @@ def written(literal: Literal, text: str, target: str) -> re.Pattern[str]:
 
 @lru_cache(4096)
 def _written(kind: str, text: str, target: str, clock: bool, decade: bool) -> re.Pattern[str]:
-    makers = {"number": _number, "date": _date, "time": _time, "ratio": _ratio}
-    ways = [makers[kind](text) if kind in makers else _exact(text)]
+    makers = {"date": _date, "time": _time, "ratio": _ratio, "short dimensions": _dimensions}
+    make = makers.get(kind, _exact)
+    ways = [_number(text, target) if kind == "number" else make(text)]
     if kind == "date":
         ways.append(_long_date(text))
     if kind == "number" and text.isdigit():
@@ -125,6 +127,24 @@ def says_in_words(number: int, text: str) -> bool:
     return any(pattern.search(text) for pattern in patterns if pattern)
 
 
+_NUMERALS = {
+    "en": r"""\b(?:two|twi|three|thri|thir|four|fi[fv]|six|seven|eigh|nin|ten|elev|twel|hundred
+        |thousand|million|billion|dozen|noon|midnight|half|halv|quarter|score|decade|centur)
+        |[a-z]teen|[a-z]ty\b""",
+    "de": r"""\b(?:zw|drei|dri|vier|f\u00fcnf|sech|sieb|acht|neun|zehn|elf|milli|dutzend|mittag
+        |mitternacht|halb|jahrzehnt|jahrhundert)|hundert|tausend|zehn|zig|drei\u00dfig""",
+}
+"""What words have that say a number from 2 up, by language."""
+_ROMAN = r"|\b[ivxlc]{2,}\b"
+
+
+def may_say_numbers(text: str, language: str) -> bool:
+    """Return whether a text has words that may become a number, or is in a language without a
+    table."""
+    pattern = _NUMERALS.get(language.partition("-")[0].lower())
+    return pattern is None or bool(re.search(pattern + _ROMAN, text, re.IGNORECASE | re.VERBOSE))
+
+
 @lru_cache(1024)
 def _words_for(number: int, target: str) -> re.Pattern[str] | None:
     language = target.partition("-")[0].lower()
@@ -157,7 +177,12 @@ def _exact(text: str) -> str:
     return before + re.escape(spaced).replace(r"\-", r"[- ]?") + behind
 
 
-def _number(text: str) -> str:
+def _number(text: str, target: str) -> str:
+    """A pattern of the ways to write a number.
+
+    Thousands have the mark of the source or of the target language: without one in the source,
+    1,936 is 1936 in English only.
+    """
     sign = ""
     if text[0] in "-\u2212":
         sign, text = _MINUS, text[1:]
@@ -172,7 +197,8 @@ def _number(text: str) -> str:
         fraction = groups.pop()
     digits = "".join(groups)
     if not fraction:
-        return _NOT_BEFORE + sign + _grouped(digits, _GROUPING) + _NOT_BEHIND
+        grouping = _GROUPING if marks else _GROUPINGS.get(target[:2].lower(), _GROUPING)
+        return _NOT_BEFORE + sign + _grouped(digits, grouping) + _NOT_BEHIND
     # Never the same mark for both: 1.000.5 is no number.
     ways = (
         _grouped(digits, between) + mark + fraction
@@ -226,6 +252,11 @@ def _time(text: str) -> str:
 def _ratio(text: str) -> str:
     first, second = re.split("[:/]", text)
     return rf"(?<!\d){first}\s?[-:/\u2013\u2044]\s?{second}(?!\d)"
+
+
+def _dimensions(text: str) -> str:
+    first, second = re.split("[ x\u00d7]+", text)
+    return rf"(?<!\d){first}\s?[x\u00d7]\s?{second}(?!\d)"
 
 
 def _of_integer(number: int, target: str, clock: bool, decade: bool) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -10,6 +11,10 @@ from tformer.model.literals.finding import Literal
 from tformer.model.literals.renderings import localised
 from tformer.model.literals.verifying import Verdict
 from tformer.model.translation import Span
+
+_LETTERS_BEFORE = re.compile(r"[A-Za-z]+[-/]?")
+_LETTERS_BEHIND = re.compile(r"[A-Za-z]+$")
+_THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+|\d{1,3}(?:\.\d{3})+")
 
 ALIKE = 0.5
 """Share of its characters that a wrong number has in common with the right one, at least."""
@@ -37,9 +42,21 @@ def edits_for(
     if surplus is None or not _in_order(verdict, missing, surplus):
         return None
     return [
-        LiteralEdit(*span, localised(literal, *languages))
+        LiteralEdit(*_with_letters(literal.text, span, target), localised(literal, *languages))
         for literal, span in zip(missing, surplus, strict=True)
     ]
+
+
+def _with_letters(literal: str, span: Span, target: str) -> Span:
+    """Place of a wrong number and of the letters of a code around it: B3 for B33."""
+    before, behind = _LETTERS_BEFORE.match(literal), _LETTERS_BEHIND.search(literal)
+    start, end = span
+    said = target[:start].rstrip("- ") if before else ""
+    if before and said.lower().endswith(before[0].rstrip("-/").lower()):
+        start = len(said) - len(before[0].rstrip("-/"))
+    if behind and target[end:].lower().startswith(behind[0].lower()):
+        end += len(behind[0])
+    return start, end
 
 
 def _likely(missing: Sequence[Literal], surplus: Sequence[Span], target: str) -> list[Span] | None:
@@ -61,14 +78,17 @@ def _in_order(verdict: Verdict, missing: Sequence[Literal], spans: Sequence[Span
     return places == sorted(places)
 
 
-def respelled(verdict: Verdict, target: str) -> list[LiteralEdit]:
-    """Edits that give words with digits their letters back: Mpeg4 is mpeg4."""
-    return [
-        LiteralEdit(*span, literal.text)
-        for literal, span in verdict.places
-        if target[slice(*span)] != literal.text
-        and target[slice(*span)].lower() == literal.text.lower()
-    ]
+def respelled(verdict: Verdict, target: str, languages: tuple[str, str]) -> list[LiteralEdit]:
+    """Edits that give words with digits their letters back (Mpeg4 is mpeg4), and thousands the mark
+    of the target language: to a German 22,900 is less than 23."""
+    edits = []
+    for literal, span in verdict.places:
+        said = target[slice(*span)]
+        if _THOUSANDS.fullmatch(said) and said == literal.text:
+            edits.append(LiteralEdit(*span, localised(literal, *languages)))
+        elif said != literal.text and said.lower() == literal.text.lower():
+            edits.append(LiteralEdit(*span, literal.text))
+    return edits
 
 
 def likeness(one: str, other: str) -> float:

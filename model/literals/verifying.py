@@ -7,7 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tformer.model.literals.finding import Literal
-from tformer.model.literals.renderings import UNITS, says_in_words, words_for, written
+from tformer.model.literals.renderings import (
+    UNITS,
+    may_say_numbers,
+    says_in_words,
+    words_for,
+    written,
+)
 from tformer.model.translation import Span
 
 _NUMBER = re.compile(r"\d+(?:[-.,:/'\u2019]\d+)*")
@@ -63,6 +69,16 @@ def verify(literals: Sequence[Literal], source: str, target: str, language: str)
         )
     )
     return Verdict(tuple(places.items()), tuple(missing), tuple(surplus), repeated)
+
+
+def invented_numbers(verdict: Verdict, target: str, source: str, language: str) -> tuple[str, ...]:
+    """Numbers of two digits or more that nothing in a source of this language can have become."""
+    if verdict.missing or not verdict.surplus:
+        return ()
+    known = {_digits(each) for each in _NUMBER.findall(source)}
+    numbers = [target[slice(*span)] for span in verdict.surplus]
+    found = [each for each in numbers if len(_digits(each)) > 1 and _digits(each) not in known]
+    return () if found and may_say_numbers(source, language) else tuple(found)
 
 
 def _is_again(digits: str, said: set[str], source: str) -> bool:

@@ -2,10 +2,11 @@
 
 A sentence is decoded as it was prepared (`passes.preparation`). If its best hypothesis lacks a
 literal and nothing in it can be taken for it, or has one too often, another hypothesis that the
-search has finished takes its place, if one is without faults. Else the sentence is decoded again,
-with names in the places of these literals, which networks copy as a rule; and then once more, with
-other names, by a search that requires them. Of what was found the best is taken. What it still
-lacks is put in (`passes.restoration`), and a warning says so.
+search has finished takes its place, if one is without faults. Else it is decoded again: as it is,
+with a wider beam and no repeated n-grams, since many numbers are lost or said twice in a loop; and
+with names in the places of these literals, which networks copy as a rule. If both have faults, it
+is decoded with other names by a search that requires them. Of what was found the best is taken, of
+equals the likeliest. What it still lacks is put in (`passes.restoration`), and a warning says so.
 """
 
 from __future__ import annotations
@@ -13,28 +14,25 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 from tformer.model.errors import UsageError
 from tformer.model.literals.finding import Literal
-from tformer.model.literals.kinds import Role
 from tformer.model.options import DecodingOptions
+from tformer.model.passes import guard
 from tformer.model.passes.draft import EncoderInput, Sentence
 from tformer.model.passes.interface import Asked, Result, Review, log_probs, search
-from tformer.model.passes.preparation import CARRIERS, Prepared, Preparer
+from tformer.model.passes.preparation import Prepared, Preparer, Restored
 from tformer.model.passes.term_tokens import Spelling
 from tformer.model.search.request import Pair, Request, Term
 from tformer.model.text.normalization import normalise
 from tformer.model.vocabulary.sentencepiece import AnyVocabulary
 
-ATTEMPTS = len(CARRIERS)
-"""Largest number of times that a sentence is decoded."""
-
 FEWEST_PIECES = {"de": 2, "": 4}
 """Pieces of a word that may be a name, by language: in German every noun has a capital, elsewhere
 the words of headings and buttons have one."""
 
-LIKELY = 1.0
+LIKELY = 0.5
 """Mean log P a token that a search for all literals may lose; words that were forced into a place
 where none fits lose more, and the sentence with them."""
 
@@ -50,6 +48,10 @@ class _FidelityAttempt:
     lost: Sequence[Literal]
     """Literals that are missing or repeated."""
     num_faults: int
+
+
+_Attempts: TypeAlias = Sequence[_FidelityAttempt]
+_Further: TypeAlias = Generator[Asked, Any, list[_FidelityAttempt]]
 
 
 class Fidelity:
@@ -81,20 +83,21 @@ class Fidelity:
         if not (sentence.options.literals and sentence.languages):
             return result
         said = self._text(result.hypotheses[0].tokens)
-        attempts = [self._first_attempt(sentence, result, said)]
+        attempts = [self._examined(sentence, result)]
         if result.input.prepared is None and not attempts[0].num_faults:
             is_name = yield from self._is_name(sentence, result, said)
             return replace(result, is_name=is_name)
-        while attempts[-1].num_faults and len(attempts) < ATTEMPTS:
-            result = yield from self._again(sentence, attempts)
-            said = self._text(result.hypotheses[0].tokens)
-            attempts.append(_attempt(sentence, result, said))
+        if attempts[0].num_faults:
+            attempts += yield from self._search_wider(sentence, attempts)
+            attempts += yield from self._search_names(sentence, attempts)
+        if all(attempt.num_faults for attempt in attempts):
+            attempts += yield from self._search_requiring(sentence, attempts)
         likely = [one for one in attempts if mean_score(one) >= mean_score(attempts[0]) - LIKELY]
-        return min(likely, key=lambda attempt: attempt.num_faults).result
+        return min(likely, key=lambda each: (each.num_faults, -mean_score(each))).result
 
-    def _first_attempt(self, sentence: Sentence, result: Result, said: str) -> _FidelityAttempt:
+    def _examined(self, sentence: Sentence, result: Result) -> _FidelityAttempt:
         """Take the likeliest of the hypotheses with the fewest faults, if one is wanted."""
-        attempt = _attempt(sentence, result, said)
+        attempt = _attempt(sentence, result, self._text(result.hypotheses[0].tokens))
         if not attempt.num_faults or sentence.options.n_best > 1:
             return attempt
         others = (
@@ -123,26 +126,52 @@ class Fidelity:
         mean = sum(best.token_scores) / max(1, len(best.token_scores))
         return float(scores.mean()) > mean - NAME_MARGIN
 
-    def _again(
-        self, sentence: Sentence, attempts: Sequence[_FidelityAttempt]
-    ) -> Generator[Asked, Any, Result]:
-        """Search again, with other names in the places of literals."""
-        latest = attempts[-1]
-        source, required = latest.result.input, latest.lost
-        if source.prepared and len(attempts) > 1:  # what one search mends, another loses
-            literals = source.prepared.literals
-            required = [one for one in literals if one.role is not Role.FLOATING]
-        if prepared := self._prepared(sentence, source, required, len(attempts)):
-            tokens = self._vocabulary.encode(prepared.shown, *self._languages(sentence)[::-1])
-            source = sentence.reading(prepared, tokens)
-        options = replace(sentence.options, min_length=max(1, sentence.options.min_length))
-        # Names are copied as a rule; a search that requires them is slower.
-        is_free = options.sampling or len(attempts) < ATTEMPTS - 1
-        names = () if is_free else self._names(source, required, options)
+    def _search_wider(self, sentence: Sentence, attempts: _Attempts) -> _Further:
+        """Search for the same as the guard does; samples are what was asked for."""
+        if not guard.is_guarded(sentence.options):
+            return []
+        first = attempts[0].result
+        answer = yield from search(
+            Request(
+                first.input.tokens,
+                guard.retry(_not_empty(sentence.options)),
+                sentence.prefix,
+                alternatives=True,
+                encoder_states=first.encoder_states,
+            )
+        )
+        return [self._examined(sentence, Result.of(answer, first.input))]
+
+    def _search_names(self, sentence: Sentence, attempts: _Attempts) -> _Further:
+        """Search with names in the places of what the first attempt lacks."""
+        source = self._source(sentence, attempts, attempts[0].lost, 1)
+        options = _not_empty(sentence.options)
+        answer = yield from search(Request(source.tokens, options, sentence.prefix))
+        return [self._examined(sentence, Result.of(answer, source))]
+
+    def _search_requiring(self, sentence: Sentence, attempts: _Attempts) -> _Further:
+        """Search with other names in the places of all that was lost, and require these."""
+        if sentence.options.sampling:
+            return []
+        lost = list(dict.fromkeys(one for attempt in attempts for one in attempt.lost))
+        source = self._source(sentence, attempts, lost, 2)
+        options = _not_empty(sentence.options)
+        names = self._names(source, lost, options)
         answer = yield from search(Request(source.tokens, options, sentence.prefix, names))
         if not answer.hypotheses:  # nothing says the names as the options want it
-            answer = yield from search(Request(source.tokens, options, sentence.prefix))
-        return Result.of(answer, source)
+            return []
+        return [self._examined(sentence, Result.of(answer, source))]
+
+    def _source(
+        self, sentence: Sentence, attempts: _Attempts, lost: Sequence[Literal], names: int
+    ) -> EncoderInput:
+        """The sentence with names for what was lost; as it was, if there is nothing to name."""
+        source = attempts[0].result.input
+        prepared = self._prepared(sentence, source, lost, names)
+        if prepared is None:
+            return source
+        tokens = self._vocabulary.encode(prepared.shown, *self._languages(sentence)[::-1])
+        return sentence.reading(prepared, tokens)
 
     def _prepared(
         self, sentence: Sentence, source: EncoderInput, lost: Sequence[Literal], attempt: int
@@ -180,8 +209,19 @@ def _attempt(sentence: Sentence, result: Result, said: str) -> _FidelityAttempt:
     if result.input.prepared is None:
         return _FidelityAttempt(result, (), num)
     restored = result.input.prepared.restore(said)
-    num += len(restored.lost) + len(restored.faults)
+    num += len(restored.lost) + len(restored.faults) + len(invented(sentence, restored))
     return _FidelityAttempt(result, (*restored.lost, *restored.repeated), num)
+
+
+def invented(sentence: Sentence, restored: Restored) -> tuple[str, ...]:
+    """Return the numbers of a translation that are of nobody's making but the network's."""
+    options = sentence.options
+    others = sentence.glossary or sentence.requirement or sentence.prefix or options.datastore
+    return () if others or options.required_terms else restored.invented
+
+
+def _not_empty(options: DecodingOptions) -> DecodingOptions:
+    return replace(options, min_length=max(1, options.min_length))
 
 
 def mean_score(attempt: _FidelityAttempt) -> float:

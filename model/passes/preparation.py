@@ -22,7 +22,7 @@ from tformer.model.literals.kinds import Role
 from tformer.model.literals.renderings import localised
 from tformer.model.literals.repairing import LiteralEdit, apply, edits_for, respelled
 from tformer.model.literals.rewriting import Rewritten, rewrite
-from tformer.model.literals.verifying import missing_units, verify
+from tformer.model.literals.verifying import invented_numbers, missing_units, verify
 from tformer.model.text.casing import Casing, Truecaser
 from tformer.model.text.normalization import normalise
 from tformer.model.translation import Link, Span
@@ -44,6 +44,9 @@ _UNIT_WORDS = frozenset(
 )
 _WORD = re.compile(r"[^\W\d_]+")
 _BULLET = re.compile(r"(?:[-*+\u2022\u00b7\u25aa\u25ba\u2713\u2013\u2014>]|\d{1,3}\))\s+(?=\S)")
+_SCALE = re.compile(r"[ \u00a0](?:Mio\.|Mrd\.|Millionen?|Milliarden?|Tausend)(?!\w)")
+_AMOUNT_BEHIND = re.compile(r"[ \u00a0]?[%\u20ac$\u00a3]|[ \u00a0-][a-z\u00e4\u00f6\u00fc]")
+_NAME_BEFORE = re.compile(r"(?:[A-Z][\w-]*|\b(?:version|section|chapter|release|figure|step)) $")
 _MARKS_BEHIND = re.compile(r"[.,;:!?\u2026]+$")
 
 
@@ -79,6 +82,8 @@ class Restored:
     """Further faults, a clause each."""
     repeated: tuple[Literal, ...] = ()
     """Literals that are in it more often than in the source."""
+    invented: tuple[str, ...] = ()
+    """Numbers that nothing in the source can have become."""
     copies: bool = False
     """True if it is the source, whatever the network said."""
 
@@ -142,7 +147,7 @@ class Prepared:
         """
         edits, lost, faults = self._put_back(said)
         blank = _blanked(said, edits)
-        found, missing, repeated = self._verified(blank)
+        found, missing, repeated, invented = self._verified(blank)
         edits += found
         lost += missing
         faults += [f"says {one.text} more than once" for one in repeated]
@@ -151,7 +156,7 @@ class Prepared:
         edits += self._floated(said, links)
         upper = self.casing is Casing.CAPITALS
         rewritten = rewrite(said, _cleaned(said, edits, self.source), str.upper if upper else str)
-        return Restored(rewritten.text, rewritten, tuple(lost), tuple(faults), repeated)
+        return Restored(rewritten.text, rewritten, tuple(lost), tuple(faults), repeated, invented)
 
     def _put_back(self, said: str) -> tuple[list[LiteralEdit], list[Literal], list[str]]:
         edits: list[LiteralEdit] = []
@@ -162,24 +167,35 @@ class Prepared:
             if not places:
                 lost.append(one.literal)
             else:
-                edits.append(LiteralEdit(*places[0], one.literal.text))
+                edits.append(LiteralEdit(*places[0], self._spelled(one.literal)))
             if len(places) > 1:
                 faults.append(f"says {one.literal.text!r} more than once")
                 edits += [LiteralEdit(*place, "") for place in places[1:]]
         return edits, lost, faults
 
-    def _verified(self, said: str) -> tuple[list[LiteralEdit], list[Literal], tuple[Literal, ...]]:
+    def _spelled(self, literal: Literal) -> str:
+        """A literal as the target language writes it, if it is an amount and no version."""
+        amount = _AMOUNT_BEHIND.match(self.source, literal.end)
+        named = _NAME_BEFORE.search(self.source, 0, literal.start)
+        return localised(literal, *self.languages) if amount and not named else literal.text
+
+    def _verified(
+        self, said: str
+    ) -> tuple[list[LiteralEdit], list[Literal], tuple[Literal, ...], tuple[str, ...]]:
+        """Edits, what is lost, what is repeated, and what is invented."""
         if not self.checked:
-            return [], [], ()
-        verdict = verify(self.checked, self.source, said, self.languages[1])
-        if not verdict.missing:
-            return respelled(verdict, said), [], verdict.repeated
-        edits = edits_for(verdict, said, self.languages)
+            return [], [], (), ()
+        target = self.languages[1]
+        verdict = verify(self.checked, self.source, said, target)
+        edits = edits_for(verdict, said, self.languages) if verdict.missing else []
         if edits is None:
-            return [], list(verdict.missing), ()
+            return [], list(verdict.missing), (), ()
+        respellings = respelled(verdict, said, self.languages)
         # What was said too often shows only once all is there.
-        mended = verify(self.checked, self.source, apply(edits, said), self.languages[1])
-        return [*edits, *respelled(verdict, said)], [], mended.repeated
+        said = apply(edits, said)
+        mended = verify(self.checked, self.source, said, target) if edits else verdict
+        invented = invented_numbers(mended, said, self.source, self.languages[0])
+        return [*edits, *respellings], [], mended.repeated, invented
 
     def _units(self, said: str, faults: list[str]) -> list[LiteralEdit]:
         """Signs of amounts, put beside the number that they belong to."""
@@ -191,7 +207,8 @@ class Prepared:
                 continue
             compound = said[place[1] : place[1] + 1] == "-"
             before = sign in "$\u00a3\u00a5" and (compound or self.languages[1].startswith("en"))
-            at = place[0] if before else place[1]
+            scale = None if before or compound else _SCALE.match(said, place[1])
+            at = place[0] if before else scale.end() if scale else place[1]
             gap = "" if before or self.languages[1].startswith("en") or sign == "\u00b0" else " "
             edits.append(LiteralEdit(at, at, gap + sign))
         return edits

@@ -12,7 +12,7 @@ from tformer.model.literals.repairing import LiteralEdit
 from tformer.model.literals.rewriting import rewrite
 from tformer.model.passes.alignment import Aligner
 from tformer.model.passes.draft import Sentence
-from tformer.model.passes.fidelity import is_unreadable
+from tformer.model.passes.fidelity import invented, is_unreadable
 from tformer.model.passes.interface import Asked, Result, Review, attention
 from tformer.model.passes.preparation import Restored
 from tformer.model.search.request import Pair
@@ -111,5 +111,6 @@ def _notices(sentence: Sentence, result: Result, restored: Restored, said: str) 
         Notice(WarningKind.LITERAL, f"{one.text!r} was not said, and was put in")
         for one in restored.lost
     ]
-    notes += [Notice(WarningKind.LITERAL, f"the translation {fault}") for fault in restored.faults]
+    faults = [*restored.faults, *(f"invents {each}" for each in invented(sentence, restored))]
+    notes += [Notice(WarningKind.LITERAL, f"the translation {fault}") for fault in faults]
     return notes
