@@ -98,6 +98,7 @@ SUFFIXES: Mapping[str, str] = MappingProxyType(
         ".rst": "rst",
         ".adoc": "asciidoc",
         ".asciidoc": "asciidoc",
+        ".ts": "qt",
     }
 )
 """The format of a file by the end of its name."""
@@ -154,10 +155,8 @@ def format_of(path: Path, data: bytes = b"") -> str:
 def format_at(path: Path) -> str | None:
     """Tell the format of a file by its suffix, and of .ts by how it begins: most are programs or
     films. None for a file of no known format."""
-    suffix = path.suffix.lower()
-    if suffix == ".ts" and _is_qt(_beginning(path)):
-        return "qt"
-    return SUFFIXES.get(suffix)
+    named = SUFFIXES.get(path.suffix.lower())
+    return None if named == "qt" and not _is_qt(_beginning(path)) else named
 
 
 def _is_qt(head: bytes) -> bool:
@@ -186,10 +185,10 @@ def detect_format(name: str, data: bytes) -> str | None:
     """
     suffix = Path(name).suffix.lower()
     named = SUFFIXES.get(suffix)
+    if named == "qt" and not _is_qt(data[:1024].removeprefix(b"\xef\xbb\xbf")):
+        named = None
     if named and (named in PACKAGES or not data.startswith(b"PK\x03\x04")):
         return named
-    if suffix == ".ts" and _is_qt(data[:1024].removeprefix(b"\xef\xbb\xbf")):
-        return "qt"
     if data.startswith(_OTHERS) or (suffix in _NO_LINES and named is None):
         return None
     found = _by_content(data[:1024].removeprefix(b"\xef\xbb\xbf"))

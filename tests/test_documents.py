@@ -21,7 +21,7 @@ from tformer.model.errors import InputError, UsageError
 DOCS = Path(__file__).parent.parent / "docs"
 DATA = Path(__file__).parent / "data" / "documents"
 FILES = sorted(path for path in DATA.rglob("*") if path.is_file())
-BILINGUAL = {"po", "xliff", "tmx", "tsv", "xcstrings"}
+BILINGUAL = {"po", "xliff", "tmx", "tsv", "xcstrings", "qt"}
 SUBTITLES = {"srt", "vtt"}
 
 # Markup, literals and hostile text, of which every kind of file is put together.
@@ -305,6 +305,7 @@ MALFORMED = [
     pytest.param(
         b"{}", "xcstrings", "x: not a string catalogue: it has no strings", id="catalogue"
     ),
+    pytest.param(b"<TSX/>", "qt", "x: the first element is <TSX>, not <TS>", id="qt"),
     pytest.param(b"<tmx/>", "tmx", "x: not TMX: no header that names", id="tmx header"),
     pytest.param(b"<html/>", "tmx", "x: not TMX: the first element is '<html/>'", id="tmx"),
     pytest.param(TMX % b"<tuv xml:lang='en'/>", "tmx", "x:2: not TMX: a tuv without", id="seg"),
