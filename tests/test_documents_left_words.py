@@ -45,7 +45,8 @@ UNIT = (
     [
         ("rst", RST, ["An example", "the long name"]),
         ("asciidoc", ADOC, ["A red door", "It is red.", "the key"]),
-        ("xliff", UNIT.format(""), ["One door."]),
+        ("xliff", UNIT.format("").replace('<mrk mtype="seg" mid="1"></mrk> ', ""), ["One door."]),
+        ("xliff", UNIT.format(""), []),
         ("xliff", UNIT.format("Eine Tür."), []),
     ],
 )
@@ -53,6 +54,24 @@ def test_words_that_stay_are_told_of(format: str, text: str, expected: list[str]
     document = open_document(text.encode(), format)
     assert [left.text for left in document.left_texts] == expected
     assert document.with_translations({}).decode() == text
+
+
+@pytest.mark.parametrize("empty", ['<mrk mtype="seg" mid="1"></mrk>', '<mrk mtype="seg" mid="1"/>'])
+def test_segments_that_lack_a_translation_are_filled(empty: str) -> None:
+    unit = UNIT.format("").replace('<mrk mtype="seg" mid="1"></mrk>', empty)
+    unit = unit.replace('<trans-unit id="1">', '<trans-unit id="1" approved="yes">')
+    document = open_document(unit.encode(), "xliff")
+    assert [(s.id, s.text, str(s.state)) for s in document.segments[1:]] == [
+        ("1/1", "One door.", "new")
+    ]
+    texts = {"1/1": "Eine Tür."}
+    assert document.damages(texts) == {}
+    written = document.with_translations(texts).decode()
+    assert '<target state="needs-review-translation"><mrk mtype="seg" mid="1">Eine Tür.</mrk> ' in (
+        written
+    )
+    assert 'mid="2">Zwei Türen.</mrk></target>' in written
+    assert 'approved="no"' in written
 
 
 def test_texts_of_changes_are_translated() -> None:

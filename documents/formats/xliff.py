@@ -6,6 +6,8 @@ none, and is marked: `needs-review-translation` in XLIFF 1, `translated` in XLIF
 state is `reviewed`. Units that say translate="no" are no segments.
 """
 
+from __future__ import annotations
+
 import html
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +15,7 @@ from dataclasses import dataclass
 
 from tformer.documents.building import Builder
 from tformer.documents.document import DocumentLanguages, Edit, Slot, TextDocument, checked
+from tformer.documents.formats.xliff_parts import PartedTarget, is_segment, missing_parts
 from tformer.documents.io import xml
 from tformer.documents.io.encoding import decode
 from tformer.documents.io.xml import Token, TokenKind
@@ -47,6 +50,7 @@ def open_xliff(data: bytes, name: str) -> TextDocument:
             lambda text: _slots(text, name),
             xml.reference,
             declares=lambda text: _declares(xml.scan(text, name)),
+            skeleton=lambda text: _sources(text, name),
             labels=lambda text, language: _labels(xml.scan(text, name), language),
         )
     )
@@ -75,16 +79,30 @@ def _labels(tokens: Sequence[Token], language: str) -> Iterator[Edit]:
             yield Edit(token.start, token.end, xml.with_attribute(token.raw, name, language))
 
 
+def _sources(text: str, name: str) -> list[tuple[str, str, list[str]]]:
+    """What the units of a file say, with the markup in it."""
+    segments = [unit.segment() for unit in _units(xml.scan(text, name), name)]
+    return [
+        (each.id, each.text, [f"{i.opening}|{i.closing}" for i in each.inlines.values()])
+        for each in segments
+    ]
+
+
 def _slots(text: str, name: str) -> Iterator[Slot | LeftPart]:
     tokens = xml.scan(text, name)
+    for unit in _units(tokens, name):
+        yield Slot(unit.segment(), unit.edits)
+        if divided := unit.divided():
+            yield from missing_parts(divided)
+
+
+def _units(tokens: Sequence[Token], name: str) -> Iterator[_XliffUnit]:
     root = next(token for token in tokens if token.kind in (TokenKind.OPEN, TokenKind.EMPTY))
     version = root.attributes.get("version", "")
     if root.name != "xliff" or not version.startswith(("1.", "2.")):
         raise InputError(f"{name}: not XLIFF 1 or 2: the first element is {root.raw[:60]!r}")
     units = _Units(tokens, name)
-    for unit in units.of_version_1() if version.startswith("1.") else units.of_version_2():
-        yield Slot(unit.segment(), unit.edits)
-        yield from _untranslated_parts(tokens, unit)
+    yield from units.of_version_1() if version.startswith("1.") else units.of_version_2()
 
 
 @dataclass(frozen=True)
@@ -105,14 +123,32 @@ class _XliffUnit:
     approved: int | None = None
     """The tag that says that a person approved of the target."""
 
+    def divided(self) -> PartedTarget | None:
+        """The unit with its segments, if some of them may have a translation."""
+        if self.target is None or self.state is SegmentState.NEW or self.marked is not None:
+            return None
+        marks = [(self.target, *self.mark)]
+        if self.approved is not None:
+            marks.append((self.approved, "approved", "no"))
+
+        def part(position: int, number: str) -> Segment:
+            content = self._content(position)
+            return content.build(f"{self.id}/{number}", target="", state=SegmentState.NEW)
+
+        return PartedTarget(self.tokens, self.source, self.target, marks, part)
+
     def segment(self) -> Segment:
+        content = self._content(self.source)
+        return content.build(self.id, target=self._target_text(), state=self.state)
+
+    def _content(self, source: int) -> Builder:
         builder = Builder(xml.escape, breaks=True)
-        position = self.source + 1
-        end = xml.end_of(self.tokens, self.source) - 1
+        position = source + 1
+        end = xml.end_of(self.tokens, source) - 1
         parted = {
             xml.end_of(self.tokens, place) - 1
             for place in range(position, end)
-            if _is_segment(self.tokens[place])
+            if _begins_segment(self.tokens[place])
         }
         while position < end:
             token = self.tokens[position]
@@ -126,7 +162,7 @@ class _XliffUnit:
             elif token.kind is not TokenKind.OTHER:
                 behind = self._add(builder, position)
             position = behind
-        return builder.build(self.id, target=self._target_text(), state=self.state)
+        return builder
 
     def _add(self, builder: Builder, position: int) -> int:
         """Add an element, or its beginning; returns what stands behind it."""
@@ -140,7 +176,7 @@ class _XliffUnit:
             builder.alone(self._raw(position, behind), shown)
             return behind
         if token.kind is TokenKind.OPEN and token.name in _AROUND:
-            if _is_segment(token):
+            if _begins_segment(token):
                 builder.alone(token.raw, divides=True)
             else:
                 builder.open(token.name, token.raw)
@@ -223,34 +259,12 @@ class _XliffUnit:
         return Edit(at, at, f"{indent}{opening}{inner}</{self._name()}>")
 
 
-def _untranslated_parts(tokens: Sequence[Token], unit: _XliffUnit) -> Iterator[LeftPart]:
-    """Segments of a divided unit that have no translation while others have one."""
-    if unit.target is None or unit.state is SegmentState.NEW:
-        return
-    empty = {
-        tokens[at].attributes.get("mid")
-        for at in range(unit.target, xml.end_of(tokens, unit.target))
-        if tokens[at].attributes.get("mtype") == "seg" and not _text_of(tokens, at).strip()
-    }
-    for at in range(unit.source, xml.end_of(tokens, unit.source)):
-        if _is_segment(tokens[at]) and tokens[at].attributes.get("mid") in empty:
-            end = xml.end_of(tokens, at)
-            reason = "other segments of its unit have translations"
-            yield LeftPart(tokens[at].start, tokens[end - 1].end, reason, _text_of(tokens, at))
-
-
-def _text_of(tokens: Sequence[Token], position: int) -> str:
-    inside = tokens[position : xml.end_of(tokens, position)]
-    return "".join(token.text for token in inside if token.kind is TokenKind.TEXT)
-
-
 _WRAPPED = re.compile(r"[ \t]*\r?\n[ \t]{2,}")
 """A line break that only indents what follows."""
 
 
-def _is_segment(token: Token) -> bool:
-    """Return whether a segment of a source that is divided begins here."""
-    return token.kind is TokenKind.OPEN and token.attributes.get("mtype") == "seg"
+def _begins_segment(token: Token) -> bool:
+    return token.kind is TokenKind.OPEN and is_segment(token)
 
 
 def _partner(attributes: Mapping[str, str], names: Sequence[str]) -> str:
