@@ -172,3 +172,23 @@ def test_the_sign_of_an_amount_stands_behind_its_million(vocabulary: Vocabulary)
     prepared = Preparer(vocabulary).prepare("It cost $290.4 million.", PAIR)
     assert prepared is not None
     assert prepared.restore("Es kostete 290,4 Millionen.").text == "Es kostete 290,4 Millionen $."
+
+
+@pytest.mark.parametrize(
+    "text", ["(25\u00f7100)", "1.1~beta1", "5~10", "2\u22c53", "10^6", "3.0~rc2+dfsg-1"]
+)
+def test_signs_within_numbers_stay_there(vocabulary: Vocabulary, text: str) -> None:
+    prepared = Preparer(vocabulary).prepare(f"He wrote {text} here.", PAIR)
+    assert prepared is not None
+    said = prepared.shown.replace("He wrote", "Er schrieb").replace("here", "hier")
+    assert prepared.restore(said).text == f"Er schrieb {text} hier."
+    assert not prepared.floating
+
+
+def test_a_sign_that_left_its_number_is_a_fault(vocabulary: Vocabulary) -> None:
+    prepared = Preparer(vocabulary).prepare("He wrote 7\u232b8 here.", PAIR)
+    assert prepared is not None
+    assert prepared.floating
+    said = prepared.shown.replace("He wrote", "Er schrieb").replace("here", "hier")
+    assert prepared.restore("Es steht da.").faults or prepared.restore("Es steht da.").lost
+    assert "moves '\u232b'" in prepared.restore(said.replace("78", "87")).faults

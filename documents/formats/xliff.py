@@ -80,7 +80,7 @@ def _labels(tokens: Sequence[Token], language: str) -> Iterator[Edit]:
 
 
 def _sources(text: str, name: str) -> list[tuple[str, str, list[str]]]:
-    """What the units of a file say, with the markup in it."""
+    """Sources of the units of a file, with the markup in them."""
     segments = [unit.segment() for unit in _units(xml.scan(text, name), name)]
     return [
         (each.id, each.text, [f"{i.opening}|{i.closing}" for i in each.inlines.values()])

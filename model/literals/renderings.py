@@ -134,7 +134,7 @@ _NUMERALS = {
     "de": r"""\b(?:zw|drei|dri|vier|f\u00fcnf|sech|sieb|acht|neun|zehn|elf|milli|dutzend|mittag
         |mitternacht|halb|jahrzehnt|jahrhundert)|hundert|tausend|zehn|zig|drei\u00dfig""",
 }
-"""What words have that say a number from 2 up, by language."""
+"""Signs of words that say a number from 2 up, by language."""
 _ROMAN = r"|\b[ivxlc]{2,}\b"
 
 

@@ -156,6 +156,7 @@ class Prepared:
         edits += self._floated(said, links)
         upper = self.casing is Casing.CAPITALS
         rewritten = rewrite(said, _cleaned(said, edits, self.source), str.upper if upper else str)
+        faults += self._torn(rewritten.text)
         return Restored(rewritten.text, rewritten, tuple(lost), tuple(faults), repeated, invented)
 
     def _put_back(self, said: str) -> tuple[list[LiteralEdit], list[Literal], list[str]]:
@@ -233,6 +234,15 @@ class Prepared:
             follows = said[at : at + 1]
             behind = " " if one.space_behind and follows and follows.isalnum() else ""
             yield LiteralEdit(at, at, before + one.text + behind)
+
+    def _torn(self, text: str) -> Iterator[str]:
+        """Faults of signs within numbers that are no longer there: 25\u00f7100."""
+        for one in self.floating:
+            around = self.shown[max(0, one.at - 1) : one.at + 1]
+            within = len(around) == 2 and around.isalnum() and any(map(str.isdigit, around))
+            is_tag = one.text.startswith("<")
+            if within and not is_tag and around[0] + one.text + around[1] not in text:
+                yield f"moves {one.text!r}"
 
     def _place_of(self, one: Floating, said: str, links: Sequence[Link]) -> int:
         before, behind = self.shown[: one.at], self.shown[one.at :]
