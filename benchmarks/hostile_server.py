@@ -5,6 +5,7 @@
     python benchmarks/hostile_server.py greedy     # calls of one client beside a stream of another
     python benchmarks/hostile_server.py signals    # SIGTERM and SIGHUP at 50 moments
     python benchmarks/hostile_server.py streams    # 20,000 that say nothing, 20,000 cancelled
+    python benchmarks/hostile_server.py refused    # the same where only 4,096 are accepted
 
 Each prints JSON, and ends with status 1 where a bound is passed.
 """
@@ -313,8 +314,24 @@ def streams(number: int = 20_000) -> tuple[dict[str, Any], bool]:
     those that say nothing, then three times those with a text each. Heaps of threads keep some
     memory, so a leak is what the last time adds to the most that there was after the others.
     """
+    found, last, others = _streams(number, "--max-calls", str(4 * number))
+    ended = [part["ended_before_they_were_cancelled"] for part in found["parts"]]
+    kept = not any("CANCELLED" in each for each in ended) and last <= max(others) + 30
+    return found, kept and set(found["calls_of_another"]) == {"OK"}
+
+
+def refused(number: int = 20_000) -> tuple[dict[str, Any], bool]:
+    """The same with the bound of calls that a server has by itself: the others are refused."""
+    found, last, others = _streams(number)
+    ended = [part["ended_before_they_were_cancelled"] for part in found["parts"]]
+    kept = all(set(each) <= {"RESOURCE_EXHAUSTED"} for each in ended) and last <= max(others) + 30
+    return found, kept and set(found["calls_of_another"]) <= {"OK", "RESOURCE_EXHAUSTED"}
+
+
+def _streams(number: int, *arguments: str) -> tuple[dict[str, Any], float, list[float]]:
+    """Findings; the memory at the end, and that after each time before, in megabytes."""
     with (
-        served("--max-calls", str(4 * number), "--no-access-log") as server,
+        served(*arguments, "--no-access-log") as server,
         server.channel() as own,
     ):
         stub = TranslationServiceStub(own)
@@ -330,18 +347,33 @@ def streams(number: int = 20_000) -> tuple[dict[str, Any], bool]:
             return times
 
         alone = ask()
+        start = server.resident_mb
         for name in ("silent", "with a text", "second time", "third time"):
             ended, times, under = asyncio.run(_open_streams(server, number, name != "silent", ask))
-            time.sleep(2)
+            _settle(server)
             after = server.resident_mb
             parts.append({
                 "streams": name, "ended_before_they_were_cancelled": dict(ended),
                 "unary_ms": _spread(times), "resident_mb": [round(under), round(after)],
             })  # fmt: skip
-        alive = server.process.poll() is None
-    found = {"unary_alone_ms": _spread(alone), "calls_of_another": dict(codes), "parts": parts}
+        if server.process.poll() is not None:
+            codes["the server has ended"] += 1
+    found = {
+        "unary_alone_ms": _spread(alone), "calls_of_another": dict(codes),
+        "resident_mb_before": round(start), "parts": parts,
+    }  # fmt: skip
     *others, last = (part["resident_mb"][1] for part in parts)
-    return found, alive and set(codes) == {"OK"} and last <= max(others) + 30
+    return found, last, others
+
+
+def _settle(server: Served, seconds: float = 12.0, most: float = 120.0) -> None:
+    """Until the server has done nothing for some seconds, in which it gives back memory."""
+    deadline, busy, quiet_since = time.monotonic() + most, server.cpu_seconds, time.monotonic()
+    while time.monotonic() < min(deadline, quiet_since + seconds):
+        time.sleep(1)
+        if (now := server.cpu_seconds) > busy + 0.3:
+            quiet_since = time.monotonic()
+        busy = now
 
 
 def _spread(seconds: Sequence[float]) -> dict[str, float]:
@@ -386,13 +418,13 @@ async def _open_streams(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure one thing and print it; 1 where a bound is passed."""
-    parts = {each.__name__: each for each in (memory, health, greedy, signals, streams)}
+    parts = {each.__name__: each for each in (memory, health, greedy, signals, streams, refused)}
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("part", choices=parts)
     parser.add_argument("--number", type=float, help="Calls, seconds or moments of the part.")
     chosen = parser.parse_args(arguments)
     number = [] if chosen.number is None else [chosen.number]
-    if chosen.part in ("memory", "signals", "streams"):
+    if chosen.part in ("memory", "signals", "streams", "refused"):
         number = [int(each) for each in number]
     found, kept = parts[chosen.part](*number)  # type: ignore[operator]
     print(json.dumps({"processor": processor(), **found, "within_bounds": kept}, indent=2))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -40,6 +41,12 @@ class Served:
             if line.startswith("VmRSS:"):
                 return int(line.split()[1]) / 1000
         return 0.0
+
+    @property
+    def cpu_seconds(self) -> float:
+        """Time of the processor that it has used."""
+        found = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(found[11]) + int(found[12])) / os.sysconf("SC_CLK_TCK")
 
     def lines(self) -> list[dict[str, object]]:
         """Lines of the log, without what is no JSON."""

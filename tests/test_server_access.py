@@ -1,6 +1,7 @@
 """Who may come in."""
 
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -67,6 +68,33 @@ def test_tokens_are_rotated_without_a_restart(
     write(file, "not [ TOML")
     assert gate.admit("Bearer secret-c"), "a broken file leaves the old tokens"
     assert "not read again" in caplog.text
+
+
+def test_calls_do_not_wait_for_a_long_file_that_has_changed(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(access, "READ_AGAIN", 0.0)
+    gate = Authenticator(file)
+    many = "\n".join(table(f"user{number}", f"secret-{number}") for number in range(5000))
+    begun, go_on = threading.Event(), threading.Event()
+    read = access.read_tokens
+
+    def slow(path: Path) -> list[access.Caller]:
+        begun.set()
+        assert go_on.wait(60)
+        return read(path)
+
+    monkeypatch.setattr(access, "read_tokens", slow)
+    write(file, f"{many}\n{table('carol', 'secret-c')}")
+    for _ in range(3):
+        assert gate.admit("Bearer secret-a"), "known until the file has been read"
+    assert begun.wait(60)
+    go_on.set()
+    assert gate._reading
+    gate._reading.join(60)
+    assert gate.admit("Bearer secret-c") and gate.admit("Bearer secret-4999")
+    with pytest.raises(NoToken):
+        gate.admit("Bearer secret-a")
 
 
 def test_a_changed_file_refills_no_quota(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

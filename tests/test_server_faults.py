@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -607,6 +608,30 @@ def burst(scene: Scene) -> str:
         return found.pop() if len(found) == 1 else str(found)
 
 
+@fault("calls that nobody looks at for more than 30 seconds")
+def never_looked_at(scene: Scene) -> str:
+    # tests/test_server_limits.py waits for as long.
+    with scene.server() as (running, stub):
+        options = dict(running.server._channel_options())
+        assert options["grpc.server_max_unrequested_time_in_server"] > 3600
+        return status(stub.ListModels, NOTHING)
+
+
+@fault("long file of tokens that changes")
+def long_token_file(scene: Scene) -> str:
+    with scene.guarded_server("") as (running, stub):
+        assert status(stub.ListModels, NOTHING, metadata=bearer("secret")) == "OK"
+        gate = running.server._gate
+        tables = (f'[tokens.u{n}]\nsha256 = "{hash_token(str(n))}"\n' for n in range(2000))
+        (scene.folder / "tokens.toml").write_text("".join(tables))
+        gate._looked = 0.0
+        first = status(stub.ListModels, NOTHING, metadata=bearer("secret"))
+        wait_until(lambda: len(gate.callers) == 2000)
+        assert status(stub.ListModels, NOTHING, metadata=bearer("1999")) == "OK"
+        assert status(stub.ListModels, NOTHING, metadata=bearer("secret")) == "UNAUTHENTICATED"
+        return first
+
+
 @fault("memory that does not suffice for a step")
 def no_memory(scene: Scene) -> str:
     with scene.server() as (running, stub):
@@ -654,6 +679,26 @@ def large_metadata(scene: Scene) -> str:
         found = status(stub.TranslateText, request("x"), metadata=(("x-big", "a" * 100_000),))
         assert status(stub.TranslateText, request("x")) == "OK"
         return found
+
+
+@fault("metadata of 1,000 names")
+def many_metadata(scene: Scene) -> str:
+    with scene.server() as (_, stub):
+        many = tuple((f"x-{number}", "a") for number in range(1000))
+        found = status(stub.TranslateText, request("x"), metadata=many)
+        assert status(stub.TranslateText, request("x")) == "OK"
+        return found
+
+
+@fault("300 connections that say nothing, call of another")
+def silent_connections(scene: Scene) -> str:
+    beginnings = (b"", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"GET / HTTP/1.1\r\nHost: x\r\n")
+    with scene.server() as (running, stub), ExitStack() as stack:
+        host, _, port = running.address.rpartition(":")
+        for number in range(300):
+            connection = socket.create_connection((host, int(port)), 5)
+            stack.enter_context(connection).sendall(beginnings[number % 3])
+        return status(stub.TranslateText, request("x"), timeout=5)
 
 
 @fault("streams that say nothing, call of another")
@@ -742,6 +787,24 @@ def pipe_for_a_model(scene: Scene) -> str:
         os.mkfifo(scene.model / "config.json")
         assert running.do(running.server.reload, timeout=20) == []
         return status(stub.TranslateText, request("x"))
+
+
+@fault("file of a model that is cut short, then gone, reload")
+def cut_model(scene: Scene) -> str:
+    scene.model = make_model(scene.folder / "en-de")
+    with scene.server() as (running, stub):
+        file = scene.model / "model.safetensors"
+        (before,) = stub.TranslateText(request("the dog")).translations
+        os.truncate(file, file.stat().st_size // 2)
+        assert status(stub.TranslateText, request(*SENTENCES)) == "OK"
+        assert running.do(running.server.reload) == []
+        file.unlink()
+        assert running.do(running.server.reload) == []
+        shutil.rmtree(scene.model)
+        assert running.do(running.server.reload) == []
+        (after,) = stub.TranslateText(request("the dog")).translations
+        assert (after.translated_text, after.score) == (before.translated_text, before.score)
+        return code_of_item(after)
 
 
 @fault("garbage in the place of a glossary, reload")

@@ -20,6 +20,7 @@ import hashlib
 import logging
 import re
 import secrets
+import threading
 import time
 import tomllib
 from collections.abc import Sequence
@@ -36,6 +37,10 @@ logger = logging.getLogger(__name__)
 
 READ_AGAIN = 1.0
 """Seconds between looks at the file."""
+
+READ_AT_ONCE = 64 << 10
+"""Bytes of a file that is read again while a call waits, at most: some thirty milliseconds. One of
+20,000 tokens takes a second; it is read beside the calls, and counts once it has been read."""
 
 UNITS, TIMES = ("calls", "tokens"), ("minute", "day")
 """Quotas of a token, as its table has them: calls_per_minute."""
@@ -143,6 +148,7 @@ class Authenticator:
         self._known: dict[str, Caller] = {}
         self._state: FileState | None = None
         self._looked = time.monotonic()
+        self._reading: threading.Thread | None = None
         if file is not None:
             self._state = state_of(file)
             self._know(read_tokens(file))
@@ -177,20 +183,31 @@ class Authenticator:
         return found
 
     def _know(self, callers: list[Caller]) -> None:
-        self._callers = callers
-        self._known = {caller.sha256: caller for caller in callers}
+        known = {caller.sha256: caller for caller in callers}
+        self._callers, self._known = callers, known
 
     def _read_again(self) -> None:
         now = time.monotonic()
         if self._file is None or now - self._looked < READ_AGAIN:
             return
         self._looked = now
+        if self._reading and self._reading.is_alive():
+            return
         if (state := state_of(self._file)) == self._state:
             return
         self._state = state
+        if state and state[1] > READ_AT_ONCE:  # its size
+            work = threading.Thread(target=self._replace, args=(self._file,), daemon=True)
+            self._reading = work
+            work.start()
+        else:
+            self._replace(self._file)
+
+    def _replace(self, file: Path) -> None:
+        """Take the tokens of the file; those before stay if it cannot be used."""
         try:
-            refuse_special(self._file)
-            self._know(_keeping_quotas(read_tokens(self._file), self._callers))
+            refuse_special(file)
+            self._know(_keeping_quotas(read_tokens(file), self._callers))
         except InputError as error:
             logger.error("the tokens were not read again", extra={"error": str(error)})
             return
