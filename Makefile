@@ -49,7 +49,7 @@ format: $(VENV)/installed-dev
 
 types: $(VENV)/installed-dev
 	rm -rf $(TYPES) build
-	$(PIP) install --no-deps --target $(TYPES) .
+	TFORMER_BUILD_LEVELS=none $(PIP) install --no-deps --target $(TYPES) .
 	cd $(TYPES) && MYPYPATH=. $(abspath $(BIN))/mypy --config-file $(CURDIR)/pyproject.toml \
 	    --python-executable $(abspath $(BIN))/python --explicit-package-bases \
 	    $(addprefix tformer/,cli daemon dataset documents model server protos)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tformer.model.network.int8.gemm import OFFSET
+from tformer.model.network.int8.packing import OFFSET
 from tformer.model.network.int8.simd.dot import DOT, FAR, LINE, REACH
 
 

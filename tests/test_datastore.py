@@ -26,8 +26,8 @@ from tformer.model.datastore.states import quantised
 from tformer.model.engine.engine import Engine
 from tformer.model.errors import InputError, OutputError, UsageError
 from tformer.model.network.eager import Eager
-from tformer.model.network.int8.gemm import unstored
 from tformer.model.network.int8.network import Int8
+from tformer.model.network.int8.packing import unstored
 from tformer.model.network.transformer import Transformer
 from tformer.model.options import DecodingOptions
 from tformer.model.pipeline.datastore_builder import build_datastore

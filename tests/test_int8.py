@@ -21,20 +21,19 @@ from tformer.model.engine.engine import Engine
 from tformer.model.errors import ModelError
 from tformer.model.network.eager import Eager
 from tformer.model.network.int8 import topk
-from tformer.model.network.int8.gemm import (
+from tformer.model.network.int8.gemm import product, product_plain
+from tformer.model.network.int8.network import ENCODED_TOGETHER, Int8
+from tformer.model.network.int8.packing import (
     LIMIT,
     QUANTISED_TOGETHER,
     Projection,
     filled,
-    product,
-    product_plain,
     quantised,
 )
-from tformer.model.network.int8.network import ENCODED_TOGETHER, Int8
 from tformer.model.network.int8.scorer import Int8Reader
 from tformer.model.network.int8.simd.dot import REACH
-from tformer.model.network.int8.simd.emitter import LOWEST
-from tformer.model.network.int8.simd.gemm import BLOCK, PANEL
+from tformer.model.network.int8.simd.tiles import BLOCK, PANEL
+from tformer.model.network.int8.simd.vectors import LOWEST
 from tformer.model.network.shortlist import Shortlist
 from tformer.model.network.transformer import Transformer
 from tformer.model.network.variants import build

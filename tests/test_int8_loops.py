@@ -10,7 +10,7 @@ from int8_storage import stored
 from numba import njit
 
 from tformer.model.network.int8 import attention, elementwise, topk
-from tformer.model.network.int8.elementwise import Norm, Shape
+from tformer.model.network.int8.records import Norm, Shape
 from tformer.model.network.int8.simd.attention import put_halves
 from tformer.model.network.int8.simd.dot import DOT, LINE, REACH
 from tformer.model.network.int8.simd.elementwise import (
@@ -24,9 +24,9 @@ from tformer.model.network.int8.simd.elementwise import (
     rectify,
     silu,
 )
-from tformer.model.network.int8.simd.emitter import LANES
-from tformer.model.network.int8.simd.logits import COLUMNS, at_least, deal, log_of_sum
+from tformer.model.network.int8.simd.logits import at_least, deal, log_of_sum
 from tformer.model.network.int8.simd.pointers import lowest_bit
+from tformer.model.network.int8.simd.vectors import COLUMNS, LANES
 
 GUARD = np.float32(9.0)
 """What lies around an output, and must still be there afterwards."""

@@ -40,7 +40,7 @@ def called(row):
 def test_only_what_python_calls_becomes_machine_code() -> None:
     assert called(np.arange(4.0)) == 20
     for function in (_lowest, _middle):
-        (overload,) = function.overloads.values()
+        (overload,) = function.compiled.overloads.values()
         assert isinstance(overload.library, LinkedLibrary)
     (overload,) = called.overloads.values()
     assert not isinstance(overload.library, LinkedLibrary)

@@ -63,6 +63,28 @@ LEVELS = (
 """The fastest first; the last one is what every processor has, without vectors."""
 
 
+def names() -> list[str]:
+    """Levels with vectors that there are for processors of this kind, the fastest first."""
+    return [each.name for each in LEVELS if each.target and _is_of(each)]
+
+
+def compile_for(name: str) -> None:
+    """Take a level that the processor may not have, in a process that only compiles.
+
+    Raises:
+        UsageError: when there is none of that name for such processors.
+    """
+    if name != LEVELS[-1].name and name not in names():
+        raise UsageError(
+            f"there is no level {name!r} to build for; choose from {', '.join(names())}"
+        )
+    _compiled_for.append(name)
+    level.cache_clear()
+
+
+_compiled_for: list[str] = []
+
+
 @cache
 def level() -> Level:
     """The level that kernels are compiled for.
@@ -70,6 +92,8 @@ def level() -> Level:
     Raises:
         UsageError: when ``TFORMER_CPU_LEVEL`` names a level that there is not, or not here.
     """
+    if _compiled_for:
+        return next(each for each in LEVELS if each.name == _compiled_for[-1])
     present = [each for each in LEVELS if each.needs <= _features() and _is_of(each)]
     wanted = os.environ.get(VARIABLE, "")
     if not wanted:

@@ -41,8 +41,15 @@ class _NoEnvironment:
         """Have nothing to set."""
 
 
+class EntryLibrary(LinkedLibrary):
+    """Code of a function with all that it calls, optimised; it is not run here."""
+
+    def _optimize_final_module(self) -> None:
+        JITCodeLibrary._optimize_final_module(self)
+
+
 @contextmanager
-def only_linked(codegen: Any, name: str) -> Iterator[None]:
+def library_of(codegen: Any, name: str, kind: type[LinkedLibrary]) -> Iterator[None]:
     """Give the function of this qualified name, which is compiled meanwhile, such a library.
 
     Others that are compiled on the way get libraries of their own kind.
@@ -52,7 +59,7 @@ def only_linked(codegen: Any, name: str) -> Iterator[None]:
 
         def create_library(wanted: str, **options: Any) -> Any:
             if wanted == name:
-                return LinkedLibrary(codegen, wanted, **options)
+                return kind(codegen, wanted, **options)
             return type(codegen).create_library(codegen, wanted, **options)
 
         codegen.create_library = create_library

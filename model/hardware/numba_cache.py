@@ -1,258 +1,158 @@
-"""Code that Numba compiles, and where it is kept. No torch here.
+"""Functions that Numba compiles, called without Numba where their code is kept. No torch here.
 
-Numba compiles a function when it is first called, for the processor at hand. For all that a
-translation needs that takes a quarter of a minute; so the code is kept, in the first of these
-folders that has it all already, which may then be read-only, or that can be written to:
-
-    $NUMBA_CACHE_DIR, if it is set
-    __pycache__ beside this module
-    $XDG_CACHE_HOME/tformer, or ~/.cache/tformer
-    a temporary one, of this process alone
-
-There it has a folder of its own for every state of our sources, version of Numba and level of
-processors: Numba would only notice when the file of the called function changes, and not when that
-of a function does which is compiled into it.
+What is compiled is an object file for each combination of types that a function is called with
+(`native_call`), for the level of processors at hand; `code_store` says where they are. Those that
+translations need are made when the package is built (`precompile`); what is missing is compiled
+when it is first called, and kept. Numba is imported only then: it takes as long as a translation.
 """
 
 from __future__ import annotations
 
-import atexit
-import hashlib
-import logging
-import os
-import shutil
-import sys
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from functools import cache
-from pathlib import Path
-from threading import Timer
+import importlib
+from collections.abc import Callable
+from functools import cached_property
+from threading import RLock
 from typing import Any
 
-import llvmlite.binding as llvm
-import numba
-from numba.core import caching
-from numba.core.dispatcher import Dispatcher as CPUDispatcher
-
-from tformer.model.files import lock
-from tformer.model.hardware.cpu import level
-from tformer.model.hardware.linked_code import only_linked
-
-logger = logging.getLogger(__name__)
-
-SOURCES = (
-    "hardware/cpu.py",
-    "hardware/linked_code.py",
-    "hardware/numba_cache.py",
-    "search/candidates.py",
-    "search/hypotheses.py",
-    "search/ngram_bans.py",
-    "network/int8/**/*.py",
+from tformer.model.hardware import code_store
+from tformer.model.hardware.native_call import (
+    Call,
+    ObjectCode,
+    Unsuitable,
+    calling,
+    described,
+    signature,
 )
-"""Files of `tformer.model` with functions that are compiled."""
 
-READY = "ready"
-"""A file in the folder of code that all is in."""
-
-KEPT = 4
-"""Folders of code that are kept beside each other, the newest."""
-
-SILENT_SECONDS = 3.0
-"""After which it is said what takes so long; at a terminal that is said at once."""
-
-MESSAGE = "first use: compiling for this processor, which takes about 15 seconds, once"
+_lock = RLock()
+"""Numba compiles one function at a time."""
 
 
-def _aim() -> None:
-    """Have Numba compile for the level and no more, whose code then suits every such processor.
-
-    What this process has compiled before is not changed.
-    """
-    if target := level().target:
-        numba.config.CPU_NAME, numba.config.CPU_FEATURES = target, level().features
-
-
-_aim()  # before anything is decorated
-
-
-def njit(*arguments: Any, **options: Any) -> Any:
-    """``numba.njit``; but what it compiles with ``cache=True`` is kept in a folder of ours.
-
-    ``f.inner`` of such a function is the same for compiled functions to call, see :func:`inner`.
-    """
-    is_kept = options.pop("cache", False)
-    decorate = numba.njit(*arguments, no_cfunc_wrapper=True, **options)
-    return _keeping(decorate) if is_kept else decorate
-
-
-def inner(function: Any) -> Any:
-    """A function for compiled ones to call.
+class Inner:
+    """A function for compiled ones to call; Numba takes it for the compiled function that it is.
 
     From Python it is not meant to be called, so what unpacks its arguments there is not compiled:
     for records of arrays that takes as long as the function. Where it is called all the same, as by
     tests, it is compiled once more.
     """
-    compiled = numba.njit(function, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
-    compiled.__class__ = _Inner
-    return compiled
 
+    def __init__(self, function: Any) -> None:
+        self.py_func = function
+        self.__doc__ = function.__doc__
+        self.__module__, self.__qualname__ = function.__module__, function.__qualname__
 
-class _Inner(CPUDispatcher):
-    """A compiled function that has no wrapper for Python."""
+    @cached_property
+    def compiled(self) -> Any:
+        """Numba's dispatcher."""
+        from tformer.model.hardware import numba_compiler
+
+        return numba_compiler.inner(self.py_func)
+
+    @property
+    def _numba_type_(self) -> Any:
+        return self.compiled._numba_type_
+
+    @cached_property
+    def _for_python(self) -> Any:
+        from tformer.model.hardware import numba_compiler
+
+        return numba_compiler.dispatcher(self.py_func, nogil=True)
 
     def __call__(self, *arguments: Any) -> Any:
-        return _callable(self.py_func)(*arguments)
-
-    def compile(self, sig: Any) -> Any:
-        """Compile for callers, which optimise it with themselves."""
-        with only_linked(self.targetctx.codegen(), self.py_func.__qualname__):
-            return super().compile(sig)
+        """Call it, as tests do."""
+        return self._for_python(*arguments)
 
 
-@cache
-def _callable(function: Any) -> Any:
-    return numba.njit(function, nogil=True)
+inner = Inner
 
 
-def _keeping(decorate: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    def decorate_and_keep(function: Any) -> Any:
-        compiled = decorate(function)
-        compiled.inner = inner(function)
-        if folder := code_folder():
-            with _folder_of_numba(folder), suppress(RuntimeError):  # it cannot be written any more
-                _enable_caching(compiled, is_written=_is_writable(folder))
-        return compiled
+class Kernel:
+    """A compiled function for Python to call."""
 
-    return decorate_and_keep
+    def __init__(self, module: str, name: str, *, nogil: bool) -> None:
+        """The function of this name in a module, which is imported only to compile it."""
+        self.module, self.name, self._nogil = module, name, nogil
+        self._calls: dict[tuple[Any, ...], Call] = {}
 
+    def __call__(self, *arguments: Any) -> Any:
+        """Call what is compiled for arguments like these."""
+        try:
+            kinds, numbers = described(arguments)
+        except Unsuitable:
+            return self._by_numba(*arguments)
+        call = self._calls.get(kinds) or self._load(kinds, arguments)
+        return self._by_numba(*arguments) if call is _unlinkable else call(numbers)
 
-def _enable_caching(compiled: Any, *, is_written: bool) -> None:
-    """Have Numba read what is kept, and write if it can: by itself it would not even read there."""
-    if is_written:
-        compiled.enable_caching()
-        return
-    locator = getattr(caching, "UserProvidedCacheLocator", None)
-    locator = locator or caching._UserProvidedCacheLocator  # its name before Numba 0.62
-    checked = locator.ensure_cache_path
-    locator.ensure_cache_path = lambda self: None
-    try:
-        compiled.enable_caching()
-    finally:
-        locator.ensure_cache_path = checked
-    compiled._cache.save_overload = lambda *_: None
+    @cached_property
+    def inner(self) -> Inner:
+        """The same for compiled functions to call."""
+        return Inner(self._function)
 
+    @cached_property
+    def _function(self) -> Any:
+        return getattr(importlib.import_module(self.module), self.name)._function
 
-@contextmanager
-def _folder_of_numba(folder: Path) -> Iterator[None]:
-    """Numba keeps what is decorated here in ``folder``; others' functions stay where they are."""
-    before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(folder)
-    try:
-        yield
-    finally:
-        numba.config.CACHE_DIR = before
+    @cached_property
+    def _by_numba(self) -> Any:
+        from tformer.model.hardware import numba_compiler
 
+        return numba_compiler.dispatcher(self._function, nogil=self._nogil)
 
-@cache
-def code_folder() -> Path | None:
-    """Folder of compiled code; None if nothing can be written anywhere."""
-    name = f"tformer-{_digest()}"
-    folders = (place / name for place in _places())
-    return next((each for each in folders if _is_ready(each) or _is_writable(each)), None)
+    def is_kept(self, arguments: tuple[Any, ...]) -> bool:
+        """Return whether there is code for arguments like these."""
+        return code_store.exists(self._file(described(arguments)[0]))
 
+    def code(self, arguments: tuple[Any, ...]) -> tuple[str, ObjectCode]:
+        """The file name and the code for arguments like these, which is compiled if there is none;
+        it is not called."""
+        kinds, _ = described(arguments)
+        return self._file(kinds), self._found(kinds, arguments)
 
-def _is_ready(folder: Path) -> bool:
-    try:
-        return (folder / READY).exists()
-    except OSError:
-        return False
+    def _file(self, kinds: tuple[Any, ...]) -> str:
+        module = self.module.removeprefix("tformer.model.")
+        return code_store.file_name(f"{module}.{self.name}", signature(kinds))
 
+    def _load(self, kinds: tuple[Any, ...], arguments: tuple[Any, ...]) -> Call:
+        from tformer.model.hardware.object_loader import loaded
 
-def _places() -> Iterator[Path]:
-    if given := os.environ.get("NUMBA_CACHE_DIR"):
-        yield Path(given)
-    yield Path(__file__).parent / "__pycache__"
-    with suppress(RuntimeError):  # there is no home
-        yield Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tformer"
-    with suppress(OSError):
-        folder = tempfile.mkdtemp(prefix="tformer-")
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        yield Path(folder)
+        with _lock:
+            if call := self._calls.get(kinds):
+                return call
+            code = self._found(kinds, arguments)
+            address = loaded(code)
+            call = _unlinkable
+            if address is not None:
+                call = calling(address, code, nogil=self._nogil)
+            self._calls[kinds] = call
+            return call
 
+    def _found(self, kinds: tuple[Any, ...], arguments: tuple[Any, ...]) -> ObjectCode:
+        name = self._file(kinds)
+        with _lock:
+            code = code_store.found(name)
+            if code is None:
+                from tformer.model.hardware import numba_compiler
 
-def _is_writable(folder: Path) -> bool:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError:
-        return False
-    return True
+                code = numba_compiler.object_code(self.inner.compiled, arguments)
+                code_store.keep(name, code)
+            return code
 
 
-def _digest() -> str:
-    """Hash everything that compiled code depends on."""
-    digest = hashlib.sha256()
-    for part in (numba.__version__, sys.implementation.cache_tag, *_target()):
-        digest.update(f"{part}\n".encode())
-    home = Path(__file__).parents[1]
-    for file in sorted(file for pattern in SOURCES for file in home.glob(pattern)):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()[:16]
+def _unlinkable(numbers: list[int]) -> None:
+    """Stand for code that nothing links here; Numba compiles it for this process."""
 
 
-def _target() -> tuple[str, str]:
-    """Target of compilation, as LLVM names it."""
-    if target := level().target:
-        return target, level().features
-    return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+def njit(*, nogil: bool = False, cache: bool = False) -> Callable[[Any], Any]:
+    """``numba.njit``; what it compiles with ``cache=True`` is a :class:`Kernel`, and kept."""
 
+    def decorate(function: Any) -> Any:
+        if not cache:
+            from tformer.model.hardware import numba_compiler
 
-# -- the first use ------------------------------------------------------------------------
+            return numba_compiler.dispatcher(function, nogil=nogil)
+        kernel = Kernel(function.__module__, function.__qualname__, nogil=nogil)
+        kernel.__dict__["_function"] = function
+        kernel.__doc__ = function.__doc__
+        return kernel
 
-
-def once(compile_all: Callable[[], None]) -> None:
-    """Have all code compiled and kept, by one process for all that wait for it.
-
-    Args:
-        compile_all: calls every function that is to be compiled; not called if there is their code.
-    """
-    folder = code_folder()
-    if folder is not None and _is_ready(folder):
-        return
-    with _told_why_it_takes_so_long():
-        if folder is None:
-            compile_all()
-            return
-        with _locked(folder):
-            if not (folder / READY).exists():
-                compile_all()
-                with suppress(OSError):
-                    (folder / READY).touch()
-                    _forget_older(folder)
-
-
-@contextmanager
-def _told_why_it_takes_so_long() -> Iterator[None]:
-    at_terminal = sys.stderr is not None and sys.stderr.isatty()
-    timer = Timer(0 if at_terminal else SILENT_SECONDS, logger.warning, [MESSAGE])
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Keep other processes from doing the same, where files can be locked."""
-    with (folder / "lock").open("w") as stream:
-        lock(stream, wait=True)
-        yield
-
-
-def _forget_older(folder: Path) -> None:
-    """Remove code of sources that are long gone."""
-    others = [path for path in folder.parent.glob("tformer-*") if (path / READY).exists()]
-    for path in sorted(others, key=lambda path: (path / READY).stat().st_mtime)[:-KEPT]:
-        shutil.rmtree(path, ignore_errors=True)
+    return decorate

@@ -76,9 +76,9 @@ def load_network(
 def _load_int8(directory: Path, threads: int | None) -> Loaded:
     """In int8 on the CPU; the plain form is loaded if it is asked for, with torch."""
     from tformer.model.network.int8.network import Int8
+    from tformer.model.network.int8.precompile import prepare
     from tformer.model.network.int8.scorer import Int8Reader
     from tformer.model.passes.alignment import Aligner
-    from tformer.model.pipeline.warmup import prepare
 
     config, vocabulary, facts = read_description(directory)
     shortlist = Shortlist.beside(

@@ -135,7 +135,8 @@ class History:
         """The hypotheses of a sentence that are ``found``, of :data:`FINISHED`."""
         steps, hypotheses = self.steps[sentence["slot"]], []
         for score, log_prob, length, place in found.tolist():
-            tokens, token_scores = trace(steps, length, place, log_prob)
+            tokens, token_scores = np.empty(length, np.int64), np.empty(length + 1)
+            trace(steps, place, log_prob, tokens, token_scores)
             hypotheses.append(
                 FinishedHypothesis(tuple(tokens.tolist()), score, tuple(token_scores.tolist()))
             )
@@ -289,22 +290,18 @@ def _finish(sentence, finished, log_prob, place, bonus):
 
 
 @njit(cache=True)
-def trace(steps, length, place, log_prob):
-    """Tokens of a finished hypothesis.
+def trace(steps, place, log_prob, tokens, token_scores):
+    """Fill in the tokens of a finished hypothesis.
 
     Args:
         steps: of its sentence, (T, K), of :data:`STEP`.
-        length: its tokens.
-        place: of the last of them.
+        place: of the last of its tokens.
         log_prob: log P of the whole, with the end.
-
-    Returns:
-        Tokens (length,) int64, and the log-probability of each and of the end (length + 1,).
+        tokens: (length,) int64.
+        token_scores: (length + 1,), the log-probability of each and of the end.
     """
-    tokens, token_scores = np.empty(length, np.int64), np.empty(length + 1)
-    for t in range(length - 1, -1, -1):
+    for t in range(tokens.shape[0] - 1, -1, -1):
         step = steps[t, place]
         tokens[t], token_scores[t + 1] = step.token, log_prob - step.log_prob
         log_prob, place = step.log_prob, step.parent
     token_scores[0] = log_prob
-    return tokens, token_scores

@@ -6,12 +6,15 @@ before. Sentences with a special state find theirs there (`search.special_state.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from tformer.model.hardware.numba_cache import inner, njit
 from tformer.model.search.candidates import Integers
+
+if TYPE_CHECKING:
+    from tformer.model.search.hypotheses import State
 
 
 class Bans(NamedTuple):
@@ -23,24 +26,40 @@ class Bans(NamedTuple):
     """(R, at least the largest count), in no order."""
 
 
-@njit(nogil=True, cache=True)
-def banned(state):
-    """Tokens that would complete an n-gram that their hypothesis has said.
+def banned(state: State) -> tuple[Bans, int]:
+    """Tokens that would complete an n-gram that their hypothesis has said, and the largest count of
+    a hypothesis."""
+    steps = state.sentences["step"][state.sentences["ngram"] > 0]
+    longest = int(steps.max()) if len(steps) else 0
+    counts = np.zeros(state.log_probs.size, np.int64)
+    tokens = np.empty((counts.size if longest else 0, longest), np.int64)
+    return Bans(counts, tokens), find(state, counts, tokens)
 
-    Args:
-        state: `hypotheses.State`.
 
-    Returns:
-        :class:`Bans`, and the largest count.
-    """
-    sentences, log_probs = state.sentences, state.log_probs
-    places, longest = log_probs.shape[1], 0
+@inner
+def banned_inside(state):
+    """The same in a compiled function."""
+    sentences, longest = state.sentences, 0
     for g in range(sentences.shape[0]):
         if sentences[g].ngram > 0:
             longest = max(longest, sentences[g].step)
-    counts = np.zeros(sentences.shape[0] * places, np.int64)
+    counts = np.zeros(state.log_probs.size, np.int64)
     tokens = np.empty((counts.shape[0] if longest else 0, longest), np.int64)
-    most, said = 0, np.empty(longest, np.int64)
+    most = _find(state, counts, tokens)
+    return Bans(counts, tokens), most
+
+
+@njit(nogil=True, cache=True)
+def find(state, counts, tokens):
+    """Fill in what is banned, and return the largest count.
+
+    Args:
+        state: `hypotheses.State`.
+        counts: zeros (R,), as :class:`Bans` has it.
+        tokens: (R, at least the tokens of a hypothesis), likewise.
+    """
+    sentences, log_probs = state.sentences, state.log_probs
+    places, most, said = log_probs.shape[1], 0, np.empty(tokens.shape[1], np.int64)
     for g in range(sentences.shape[0]):
         size, length = sentences[g].ngram, sentences[g].step
         if 0 < size <= length:
@@ -50,10 +69,10 @@ def banned(state):
                     row = g * places + k
                     counts[row] = _completions(said[:length], size, tokens[row])
                     most = max(most, counts[row])
-    return Bans(counts, tokens), most
+    return most
 
 
-_banned = banned.inner
+_find = find.inner
 
 
 @inner

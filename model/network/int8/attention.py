@@ -16,36 +16,14 @@ from numba.extending import register_jitable
 from numpy.typing import NDArray
 
 from tformer.model.hardware.numba_cache import inner
-from tformer.model.network.int8.elementwise import quantise, whole_vectors
+from tformer.model.network.int8.elementwise import quantise
+from tformer.model.network.int8.records import head_width, whole_vectors
 from tformer.model.network.int8.simd.attention import dots, fetch, mixture, put_halves, softmax
-from tformer.model.network.int8.simd.emitter import LANES
 from tformer.model.network.int8.simd.pointers import pointer_to_halves
+from tformer.model.network.int8.simd.vectors import LANES
 
 QUERIES = 4
 """Queries that are taken together."""
-
-
-class Past(NamedTuple):
-    """The sentences of a batch under way, and what the decoder remembers of them.
-
-    A sentence has two pieces of memory of its own, float16, which are known by their addresses.
-    ``cross`` holds for every layer the keys of cross-attention and then its values, (H, S filled up
-    to whole vectors, D) each. ``positions`` holds for every layer the keys and then the values of
-    target positions, (H, capacity, K, D) each; nothing is moved there when a beam is reordered.
-    """
-
-    steps: NDArray[np.int64]
-    """(G,), target positions that each has."""
-    capacities: NDArray[np.int64]
-    """(G,), target positions that there is room for."""
-    source_lengths: NDArray[np.int64]
-    """(G,)"""
-    positions: NDArray[np.int64]
-    """(G,), addresses."""
-    cross: NDArray[np.int64]
-    """(G,), addresses."""
-    ancestors: NDArray[np.uint32]
-    """(R, T): position t of what is now hypothesis r was written by this one of its sentence."""
 
 
 class Living(NamedTuple):
@@ -59,10 +37,7 @@ class Living(NamedTuple):
     """(R, vectors), which of them are those of hypothesis r, a bit each."""
 
 
-@register_jitable
-def head_width(d, heads):
-    """D, of a network that is ``d`` wide."""
-    return whole_vectors(d // heads)
+register_jitable(head_width)
 
 
 @njit(inline="always")
@@ -338,10 +313,10 @@ def weigh_across(layer, linear, shape, past, chosen, work, out):
     Args:
         layer: its number.
         linear: projection to queries, which are ``work.outputs``.
-        shape: `elementwise.Shape`.
+        shape: `records.Shape`.
         past: :class:`Past`.
         chosen: (H,), the share of every head in the mean.
-        work: `elementwise.RowBuffers`.
+        work: `records.RowBuffers`.
         out: (N, whole vectors of the longest source), to be filled.
     """
     heads, filled = shape.heads, linear.scale.shape[0]

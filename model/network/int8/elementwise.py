@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numba import njit
 from numba.extending import register_jitable
-from numpy.typing import NDArray
 
 from tformer.model.hardware.numba_cache import inner
-from tformer.model.network.int8.gemm import LIMIT, Floats, product
+from tformer.model.network.int8.gemm import product
+from tformer.model.network.int8.packing import LIMIT
+from tformer.model.network.int8.records import FEED_TOGETHER, GELU, RELU, SILU, whole_vectors
 from tformer.model.network.int8.simd.dot import LINE
 from tformer.model.network.int8.simd.elementwise import (
     deviation,
@@ -23,77 +22,12 @@ from tformer.model.network.int8.simd.elementwise import (
     rectify,
     silu,
 )
-from tformer.model.network.int8.simd.emitter import LANES
+from tformer.model.network.int8.simd.vectors import LANES
 
 EPSILON = np.float32(1e-5)
 """Added to the variance in layer normalisation, as in torch."""
 
-RELU, GELU, SILU, GELU_TANH = 0, 1, 2, 3
-"""Activations of the feed-forward network."""
-
-TOGETHER = 64
-"""Rows whose inner activations are computed before they are read: they are still in the cache."""
-
-
-class Norm(NamedTuple):
-    """A layer normalisation, (whole vectors of d,) each."""
-
-    weight: Floats
-    bias: Floats
-
-
-class Shape(NamedTuple):
-    """Sizes of a layer."""
-
-    width: int
-    """d"""
-    heads: int
-    pre: bool
-    """True if normalisation comes before the sub-layers, and not after them."""
-    activation: int
-
-
-class Beginning(NamedTuple):
-    """Embedding and positions: from tokens to the input of the first layer."""
-
-    table: Floats
-    """(V, whole vectors of d), embeddings; empty where they are stored in int8."""
-    stored: NDArray[np.int8]
-    """(V, d), embeddings that are stored in int8, as they are: of each batch a few are read."""
-    stored_scale: Floats
-    """(V,), what to multiply those with."""
-    encodings: Floats
-    """(positions, whole vectors of d)"""
-    scale: Floats
-    """(1,), of the embeddings."""
-    first: Norm
-    """Normalisation of the input of the first sub-layer, in a pre-norm network."""
-    own: Norm
-    """Normalisation of the embeddings; empty where there is none."""
-
-
-class RowBuffers(NamedTuple):
-    """Memory of a batch, of at least N rows; what a product reads has a scale a row."""
-
-    states: Floats
-    """(N, whole vectors of d), the residual stream; zero beyond d."""
-    entered: NDArray[np.uint8]
-    """(N, `stored_row` of d), what the next sub-layer reads."""
-    entered_scale: Floats
-    context: NDArray[np.uint8]
-    """(N, `stored_row` of H * D), what attention gives to its output projection."""
-    context_scale: Floats
-    active: NDArray[np.uint8]
-    """(N, `stored_row` of d_ff), between the products of the feed-forward network."""
-    active_scale: Floats
-    outputs: Floats
-    """Output of the last product, one row after the other."""
-
-
-@register_jitable
-def whole_vectors(length):
-    """``length`` and what it takes to make whole vectors."""
-    return (length + LANES - 1) // LANES * LANES
+register_jitable(whole_vectors)
 
 
 @njit(inline="always")
@@ -196,8 +130,8 @@ def _activate(row, at, width, activation):
 def feed_forward(rows, inner, outer, norm, shape, work):
     """The feed-forward sub-layer, a few rows at a time."""
     width, outputs = inner.scale.shape[0], work.outputs
-    for start in range(0, rows, TOGETHER):
-        count = min(TOGETHER, rows - start)
+    for start in range(0, rows, FEED_TOGETHER):
+        count = min(FEED_TOGETHER, rows - start)
         product(work.entered[start:], work.entered_scale[start:], count, inner, outputs)
         for n in range(start, start + count):
             at = (n - start) * width

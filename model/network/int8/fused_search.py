@@ -9,16 +9,16 @@ from __future__ import annotations
 import numpy as np
 
 from tformer.model.hardware.numba_cache import njit
-from tformer.model.network.int8.attention import Past
 from tformer.model.network.int8.kernels import decode, follow
 from tformer.model.network.int8.knn import find
+from tformer.model.network.int8.records import Past
 from tformer.model.network.int8.topk import best
 from tformer.model.search.candidates import choose
 from tformer.model.search.hypotheses import go_on
-from tformer.model.search.ngram_bans import banned
+from tformer.model.search.ngram_bans import banned_inside
 
 _decode, _follow, _find, _best = decode.inner, follow.inner, find.inner, best.inner
-_choose, _go_on, _banned = choose.inner, go_on.inner, banned.inner
+_choose, _go_on = choose.inner, go_on.inner
 
 
 @njit(nogil=True, cache=True)
@@ -46,9 +46,9 @@ def run(
         stack, count: table and number of the layers, see `kernels.decode`.
         output: table of the projection to logits.
         beam: K.
-        past: `attention.Past`, with room for the next position of every sentence.
-        working: table of `elementwise.RowBuffers`.
-        recall: `knn.Recall` of the sentences; None if none has entries.
+        past: `records.Past`, with room for the next position of every sentence.
+        working: table of `records.RowBuffers`.
+        recall: `neighbours.Recall` of the sentences; None if none has entries.
         listed: `listing.Listed` of the hypotheses; None if all of the vocabulary may be said.
         eos_id: the end.
         state: `hypotheses.State`.
@@ -83,7 +83,7 @@ def run(
             past.steps[g] += 1
         if recall is not None:
             _find(recall, beam, working)
-        bans, banned_most = _banned(state)
+        bans, banned_most = banned_inside(state)
         wanted = min(width + banned_most, vocab_size)
         if wanted != log_probs.shape[1]:
             log_probs, tokens = (

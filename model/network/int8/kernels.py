@@ -23,8 +23,6 @@ compiler know that the index is not negative (which would count from the end), a
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from tformer.model.hardware.numba_cache import inner, njit
@@ -44,43 +42,14 @@ from tformer.model.network.int8.attention import (
     attend_across,
     attend_source,
     attend_target,
-    head_width,
     look_back,
     store_cross,
     weigh_across,
 )
-from tformer.model.network.int8.elementwise import Norm, begin, feed_forward, leave
-from tformer.model.network.int8.gemm import PackedLinear, product
+from tformer.model.network.int8.elementwise import begin, feed_forward, leave
+from tformer.model.network.int8.gemm import product
+from tformer.model.network.int8.records import DecoderLayerWeights, EncoderLayerWeights, head_width
 from tformer.model.network.int8.recurrence import recur
-
-
-class EncoderLayerWeights(NamedTuple):
-    """Weights; ``after`` is the normalisation that follows each sub-layer."""
-
-    projections: PackedLinear
-    """Queries, keys and values."""
-    output: PackedLinear
-    inner: PackedLinear
-    outer: PackedLinear
-    after_attention: Norm
-    after_feed_forward: Norm
-
-
-class DecoderLayerWeights(NamedTuple):
-    """Weights; ``after`` is the normalisation that follows each sub-layer."""
-
-    projections: PackedLinear
-    """Queries, keys and values; of a recurrent unit candidates and what they are weighed with."""
-    output: PackedLinear
-    """Not read where there is a recurrent unit."""
-    cross_query: PackedLinear
-    cross_output: PackedLinear
-    inner: PackedLinear
-    outer: PackedLinear
-    after_attention: Norm
-    after_cross_attention: Norm
-    after_feed_forward: Norm
-
 
 _ENCODER, _ENCODER_LAYER = places(EncoderLayerWeights), size(EncoderLayerWeights)
 _DECODER, _DECODER_LAYER = places(DecoderLayerWeights), size(DecoderLayerWeights)
@@ -93,9 +62,9 @@ def encode(tokens, offsets, stack, count, working):
     Args:
         tokens: (N,) int64.
         offsets: (G + 1,) int64; sentence g has the rows ``offsets[g]..offsets[g + 1]``.
-        stack: table of `elementwise.Shape`, `Beginning` and every `EncoderLayerWeights`.
+        stack: table of `records.Shape`, `Beginning` and every `EncoderLayerWeights`.
         count: how many layers.
-        working: table of `elementwise.RowBuffers`.
+        working: table of `records.RowBuffers`.
     """
     shape, work, rows = shape_at(stack, 0), work_at(working, 0), tokens.shape[0]
     positions = np.empty(rows, np.int64)
@@ -124,11 +93,11 @@ def decode(tokens, stack, count, beam, past, working, unit):
 
     Args:
         tokens: (R,) int64, the newest of each hypothesis.
-        stack: table of `elementwise.Shape`, `Beginning` and every `DecoderLayerWeights`.
+        stack: table of `records.Shape`, `Beginning` and every `DecoderLayerWeights`.
         count: how many of the layers.
         beam: K.
-        past: `attention.Past`, with room for the position.
-        working: table of `elementwise.RowBuffers`.
+        past: `records.Past`, with room for the position.
+        working: table of `records.RowBuffers`.
         unit: True if every first sub-layer is a recurrent unit; None for self-attention.
     """
     shape, work, rows = shape_at(stack, 0), work_at(working, 0), tokens.shape[0]
@@ -175,9 +144,9 @@ def look(number, stack, past, chosen, working, out, unit):
     Args:
         number: of the layer, from 0; what went before is in ``working``.
         stack: as in :func:`decode`.
-        past: `attention.Past` of N sentences with a beam of one.
+        past: `records.Past` of N sentences with a beam of one.
         chosen: (H,), the share of every head in the mean.
-        working: table of `elementwise.RowBuffers`, entered.
+        working: table of `records.RowBuffers`, entered.
         out: (N, whole vectors of the longest source), to be filled.
         unit: as in :func:`decode`.
     """
@@ -197,8 +166,8 @@ def project_source(projections, count, stack, offsets, cross, working):
         count: how many layers.
         stack: as in :func:`decode`.
         offsets: (G + 1,) int64, of the sentences' rows.
-        cross: (G,) int64, addresses as in `attention.Past`.
-        working: table of `elementwise.RowBuffers`.
+        cross: (G,) int64, addresses as in `records.Past`.
+        working: table of `records.RowBuffers`.
     """
     shape, work = shape_at(stack, 0), work_at(working, 0)
     for number in range(count):

@@ -9,85 +9,17 @@ A row is looked at by itself, so neighbours in the batch change nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numba import carray
-from numpy.typing import NDArray
 
-from tformer.model.datastore.layout import Subset
 from tformer.model.datastore.mixing import ALWAYS
 from tformer.model.hardware.numba_cache import inner, njit
-from tformer.model.network.int8.abi import Table, linear_at, work_at
-from tformer.model.network.int8.gemm import (
-    OFFSET,
-    Floats,
-    Projection,
-    activation,
-    product,
-    quantised,
-)
+from tformer.model.network.int8.abi import linear_at, work_at
+from tformer.model.network.int8.gemm import activation, product
+from tformer.model.network.int8.packing import OFFSET
 from tformer.model.network.int8.simd.dot import QUAD
-from tformer.model.network.int8.simd.emitter import LOWEST
 from tformer.model.network.int8.simd.pointers import pointer_to_integers
-
-Integers = NDArray[np.int64]
-
-_NUMBERS = 13
-"""Numbers of a sentence's table: its packed keys, and address and number of the tokens."""
-
-
-class Recall(NamedTuple):
-    """Entries of G sentences, and what was found for R hypotheses with at most N neighbours."""
-
-    tables: Integers
-    """(G, 13), zeros for a sentence without entries."""
-    weights: NDArray[np.float64]
-    """(G, 6): T, b, w_d, w_p, c of `datastore.mixing`, and the number of neighbours."""
-    tokens: Integers
-    """(R, N), the tokens of the neighbours, each once; -1 behind the last."""
-    probabilities: NDArray[np.float64]
-    """(R, N), p_knn of each token."""
-    shares: NDArray[np.float64]
-    """(R,), lambda."""
-
-
-class PackedSubset:
-    """Entries of a sentence in the order of products."""
-
-    def __init__(self, subset: Subset) -> None:
-        """Pack them."""
-        keys, scales = subset.keys, subset.scales
-        squares = np.einsum("md,md->m", keys, keys, dtype=np.int32)
-        halves = squares.astype(np.float32) * scales * scales / 2
-        packed = quantised(Projection(keys, -halves, scales))
-        packed.bias[len(keys) :] = LOWEST
-        weights = subset.weights
-        self.table = Table(packed, subset.tokens)
-        self.weights = (
-            weights.temperature,
-            weights.bias,
-            weights.distance,
-            weights.confidence,
-            weights.trust,
-            min(weights.neighbours, len(keys)),
-        )
-
-
-def recall_of(subsets: Sequence[PackedSubset | None], beam: int) -> Recall | None:
-    """Entries of the sentences of a batch, with room for what is found; None where none has any."""
-    if not any(subsets):
-        return None
-    tables = np.zeros((len(subsets), _NUMBERS), np.int64)
-    weights = np.zeros((len(subsets), 6))
-    for number, subset in enumerate(subsets):
-        if subset:
-            tables[number], weights[number] = subset.table.numbers, subset.weights
-    rows, most = len(subsets) * beam, int(weights[:, 5].max())
-    return Recall(
-        tables, weights, np.empty((rows, most), np.int64), np.empty((rows, most)), np.zeros(rows)
-    )
 
 
 @njit(nogil=True, cache=True)
@@ -95,9 +27,9 @@ def find(recall, beam, working):
     """Look for the nearest entries of the hypotheses, whose representations are entered.
 
     Args:
-        recall: a :class:`Recall`, to be filled.
+        recall: a `neighbours.Recall`, to be filled.
         beam: K.
-        working: table of `elementwise.RowBuffers`.
+        working: table of `records.RowBuffers`.
     """
     work = work_at(working, 0)
     for g in range(recall.tables.shape[0]):
@@ -219,15 +151,3 @@ def _put(value, token, log_probs, tokens, width):
         log_probs[place], tokens[place] = log_probs[place - 1], tokens[place - 1]
         place -= 1
     log_probs[place], tokens[place] = value, token
-
-
-def mix_whole(recall: Recall | None, log_probs: Floats) -> None:
-    """Mix what was found into the log-probabilities (R, V) of all tokens, in place."""
-    if recall is None:
-        return
-    for r in np.flatnonzero(recall.shares).tolist():
-        tokens = recall.tokens[r][recall.tokens[r] >= 0]
-        share, found = recall.shares[r], recall.probabilities[r, : len(tokens)]
-        log_probs[r] += np.float32(math.log1p(-share))
-        own = np.exp(log_probs[r, tokens], dtype=np.float64)
-        log_probs[r, tokens] = np.log(own + share * found)

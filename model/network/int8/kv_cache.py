@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tformer.model.config import TransformerConfig
-from tformer.model.network.int8 import kernels
-from tformer.model.network.int8.attention import Past
-from tformer.model.network.int8.elementwise import whole_vectors
+from tformer.model.network.int8 import entries
+from tformer.model.network.int8.records import Past, whole_vectors
 
 Integers = NDArray[np.int64]
 Halves = NDArray[np.uint16]
@@ -113,7 +112,7 @@ class Cache:
         kept = np.array(range(self.num_sentences) if sentences is None else sentences, np.int64)
         columns = past.ancestors.shape[1] if len(kept) else BLOCK
         ancestors = np.empty((rows.shape[0], columns), np.uint32)
-        kernels.follow(rows, self.beam_size, kept, past.steps, past.ancestors, ancestors)
+        entries.follow(rows, self.beam_size, kept, past.steps, past.ancestors, ancestors)
         if sentences is not None:
             self._cross = [self._cross[index] for index in sentences]
             self._positions = [self._positions[index] for index in sentences]

@@ -13,11 +13,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tformer.model.hardware.numba_cache import njit
-from tformer.model.network.int8.abi import Table
-from tformer.model.network.int8.gemm import PackedLinear, filled_to
-from tformer.model.network.int8.simd.emitter import LOWEST
-from tformer.model.network.int8.simd.logits import COLUMNS
+from tformer.model.network.int8.packing import filled_to
+from tformer.model.network.int8.panels import gather
+from tformer.model.network.int8.records import PackedLinear
+from tformer.model.network.int8.simd.vectors import COLUMNS, LOWEST
+from tformer.model.network.int8.tables import Table
 
 Integers = NDArray[np.int64]
 
@@ -47,7 +47,7 @@ class PackedList:
         )
         for mine, theirs in zip(part[1:], whole[1:], strict=True):
             mine[: len(tokens)] = theirs[tokens]
-        _gather(*(each.weight.view(np.int32)[..., 0] for each in (whole, part)), ids)
+        gather(*(each.weight.view(np.int32)[..., 0] for each in (whole, part)), ids)
         self.table = Table(part, ids)
 
 
@@ -56,13 +56,3 @@ def lists_of(lists: Sequence[PackedList], owners: Integers) -> Listed | None:
     if not lists:
         return None
     return Listed(np.stack([each.table.numbers for each in lists]), owners)
-
-
-@njit(nogil=True, cache=True)
-def _gather(whole, part, tokens):
-    """Copy rows of blocks (blocks, in / 4, rows of a block) int32 into their places in others."""
-    height = whole.shape[2]
-    for n in range(tokens.shape[0]):
-        block, place = tokens[n] // height, tokens[n] % height
-        for q in range(whole.shape[1]):
-            part[n // height, q, n % height] = whole[block, q, place]

@@ -22,26 +22,27 @@ from tformer.model.checkpoint.weights import SCALE, Arrays, Weights
 from tformer.model.config import AlignmentHeads, TransformerConfig
 from tformer.model.datastore.layout import Subset
 from tformer.model.errors import ModelError
-from tformer.model.network.int8 import elementwise, fused_search, kernels, knn, topk
-from tformer.model.network.int8.abi import Table
-from tformer.model.network.int8.attention import Past
-from tformer.model.network.int8.elementwise import TOGETHER as FEED_TOGETHER
-from tformer.model.network.int8.elementwise import Beginning, Norm, RowBuffers, Shape, whole_vectors
-from tformer.model.network.int8.gemm import (
-    Floats,
-    Numbers,
-    PackedLinear,
-    Projection,
-    filled,
-    filled_to,
-    quantised,
-    stored_row,
-)
-from tformer.model.network.int8.knn import PackedSubset, Recall
+from tformer.model.network.int8 import entries, neighbours, records
 from tformer.model.network.int8.kv_cache import Cache, Halves, Integers
 from tformer.model.network.int8.listing import Listed, PackedList, lists_of
-from tformer.model.network.int8.simd.emitter import LANES, LOWEST
-from tformer.model.network.int8.simd.logits import COLUMNS
+from tformer.model.network.int8.neighbours import PackedSubset, Recall
+from tformer.model.network.int8.packing import Projection, filled, filled_to, quantised, stored_row
+from tformer.model.network.int8.records import (
+    FEED_TOGETHER,
+    Beginning,
+    DecoderLayerWeights,
+    EncoderLayerWeights,
+    Floats,
+    Norm,
+    Numbers,
+    PackedLinear,
+    Past,
+    RowBuffers,
+    Shape,
+    whole_vectors,
+)
+from tformer.model.network.int8.simd.vectors import COLUMNS, LANES, LOWEST
+from tformer.model.network.int8.tables import Table
 from tformer.model.network.int8.teacher_forcing import Forced
 from tformer.model.network.shortlist import Shortlist
 from tformer.model.search.hypotheses import State
@@ -59,10 +60,10 @@ _KEPT_IN_FILE = 64 << 20
 """Bytes from which on embeddings in int8 are not copied into memory."""
 
 _ACTIVATIONS = {
-    "relu": elementwise.RELU,
-    "gelu": elementwise.GELU,
-    "silu": elementwise.SILU,
-    "gelu_tanh": elementwise.GELU_TANH,
+    "relu": records.RELU,
+    "gelu": records.GELU,
+    "silu": records.SILU,
+    "gelu_tanh": records.GELU_TANH,
 }
 
 
@@ -139,7 +140,7 @@ def _table(arrays: Arrays, module: str) -> Floats:
 
 
 class _Embeddings(NamedTuple):
-    """An embedding matrix as `elementwise.Beginning` has it."""
+    """An embedding matrix as `records.Beginning` has it."""
 
     table: Floats
     stored: NDArray[np.int8]
@@ -296,7 +297,7 @@ class _Encoder(_Stack):
         super().__init__(config, arrays, embeddings, encodings, around)
         heads = config.num_heads
         layers = tuple(
-            kernels.EncoderLayerWeights(
+            EncoderLayerWeights(
                 _projections(arrays, f"{layer}.self_attention", heads, "query", "key", "value"),
                 _output(arrays, f"{layer}.self_attention", heads),
                 _linear(arrays, f"{layer}.feed_forward.inner"),
@@ -310,7 +311,7 @@ class _Encoder(_Stack):
 
     def __call__(self, tokens: Integers, offsets: Integers, work: Table) -> None:
         """Leave in ``work`` the states of ``tokens`` (N,), of sentence g from offsets[g] on."""
-        kernels.encode(tokens, offsets, self._table.numbers, self._num_layers, work.numbers)
+        entries.encode(tokens, offsets, self._table.numbers, self._num_layers, work.numbers)
 
 
 class _Decoder(_Stack):
@@ -331,7 +332,7 @@ class _Decoder(_Stack):
         super().__init__(config, arrays, embeddings, encodings, around)
         heads, self._unit = config.num_heads, True if config.look_back == "ssru" else None
         layers = tuple(
-            kernels.DecoderLayerWeights(
+            DecoderLayerWeights(
                 *self._look_back(arrays, layer),
                 _projections(arrays, f"{layer}.cross_attention", heads, "query"),
                 _output(arrays, f"{layer}.cross_attention", heads),
@@ -371,12 +372,12 @@ class _Decoder(_Stack):
         """Project the states in ``work`` to the addresses ``cross`` (G,) of its sentences."""
         stack, layers = self._table.numbers, self._num_layers
         tables = self._source_projection.numbers, layers, stack
-        kernels.project_source(*tables, offsets, cross, work.numbers)
+        entries.project_source(*tables, offsets, cross, work.numbers)
 
     def __call__(self, tokens: Integers, past: Past, beam: int, work: Table) -> None:
         """Leave in ``work`` what the output projection reads of each hypothesis."""
         stack, count = self._table.numbers, self._num_layers
-        kernels.decode(tokens, stack, count, beam, past, work.numbers, self._unit)
+        entries.decode(tokens, stack, count, beam, past, work.numbers, self._unit)
 
     def search(
         self,
@@ -392,7 +393,7 @@ class _Decoder(_Stack):
         """Go on with every hypothesis, and search; see `fused_search.run`."""
         parts = self._table.numbers, self._num_layers, self.output.numbers
         search = beam, past, work.numbers, found, listed, self.eos_id, state
-        return fused_search.run(*parts, *search, width, self.vocab_size, most, self._unit)
+        return entries.run(*parts, *search, width, self.vocab_size, most, self._unit)
 
     def attention(self, forced: Forced, heads: AlignmentHeads, work: Table) -> Floats:
         """Cross-attention of each of N positions, mean of some heads, (N, at least S)."""
@@ -401,8 +402,8 @@ class _Decoder(_Stack):
         chosen[list(heads.heads)] = 1 / len(heads.heads)
         widest = whole_vectors(past.source_lengths.max())
         out = np.empty((len(past.steps), widest), np.float32)
-        kernels.decode(forced.tokens, stack, heads.layer, 1, past, working, self._unit)
-        kernels.look(heads.layer, stack, past, chosen, working, out, self._unit)
+        entries.decode(forced.tokens, stack, heads.layer, 1, past, working, self._unit)
+        entries.look(heads.layer, stack, past, chosen, working, out, self._unit)
         return out
 
 
@@ -425,7 +426,7 @@ class Room:
         config = self._config
         d, d_ff = filled(config.d_model), filled(config.d_ff)
         heads = filled(config.num_heads * whole_vectors(config.d_model // config.num_heads))
-        logits = topk.room_for(filled_to(config.output_size, COLUMNS))
+        logits = records.room_for(filled_to(config.output_size, COLUMNS))
         # Queries, keys and values of all rows; inner activations or logits of a few.
         widest = max(3 * heads * rows, FEED_TOGETHER * d_ff, logits)
 
@@ -484,7 +485,7 @@ class Int8Decoding:
         packed = [None if subset is None else PackedSubset(subset) for subset in subsets]
         before = self._cache.num_sentences - len(packed)
         self._subsets = self._subsets[:before] + packed
-        self._recall = knn.recall_of(self._subsets, self._cache.beam_size)
+        self._recall = neighbours.recall_of(self._subsets, self._cache.beam_size)
 
     def encoder_states(self, sentence: int) -> Halves:
         """Keys and values of a source, which nobody writes to again."""
@@ -497,7 +498,7 @@ class Int8Decoding:
         self._network.decoder(tokens, self._cache.past, self._cache.beam_size, work)
         self._cache.advance()
         if self._recall is not None:
-            knn.find(self._recall, self._cache.beam_size, work.numbers)
+            entries.find(self._recall, self._cache.beam_size, work.numbers)
         return Int8Scores(self._network.decoder, work, len(tokens), self._recall, self._listed)
 
     def search(self, state: State, width: int, most: int) -> tuple[int, bool, bool]:
@@ -514,7 +515,7 @@ class Int8Decoding:
         self._cache.select(rows, sentences)
         if sentences is not None:
             self._subsets = [self._subsets[index] for index in sentences]
-            self._recall = knn.recall_of(self._subsets, self._cache.beam_size)
+            self._recall = neighbours.recall_of(self._subsets, self._cache.beam_size)
             if self._lists:
                 self._lists = [self._lists[index] for index in sentences]
                 self._listed = lists_of(self._lists, self._owners(len(sentences)))
@@ -559,7 +560,7 @@ class Int8Decoding:
         said = np.fromiter((token for prefix in prefixes for token in prefix), np.int64)
         owners = np.repeat(np.array(sentences, np.int64), list(map(len, prefixes)))
         listed = None if self._listed is None else self._listed._replace(owners=owners)
-        topk.of_tokens(decoder.output.numbers, said, work.numbers, log_probs, listed)
+        entries.of_tokens(decoder.output.numbers, said, work.numbers, log_probs, listed)
         ends = np.cumsum(list(map(len, prefixes)))
         return [part.tolist() for part in np.split(log_probs, ends[:-1])]
 
@@ -610,7 +611,7 @@ class Int8Scores:
         wanted = list(dict.fromkeys((self._decoder.eos_id, *named)))
         chosen, ids = np.empty((len(wanted), rows), np.float32), np.array(wanted, np.int64)
         tables = self._recall, self._listed
-        topk.best(output, ids, working, log_probs, tokens, chosen, *tables)
+        entries.best(output, ids, working, log_probs, tokens, chosen, *tables)
         self._named = dict(zip(wanted, chosen, strict=True))
         return log_probs, tokens
 
@@ -635,6 +636,6 @@ class Int8Scores:
     def _log_probs(self) -> Floats:
         """All of them, (R, V); a row's do not depend on the other rows."""
         log_probs = np.empty((self._rows, self.vocab_size), np.float32)
-        topk.of_all(self._decoder.output.numbers, self._work.numbers, log_probs, self._listed)
-        knn.mix_whole(self._recall, log_probs)
+        entries.of_all(self._decoder.output.numbers, self._work.numbers, log_probs, self._listed)
+        neighbours.mix_whole(self._recall, log_probs)
         return log_probs

@@ -57,3 +57,13 @@ def reach(weight):
                             total += size * size
                     largest = max(largest, total)
     return largest
+
+
+@njit(nogil=True, cache=True)
+def gather(whole, part, tokens):
+    """Copy rows of blocks (blocks, in / 4, rows of a block) int32 into their places in others."""
+    height = whole.shape[2]
+    for n in range(tokens.shape[0]):
+        block, place = tokens[n] // height, tokens[n] % height
+        for q in range(whole.shape[1]):
+            part[n // height, q, n % height] = whole[block, q, place]

@@ -11,7 +11,7 @@ import numpy as np
 from numba import carray
 
 from tformer.model.hardware.numba_cache import inner
-from tformer.model.network.int8.attention import head_width
+from tformer.model.network.int8.records import head_width
 from tformer.model.network.int8.simd.pointers import pointer_to_halves
 
 

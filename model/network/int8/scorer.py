@@ -10,12 +10,12 @@ import numpy as np
 
 from tformer.model.config import AlignmentHeads
 from tformer.model.datastore.states import QuantisedStates
-from tformer.model.network.int8 import topk
-from tformer.model.network.int8.abi import Table
-from tformer.model.network.int8.elementwise import RowBuffers
-from tformer.model.network.int8.gemm import Floats, unstored
+from tformer.model.network.int8 import entries
 from tformer.model.network.int8.kv_cache import Halves
 from tformer.model.network.int8.network import Int8, Int8Decoding, Room, lots
+from tformer.model.network.int8.packing import unstored
+from tformer.model.network.int8.records import Floats, RowBuffers
+from tformer.model.network.int8.tables import Table
 from tformer.model.network.int8.teacher_forcing import Forced
 from tformer.model.search.request import Pair
 
@@ -100,6 +100,6 @@ class Int8Reader:
         decoder(forced.tokens, forced.past, 1, work)
         said = np.array([token for pair in pairs for token in (*pair.target, eos_id)], np.int64)
         log_probs = np.empty(len(said), np.float32)
-        topk.of_tokens(decoder.output.numbers, said, work.numbers, log_probs, None)
+        entries.of_tokens(decoder.output.numbers, said, work.numbers, log_probs, None)
         ends = np.cumsum([len(pair.target) + 1 for pair in pairs])
         return iter(np.split(log_probs, ends[:-1]))

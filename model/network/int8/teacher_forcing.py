@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tformer.model.config import TransformerConfig
-from tformer.model.network.int8.attention import Past, head_width
 from tformer.model.network.int8.kv_cache import Halves, Integers
+from tformer.model.network.int8.records import Past, head_width
 
 
 @dataclass(frozen=True)

@@ -7,26 +7,18 @@ from numba import carray
 
 from tformer.model.hardware.numba_cache import inner, njit
 from tformer.model.network.int8.abi import linear_at, work_at
-from tformer.model.network.int8.gemm import PackedLinear, product
+from tformer.model.network.int8.gemm import product
 from tformer.model.network.int8.knn import mix
-from tformer.model.network.int8.simd.emitter import LANES, LOWEST
-from tformer.model.network.int8.simd.logits import COLUMNS, at_least, deal, log_of_sum
+from tformer.model.network.int8.records import (
+    LOGITS_TOGETHER,
+    PART,
+    PART_TOGETHER,
+    WHOLE,
+    PackedLinear,
+)
+from tformer.model.network.int8.simd.logits import at_least, deal, log_of_sum
 from tformer.model.network.int8.simd.pointers import lowest_bit, pointer_to_integers
-
-TOGETHER = 16
-"""Rows whose logits are computed before they are read: they are still in the cache."""
-
-WHOLE = 1 << 16
-"""Logits of a row that are computed at once at most; there are more only in large vocabularies."""
-
-PART, PART_TOGETHER = 2048, 64
-"""Logits of a row, and rows, that are computed at once where the vocabulary is larger: the weights,
-which no cache holds, are read once for so many rows."""
-
-
-def room_for(width: int) -> int:
-    """Logits that are in memory at a time, of a projection to ``width`` of them."""
-    return max(TOGETHER * min(width, WHOLE), PART_TOGETHER * PART)
+from tformer.model.network.int8.simd.vectors import COLUMNS, LANES, LOWEST
 
 
 @njit(nogil=True, cache=True)
@@ -36,10 +28,10 @@ def best(output, named, working, log_probs, tokens, chosen, recall, listed):
     Args:
         output: table of the projection to logits, filled up to whole ``COLUMNS``.
         named: (N,) int64, tokens whose log-probabilities are wanted besides.
-        working: table of `elementwise.RowBuffers`, entered.
+        working: table of `records.RowBuffers`, entered.
         log_probs, tokens: (R, width) float32 and int64, the best first.
         chosen: (N, R) float32, of ``named``.
-        recall: `knn.Recall`, filled for these hypotheses; None if no sentence has entries.
+        recall: `neighbours.Recall`, filled for these hypotheses; None if no sentence has entries.
         listed: `listing.Listed` of these hypotheses; None if all of the vocabulary may be said.
     """
     work, rows, start = work_at(working, 0), tokens.shape[0], np.int64(0)
@@ -93,7 +85,7 @@ def of_tokens(output, tokens, working, log_probs, listed):
     Args:
         output: table of the projection to logits, filled up to whole ``COLUMNS``.
         tokens: (R,) int64.
-        working: table of `elementwise.RowBuffers`, entered.
+        working: table of `records.RowBuffers`, entered.
         log_probs: (R,), to be filled.
         listed: `listing.Listed` of these hypotheses.
     """
@@ -160,7 +152,7 @@ def _part(linear):
 @inner
 def _together(width, listed, start, rows):
     """Rows from ``start`` on whose logits are computed at once; with a list, of one sentence."""
-    count = min(TOGETHER if width <= WHOLE else PART_TOGETHER, rows - start)
+    count = min(LOGITS_TOGETHER if width <= WHOLE else PART_TOGETHER, rows - start)
     if listed is None:
         return count
     n = 1

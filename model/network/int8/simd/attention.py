@@ -19,9 +19,7 @@ from tformer.model.network.int8.simd.emitter import (
     HALF,
     HALVES,
     INTEGERS,
-    LANES,
     LONG,
-    LOWEST,
     SHORT,
     SUMS,
     WORD,
@@ -29,6 +27,7 @@ from tformer.model.network.int8.simd.emitter import (
     Vectors,
     blocks,
 )
+from tformer.model.network.int8.simd.vectors import LANES, LOWEST
 
 _LINE = 64
 """Bytes of a line of the cache."""

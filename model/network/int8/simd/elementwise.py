@@ -19,13 +19,13 @@ from tformer.model.network.int8.simd.emitter import (
     FLOAT,
     FLOATS,
     INTEGERS,
-    LANES,
     LONG,
     SHORT,
     WORD,
     Emitter,
     Vectors,
 )
+from tformer.model.network.int8.simd.vectors import LANES
 
 _WAYS = 4
 """Sums that are taken at a time."""

@@ -12,15 +12,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from llvmlite import ir
-from numba.core import cgutils
 
 from tformer.model.hardware.cpu import level
-
-LANES = 16
-"""Numbers of 32 bits in a vector."""
-
-LOWEST = -1e30
-"""Below any logit."""
+from tformer.model.network.int8.simd.vectors import LANES
 
 BYTE, SHORT, WORD, LONG = (ir.IntType(bits) for bits in (8, 16, 32, 64))
 FLOAT, HALF, DOUBLE = ir.FloatType(), ir.HalfType(), ir.DoubleType()
@@ -81,6 +75,8 @@ class Emitter:
 
     def function(self, name: str, result: ir.Type, arguments: Sequence[ir.Type]) -> Any:
         """A function that LLVM has, or knows as an instruction."""
+        from numba.core import cgutils  # which only who compiles needs
+
         kind = ir.FunctionType(result, arguments)
         return cgutils.get_or_insert_function(self.builder.module, kind, name)
 

@@ -11,39 +11,21 @@ from llvmlite import ir
 from numba import int64, types
 from numba.extending import intrinsic
 
-from tformer.model.hardware.cpu import Level, level
+from tformer.model.hardware.cpu import level
 from tformer.model.network.int8.simd.dot import DOT, QUAD, add_quads, weights_of
 from tformer.model.network.int8.simd.emitter import (
     BYTE,
     FLOAT,
-    LANES,
     LONG,
     WORD,
     Emitter,
     Vectors,
 )
-
-PANEL = 4 * LANES
-"""Multiple that every width of a product is filled up to."""
-
-ROWS = 4
-"""Rows that are multiplied together."""
+from tformer.model.network.int8.simd.tiles import BLOCK, PANEL, ROWS, vectors_of
 
 _UNROLLED = 4 if DOT.width == 1 else 1
 """Quads of a row that a turn of the loop takes, of which a filled-up row has a multiple; sums of
 more than one turn are added up before by the compiler, for which registers are too few."""
-
-
-def vectors_of(rows: int, level: Level, sums: int) -> int:
-    """Vectors of sums of each of ``rows`` rows that registers hold, besides the factors.
-
-    Those of a whole panel, an output having ``sums`` sums, are enough.
-    """
-    return min(PANEL * sums // level.lanes, level.registers // 2 // rows)
-
-
-BLOCK = vectors_of(ROWS, level(), DOT.sums) * level().lanes // DOT.sums
-"""Outputs of ``ROWS`` rows that are computed together; their weights lie side by side."""
 
 
 def tile(rows: int, *, signed: bool = True) -> Any:

@@ -13,9 +13,7 @@ from numba.extending import intrinsic
 from tformer.model.network.int8.simd.emitter import (
     FLOAT,
     FLOATS,
-    LANES,
     LONG,
-    LOWEST,
     SHORT,
     SUMS,
     WORD,
@@ -23,9 +21,7 @@ from tformer.model.network.int8.simd.emitter import (
     Vectors,
     blocks,
 )
-
-COLUMNS = 8 * LANES
-"""Columns to which :func:`deal` deals out a row of numbers, as one deals cards."""
+from tformer.model.network.int8.simd.vectors import COLUMNS, LANES, LOWEST
 
 
 @intrinsic

@@ -1,0 +1,169 @@
+"""Records that the compiled functions of the network read and write, and their sizes.
+
+Who only calls them imports this, and nothing of Numba. Shapes are written as in `kernels`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tformer.model.network.int8.simd.vectors import LANES
+
+Floats = NDArray[np.float32]
+
+Numbers = NDArray[np.floating[Any]]
+"""Floating, of any width."""
+
+RELU, GELU, SILU, GELU_TANH = 0, 1, 2, 3
+"""Activations of the feed-forward network."""
+
+FEED_TOGETHER = 64
+"""Rows whose inner activations are computed before they are read: they are still in the cache."""
+
+LOGITS_TOGETHER = 16
+"""Rows whose logits are computed before they are read: they are still in the cache."""
+
+WHOLE = 1 << 16
+"""Logits of a row that are computed at once at most; there are more only in large vocabularies."""
+
+PART, PART_TOGETHER = 2048, 64
+"""Logits of a row, and rows, that are computed at once where the vocabulary is larger: the weights,
+which no cache holds, are read once for so many rows."""
+
+
+def room_for(width: int) -> int:
+    """Logits that are in memory at a time, of a projection to ``width`` of them."""
+    return max(LOGITS_TOGETHER * min(width, WHOLE), PART_TOGETHER * PART)
+
+
+def whole_vectors(length: Any) -> Any:
+    """``length`` and what it takes to make whole vectors."""
+    return (length + LANES - 1) // LANES * LANES
+
+
+def head_width(d: Any, heads: Any) -> Any:
+    """D, of a network that is ``d`` wide."""
+    return whole_vectors(d // heads)
+
+
+class PackedLinear(NamedTuple):
+    """A projection xWᵀ + b of width ``in`` to ``out``, both filled up to whole panels."""
+
+    weight: NDArray[np.int8]
+    """(out / BLOCK, in / QUAD, BLOCK, QUAD): a block is read from its beginning to its end."""
+    start: NDArray[np.int32]
+    """(out,): the sums of nothing, -OFFSET times the sum of each output's weights; or, at a level
+    with a `REACH`, how far rows may reach, for all outputs the same."""
+    scale: Floats
+    """(out,)"""
+    bias: Floats
+    """(out,)"""
+
+
+class Norm(NamedTuple):
+    """A layer normalisation, (whole vectors of d,) each."""
+
+    weight: Floats
+    bias: Floats
+
+
+class Shape(NamedTuple):
+    """Sizes of a layer."""
+
+    width: int
+    """d"""
+    heads: int
+    pre: bool
+    """True if normalisation comes before the sub-layers, and not after them."""
+    activation: int
+
+
+class Beginning(NamedTuple):
+    """Embedding and positions: from tokens to the input of the first layer."""
+
+    table: Floats
+    """(V, whole vectors of d), embeddings; empty where they are stored in int8."""
+    stored: NDArray[np.int8]
+    """(V, d), embeddings that are stored in int8, as they are: of each batch a few are read."""
+    stored_scale: Floats
+    """(V,), what to multiply those with."""
+    encodings: Floats
+    """(positions, whole vectors of d)"""
+    scale: Floats
+    """(1,), of the embeddings."""
+    first: Norm
+    """Normalisation of the input of the first sub-layer, in a pre-norm network."""
+    own: Norm
+    """Normalisation of the embeddings; empty where there is none."""
+
+
+class RowBuffers(NamedTuple):
+    """Memory of a batch, of at least N rows; what a product reads has a scale a row."""
+
+    states: Floats
+    """(N, whole vectors of d), the residual stream; zero beyond d."""
+    entered: NDArray[np.uint8]
+    """(N, `stored_row` of d), what the next sub-layer reads."""
+    entered_scale: Floats
+    context: NDArray[np.uint8]
+    """(N, `stored_row` of H * D), what attention gives to its output projection."""
+    context_scale: Floats
+    active: NDArray[np.uint8]
+    """(N, `stored_row` of d_ff), between the products of the feed-forward network."""
+    active_scale: Floats
+    outputs: Floats
+    """Output of the last product, one row after the other."""
+
+
+class Past(NamedTuple):
+    """The sentences of a batch under way, and what the decoder remembers of them.
+
+    A sentence has two pieces of memory of its own, float16, which are known by their addresses.
+    ``cross`` holds for every layer the keys of cross-attention and then its values, (H, S filled up
+    to whole vectors, D) each. ``positions`` holds for every layer the keys and then the values of
+    target positions, (H, capacity, K, D) each; nothing is moved there when a beam is reordered.
+    """
+
+    steps: NDArray[np.int64]
+    """(G,), target positions that each has."""
+    capacities: NDArray[np.int64]
+    """(G,), target positions that there is room for."""
+    source_lengths: NDArray[np.int64]
+    """(G,)"""
+    positions: NDArray[np.int64]
+    """(G,), addresses."""
+    cross: NDArray[np.int64]
+    """(G,), addresses."""
+    ancestors: NDArray[np.uint32]
+    """(R, T): position t of what is now hypothesis r was written by this one of its sentence."""
+
+
+class EncoderLayerWeights(NamedTuple):
+    """Weights; ``after`` is the normalisation that follows each sub-layer."""
+
+    projections: PackedLinear
+    """Queries, keys and values."""
+    output: PackedLinear
+    inner: PackedLinear
+    outer: PackedLinear
+    after_attention: Norm
+    after_feed_forward: Norm
+
+
+class DecoderLayerWeights(NamedTuple):
+    """Weights; ``after`` is the normalisation that follows each sub-layer."""
+
+    projections: PackedLinear
+    """Queries, keys and values; of a recurrent unit candidates and what they are weighed with."""
+    output: PackedLinear
+    """Not read where there is a recurrent unit."""
+    cross_query: PackedLinear
+    cross_output: PackedLinear
+    inner: PackedLinear
+    outer: PackedLinear
+    after_attention: Norm
+    after_cross_attention: Norm
+    after_feed_forward: Norm

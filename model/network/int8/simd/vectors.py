@@ -1,0 +1,12 @@
+"""Sizes of vectors, whatever the level."""
+
+from __future__ import annotations
+
+LANES = 16
+"""Numbers of 32 bits in a vector."""
+
+LOWEST = -1e30
+"""Below any logit."""
+
+COLUMNS = 8 * LANES
+"""Columns to which `logits.deal` deals out a row of numbers, as one deals cards."""
