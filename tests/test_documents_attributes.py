@@ -98,7 +98,8 @@ MAIL = """\
 <div>Your order is on its way&zwnj;&nbsp;&zwnj;&nbsp;&#847; &#x200B;&shy;</div>
 <div>&#847;&zwnj;&nbsp;&#8199;&shy; &#847;&zwnj;&nbsp;</div>
 <p>Hello&nbsp;Anna, good news.</p>
-<a data-confirm="Really delete it?" data-target="#box" data-title="Delete" data-label="email"
+<a data-confirm="Really delete it?" data-target="#box" data-tooltip="Delete" data-label="email"
+data-title="Do compare it"
 data-content='{"a": "b c"}' data-bs-original-title="two words">Go</a>
 <table summary="Prices of rooms"><tr><th abbr="Room number">No.</th></tr></table>
 <input aria-placeholder="Your name" hx-confirm="Are you sure?" title="x y">
@@ -118,5 +119,5 @@ def test_texts_for_scripts_are_read_and_spacers_of_mails_stay() -> None:
     assert "WAY&zwnj;&nbsp;&zwnj;&nbsp;&#847; &#x200B;&shy;</div>" in written
     assert MAIL.splitlines()[1] in written
     assert 'data-target="#box"' in written
-    assert 'data-label="email"' in written
+    assert 'data-label="email"\ndata-title="Do compare it"' in written
     assert """data-content='{"a": "b c"}'""" in written

@@ -13,6 +13,7 @@ RST = """\
 
 .. code-block:: python
    :caption: An example
+     of it
 
    x = 1
 
@@ -80,6 +81,58 @@ def test_texts_of_changes_are_translated() -> None:
     translations = {s.id: s.text.replace("door", "gate") for s in document.segments}
     written = document.with_translations(translations).decode()
     assert written == RST.replace("The door", "The gate").replace("A door", "A gate")
+
+
+TABLES = """\
+.. csv-table:: A title
+   :header: "First name", "Second, third"
+
+   "One dog", 5, Two cats
+   "A *bold* word", x1
+
+.. csv-table:: Other
+   :delim: ;
+
+   a b; c d
+
+.. image:: a.png
+   :alt: A nice dog
+   :width: 5
+
+:param int x: The value
+   that goes on
+:raises OSError: If it fails.
+:author: Jane Doe
+"""
+
+
+def test_cells_options_and_fields_of_rest_are_texts() -> None:
+    document = open_document(TABLES.encode(), "rst")
+    texts = {s.id: s.text.upper() for s in document.segments}
+    assert document.damages(texts) == {}
+    written = document.with_translations(texts).decode()
+    for old, new in (
+        ('"First name", "Second, third"', '"FIRST NAME", "SECOND, THIRD"'),
+        ('"One dog", 5, Two cats', '"ONE DOG", 5, TWO CATS'),
+        ('"A *bold* word", x1', '"A *BOLD* WORD", X1'),
+        (":alt: A nice dog", ":alt: A NICE DOG"),
+        ("x: The value\n   that goes on", "x: THE VALUE\n   THAT GOES ON"),
+        (":raises OSError: If it fails.", ":raises OSError: IF IT FAILS."),
+        (":: A title", ":: A TITLE"),
+        (":: Other", ":: OTHER"),
+    ):
+        assert new in written
+        written = written.replace(new, old)
+    assert written == TABLES
+    assert [left.text for left in document.left_texts] == ["a b; c d"]
+
+
+def test_a_translation_that_would_end_a_cell_is_left_out() -> None:
+    document = open_document(TABLES.encode(), "rst")
+    cells = {s.text: s.id for s in document.segments}
+    bad = {cells["One dog"]: 'Ein "Hund"', cells["Two cats"]: "Zwei, Katzen"}
+    assert document.damages(bad).keys() == bad.keys()
+    assert document.damages({cells["One dog"]: "Ein Hund, ja"}) == {}
 
 
 def test_numbers_of_notes_hang_on_their_words() -> None:

@@ -39,6 +39,20 @@ def test_ordinary_text_has_no_literals() -> None:
         assert not find(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("Our BIC is BIC COBADEFFXXX today.", "COBADEFFXXX"),
+        ("Pay to SWIFT: DEUTDEFF now.", "DEUTDEFF"),
+        ("The key KPZT-ABCD-EFGH-IJKL opens it.", "KPZT-ABCD-EFGH-IJKL"),
+        ("ATTENTION PLEASE", None),
+        ("The BACK-DOOR-LOCK is open.", None),
+    ],
+)
+def test_codes_of_letters_are_literals(text: str, code: str | None) -> None:
+    assert [one.text for one in find(text)] == ([code] if code else [])
+
+
 CASES = [
     ("It costs $1,000.50.", "Es kostet 1.000,50 Dollar.", None),
     ("It costs $1,000.50.", "Es kostet 1.000.50 Dollar.", "Es kostet 1.000,50 Dollar."),

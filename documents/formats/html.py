@@ -45,10 +45,10 @@ _READ_ATTRIBUTES = _names(
     "aria-roledescription hx-confirm hx-prompt"
 )
 _READ_BY_SCRIPTS = re.compile(
-    r"data-(?:bs-|mdb-|turbo-|original-)*(?:alt|caption|confirm|content|description|disable-with"
-    r"|error|hint|intro|label|loading-text|message|placeholder|prompt|text|tip|title|tooltip)"
+    r"data-(?:(?:turbo-)?confirm|disable-with|loading-text|placeholder|tooltip"
+    r"|(?:bs|mdb|original)-(?:title|content|original-title))"
 )
-"""Attributes in which scripts of usual libraries find texts, or else names of their own."""
+"""Attributes in which scripts of usual libraries find texts; others may hold what they compare."""
 _BUTTONS = {"button", "submit", "reset"}
 _META = re.compile(r"(?:og:|twitter:)?(?:title|description)|keywords", re.IGNORECASE)
 

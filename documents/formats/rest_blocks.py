@@ -12,6 +12,7 @@ import re
 from collections.abc import Generator, Iterator
 
 from tformer.documents.formats.prose import LINE, ProseText, width
+from tformer.documents.formats.rest_cells import csv_cells
 from tformer.documents.left_parts import LeftPart
 
 _ADORNMENT = re.compile(r"([!-/:-@\[-`{-~])\1*")
@@ -35,6 +36,11 @@ _NO_PROSE = re.compile(r">>>|__|:(?![:\s])")
 """Pattern of what begins a doctest, the target of a link, or a field."""
 
 _OPTION = re.compile(r":[\w-]+:(?:\s|\Z)")
+_FIELD = re.compile(
+    r":(?:param(?:eter)?|arg(?:ument)?|key(?:word)?|kwarg|raises?|except(?:ion)?|[ic]?var|returns?"
+    r"|yields?)(?:\s[^:\n]+)?:\s+(?=\S)"
+)
+"""Pattern of the fields of Sphinx that hold text."""
 
 _ADMONITIONS = frozenset(
     [
@@ -80,7 +86,8 @@ _VERSIONS = frozenset(["versionadded", "versionchanged", "deprecated", "versionr
 """Directives in which text stands behind the number of a version, too."""
 
 _VERSION = re.compile(r"\S+(?:\s+|\Z)")
-_SAID = re.compile(r":(?:alt|caption|header|title):\s+(.*[^\W\d_].*)")
+_SAID = re.compile(r":(alt|caption|header|title):\s+(.*[^\W\d_].*)")
+_DIALECT = re.compile(r":(?:delim|quote|escape|file|url|keepspace):")
 _REPLACED = re.compile(r"\.\.\s+\|[^|\n]+\|\s+replace::\s+(.*[^\W\d_].*)")
 
 _RestText = ProseText | LeftPart
@@ -190,6 +197,8 @@ class _RestReader:
             return (yield from self._item(line, last, match.end(), depth))
         if (match := _NUMBER.match(text)) and self._is_numbered(line, last, match):
             return (yield from self._item(line, last, match.end(), depth))
+        if match := _FIELD.match(text):
+            return (yield from self._field(line, last, match.end(), depth))
         if _OTHER.match(text):
             if not _NO_PROSE.match(text) or (_OPTION.match(text) and len(text.split()) > 5):
                 return (yield from self._left(line, last, "it is no paragraph, item or title"))
@@ -202,6 +211,13 @@ class _RestReader:
         indent = self._begin(line, size)
         end = self._behind_indented(line + 1, last, indent - 1)
         yield from self.body(line, end, indent, depth + 1)
+        return end, False
+
+    def _field(self, line: int, last: int, size: int, depth: int) -> _Found:
+        end = self._behind_indented(line + 1, last, self._indents[line])
+        inner = self._least(line + 1, end) if end > line + 1 else self._indents[line] + 1
+        self._begin(line, size, inner)
+        yield from self.body(line, end, inner, depth + 1)
         return end, False
 
     def _is_numbered(self, line: int, last: int, match: re.Match[str]) -> bool:
@@ -240,10 +256,10 @@ class _RestReader:
         if name not in _ADMONITIONS | _TITLED | _ARGUMENTS | _BODIES | _OF_PROGRAMS and end > head:
             place = self._start(head), self.lines[end - 1].end(1)
             yield LeftPart(*place, f"the directive {name!r} is not known to hold text")
-        if name == "csv-table" and end > head:
-            yield LeftPart(self._start(head), self.lines[end - 1].end(1), _DRAWN)
         has_options = [_OPTION.match(self._line(other)) for other in range(line + 1, head)]
         yield from self._said_in_options(line + 1, head)
+        if name == "csv-table" and end > head:
+            yield from self._rows(line, head, end)
         if name in _VERSIONS:
             yield from self._change(line, head, match)
         if name in _ADMONITIONS and match["argument"]:
@@ -258,12 +274,33 @@ class _RestReader:
         if name in _TITLED | _BODIES or (name == "list-table" and all(has_options)):
             yield from self.body(head, end, inner, depth + 1)
 
-    def _said_in_options(self, first: int, last: int) -> Iterator[LeftPart]:
+    def _said_in_options(self, first: int, last: int) -> Iterator[_RestText]:
         for line in range(first, last):
-            if match := _SAID.fullmatch(self._line(line)):
-                start = self._start(line)
-                place = start + match.start(1), start + match.end(1)
-                yield LeftPart(*place, "it is an option of a directive")
+            match = _SAID.fullmatch(self._line(line))
+            if not match:
+                continue
+            start, end = (self._start(line) + place for place in match.span(2))
+            goes_on = line + 1 < last and not _OPTION.match(self._line(line + 1))
+            cells = None if goes_on or match[1] != "header" else csv_cells(self._text, start, end)
+            if cells:
+                yield from cells
+            elif goes_on or match[1] == "header":
+                yield LeftPart(start, end, "it is an option of a directive")
+            else:
+                yield self._prose("directive", line, line + 1, start)
+
+    def _rows(self, line: int, head: int, end: int) -> Iterator[_RestText]:
+        """Cells of a table that is written as CSV, if its rows are usual ones of one line."""
+        settings = [self._line(other) for other in range(line + 1, head)]
+        rows = [n for n in range(head, end) if not self._is_blank(n)]
+        found = [
+            csv_cells(self._text, self._start(n), self._start(n) + len(self._line(n))) for n in rows
+        ]
+        if None in found or any(map(_DIALECT.match, settings)):
+            yield LeftPart(self._start(head), self.lines[end - 1].end(1), _DRAWN)
+            return
+        for cells in found:
+            yield from cells or ()
 
     def _change(self, line: int, head: int, match: re.Match[str]) -> Iterator[_RestText]:
         """Text of a change, which begins behind the version or in the next line."""

@@ -12,6 +12,7 @@ from functools import partial
 from tformer.documents.document import Slot, TextDocument
 from tformer.documents.formats.prose import REFERRED, Notation, ProseText, prose_slots, width
 from tformer.documents.formats.rest_blocks import rest_texts
+from tformer.documents.formats.rest_cells import fits_cell
 from tformer.documents.formats.rest_inline import (
     escape_backslashes,
     escape_rest,
@@ -54,6 +55,8 @@ def _slots(text: str) -> Iterator[Slot | LeftPart]:
 
 def _is_whole(content: str, kind: str) -> bool:
     """Return whether lines are one text of a kind."""
+    if not fits_cell(content, kind):
+        return False
     lines = content
     if kind == "literal":
         lines += "::"
