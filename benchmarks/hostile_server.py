@@ -265,17 +265,22 @@ def signals(moments: int = 50) -> tuple[dict[str, Any], bool]:
 
     Right is: it ends with status 0, and a call that was accepted before SIGTERM is answered. Before
     its first line in the log, when Python itself is starting, the signal may end it as any program.
+    The moments are spread over the time that a start takes, and half a second of service.
     """
     endings: Counter[str] = Counter()
     wrong: list[str] = []
+    started = time.monotonic()
+    with served():
+        start = time.monotonic() - started
     for number in range(moments):
         kind = ("SIGTERM", "SIGHUP")[number % 2]
-        after = 0.02 + 2.5 * number / moments
+        after = 0.02 + (start + 0.5) * number / moments
         found = _one_moment(kind, after)
         endings[found] += 1
         if not found.endswith("0") and found != STARTING:
             wrong.append(f"{kind} after {after:.2f} s: {found}")
-    return {"endings": dict(endings), "wrong": wrong}, not wrong
+    found = {"start_seconds": round(start, 2), "endings": dict(endings), "wrong": wrong}
+    return found, not wrong
 
 
 def _one_moment(kind: str, after: float) -> str:
@@ -295,7 +300,7 @@ def _one_moment(kind: str, after: float) -> str:
             process.send_signal(signal.SIGHUP)
             time.sleep(0.3)
             if process.poll() is not None:
-                return f"ended by SIGHUP: {process.returncode}"
+                return f"ended by SIGHUP: {process.returncode}" if server.lines() else STARTING
         process.send_signal(signal.SIGTERM)
         answered = code_of(call.result) if call else "no call"
         process.wait(60)
