@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -314,3 +315,65 @@ def test_equal_clients_share_the_engines_alone() -> None:
         allowed.release(1000)
         mail.wait(64)
         assert not made[2].finished and not scheduler.clients
+
+
+@dataclass(eq=False)
+class FakeEngine:
+    """Notes how many helpers it has."""
+
+    helpers: list[int] = field(default_factory=list)
+
+    def share_work(self, workers: int) -> None:
+        self.helpers.append(workers)
+
+    def step(self) -> list[object]:
+        return []
+
+
+class HelpedWork(FakeWork):
+    """Has an engine while it has sentences."""
+
+    def __init__(self, allowed: threading.Semaphore | None = None) -> None:
+        super().__init__(allowed)
+        self.engine = FakeEngine()
+
+    @property
+    def engines(self) -> list[FakeEngine]:  # type: ignore[override]
+        return [self.engine] if self.items else []
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.001)
+
+
+def test_idle_cores_help_until_they_have_work_of_their_own() -> None:
+    allowed, mail = threading.Semaphore(0), Mail()
+    with scheduling(4, lambda: HelpedWork(allowed)) as (scheduler, made):
+        scheduler.submit(mail.job(text(30)))
+        until(lambda: any(work.engine.helpers for work in made))
+        (first,) = (work for work in made if work.items)
+        assert first.engine.helpers == [3]
+        scheduler.submit(mail.job(text(30)))
+        assert first.engine.helpers == [3, 0], "at once, and not after the step"
+        until(lambda: sum(bool(work.engine.helpers) for work in made) == 2)
+        (second,) = (work for work in made if work.items and work is not first)
+        assert second.engine.helpers == [1], "two idle cores for two engines"
+        allowed.release(2)
+        mail.wait(2)
+        until(lambda: scheduler.is_idle)
+        until(lambda: first.engine.helpers[-1] == second.engine.helpers[-1] == 0)
+
+
+@pytest.mark.parametrize("engines", [1, 2])
+def test_no_core_helps_that_has_work(engines: int) -> None:
+    allowed, mail = threading.Semaphore(0), Mail()
+    with scheduling(engines, lambda: HelpedWork(allowed)) as (scheduler, made):
+        scheduler.submit(mail.job(*(text(30) for _ in range(4 * engines))))
+        until(lambda: all(work.items for work in made))
+        for work in made:
+            assert not any(work.engine.helpers)
+        allowed.release(4 * engines)
+        mail.wait(1)

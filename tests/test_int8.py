@@ -21,7 +21,7 @@ from tformer.model.engine.engine import Engine
 from tformer.model.errors import ModelError
 from tformer.model.network.eager import Eager
 from tformer.model.network.int8 import topk
-from tformer.model.network.int8.gemm import product, product_plain
+from tformer.model.network.int8.gemm import partial_product, product_plain
 from tformer.model.network.int8.network import ENCODED_TOGETHER, Int8
 from tformer.model.network.int8.packing import (
     LIMIT,
@@ -95,7 +95,7 @@ def test_a_matrix_in_int8_is_laid_out_as_one_that_is_quantised(width: int) -> No
         assert (found == wanted).all()
 
 
-@pytest.mark.parametrize("multiply", [product, product_plain], ids=["chosen", "plain"])
+@pytest.mark.parametrize("multiply", [partial_product, product_plain], ids=["chosen", "plain"])
 @pytest.mark.parametrize("rows", [1, 3, 4, 9])
 @pytest.mark.parametrize(("width", "out"), [(64, 64), (100, 70), (8, 200)])
 def test_a_product_is_the_exact_sum_of_products(
@@ -111,7 +111,7 @@ def test_a_product_is_the_exact_sum_of_products(
     values[0] = -LIMIT
     outputs = np.full((rows + 1) * filled(out), -1, np.float32)
     factors = (2.0 ** np.arange(rows)).astype(np.float32)
-    multiply(in_rows(values), factors, rows, linear, outputs)
+    multiply(in_rows(values), factors, rows, linear, outputs, 0, filled(out))
     expected = values[:rows] @ weight.T
     found = outputs[: rows * filled(out)].reshape(rows, -1)
     assert (found[:, :out] == expected * factors[:, None]).all()
@@ -134,7 +134,7 @@ def test_rows_without_a_negative_number_are_exact_however_far_they_reach(
     values[:, 8:40] = largest
     values[rows // 2 :, 40:] = 0
     found = np.empty(rows * filled(70), np.float32)
-    product(in_rows(values), np.ones(rows, np.float32), rows, linear, found)
+    partial_product(in_rows(values), np.ones(rows, np.float32), rows, linear, found, 0, filled(70))
     assert (found.reshape(rows, -1)[:, :70] == values @ weight.T).all()
 
 
@@ -146,8 +146,8 @@ def test_a_product_is_scaled_and_biased() -> None:
     activations = in_rows(values)
     factors = draw.random(6, np.float32)
     found, plain = np.empty(6 * filled(70), np.float32), np.empty(6 * filled(70), np.float32)
-    product(activations, factors, 6, linear, found)
-    product_plain(activations, factors, 6, linear, plain)
+    partial_product(activations, factors, 6, linear, found, 0, filled(70))
+    product_plain(activations, factors, 6, linear, plain, 0, filled(70))
     np.testing.assert_allclose(found, plain, rtol=1e-5, atol=1e-5)
     real = values * factors[:, None]
     expected = real @ rounded_weight(torch.from_numpy(weight)).numpy().T + bias

@@ -50,6 +50,7 @@ from tformer.model.network.interface import (
     RecallingDecoding,
     ResumingDecoding,
     SearchingDecoding,
+    SharingDecoding,
 )
 from tformer.model.search.beam import Beam
 from tformer.model.search.candidates import Integers
@@ -204,6 +205,11 @@ class Engine:
             self._begin_anew()
         return True
 
+    def share_work(self, workers: int) -> None:
+        """Have so many idle cores compute a part, if they can; any thread may end that with 0."""
+        if sharing := self._sharing:
+            sharing.share_work(workers)
+
     def step(self) -> list[Finished]:
         """Admit, move every sentence on by one token or a few, and return those that are done.
 
@@ -259,7 +265,8 @@ class Engine:
         self._waiting.extendleft(reversed(self._running))
         self._running = []
         self._beam.keep([])
-        del self._decoding, self._resuming, self._searching
+        self.share_work(0)
+        del self._decoding, self._resuming, self._searching, self._sharing
         self._network.give_back_memory()
         self._start()
 
@@ -267,6 +274,7 @@ class Engine:
         decoding = self._decoding = self._network.start(self.beam_size)
         self._resuming = decoding if isinstance(decoding, ResumingDecoding) else None
         self._searching = decoding if isinstance(decoding, SearchingDecoding) else None
+        self._sharing = decoding if isinstance(decoding, SharingDecoding) else None
 
     def _advance(self) -> Integers:
         """Take a step or, in a small batch that needs nobody to look at each, several."""

@@ -13,6 +13,9 @@ fair share of all tokens that are known, so that engines come to an end together
 much, a client that has nothing and asks for little goes to an extra engine with a small batch: the
 system gives its thread a core soon, and the others lose some milliseconds.
 
+**Helpers.** While an engine has nothing to do and nothing waits, those that have work may let its
+core compute a part of theirs (`Engine.share_work`), which a single sentence gains most from.
+
 **Ownership.** All state of jobs and texts is guarded by the lock of the scheduler; a sentence that
 was handed to an engine belongs to its thread until that thread has finished it. A text whose
 sentences share state (`Text.together`) goes to one engine as a whole.
@@ -201,6 +204,7 @@ class Scheduler(Generic[Item]):
     def _wake_those_with_work(self) -> None:
         """Wake the threads for whose queue there is something. The lock is held."""
         for thread in self.threads:
+            thread.send_helpers_away()
             if thread.queue:
                 thread.awake.notify_all()
 
@@ -286,6 +290,13 @@ class Scheduler(Generic[Item]):
         running = sum(thread.tokens for thread in self._engines)
         return (self.queued_tokens + running) / len(self._engines)
 
+    def spare_cores(self) -> int:
+        """Cores without work, for each engine that has some; the lock must be held."""
+        if self.queue or self.priority:
+            return 0
+        busy = sum(not thread.is_idle for thread in self.threads)
+        return max(0, len(self._engines) - busy) // max(busy, 1)
+
     @property
     def num_engines(self) -> int:
         """Engines that share the queue."""
@@ -368,13 +379,16 @@ class EngineThread(threading.Thread, Generic[Item]):
         self._prepare = prepare
         self._start_work = start_work
         self._work = start_work()
+        self._has_ended = False
+        self._helped: Engine | None = None
+        """The engine to which helpers were called."""
         self._unwanted: list[Item] = []
         self._outbox: Outbox[Item] = Outbox()
 
     @property
     def is_idle(self) -> bool:
         """True if it has nothing."""
-        return not self.places and not self._work.busy
+        return self._has_ended or not (self.places or self._work.busy)
 
     def run(self) -> None:
         """Work until the scheduler is closed and nothing is left."""
@@ -382,6 +396,14 @@ class EngineThread(threading.Thread, Generic[Item]):
         while self._turn():
             pass
         self._outbox.send_all()
+        self._end()
+
+    def _end(self) -> None:
+        """Give the engine up now: thread and scheduler, which know each other, stay for a while."""
+        self.send_helpers_away()
+        with self._scheduler.lock:
+            self._has_ended, self._helped = True, None
+            del self._work
 
     def drop(self, is_unwanted: Callable[[_Queued[Item]], bool]) -> None:
         """Forget sentences before the next step; the lock must be held."""
@@ -407,11 +429,13 @@ class EngineThread(threading.Thread, Generic[Item]):
                 self._give_way()
                 unwanted, self._unwanted = self._unwanted, []
                 lot = self._take()
+                spare = self._scheduler.spare_cores()
             if unwanted:
                 self._cancel(unwanted)
             if lot:
                 self._work.submit(lot)
             if self._work.busy:
+                self._call_helpers(spare)
                 self._step()
         except Exception as error:
             logger.exception("a step has failed", extra={"model": self._scheduler.name})
@@ -427,10 +451,25 @@ class EngineThread(threading.Thread, Generic[Item]):
     def _wait(self) -> bool:
         """Wait for something to do; False if there will be nothing more. The lock is held."""
         while not (self._work.busy or self._unwanted or self._scheduler.next_entry(self.queue)):
+            self.send_helpers_away()
             if self._scheduler.closing:
                 return False
             self.awake.wait()
         return True
+
+    def _call_helpers(self, workers: int) -> None:
+        """Let cores that have nothing to do take a part of the next step."""
+        engines = self._work.engines
+        if workers and len(engines) == 1:
+            self._helped = engines[0]
+            self._helped.share_work(workers)
+        else:
+            self.send_helpers_away()
+
+    def send_helpers_away(self) -> None:
+        """Let their cores have other work; any thread may."""
+        if helped := self._helped:
+            helped.share_work(0)
 
     def _give_way(self) -> None:
         """Let the priority lane finish what it has, for a while. The lock is held."""
@@ -514,6 +553,7 @@ class EngineThread(threading.Thread, Generic[Item]):
         not met for ever.
         """
         scheduler = self._scheduler
+        self.send_helpers_away()
         with scheduler.lock:
             jobs = dict.fromkeys(place.job for place in self.places.values())
             if not jobs and scheduler.next_entry(self.queue):

@@ -129,6 +129,19 @@ class SearchingDecoding(Decoding, Protocol):
         ...
 
 
+@runtime_checkable
+class SharingDecoding(Decoding, Protocol):
+    """A decoding that idle cores can take work from."""
+
+    def share_work(self, workers: int) -> None:
+        """Have so many threads, at most, compute a part from now on; 0 sends them away.
+
+        Any thread may send them away. They go by themselves if there has been no work for some
+        milliseconds.
+        """
+        ...
+
+
 class Network(Protocol):
     """Weights that can decode."""
 

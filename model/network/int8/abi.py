@@ -26,7 +26,8 @@ _BEGINNING = types.NamedTuple(
     [_FLOAT_ROWS, _SIGNED, _FLOATS, _FLOAT_ROWS, _FLOATS, _NORM, _NORM], Beginning
 )
 _WORK = types.NamedTuple(
-    [_FLOAT_ROWS, _BYTES, _FLOATS, _BYTES, _FLOATS, _BYTES, _FLOATS, _FLOATS], RowBuffers
+    [_FLOAT_ROWS, _BYTES, _FLOATS, _BYTES, _FLOATS, _BYTES, _FLOATS, _FLOATS, types.int64[::1]],
+    RowBuffers,
 )
 
 

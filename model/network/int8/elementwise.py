@@ -7,8 +7,8 @@ from numba import njit
 from numba.extending import register_jitable
 
 from tformer.model.hardware.numba_cache import inner
-from tformer.model.network.int8.gemm import product
 from tformer.model.network.int8.packing import LIMIT
+from tformer.model.network.int8.products import product
 from tformer.model.network.int8.records import FEED_TOGETHER, GELU, RELU, SILU, whole_vectors
 from tformer.model.network.int8.simd.dot import LINE
 from tformer.model.network.int8.simd.elementwise import (
@@ -132,10 +132,10 @@ def feed_forward(rows, inner, outer, norm, shape, work):
     width, outputs = inner.scale.shape[0], work.outputs
     for start in range(0, rows, FEED_TOGETHER):
         count = min(FEED_TOGETHER, rows - start)
-        product(work.entered[start:], work.entered_scale[start:], count, inner, outputs)
+        product(work.entered[start:], work.entered_scale[start:], count, inner, outputs, work.board)
         for n in range(start, start + count):
             at = (n - start) * width
             largest = _activate(outputs, at, width, shape.activation)
             work.active_scale[n] = _quantise(outputs, at, width, largest, work.active[n])
-    product(work.active, work.active_scale, rows, outer, outputs)
+    product(work.active, work.active_scale, rows, outer, outputs, work.board)
     leave(rows, outer, norm, shape, work)

@@ -51,6 +51,7 @@ def first() -> list[Example]:
         (entries.run, _run(None, None, None)),
         (entries.encode, (_NUMBERS, _NUMBERS, _NUMBERS, 1, _NUMBERS)),
         (entries.project_source, (_NUMBERS, 1, _NUMBERS, _NUMBERS, _NUMBERS, _NUMBERS)),
+        (entries.assist, (_NUMBERS, 1)),
         (panels.lay_out, _lay_out()),
         (panels.reach, (_empty(np.int8, 4),)),
         (

@@ -24,11 +24,11 @@ _rows_and_block, _row_and_panel = tile(ROWS), tile(1)
 
 
 @inner
-def _product_fast(activations, factors, rows, linear, outputs):
+def _product_fast(activations, factors, rows, linear, outputs, first, end):
     length, stride = activations.shape[1], linear.scale.shape[0]
     depth = linear.weight.shape[1] * QUAD
     whole = rows - rows % ROWS
-    for panel in range(0, stride, PANEL):
+    for panel in range(first, end, PANEL):
         for column in range(panel, panel + PANEL, BLOCK):
             for n in range(0, whole, ROWS):
                 _rows_and_block(
@@ -49,13 +49,13 @@ _far, _far_alone = farthest(ROWS), farthest(1)
 
 
 @inner
-def _product_within_reach(activations, factors, rows, linear, outputs):
+def _product_within_reach(activations, factors, rows, linear, outputs, first, end):
     """The same, without the signs of rows that have no need of them."""
     length, stride = activations.shape[1], linear.scale.shape[0]
     depth = linear.weight.shape[1] * QUAD
     whole = rows - rows % ROWS
     most = linear.start[0]
-    for panel in range(0, stride, PANEL):
+    for panel in range(first, end, PANEL):
         for column in range(panel, panel + PANEL, BLOCK):
             for n in range(0, whole, ROWS):
                 if _far(activations, n * length, length, depth) > most:
@@ -96,12 +96,12 @@ def activation(row, number):
 
 
 @inner
-def product_plain(activations, factors, rows, linear, outputs):
+def product_plain(activations, factors, rows, linear, outputs, start, end):
     """The same for any processor, as one would write it down."""
     blocks, quads = linear.weight.shape[:2]
     totals = np.empty(BLOCK, np.int32)
     for n in range(rows):
-        for block in range(blocks):
+        for block in range(start // BLOCK, end // BLOCK):
             first = block * BLOCK
             totals[:] = 0 if REACH else linear.start[first : first + BLOCK]
             for q in range(quads):
@@ -116,8 +116,9 @@ def product_plain(activations, factors, rows, linear, outputs):
 
 
 _fast = _product_within_reach if REACH else _product_fast
-product = _fast if level().products != "none" else product_plain
-"""Project the first ``rows`` of activations (N, `stored_row`), uint8, by a :class:`PackedLinear`.
+partial_product = _fast if level().products != "none" else product_plain
+"""Project the first ``rows`` of activations (N, `stored_row`), uint8, by a :class:`PackedLinear` to
+its outputs from number ``first`` to ``end``, whole panels.
 
 ``factors`` (N,) are the rows' scales. Outputs, float32, go to the flat ``outputs``, one row after
 the other, as wide as the filled-up projection."""

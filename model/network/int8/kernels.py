@@ -47,7 +47,7 @@ from tformer.model.network.int8.attention import (
     weigh_across,
 )
 from tformer.model.network.int8.elementwise import begin, feed_forward, leave
-from tformer.model.network.int8.gemm import product
+from tformer.model.network.int8.products import product
 from tformer.model.network.int8.records import DecoderLayerWeights, EncoderLayerWeights, head_width
 from tformer.model.network.int8.recurrence import recur
 
@@ -75,10 +75,10 @@ def encode(tokens, offsets, stack, count, working):
     for number in range(count):
         at = LAYERS + number * _ENCODER_LAYER
         linear = linear_at(stack, at + _ENCODER.projections)
-        product(work.entered, work.entered_scale, rows, linear, work.outputs)
+        product(work.entered, work.entered_scale, rows, linear, work.outputs, work.board)
         attend_source(offsets, linear, shape, work)
         linear = linear_at(stack, at + _ENCODER.output)
-        product(work.context, work.context_scale, rows, linear, work.outputs)
+        product(work.context, work.context_scale, rows, linear, work.outputs, work.board)
         leave(rows, linear, norm_at(stack, at + _ENCODER.after_attention), shape, work)
         inner, outer = linear_at(stack, at + _ENCODER.inner), linear_at(stack, at + _ENCODER.outer)
         norm = norm_at(stack, at + _ENCODER.after_feed_forward)
@@ -111,7 +111,7 @@ def decode(tokens, stack, count, beam, past, working, unit):
         _attend_to_target(number, stack, shape, beam, past, living, work, unit)
         attend_across(number, beam, linear_at(stack, at + _DECODER.cross_query), shape, past, work)
         linear = linear_at(stack, at + _DECODER.cross_output)
-        product(work.context, work.context_scale, rows, linear, work.outputs)
+        product(work.context, work.context_scale, rows, linear, work.outputs, work.board)
         leave(rows, linear, norm_at(stack, at + _DECODER.after_cross_attention), shape, work)
         inner, outer = linear_at(stack, at + _DECODER.inner), linear_at(stack, at + _DECODER.outer)
         norm = norm_at(stack, at + _DECODER.after_feed_forward)
@@ -124,17 +124,17 @@ def _attend_to_target(number, stack, shape, beam, past, living, work, unit):
     rows, at = past.steps.shape[0] * beam, LAYERS + number * _DECODER_LAYER
     linear = linear_at(stack, at + _DECODER.projections)
     norm = norm_at(stack, at + _DECODER.after_attention)
-    product(work.entered, work.entered_scale, rows, linear, work.outputs)
+    product(work.entered, work.entered_scale, rows, linear, work.outputs, work.board)
     if unit is not None:
         recur(number, beam, linear, shape, past, work)
         leave(rows, linear, norm, shape, work)
     else:
         attend_target(number, beam, linear, shape, past, living, work)
         linear = linear_at(stack, at + _DECODER.output)
-        product(work.context, work.context_scale, rows, linear, work.outputs)
+        product(work.context, work.context_scale, rows, linear, work.outputs, work.board)
         leave(rows, linear, norm, shape, work)
     linear = linear_at(stack, at + _DECODER.cross_query)
-    product(work.entered, work.entered_scale, rows, linear, work.outputs)
+    product(work.entered, work.entered_scale, rows, linear, work.outputs, work.board)
 
 
 @njit(nogil=True, cache=True)
@@ -172,7 +172,7 @@ def project_source(projections, count, stack, offsets, cross, working):
     shape, work = shape_at(stack, 0), work_at(working, 0)
     for number in range(count):
         linear = linear_at(projections, number * LINEAR)
-        product(work.entered, work.entered_scale, offsets[-1], linear, work.outputs)
+        product(work.entered, work.entered_scale, offsets[-1], linear, work.outputs, work.board)
         store_cross(number, linear, shape, offsets, cross, work)
 
 

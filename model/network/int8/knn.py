@@ -16,8 +16,9 @@ from numba import carray
 from tformer.model.datastore.mixing import ALWAYS
 from tformer.model.hardware.numba_cache import inner, njit
 from tformer.model.network.int8.abi import linear_at, work_at
-from tformer.model.network.int8.gemm import activation, product
+from tformer.model.network.int8.gemm import activation
 from tformer.model.network.int8.packing import OFFSET
+from tformer.model.network.int8.products import product
 from tformer.model.network.int8.simd.dot import QUAD
 from tformer.model.network.int8.simd.pointers import pointer_to_integers
 
@@ -41,7 +42,7 @@ def find(recall, beam, working):
         tokens = carray(pointer_to_integers(table[11]), (table[12],))
         width = keys.scale.shape[0]
         products = np.empty(beam * width, np.float32)
-        product(work.entered[first:], work.entered_scale[first:], beam, keys, products)
+        product(work.entered[first:], work.entered_scale[first:], beam, keys, products, work.board)
         for k in range(beam):
             r = first + k
             square = _square(work.entered[r], keys.weight.shape[1] * QUAD)

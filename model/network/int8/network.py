@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from decimal import Decimal
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from weakref import finalize
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,7 @@ from tformer.model.network.int8.records import (
 from tformer.model.network.int8.simd.vectors import COLUMNS, LANES, LOWEST
 from tformer.model.network.int8.tables import Table
 from tformer.model.network.int8.teacher_forcing import Forced
+from tformer.model.network.int8.workers import Board
 from tformer.model.network.shortlist import Shortlist
 from tformer.model.search.hypotheses import State
 from tformer.model.search.request import Request
@@ -86,6 +88,7 @@ class Int8:
         """
         self.config = weights.config
         self.shortlist = shortlist
+        self._rooms: list[Room] = []
         if not self.config.is_common:
             raise ModelError("int8 does not compute a network of this kind: take float32")
         arrays = weights.arrays()
@@ -102,11 +105,18 @@ class Int8:
         return nullcontext()
 
     def give_back_memory(self) -> None:
-        """Nothing is kept."""
+        """Keep no memory of batches that have ended."""
+        self._rooms.clear()
 
     def start(self, beam_size: int) -> Int8Decoding:
-        """An empty batch."""
-        return Int8Decoding(self, beam_size)
+        """An empty batch, in the memory of one that has ended if there is some."""
+        try:
+            room = self._rooms.pop()
+        except IndexError:
+            room = Room(self.config)
+        decoding = Int8Decoding(self, beam_size, room)
+        finalize(decoding, self._rooms.append, room).atexit = False
+        return decoding
 
 
 def positional_encodings(config: TransformerConfig, arrays: Arrays) -> tuple[Floats, Floats]:
@@ -414,6 +424,8 @@ class Room:
         self._config = config
         self._rows = 0
         self._work = Table()
+        self.board = Board()
+        """Board on which products that are computed in it are offered to workers."""
 
     def of(self, rows: int) -> Table:
         """The table of a :class:`RowBuffers` for so many rows at least."""
@@ -435,18 +447,19 @@ class Room:
 
         states = np.zeros((rows, whole_vectors(config.d_model)), np.float32)
         outputs = np.empty(widest, np.float32)
-        return RowBuffers(states, *activations(d), *activations(heads), *activations(d_ff), outputs)
+        stored = *activations(d), *activations(heads), *activations(d_ff)
+        return RowBuffers(states, *stored, outputs, self.board.numbers)
 
 
 class Int8Decoding:
     """A batch under way; satisfies `tformer.model.network.interface.ResumingDecoding`
     and `~tformer.model.network.interface.SearchingDecoding`."""
 
-    def __init__(self, network: Int8, beam_size: int, room: Room | None = None) -> None:
-        """An empty batch, which works in ``room`` or has one of its own."""
+    def __init__(self, network: Int8, beam_size: int, room: Room) -> None:
+        """An empty batch, which works in a room that no other one works in meanwhile."""
         self._network = network
         self._cache = Cache(network.config, beam_size)
-        self._room = room or Room(network.config)
+        self._room = room
         self._subsets: list[PackedSubset | None] = []
         self._recall: Recall | None = None
         self._lists: list[PackedList] = []
@@ -501,6 +514,13 @@ class Int8Decoding:
             entries.find(self._recall, self._cache.beam_size, work.numbers)
         return Int8Scores(self._network.decoder, work, len(tokens), self._recall, self._listed)
 
+    def share_work(self, workers: int) -> None:
+        """Have idle cores compute parts of products, or no longer."""
+        if workers:
+            self._room.board.open(workers)
+        else:
+            self._room.board.close()
+
     def search(self, state: State, width: int, most: int) -> tuple[int, bool, bool]:
         """Several tokens further."""
         cache, decoder = self._cache, self._network.decoder
@@ -508,7 +528,8 @@ class Int8Decoding:
         cache.make_step()
         beam = cache.beam_size
         tables = self._recall, self._listed
-        return decoder.search(cache.past, beam, work, *tables, state, width, most)
+        with self._room.board.watched():
+            return decoder.search(cache.past, beam, work, *tables, state, width, most)
 
     def select(self, rows: Integers, sentences: Sequence[int] | None = None) -> None:
         """Follow the beam."""
@@ -538,8 +559,9 @@ class Int8Decoding:
             offsets = np.cumsum([0, *(len(sources[number]) for number in lot)])
             tokens = np.fromiter((t for number in lot for t in sources[number]), np.int64)
             work = self._room.of(len(tokens))
-            self._network.encoder(tokens, offsets, work)
-            self._network.decoder.project_source(offsets, cross[lot], work)
+            with self._room.board.watched():
+                self._network.encoder(tokens, offsets, work)
+                self._network.decoder.project_source(offsets, cross[lot], work)
 
     def _read(
         self, prefixes: Sequence[Sequence[int]], sentences: Sequence[int]

@@ -116,6 +116,8 @@ class RowBuffers(NamedTuple):
     active_scale: Floats
     outputs: Floats
     """Output of the last product, one row after the other."""
+    board: NDArray[np.int64]
+    """Numbers of the board on which parts of products are offered, see `workers`."""
 
 
 class Past(NamedTuple):

@@ -7,8 +7,8 @@ from numba import carray
 
 from tformer.model.hardware.numba_cache import inner, njit
 from tformer.model.network.int8.abi import linear_at, work_at
-from tformer.model.network.int8.gemm import product
 from tformer.model.network.int8.knn import mix
+from tformer.model.network.int8.products import product
 from tformer.model.network.int8.records import (
     LOGITS_TOGETHER,
     PART,
@@ -172,7 +172,7 @@ def _logits(work, start, count, linear, first, size):
         linear.scale[first:end],
         linear.bias[first:end],
     )
-    product(work.entered[start:], work.entered_scale[start:], count, part, work.outputs)
+    product(work.entered[start:], work.entered_scale[start:], count, part, work.outputs, work.board)
 
 
 @inner
@@ -243,7 +243,7 @@ def _mix(recall, output, linear, ids, work, r, total, named, chosen, log_probs, 
 def _whole_row(output, linear, ids, work, r):
     """All logits (V, filled up) of a row; those of tokens that it may not say are the lowest."""
     logits = np.empty(linear.scale.shape[0], np.float32)
-    product(work.entered[r:], work.entered_scale[r:], 1, linear, logits)
+    product(work.entered[r:], work.entered_scale[r:], 1, linear, logits, work.board)
     if ids is None:
         return logits
     row = np.full(linear_at(output, 0).scale.shape[0], np.float32(LOWEST), np.float32)

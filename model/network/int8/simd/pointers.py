@@ -33,6 +33,17 @@ pointer_to_halves = _pointer_to(uint16)
 
 
 @intrinsic
+def address(typing, array):
+    """The address (int64) of an array's first number."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        made = context.make_array(signature.args[0])(context, builder, arguments[0])
+        return builder.ptrtoint(made.data, LONG)
+
+    return int64(array), generate
+
+
+@intrinsic
 def multiply_add(typing, left, right, term):
     """``left * right + term`` of three float32, rounded once, as vectors do it."""
 
