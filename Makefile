@@ -79,6 +79,7 @@ $(BIN)/python:
 $(VENV)/installed: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing tformer into $(VENV); torch is large, this takes a few minutes" >&2
 	$(INSTALL) --editable .
+	$(BIN)/python -c 'from tformer.model.network.int8 import precompile; precompile.prepare()'
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed

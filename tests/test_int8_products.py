@@ -245,3 +245,26 @@ def test_memory_of_a_batch_that_has_ended_is_that_of_the_next() -> None:
     assert second._room is not room
     del first
     assert network.start(1)._room is room
+
+
+def test_there_are_no_more_workers_than_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[threading.Thread] = []
+    monkeypatch.setattr(workers, "num_cores", lambda: 2)
+    monkeypatch.setattr(threading.Thread, "start", lambda thread: started.append(thread))
+    pool = Workers()
+    for opening in range(5):
+        pool.call(1, Board().numbers, opening)
+    assert len(started) == 2
+
+
+def test_an_engine_goes_on_where_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(workers, "WORKERS", Workers())
+    network = Int8(wide_transformer(torch.float32))
+    options = DecodingOptions(beam_size=1, n_best=1, max_length=10)
+    request = [Request((7, 8, 9, EOS), options)]
+    expected = answered(network, request, 1, 0)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert answered(network, request, 1, 2) == expected

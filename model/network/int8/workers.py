@@ -10,13 +10,14 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from queue import SimpleQueue
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tformer.model.hardware.cpu import num_cores
 from tformer.model.network.int8 import entries
 
 MOST_WORKERS = 3
@@ -104,7 +105,8 @@ class Workers:
         """Begin without threads, of which a process that was forked has none."""
         self._calls: SimpleQueue[tuple[NDArray[np.int64], int]] = SimpleQueue()
         self._lock = threading.Lock()
-        self._waiting = 0
+        self._threads = 0
+        self._waiting = 0  # threads without a call; below zero, calls without a thread
         self._resting_until = 0.0
         self._rest = REST_SECONDS
 
@@ -125,9 +127,11 @@ class Workers:
     def call(self, workers: int, board: NDArray[np.int64], opening: int) -> None:
         """Have idle threads, or new ones, work for a board until that opening ends."""
         with self._lock:
-            for _ in range(workers - self._waiting):
-                threading.Thread(target=self._work, name="tformer worker", daemon=True).start()
-                self._waiting += 1
+            with suppress(RuntimeError):  # the system has no thread to give
+                while self._waiting < workers and self._threads < num_cores():
+                    threading.Thread(target=self._work, name="tformer worker", daemon=True).start()
+                    self._threads += 1
+                    self._waiting += 1
             self._waiting -= workers
         for _ in range(workers):
             self._calls.put((board, opening))
