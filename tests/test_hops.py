@@ -16,7 +16,7 @@ from serving import make_model, serving
 from tformer.cli import entry
 from tformer.model.engine.engine import Engine
 from tformer.model.engine.scheduler import Scheduler
-from tformer.model.pipeline.warmup import prepare
+from tformer.model.network.int8.precompile import prepare
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.protos.v1.translation_pb2_grpc import TranslationServiceStub
 

@@ -422,7 +422,7 @@ def test_a_page_has_no_parts_of_a_sentence(stub: TranslationServiceStub, option:
 
 
 def test_warnings_are_for_programs_too(stub: TranslationServiceStub) -> None:
-    options = pb.DecodingOptions(max_length=2, beam_size=1)
+    options = pb.DecodingOptions(max_length=8, beam_size=1)
     asked = request("the old dog, " * 100, options=options)
     (found,) = stub.TranslateText(asked, timeout=60).translations
     codes = {details.code for details in found.warning_details}
