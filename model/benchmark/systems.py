@@ -91,14 +91,16 @@ def installed_systems(device: str) -> list[System]:
 def candidates(system: System, cell: Cell, cores: int) -> list[Settings]:
     """Settings among which the fastest is looked for, the most promising first.
 
-    One sentence at a time is tried with one thread and with all. Of many, tformer gets several
-    budgets of tokens and CTranslate2 several sizes of batches for its one-threaded workers, of
-    which there is one a core; on many cores also fewer workers of four threads.
+    One sentence at a time is tried with one thread and with all; tformer's int8 is given all, as it
+    is by default, and takes those that are idle. Of many, tformer gets several budgets of tokens
+    and CTranslate2 several sizes of batches for its one-threaded workers, of which there is one a
+    core; on many cores also fewer workers of four threads.
     """
     several = sorted({1, cores})
     one_by_one = cell.batch == 1
     if system.program == "tformer":
         if one_by_one:
+            several = [cores] if system.dtype == "int8" else several
             return [{"threads": threads, "max_tokens": 8192} for threads in several]
         return [{"threads": cores, "max_tokens": tokens} for tokens in (1024, 8192, 2048, 4096)]
     if system.program == "ctranslate2":
