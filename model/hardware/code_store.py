@@ -32,7 +32,7 @@ from functools import cache
 from pathlib import Path
 from threading import Timer
 
-from tformer.model.files import lock
+from tformer.model.files import lock, replacing
 from tformer.model.hardware.cpu import level
 from tformer.model.hardware.native_call import ObjectCode
 
@@ -114,12 +114,8 @@ def build(place: Path, name: str, code: ObjectCode) -> None:
 
 
 def _write(folder: Path, name: str, code: ObjectCode) -> None:
-    """Nobody sees a part of a file."""
-    handle, path = tempfile.mkstemp(dir=folder, prefix=".")
-    with os.fdopen(handle, "wb") as stream:
+    with replacing(folder / name) as stream:
         stream.write(_written(code))
-    os.chmod(path, 0o644)
-    os.replace(path, folder / name)
 
 
 def _written(code: ObjectCode) -> bytes:
