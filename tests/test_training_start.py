@@ -170,8 +170,11 @@ def test_a_recipe_that_agrees_in_full_is_taken(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("section", "message"),
     [
-        ("[model]\nd_ff = 64", "model.d_ff is 64, but the model to begin with has 32; leave it"),
-        ('[model]\npreset = "small"', "model.d_ff is 1024, but the model to begin with has 32"),
+        (
+            "[model]\nd_ff = 16",
+            "model.d_ff is 16, but the model to begin with has 32, and can",
+        ),
+        ('[model]\npreset = "small"', "model.d_model is 256, but the model to begin with has 16"),
         ('[model]\nnorm = "post"', "model.norm is 'post', but the model to begin with has 'pre'"),
         ("[vocabulary]\nsize = 500", "vocabulary.size is 500, but the model to begin with has 340"),
         ('[model]\npreset = "tiny"', "model.preset must be one of base, big, small, not 'tiny'"),

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from tformer.model.config import PRESETS, TransformerConfig
 from tformer.model.errors import ModelError, TrainingError
+from tformer.model.training.growth import GROWING, require_growth
 from tformer.model.training.settings import (
     AugmentationSettings,
     CorpusSettings,
@@ -60,7 +61,8 @@ class Recipe:
             path: of the TOML file.
             overrides: replace keys of ``[training]``.
             start: shape of the model that training begins with. ``[model]`` and ``[vocabulary]``
-                may then be left out; what they say of the shape must be what it is.
+                may then be left out; what they say of the shape must be what it is, or what it can
+                grow to (`training.growth`).
 
         Raises:
             TrainingError: naming the file and the key that is wrong.
@@ -158,13 +160,15 @@ def _model(
 
 def _require_shape(model: TransformerConfig, start: TransformerConfig) -> None:
     """Dropout and the longest sequence are free: no parameter depends on them."""
-    for key in ("vocab_size", *sorted(_MODEL_KEYS - {"dropout", "max_length"})):
+    free = {"dropout", "max_length", *GROWING}
+    for key in ("vocab_size", *sorted(_MODEL_KEYS - free)):
         wanted, found = getattr(model, key), getattr(start, key)
         if wanted != found:
             name = "vocabulary.size" if key == "vocab_size" else f"model.{key}"
             raise TrainingError(
                 f"{name} is {wanted!r}, but the model to begin with has {found!r}; leave it out"
             )
+    require_growth(start, model)
 
 
 # The vocabulary decides the others; what models of other programs need is not for training.

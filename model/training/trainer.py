@@ -25,6 +25,7 @@ from tformer.model.hardware.precision import choose_precision
 from tformer.model.network.torch_checkpoint import load_model
 from tformer.model.network.variants import build
 from tformer.model.training.batches import BatchBuilder, Examples, plan_epoch
+from tformer.model.training.growth import grow
 from tformer.model.training.loss import smoothed_cross_entropy
 from tformer.model.training.optimizer import (
     MasterParameters,
@@ -113,7 +114,8 @@ class Trainer:
         self.network = build(recipe.model).to(device)
         self.known: dict[str, Tensor] = {}
         if start:
-            self.known = load_model(start.path, device, torch.float32)[0].state_dict()
+            known = load_model(start.path, device, torch.float32)[0].state_dict()
+            self.known = grow(known, self.network.state_dict())
             self.network.load_state_dict(self.known)
         elif self.settings.start_share:
             raise TrainingError("training.start_share is of no use without a model to begin with")
