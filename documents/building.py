@@ -8,6 +8,7 @@ two words without a blank, and divides them.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeGuard
@@ -198,11 +199,25 @@ class Builder:
     def _dividers(self, text: str) -> Iterator[re.Match[str]]:
         patterns = [p for p in (self._breaks, self._separator, _SEPARATORS) if p]
         found = [match for pattern in patterns for match in pattern.finditer(text)]
+        literals = self._literal_spans(text) if found else []
         position = 0
         for match in sorted(found, key=lambda match: match.start()):
-            if match.start() >= position:
+            before = bisect_left(literals, (match.start(), 0)) - 1
+            is_inside = before >= 0 and match.end() < literals[before][1]
+            if match.start() >= position and not is_inside:
                 yield match
                 position = match.end()
+
+    def _literal_spans(self, text: str) -> list[tuple[int, int]]:
+        """Places of literals, in which nothing divides: `a | b` in code or a template."""
+        spans = []
+        position = 0
+        for run in protection.scan(text, self._grammar):
+            end = position + len(run.text)
+            if run.kind is protection.RunKind.LITERAL:
+                spans.append((position, end))
+            position = end
+        return spans
 
     def _scan(self, text: str) -> None:
         if self._doubled:

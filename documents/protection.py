@@ -75,7 +75,8 @@ _LITERALS = re.compile(
     | \{ [^{}'\n]{1,100} (?: => | [=?&|+*/<>-]\ | \( ) [^{}\n]{0,100} \}  # {n + 1} {f(x)} of MDX
     | <% [^%]{0,500} %> | <\? (?:php|=) .{0,500}? \?>        # <%= x %> <?php ?>
     | \$t\( (?:[^()\n]|\{\{[^{}\n]{0,80}\}\}){1,200} \)      # $t(x, {"n": {{n}}})
-    | @ (?:\.\w+)? : (?:\w[\w.]*\w | \([\w.]+\))           # @:key @.lower:key
+    | @ (?:\.\w+)? : (?:\w[\w.]*\w | \([\w.]+\) | \{'[\w.-]{1,100}'\})  # @:key @.lower:key
+    | (?<![^\s("'\u00ab\u201c#\[]) : [A-Za-z]\w{1,60} (?![\w:])  # :name of Laravel
     | \[\[ [^\[\]\n]{1,100} \]\] | \u00ab [\w.-]{1,60} \u00bb # [[x]], \u00abx\u00bb of mail merges
     | @@interpolation@@
     | \$\( [^()\n]{1,200} \) | \$t\( [^()\n]{1,200} \)      # $(x) $t(x)
@@ -125,7 +126,7 @@ _TAG = re.compile(
       <!--.{0,2000}?-->
     | \{\\[^{}\n]{1,200}\}                                  # {\an8} of subtitles
     | <(?P<closing>/?)(?P<name>[A-Za-z][A-Za-z0-9.:_-]{0,60})
-        (?P<rest>(?:\s[^<>]{0,2000})?/?)>
+        (?P<rest>(?:(?:\s|=\S)[^<>]{0,2000})?/?)>           # <color=red> of game engines too
     """,
     re.VERBOSE,
 )
@@ -153,7 +154,13 @@ def scan(text: str, grammar: str = "") -> Iterator[TextRun]:
     """
     position = 0
     if _INTERESTING.search(text):
-        places = [_directives(text, grammar), _literals(text), _arguments(text), _tags(text)]
+        places = [
+            _directives(text, grammar),
+            _literals(text),
+            _arguments(text),
+            _tags(text),
+            _forum_tags(text),
+        ]
         finders = [_PatternFinder(place) for place in places]
         while found := _first(finders, position):
             start, piece = found
@@ -211,6 +218,7 @@ _C = (
     r"%(?:\d+\$)?[-+0# ']*(?:\d+|\*)?(?:\.(?:\d+|\*))?(?:hh|h|ll|l|j|z|t|L|q)?"
     r"[diouxXeEfFgGaAcsSpnmC@%]"
 )
+_GCC = r"%(?:\d+\$)?[qlwzt+# ]*(?:\.?\d+|\.?\*)?(?:ll|l|w|z|t)?[A-Za-z%<>'{}]"
 _GRAMMARS = {
     "c-format": _C,
     "objc-format": _C,
@@ -220,9 +228,20 @@ _GRAMMARS = {
     "lisp-format": r"~[\d,:@'#vV]*[a-zA-Z%&|~*?\n(){}\[\];<>^]",
     "scheme-format": r"~[\d,:@'#vV]*[a-zA-Z%&|~*?\n(){}\[\];<>^]",
     "javascript-format": r"%(?:\d+\$)?[-+0 ]*\d*(?:\.\d+)?[bcdoxXfsj%]",
-    "perl-format": _C,
-    "lua-format": _C,
+    "perl-format": r"%(?:\d+\$)?[-+0# ']*(?:\*?v)?(?:\d+|\*)?(?:\.(?:\d+|\*))?"
+    r"(?:hh|h|ll|l|q|L|V|z|t|j)?[bBdDiuoOxXeEfFgGaAcspn%]",
+    "lua-format": r"%[-+0# ]*\d*(?:\.\d+)?[diuoxXeEfgGcsqaAp%]",
     "awk-format": _C,
+    "tcl-format": _C,
+    "librep-format": _C,
+    "elisp-format": _C,
+    "go-format": r"%(?:\[\d+\])?[-+0# ]*(?:\d+|\*)?(?:\.(?:\d+|\*))?(?:\[\d+\])?"
+    r"[vTtbcdoOqxXUeEfFgGsp%]",
+    "gcc-internal-format": _GCC,
+    "gfc-internal-format": _GCC,
+    "object-pascal-format": r"%(?:\d+:)?-?(?:\d+|\*)?(?:\.(?:\d+|\*))?[dDuUxXeEfFgGnNmMsSpP%]",
+    "ycp-format": r"%[1-9%]",
+    "smalltalk-format": r"%[1-9%]",
     "java-printf-format": r"%(?:\d+\$)?[-#+ 0,(<]*\d*(?:\.\d+)?[a-zA-Z%]",
     "kde-format": r"%\d+",
     "boost-format": r"%\|[^|]+\||%\d+%|" + _C,
@@ -230,6 +249,9 @@ _GRAMMARS = {
     "qt-plural-format": r"%L?n",
 }
 """The directives of format strings, by the flag of gettext."""
+
+DOUBLING = frozenset(flag for flag, own in _GRAMMARS.items() if re.fullmatch(own, "%%"))
+"""The flags of format strings in which a percent sign is doubled."""
 
 
 def _directives(text: str, grammar: str) -> _Places:
@@ -273,6 +295,36 @@ def _tags(text: str) -> _Places:
                 yield match.start(), TextRun(RunKind.LITERAL, raw, name, " ".join(shown.split()))
                 continue
         yield match.start(), _tag(match)
+
+
+_FORUM_TAG = re.compile(
+    r"\[(?P<closing>/?)(?P<name>[bius]|url|img|color|size|quote|center|list|font|email|code)"
+    r"(?:=[^\[\]\n]{1,200})?\]",
+    re.IGNORECASE,
+)
+
+
+def _forum_tags(text: str) -> _Places:
+    """Tags in brackets, as forums and games have them, of those that are closed: `[b]go[/b]`."""
+    opened: dict[str, list[re.Match[str]]] = {}
+    pairs = []
+    for match in _FORUM_TAG.finditer(text) if "[/" in text else ():
+        name = match["name"].lower()
+        if not match["closing"]:
+            opened.setdefault(name, []).append(match)
+        elif opened.get(name):
+            pairs.append((opened[name].pop(), match))
+    runs = []
+    for first, last in pairs:
+        name = first["name"].lower()
+        if name in ("code", "img"):
+            whole = text[first.start() : last.end()]
+            shown = text[first.end() : last.start()]
+            runs.append((first.start(), TextRun(RunKind.LITERAL, whole, name, shown)))
+            continue
+        runs.append((first.start(), TextRun(RunKind.OPENING, first[0], f"[{name}")))
+        runs.append((last.start(), TextRun(RunKind.CLOSING, last[0], f"[{name}")))
+    yield from sorted(runs, key=lambda run: run[0])
 
 
 _CLOSER = re.compile(r"</([A-Za-z][A-Za-z0-9.:_-]{0,60})\s{0,100}>")

@@ -13,6 +13,7 @@ from tformer.documents.building import Builder
 from tformer.documents.document import DocumentLanguages, Edit, Slot, TextDocument, checked
 from tformer.documents.inline.interface import Accelerator, is_identifier
 from tformer.documents.io.encoding import decode
+from tformer.documents.protection import DOUBLING
 from tformer.documents.segments import SegmentState, render
 from tformer.model.errors import InputError
 
@@ -230,7 +231,7 @@ def _slot(entry: _Message, string: _String, source: str) -> Slot:
         grammar=entry.grammar,
         separator=_ITEM if is_list else None,
     )
-    escape = _two_quotes if doubles else _doubled if entry.grammar in _PERCENT else str
+    escape = _two_quotes if doubles else _doubled if entry.grammar in DOUBLING else str
     context = entry.value("msgctxt")
     accelerator = Accelerator.of(source) if "format" not in entry.grammar else None
     if _is_name(source, context or ""):
@@ -257,7 +258,6 @@ def _slot(entry: _Message, string: _String, source: str) -> Slot:
 
 _LIST = re.compile(r"(?:[^;\n]+;){2,}")
 _ITEM = re.compile(r";")
-_PERCENT = {"c-format", "objc-format", "python-format", "php-format", "javascript-format"}
 _NAMES = {"translator-credits", "translator_credits", "default:LTR", "default:RTL"}
 
 

@@ -13,6 +13,21 @@ _IDENTIFIER = re.compile(
     | [a-z]+[A-Z][a-z]\w* | [A-Z][a-z0-9]+[A-Z]\w*[a-z]\w*  # aBc, AbCd
     | \#[0-9A-Fa-f]{3,8}                                     # a colour
     | (?:application|audio|font|image|message|model|multipart|text|video)/[\w.+*-]+
+      (?:\s*;\s*[\w-]+=(?:[\w.+-]+|"[^"]*"))*               # text/html; charset=utf-8
+    | (?:[\w.+*-]+/[\w.+*-]+|\*?\.\w{1,5})                    # image/*, .pdf
+      (?:\s*[,;|]\s*(?:(?:application|audio|font|image|text|video)/[\w.+*-]+|\*?\.\w{1,5}))+
+    | \^\S.*\$ | /(?:\S+/[dgimsuvy]+|\^.*/[dgimsuvy]*)       # regular expressions
+    | \$(?:\.[\w*]+|\[[^\[\]]*\])+ | //[\w*@]+(?:\[[^\[\]]*\])\S*     # JSONPath, XPath
+    | -?[\d.]+(?:px|r?em|v[hw]|fr|dpi|x\d+)
+    | (?:about|blob|data|geo|intent|javascript|mailto|market|sms|tel|urn):\S+
+    | [a-z][a-z0-9+.-]{0,30}://\S+ | (?:sha\d+|md5)[:-][\w+/=]+
+    | \((?:min|max|prefers|orientation)[a-z-]*:\s*[\w.]+\)
+    | [A-Za-z]:\\(?:[\w .()-]{1,40}\\)+[\w.()-]*              # C:\Program Files\App
+    | (?:[\w -]+|"[^"]*"|'[^']*')(?:,\s*(?:[\w -]+|"[^"]*"|'[^']*'))*            # fonts
+      ,\s*(?:(?:sans-)?serif|monospace|cursive|system-ui)
+    | \{\s*"[\w$-]+"\s*:.*\}                               # JSON
+    | [Mm]\s*-?[\d.]+[\s,]+-?[\d.][-\d.,\sMmLlHhVvCcSsQqTtAaZz]*      # a path of SVG
+    | (?P<set>[a-z]{2,12})(?:\s+(?P=set)-[a-z0-9-]+)+ | (?:\S+\s+)?fa[bdlrs]?(?:\s+fa-[a-z0-9-]+)+
     | [a-z]{2,3}[_-][A-Za-z]{2,4}(?:\.[\w-]+)?               # en_US
     | (?:[\d*/,?-]+\s+){2,5} (?:[\d*/,?#L-]|MON|TUE|WED|THU|FRI|SAT|SUN|JAN|DEC)+  # cron
     | [a-z0-9:]+(?:-[a-z0-9.]+)+ (?:\s+[a-z0-9:]+(?:-[a-z0-9.]+)+)+   # classes of CSS

@@ -1,0 +1,71 @@
+"""What programs read within texts: it stays, whatever divides, marks or surrounds it."""
+
+import json
+from collections.abc import Sequence
+
+import pytest
+
+from tformer.documents.inline.interface import is_identifier
+from tformer.documents.registry import open_document
+from tformer.documents.translation import translate_segments
+
+
+def shout(texts: Sequence[str]) -> list[str]:
+    return [text.upper() for text in texts]
+
+
+def shouted(data: str, format: str) -> str:
+    document = open_document(data.encode(), format)
+    translations = {r.segment.id: r.text for r in translate_segments(document.segments, shout)}
+    assert document.damages(translations) == {}
+    return document.with_translations(translations).decode()
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("{{ 'a.b' | translate }} is new", "{{ 'a.b' | translate }} IS NEW"),
+        ("use `cat x | grep y` | go", "USE `cat x | grep y` | GO"),
+        ("run <code>a\n  b | c</code>\nnow", "RUN <code>a\n  b | c</code>\nNOW"),
+        ("see @:{'a.b'} here", "SEE @:{'a.b'} HERE"),
+        ("<color=red>stop</color> it", "<color=red>STOP</color> IT"),
+        ("[b]go[/b] to [url=x]it[/url] [code]a b[/code] [i]", "[b]GO[/b] TO [url=x]IT[/url] [code]a b[/code] [I]"),  # noqa: E501
+        ("hi :name, at 10:30: it ends (:count)", "HI :name, AT 10:30: IT ENDS (:count)"),
+    ],
+)  # fmt: skip
+def test_strings_of_tables(source: str, expected: str) -> None:
+    assert json.loads(shouted(json.dumps({"a": source}), "json"))["a"] == expected
+
+
+@pytest.mark.parametrize(
+    ("flag", "source", "expected"),
+    [
+        ("perl", "total %vd of %s", "TOTAL %vd OF %s"),
+        ("object-pascal", "value %0:s is %1:d", "VALUE %0:s IS %1:d"),
+        ("gcc-internal", "%qD is %<a%> and %m", "%qD IS %<A%> AND %m"),
+        ("lua", "a %q of %5.1f%%", "A %q OF %5.1f%%"),
+    ],
+)
+def test_grammars_of_format_strings(flag: str, source: str, expected: str) -> None:
+    assert f'"{expected}"' in shouted(f'#, {flag}-format\nmsgid "{source}"\nmsgstr ""\n', "po")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("text/html; charset=utf-8", True),
+        ("image/*,.pdf", True),
+        ("fa fa-home", True),
+        ("^[a-z]+ ?$", True),
+        ("M10 10 L20 20z", True),
+        ("Arial, sans-serif", True),
+        ("//div[@class='a']", True),
+        ('{"a": "b"}', True),
+        ("M 5 to go", False),
+        ("red, green, blue", False),
+        ("and/or more", False),
+        ("data: what it is", False),
+    ],
+)
+def test_values_of_programs(text: str, expected: bool) -> None:
+    assert is_identifier(text) is expected
