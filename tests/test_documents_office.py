@@ -71,3 +71,23 @@ def test_alternative_texts_of_frames() -> None:
     written = shouted({"content.xml": content}, "odt")["content.xml"]
     assert "<svg:title>THE TREE" in written and "&lt; 6 HERE" in written
     assert "A DOOR" in written and "OPENS" in written
+
+
+def test_an_indented_document_keeps_its_order() -> None:
+    """White space between elements is no text, and the properties come first."""
+    style = '<w:pPr>\n <w:pStyle w:val="A"/>\n </w:pPr>'
+    runs = "<w:r>\n <w:t>\n  do</w:t>\n </w:r>\n <w:r>\n <w:t>or opens\n  now\n </w:t>\n </w:r>"
+    written = shouted({"word/document.xml": body(f"<w:p>\n {style}\n {runs}\n</w:p>")}, "docx")
+    text = written["word/document.xml"]
+    assert f"<w:p>\n {style}<w:r><w:t" in text and ">DOOR OPENS NOW AND MORE OF IT</w:t>" in text
+
+
+def test_marks_within_the_code_of_a_template() -> None:
+    marks = '<w:bookmarkStart w:id="1" w:name="x"/>', '<w:bookmarkEnd w:id="1"/>'
+    bold = "<w:r><w:rPr><w:b/></w:rPr><w:t>me</w:t></w:r>"
+    runs = f"<w:r><w:t>dear {{{{ na</w:t></w:r>{marks[0]}{bold}{marks[1]}"
+    end = "<w:r><w:t> }} and {</w:t></w:r><w:r><w:rPr><w:i/></w:rPr><w:t>b}</w:t></w:r>"
+    text = body(f"<w:p>{runs}{end}</w:p>")
+    written = shouted({"word/document.xml": text}, "docx")["word/document.xml"]
+    assert "DEAR " in written and ">{{ name }}<" in written and ">{b}<" in written
+    assert all(mark in written for mark in marks)

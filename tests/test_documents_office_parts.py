@@ -97,12 +97,18 @@ def test_results_of_fields(instructions: str, result: str, expected: str, told: 
     assert left == told
 
 
-def test_a_field_of_one_run_stays() -> None:
-    code = '<w:fldChar w:fldCharType="begin"/><w:instrText>REF a</w:instrText>'
-    run = f'{code}<w:fldChar w:fldCharType="separate"/><w:t>a door</w:t>'
-    run += '<w:fldChar w:fldCharType="end"/>'
-    written, _ = shouted(word(f"<w:p><w:r>{run}</w:r><w:r><w:t>opens</w:t></w:r></w:p>"), "docx")
-    assert run in written["word/document.xml"] and "OPENS" in written["word/document.xml"]
+@pytest.mark.parametrize(
+    ("kind", "expected"), [("REF a", ">A DOOR<"), ("PAGE", ">a door<"), ("NEWKIND", ">a door<")]
+)
+def test_a_field_and_words_in_one_run(kind: str, expected: str) -> None:
+    """A few programs write marks, instructions, result and words around them into one run."""
+    begin, separate, end = (mark(kind)[5:-6] for kind in ("begin", "separate", "end"))
+    field = f"{begin}<w:instrText>{kind}</w:instrText>{separate}<w:t>a door</w:t>{end}"
+    run = f"<w:r><w:t>see </w:t>{field}<w:t> now</w:t></w:r>"
+    written, left = shouted(word(f"<w:p>{run}</w:p>"), "docx")
+    body = written["word/document.xml"]
+    assert ">SEE " in body and "NOW<" in body and expected in body
+    assert left == ["a door"] * (kind == "NEWKIND")
 
 
 def test_fields_that_hold_others() -> None:

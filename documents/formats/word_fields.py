@@ -56,14 +56,44 @@ class Field:
         """Words that stay though a reader sees them, each with the reason."""
         if self.kind in _SAYING and ('"' in self.instructions or self.kind == "MACROBUTTON"):
             yield self.instructions.strip(), f"it stands in the instructions of a field {self.kind}"
-        known = self.result or self.kind in _MADE | _SAYING | _READ
-        if not known and any(map(str.isalpha, self.shown)):
-            yield self.shown, f"it is the result of a field {self.kind}, which is not known"
+        if self.result or self.kind in _MADE | _SAYING or not any(map(str.isalpha, self.shown)):
+            return
+        reason = "which is not known" if self.kind not in _READ else "which is not closed"
+        yield self.shown, f"it is the result of a field {self.kind}, {reason}"
 
 
 def is_read(instructions: str) -> bool:
     """Return whether the result of a field with these instructions is text of the document."""
     return _kind(instructions) in _READ
+
+
+def with_marks_apart(tokens: Sequence[Token], position: int, end: int) -> list[Token]:
+    """Tokens of a paragraph in which each mark of a field is in a run of its own.
+
+    Most programs write them so; others put text, marks and instructions into one run.
+    """
+    apart: list[Token] = []
+    while position < end:
+        token = tokens[position]
+        if token.name == "r" and token.kind is TokenKind.OPEN:
+            behind = xml.end_of(tokens, position)
+            apart += _run_apart(tokens, position, behind)
+            position = behind
+        else:
+            apart.append(token)
+            position += 1
+    return apart
+
+
+def _run_apart(tokens: Sequence[Token], position: int, behind: int) -> Sequence[Token]:
+    inner = list(xml.children(tokens, position))
+    formats = [at for at in inner if tokens[at].name == "rPr"]
+    contents = [at for at in inner if at not in formats and tokens[at].raw.strip()]
+    if len(contents) < 2 or all(tokens[at].name != "fldChar" for at in contents):
+        return tokens[position:behind]
+    head = [tokens[position], *(t for at in formats for t in tokens[at : xml.end_of(tokens, at)])]
+    runs = ([*head, *tokens[at : xml.end_of(tokens, at)], tokens[behind - 1]] for at in contents)
+    return [token for run in runs for token in run]
 
 
 def find_fields(tokens: Sequence[Token], first: int, end: int) -> dict[int, Field]:
@@ -112,7 +142,6 @@ def _is_whole(tokens: Sequence[Token], runs: Sequence[int], result: range) -> bo
         len({*runs}) == len(runs)
         and _is_balanced(tokens, range(runs[0], result.start))
         and _is_balanced(tokens, result)
-        and all(tokens[at].name != "t" for at in range(runs[-1], xml.end_of(tokens, runs[-1])))
     )
 
 

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from tformer.documents.building import Builder
 from tformer.documents.document import Edit
-from tformer.documents.formats.word_fields import find_fields, is_read
+from tformer.documents.formats.word_fields import find_fields, is_read, with_marks_apart
 from tformer.documents.io import xml
 from tformer.documents.io.xml import Token, TokenKind
 from tformer.documents.left_parts import LeftPart
@@ -36,7 +36,7 @@ _AROUND = {
 # What a program notes for itself, to be found anew.
 NOISE = {"proofErr", "lastRenderedPageBreak"}
 
-_SHOWN = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-", "softHyphen": ""}
+_SHOWN = {"tab": "\t", "ptab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-", "softHyphen": ""}
 
 # What makes no difference that a reader sees.
 _UNSEEN = re.compile(
@@ -51,7 +51,8 @@ _RANGE = re.compile(r"(bookmark|commentRange|perm|moveToRange)(Start|End)")
 
 # Code of templates, which Word may have cut into runs.
 _TEMPLATE = re.compile(
-    r"\{\{.{0,300}?\}\}|\{%.{0,300}?%\}|\u00ab[\w.-]{1,60}\u00bb|\$\{[^{}]{1,100}\}"
+    r"\{\{.{0,300}?\}\}|\{%.{0,300}?%\}|\{#.{0,300}?#\}|\u00ab[\w.-]{1,60}\u00bb"
+    r"|\$\{[^{}]{1,100}\}|\{[#/^@]?[\w.]{1,60}\}"
 )
 
 
@@ -71,13 +72,17 @@ class WordParagraph:
     """A paragraph, as items one after the other."""
 
     def __init__(self, tokens: Sequence[Token], position: int) -> None:
-        self._tokens = tokens
-        end = xml.end_of(tokens, position) - 1
-        first = position + 1
-        if tokens[first].name == "pPr":
-            first = xml.end_of(tokens, first)
-        if tokens[end - 1].name == "endParaRPr":  # must stay the last
-            end -= _size_of_last(tokens, first, end)
+        behind = xml.end_of(tokens, position)
+        self._tokens = tokens = with_marks_apart(tokens, position, behind)
+        first, end = 1, len(tokens) - 1
+        at = next((at for at in range(first, end) if not _is_blank(tokens[at])), end)
+        if tokens[at].name == "pPr":
+            first = xml.end_of(tokens, at)
+        last = end
+        while last > first and _is_blank(tokens[last - 1]):
+            last -= 1
+        if tokens[last - 1].name == "endParaRPr":  # must stay the last
+            end = last - _size_of_last(tokens, first, last)
         self.start, self.end = tokens[first].start, tokens[end].start
         self._range = first, end
         self._fields = find_fields(tokens, first, end)
@@ -163,7 +168,7 @@ class WordParagraph:
             elif token.kind is TokenKind.CLOSE:
                 behind = position + 1
                 yield _ParagraphItem("close", token.raw, token.name)
-            elif token.name not in NOISE:
+            elif token.name not in NOISE and not _is_blank(token):
                 shown = _SHOWN.get(token.name, "")
                 yield _ParagraphItem("alone", self._raw(position, behind), shown)
             position = behind
@@ -178,7 +183,8 @@ class WordParagraph:
                 format = raw
             elif token.name == "t":
                 texts = self._tokens[inner + 1 : behind - 1]
-                yield _ParagraphItem("text", format, "".join(text.text for text in texts))
+                text = "".join(text.text for text in texts)
+                yield _ParagraphItem("text", format, _unwrapped(token, text))
             elif token.name not in NOISE and raw.strip():
                 yield _ParagraphItem("alone", _run(format, raw), _SHOWN.get(token.name, ""))
 
@@ -202,6 +208,18 @@ class WordParagraph:
                 yield LeftPart(token.start, inside[-1].end, reason, text)
 
 
+def _is_blank(token: Token) -> bool:
+    """Return whether a token is white space between elements, which programs write to indent."""
+    return token.kind is TokenKind.TEXT and not token.raw.strip()
+
+
+def _unwrapped(token: Token, text: str) -> str:
+    """The text of an element as Word shows it, without line breaks that only indent it."""
+    if "\n" not in text or "xml:space" in token.attributes or token.raw.startswith("<a:"):
+        return text
+    return re.sub(r"\s*\n\s*", " ", text.strip())
+
+
 def _is_made_anew(token: Token) -> bool:
     """Return whether a tag begins a fldSimple whose words are no text of the document."""
     says = token.attributes
@@ -210,26 +228,47 @@ def _is_made_anew(token: Token) -> bool:
 
 
 def _with_whole_templates(items: list[_ParagraphItem]) -> Iterator[_ParagraphItem]:
-    """Items in which the code of a template has one format, that of its beginning."""
-    texts: list[_ParagraphItem] = []
-    for item in [*items, _ParagraphItem("end", "")]:
-        if item.kind == "text":
-            texts.append(item)
+    """Items in which the code of a template has one format, that of its beginning.
+
+    Marks within it, such as the end of a bookmark, come behind it.
+    """
+    group: list[_ParagraphItem] = []
+    for item in [*items, _ParagraphItem("alone", "")]:
+        if item.kind != "alone":
+            group.append(item)
             continue
-        yield from _unified(texts)
-        texts = []
-        if item.kind != "end":
+        yield from _unified(group)
+        group = []
+        if item.raw:
             yield item
 
 
-def _unified(texts: list[_ParagraphItem]) -> Iterator[_ParagraphItem]:
-    whole = "".join(item.text for item in texts)
-    formats = [item.raw for item in texts for _ in item.text]
-    for match in _TEMPLATE.finditer(whole) if len(texts) > 1 else ():
+def _unified(items: Sequence[_ParagraphItem]) -> Iterator[_ParagraphItem]:
+    """Texts and marks side by side."""
+    whole = "".join(item.text for item in items if item.kind == "text")
+    formats = [item.raw for item in items if item.kind == "text" for _ in item.text]
+    ends: dict[int, int] = {}
+    for match in _TEMPLATE.finditer(whole) if len(items) > 1 else ():
         formats[match.start() : match.end()] = [formats[match.start()]] * len(match[0])
-    start = 0
-    for at in range(1, len(whole) + 1):
-        if at == len(whole) or formats[at] != formats[start]:
+        ends.update(dict.fromkeys(range(match.start() + 1, match.end()), match.end()))
+    start = position = 0
+    for item in items:
+        if item.kind == "text":
+            position += len(item.text)
+            continue
+        at = max(start, ends.get(position, position))
+        yield from _formatted(whole, formats, start, at)
+        start = at
+        yield item
+    yield from _formatted(whole, formats, start, len(whole))
+
+
+def _formatted(
+    whole: str, formats: Sequence[str], start: int, end: int
+) -> Iterator[_ParagraphItem]:
+    """A part of a text, as items of one format each."""
+    for at in range(start + 1, end + 1):
+        if at == end or formats[at] != formats[start]:
             yield _ParagraphItem("text", formats[start], whole[start:at])
             start = at
 
