@@ -222,6 +222,47 @@ def test_cells_that_formulas_compare_stay() -> None:
     assert 'fullCalcOnLoad="1"' in written["xl/workbook.xml"]
 
 
+def strings(*texts: str) -> str:
+    return f"<sst {SHEET}>" + "".join(f"<si><t>{text}</t></si>" for text in texts) + "</sst>"
+
+
+@pytest.mark.parametrize(
+    ("formula", "stays", "changes"),
+    [
+        ('COUNTIF(A:A,"yes")', "Yes", "yes and no"),
+        ('COUNTIF(A:A,"&lt;&gt;done")', "Done", "well done"),
+        ('COUNTIF(A:A,"*door*")', "Front door", "window"),
+        ('ISNUMBER(SEARCH("late",A1))', "too late now", "in time"),
+        ('IF(LEFT(A1,5)="Front",1,2)', "Front side", "the back"),
+        ("SUM(INDIRECT(A1))", "Fruit", "fruit and more"),
+        ('A1&amp;"*"', "* a note", "a note"),
+    ],
+)
+def test_cells_that_formulas_find_stay(formula: str, stays: str, changes: str) -> None:
+    """Excel compares in any case, with wildcards, and parts of texts."""
+    names = '<definedName name="Fruit">A1:A9</definedName>'
+    sheet = f"<worksheet {SHEET}><c><f>{formula}</f></c></worksheet>"
+    parts = {"xl/worksheets/sheet1.xml": sheet, "xl/sharedStrings.xml": strings(stays, changes)}
+    parts["xl/workbook.xml"] = f"<workbook {SHEET}><definedNames>{names}</definedNames></workbook>"
+    written, told = shouted(parts, "xlsx")
+    assert f"<t>{changes.upper()}</t>" in written["xl/sharedStrings.xml"]
+    is_kept = not stays.startswith("*")
+    assert (f"<t>{stays}</t>" in written["xl/sharedStrings.xml"]) == is_kept
+    assert (stays in told) == is_kept
+
+
+def test_cells_without_shared_strings_and_with_codes() -> None:
+    cells = '<c t="str"><v>a red door</v></c><c t="str"><f>A1</f><v>a red door</v></c>'
+    parts = {"xl/worksheets/sheet1.xml": f"<worksheet {SHEET}>{cells}</worksheet>"}
+    parts["xl/sharedStrings.xml"] = strings("one_x000D_\ntwo", "unit\nprice")
+    table = f'<table {SHEET}><tableColumn name="Unit_x000a_price"/></table>'
+    written, told = shouted({**parts, "xl/tables/table1.xml": table}, "xlsx")
+    assert "ONE_x000D_\nTWO" in written["xl/sharedStrings.xml"]
+    assert "unit\nprice" in written["xl/sharedStrings.xml"] and told == ["unit price"]
+    sheet = written["xl/worksheets/sheet1.xml"]
+    assert sheet.count("A RED DOOR") == 1 and "<f>A1</f><v>a red door</v>" in sheet
+
+
 def test_headers_and_prompts_of_sheets() -> None:
     header = '<headerFooter><oddHeader>&amp;C&amp;"Arial,Bold"{}&amp;R&amp;P</oddHeader>'
     prompt = '<dataValidations><dataValidation promptTitle="{}" prompt="{}" error="{}"/>'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 
 from tformer.documents.building import Builder
 from tformer.documents.document import Slot, replacing
@@ -31,23 +32,106 @@ _PROMPT = re.compile(
 )
 
 
-def compared_texts(tokens: Sequence[Token]) -> Iterator[str]:
-    """Texts of cells that a sheet or workbook names in a formula, a list, a filter, a condition."""
-    for position, token in enumerate(tokens):
-        if value := token.attributes.get(_COMPARED.get(token.name, ""), ""):
-            yield value.strip("*")
-        if token.kind is not TokenKind.OPEN or token.name not in _FORMULAS:
-            continue
-        for match in _STRING.finditer(_text(tokens, position)):
+_WILD = re.compile(r"~[*?~]|[*?]")
+_OPERATOR = re.compile(r"\A(?:<>|<=|>=|[=<>])")
+_OF_PARTS = re.compile(
+    r"\b(?:SEARCH|FIND|LEFT|RIGHT|MID|SUBSTITUTE|TEXTBEFORE|TEXTAFTER|TEXTSPLIT|REGEX\w+)B?\("
+)
+"""Functions for which a part of the text of a cell counts."""
+
+_CHARACTER = re.compile(r"_x([0-9A-Fa-f]{4})_")
+"""Spelling of a character that XML or an attribute cannot say."""
+
+
+class ComparedTexts:
+    """Texts that a workbook compares with those of its cells, which Excel does in any case."""
+
+    def __init__(self) -> None:
+        self._wholes: dict[str, str] = {}
+        self._parts: set[str] = set()
+        self._names: set[str] = set()
+        self._uses_names = False
+
+    def add(self, tokens: Sequence[Token]) -> None:
+        """Add what a sheet, the workbook or a table says in formulas, lists and conditions."""
+        for position, token in enumerate(tokens):
+            own = token.attributes
+            if token.name in ("tableColumn", "cacheField"):
+                # Excel refuses a cell that disagrees.
+                self._wholes[_folded(own.get("name", ""))] = "it is the name of a column"
+            elif token.name in ("definedName", "sheet") and "name" in own:
+                self._names.add(_folded(own["name"]))
+            if value := own.get(_COMPARED.get(token.name, ""), ""):
+                self._add(value, of_parts=token.name == "cfRule")
+            if token.kind is TokenKind.OPEN and token.name in _FORMULAS:
+                self._add_formula(_text(tokens, position))
+
+    def _add_formula(self, formula: str) -> None:
+        self._uses_names = self._uses_names or "INDIRECT(" in formula
+        of_parts = bool(_OF_PARTS.search(formula))
+        for match in _STRING.finditer(formula):
             whole = match[1].replace('""', '"')
-            yield from (whole, *(part.strip() for part in whole.split(",") if "," in whole))
+            for text in (whole, *(part for part in whole.split(",") if "," in whole)):
+                self._add(text.strip(), of_parts=of_parts)
+
+    def _add(self, text: str, *, of_parts: bool) -> None:
+        for one in {text, _OPERATOR.sub("", text)}:
+            if _WILD.search(one):
+                self._parts.add(_as_pattern(_folded(one)))
+            elif of_parts and re.search(r"[^\W\d_]{2}", one):
+                self._parts.add(f".*{re.escape(_folded(one))}.*")
+            self._wholes.setdefault(
+                _folded(one), "a formula, a list, a filter or a condition of the workbook names it"
+            )
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return re.compile("|".join(f"(?:{part})" for part in sorted(self._parts)) or "(?!)", re.S)
+
+    def reason(self, text: str) -> str | None:
+        """Reason why a cell with a text must stay; None if it need not."""
+        folded = _folded(text)
+        if reason := self._wholes.get(folded):
+            return reason
+        if self._uses_names and folded in self._names:
+            return "a formula may read it as a name"
+        return "a formula or a condition looks for a part of it" if self._is_found(folded) else None
+
+    def _is_found(self, folded: str) -> bool:
+        return bool(re.search(r"[^\W\d_]", folded)) and bool(self._pattern.fullmatch(folded))
 
 
-def tabled_texts(tokens: Sequence[Token]) -> Iterator[str]:
-    """Names of columns of tables and pivot tables: Excel refuses a cell that disagrees."""
-    for token in tokens:
-        if token.name in ("tableColumn", "cacheField"):
-            yield token.attributes.get("name", "")
+def _as_pattern(text: str) -> str:
+    """A pattern of what wildcards stand for; none of what they stand for alone."""
+    if not re.search(r"[^\W\d_]", text):
+        return "(?!)"
+    signs = {"*": ".*", "?": "."}
+    pieces = re.split(f"({_WILD.pattern})", text)
+    return "".join(signs.get(piece) or re.escape(piece.removeprefix("~")) for piece in pieces)
+
+
+def _folded(text: str) -> str:
+    return plain_text(text).replace("\r\n", "\n").strip().casefold()
+
+
+def plain_text(text: str) -> str:
+    """A text with the characters for which codes such as `_x000a_` stand."""
+    return _CHARACTER.sub(lambda match: chr(int(match[1], 16)), text)
+
+
+def add_cell_text(builder: Builder, text: str) -> None:
+    """Add the text of a cell, in which control characters have codes."""
+    position = 0
+    for match in re.finditer(rf"{_CHARACTER.pattern}\n?", text):
+        builder.text(text[position : match.start()])
+        shown = chr(int(match[1], 16))
+        divides = shown < " "
+        end = match.end() if divides else match.end(1) + 1
+        builder.alone(
+            xml.escape(text[match.start() : end]), "\n" if divides else shown, divides=divides
+        )
+        position = end
+    builder.text(text[position:])
 
 
 def sheet_slots(tokens: Sequence[Token]) -> Iterator[Slot | LeftPart]:

@@ -9,7 +9,7 @@ So do formulas and the names of sheets. A text in several formats is translated 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from tformer.documents.building import Builder
@@ -18,7 +18,7 @@ from tformer.documents.formats import alternative_texts
 from tformer.documents.formats.office_paragraphs import read_paragraphs
 from tformer.documents.formats.office_parts import OfficeParts, files_within, is_about
 from tformer.documents.formats.packages import PackageDocument, open_package, texts_of
-from tformer.documents.formats.sheet_texts import compared_texts, sheet_slots, tabled_texts
+from tformer.documents.formats.sheet_texts import ComparedTexts, add_cell_text, sheet_slots
 from tformer.documents.inline.interface import is_identifier
 from tformer.documents.io import xml
 from tformer.documents.io.encoding import decode
@@ -34,8 +34,10 @@ _PARTS = OfficeParts(
     ),
     names=re.compile(r"xl/(?:sharedStrings|worksheets/\w+|comments\d*)\.xml", re.IGNORECASE),
 )
-_NAMING = re.compile(r"xl/(?:tables/.*|pivotCache/pivotCacheDefinition\d*)\.xml", re.IGNORECASE)
-_SHEETS = re.compile(r"xl/(?:worksheets/[^/]*|workbook)\.xml", re.IGNORECASE)
+_XML = re.compile(r".*\.xml", re.IGNORECASE)
+_COMPARING = re.compile(r"<(?:\w+:)?(?:worksheet|workbook|table|pivotCacheDefinition)[\s>]")
+"""Roots of the parts that name texts of cells."""
+
 _DRAWN = re.compile(
     r"[^<]*(?:<[?!][^<]*)*<(?:\w+:)?(?:wsDr|chartSpace|userShapes|dataModel|drawing)\b"
 )
@@ -49,16 +51,10 @@ def open_xlsx(data: bytes, name: str) -> PackageDocument:
         InputError: it is damaged, hostile, or something else.
     """
     kind = "an Excel workbook"
-    kept: dict[str, str] = {}
-    for part, content in texts_of(data, name, kind, _SHEETS):
-        kept |= dict.fromkeys(
-            compared_texts(xml.scan(content, f"{name}({part})")),
-            "a formula, a list, a filter or a condition of the workbook names it",
-        )
-    for part, content in texts_of(data, name, kind, _NAMING):
-        kept |= dict.fromkeys(
-            tabled_texts(xml.scan(content, f"{name}({part})")), "it is the name of a column"
-        )
+    kept = ComparedTexts()
+    for part, content in texts_of(data, name, kind, _XML):
+        if _COMPARING.search(content[:4000]):
+            kept.add(xml.scan(content, f"{name}({part})"))
     document = open_package(
         data, name, kind, _PARTS.of, lambda content, part: _read(content, part, kept)
     )
@@ -82,7 +78,7 @@ def _calculated_anew(data: bytes, language: str) -> bytes:
     return data[: match.start()] + tag.encode("ascii", "surrogateescape") + data[match.end() :]
 
 
-def _read(data: bytes, name: str, kept: Mapping[str, str]) -> TextDocument:
+def _read(data: bytes, name: str, kept: ComparedTexts) -> TextDocument:
     source = decode(data, name, xml.declared_encoding)
     if not _DRAWN.match(source.text) and not is_about(data):
         read = lambda text: _slots(text, name, kept)  # noqa: E731
@@ -91,30 +87,46 @@ def _read(data: bytes, name: str, kept: Mapping[str, str]) -> TextDocument:
 
     def without_kept(text: str) -> Iterator[Slot | LeftPart]:
         for found in drawn.read(text):
-            if isinstance(found, LeftPart) or found.segment.plain not in kept:
+            if isinstance(found, LeftPart) or not kept.reason(found.segment.plain):
                 yield found
 
     return checked(replace(drawn, read=without_kept))
 
 
-def _slots(text: str, name: str, kept: Mapping[str, str]) -> Iterator[Slot | LeftPart]:
+def _slots(text: str, name: str, kept: ComparedTexts) -> Iterator[Slot | LeftPart]:
     tokens = xml.scan(text, name)
-    number = 0
-    for position, token in enumerate(tokens):
-        if token.name not in _ITEMS or token.kind is not TokenKind.OPEN:
-            continue
-        number += 1
+    for number, position in enumerate(_items(tokens), start=1):
         inner = tokens[position : xml.end_of(tokens, position)]
         whole = _whole(inner)
-        if whole not in kept:
+        reason = kept.reason(whole) if inner[0].name != "text" else None  # that of a comment
+        if reason is None:
             yield from _item_slots(str(number), inner)
         elif not is_identifier(whole):
-            yield LeftPart(token.start, inner[-1].end, kept[whole], whole)
+            yield LeftPart(inner[0].start, inner[-1].end, reason, whole)
     yield from sheet_slots(tokens)
     yield from alternative_texts.of_attributes(tokens, {"p"})
 
 
+def _items(tokens: Sequence[Token]) -> Iterator[int]:
+    """Positions of the texts of cells and comments: shared, in the cell, or as a bare value."""
+    for position, token in enumerate(tokens):
+        if token.kind is not TokenKind.OPEN:
+            continue
+        if token.name in _ITEMS:
+            yield position
+        elif token.name == "c" and token.attributes.get("t") == "str":
+            inner = {tokens[at].name: at for at in xml.children(tokens, position)}
+            # The value of a formula is computed anew.
+            if "v" in inner and "f" not in inner and tokens[inner["v"]].kind is TokenKind.OPEN:
+                yield inner["v"]
+
+
 def _whole(tokens: Sequence[Token]) -> str:
+    """Text of an item, without phonetic hints."""
+    hints = [range(at, xml.end_of(tokens, at)) for at, _ in xml.nested(tokens, {"rPh"})]
+    if hints:
+        own = (at for at in range(len(tokens)) if not any(at in hint for hint in hints))
+        tokens = [tokens[at] for at in own]
     return "".join(token.text for token in tokens if token.kind is TokenKind.TEXT)
 
 
@@ -131,7 +143,7 @@ def _item_slots(id: str, tokens: Sequence[Token]) -> Iterator[Slot]:
         texts = tokens[position + 1 : xml.end_of(tokens, position) - 1]
         text = _whole(texts)
         builder = Builder(xml.escape, breaks=True)
-        builder.text(text)
+        add_cell_text(builder, text)
         segment = builder.build(f"{id}/{position}")
         if segment.has_words and not is_identifier(text):
             start, end = texts[0].start, texts[-1].end
