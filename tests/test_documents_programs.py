@@ -69,3 +69,28 @@ def test_grammars_of_format_strings(flag: str, source: str, expected: str) -> No
 )
 def test_values_of_programs(text: str, expected: bool) -> None:
     assert is_identifier(text) is expected
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ('<textarea title="a b">x y</textarea>', '<textarea title="A B">x y</textarea>'),
+        ("<img alt=cat src=a.png><input type=submit value=go>",
+         '<img alt="CAT" src=a.png><input type=submit value="GO">'),
+        ('<p title="a {{ b|or:"c" }} d">e</p>', '<p title="A {{ b|or:"c" }} D">E</p>'),
+        ('<p><a title="<?= $x ?> a">b</a> c</p>', '<p><a title="<?= $x ?> A">B</a> C</p>'),
+        ('<p>a {# b "c" #} d</p>', '<p>A {# b "c" #} D</p>'),
+        ('<p>a <svg><title>b c</title><text><tspan>d</tspan></text></svg> e</p>',
+         '<p>A <svg><title>B C</title><text><tspan>D</tspan></text></svg> E</p>'),
+        ("<svg translate=no><desc>b</desc></svg>", "<svg translate=no><desc>b</desc></svg>"),
+        ("<template><p>a b</p></template>", "<template><p>A B</p></template>"),
+        ('<p><img src=x>\n<a href="y">go</a></p>', '<p><img src=x> <a href="y">GO</a></p>'),
+    ],
+)  # fmt: skip
+def test_tags_of_html(source: str, expected: str) -> None:
+    assert shouted(source, "html") == expected
+
+
+def test_a_drawn_text_with_markup_in_it_is_told() -> None:
+    (left,) = open_document(b"<svg><text>a <tspan>b</tspan> c</text></svg>", "html").left_texts
+    assert left.text == "a b c"

@@ -15,12 +15,19 @@ from itertools import count
 
 from tformer.documents.building import Builder
 from tformer.documents.document import DocumentLanguages, Edit, Slot, TextDocument, replacing
-from tformer.documents.inline.interface import is_identifier
+from tformer.documents.formats.html_attributes import (
+    STANDS_FOR,
+    attribute_slots,
+    attributes_of,
+    drawn_slots,
+    escape_text,
+    escape_xml,
+    without_templates,
+)
 from tformer.documents.io.encoding import Encoded, decode
 from tformer.documents.left_parts import LeftPart
 from tformer.documents.segments import Segment
 from tformer.model.text.normalization import same_language
-from tformer.model.text.windows import find_all
 
 
 def _names(text: str) -> frozenset[str]:
@@ -38,34 +45,9 @@ _INLINE = _names(
 # A part of a sentence, but not for translation.
 _LITERAL = _names("code kbd samp var tt math")
 
-_OPAQUE = _names("script style pre textarea svg template xmp iframe noembed noframes")
+_OPAQUE = _names("script style pre textarea svg xmp iframe noembed noframes")
 
-_READ_ATTRIBUTES = _names(
-    "alt title placeholder label aria-label aria-description aria-placeholder aria-valuetext "
-    "aria-roledescription hx-confirm hx-prompt"
-)
-_READ_BY_SCRIPTS = re.compile(
-    r"data-(?:(?:turbo-)?confirm|disable-with|loading-text|placeholder|tooltip"
-    r"|(?:bs|mdb|original)-(?:title|content|original-title))"
-)
-"""Attributes in which scripts of usual libraries find texts; others may hold what they compare."""
-_BUTTONS = {"button", "submit", "reset"}
-_META = re.compile(r"(?:og:|twitter:)?(?:title|description)|keywords", re.IGNORECASE)
-
-_ATTRIBUTE = re.compile(
-    r"""(?<=[\s"'/])(?P<name>[^\s"'<>/=]+)\s*=\s*(?:"(?P<double>[^"]*)"|'(?P<single>[^']*)')"""
-)
-_BARE = re.compile(r"""\s(translate|class)\s*=\s*([^\s"'<>=`]+)""", re.IGNORECASE)
-"""Pattern of attributes without quotation marks, of those that say what stays."""
-# Code of templates: PHP, ERB, EJS, Jinja, Liquid. HTML's own parser would cut it.
-_TEMPLATE = re.compile(
-    r"<%.{0,4000}?%>|<\?(?:php|=).{0,4000}?\?>|\{%.{0,2000}?%\}|\{\{\{?.{0,500}?\}\}\}?|\$\{[^{}<>]{0,200}\}",
-    re.DOTALL,
-)
 _STATEMENT = re.compile(r"<%(?!=|-(?=\s*[\w@]))|\{%|<\?php(?!\s*echo)")
-_STANDS_FOR = "\ue0ff"
-"""A character that is text to HTML's parser, in the place of each of template code."""
-
 _UNFINISHED = re.compile(r"<[A-Za-z!/?]")
 _CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]+)", re.IGNORECASE)
 
@@ -79,6 +61,8 @@ class _HtmlToken:
     name: str
     raw: str
     start: int
+    opening: str = ""
+    """First tag of an element that stays as it is, but for attributes."""
 
     @property
     def end(self) -> int:
@@ -119,7 +103,7 @@ def language_edits(text: str, language: str) -> Iterator[Edit]:
         is_xml = bool(_XHTML.search(root[0]))
         at = root.start() + len("<html")
         yield Edit(at, at, f' xml:lang="{language}"' * is_xml + attribute)
-    for token in _without_opaque(tokens(_without_templates(text)[0]), page) if page else ():
+    for token in _without_opaque(tokens(without_templates(text)[0]), page) if page else ():
         for match in _LANG.finditer(token.raw) if token.kind == "open" else ():
             if same_language(match[1], page) and not same_language(match[1], language):
                 yield Edit(token.start + match.start(1), token.start + match.end(1), language)
@@ -133,8 +117,8 @@ def html_of(text: str) -> TextDocument:
 def html_slots(text: str, offset: int = 0, prefix: str = "") -> Iterator[Slot | LeftPart]:
     """The segments of HTML that begins at an offset in its file, numbered behind a prefix."""
     numbers = count(1)
-    escape = _escape_xml if _XHTML.search(text) else _escape
-    text, codes = _without_templates(text)
+    escape = escape_xml if _XHTML.search(text) else escape_text
+    text, codes = without_templates(text)
     run: list[_HtmlToken] = []
     found = list(_without_opaque(tokens(text), _language(text)))
     for token in [*_with_templates(found, codes), _END]:
@@ -144,8 +128,14 @@ def html_slots(text: str, offset: int = 0, prefix: str = "") -> Iterator[Slot | 
         if not _is_inline(token):
             yield from _run_slot(run, offset, f"{prefix}{next(numbers)}", escape)
             run = []
-        if token.kind == "open":
-            for slot in _attribute_slots(token, offset):
+        if token.kind == "open" or token.opening:
+            start = offset + token.start
+            slots = [*attribute_slots(token.name, token.opening or token.raw, start)]
+            drawn = drawn_slots(token.raw, start) if token.name == "svg" and token.opening else ()
+            for slot in [*slots, *drawn]:
+                if isinstance(slot, LeftPart):
+                    yield slot
+                    continue
                 segment = replace(slot.segment, id=f"{prefix}{next(numbers)}")
                 yield replace(slot, segment=segment)
         if _is_inline(token):
@@ -170,33 +160,24 @@ def _reference(character: str) -> str:
 # --- templates -----------------------------------------------------------------------------------
 
 
-def _without_templates(text: str) -> tuple[str, dict[int, str]]:
-    """A text of the same length without the code of templates, and that code by its place."""
-    codes = {match.start(): match[0] for match in find_all(_TEMPLATE, text)}
-    parts, at = [], 0
-    for start, code in codes.items():
-        parts += [text[at:start], _STANDS_FOR * len(code)]
-        at = start + len(code)
-    return "".join([*parts, text[at:]]), codes
-
-
 def _with_templates(tokens: Iterable[_HtmlToken], codes: Mapping[int, str]) -> Iterator[_HtmlToken]:
     """Tokens with the code put back: in text as tokens of its own, in tags as it was."""
     if not codes:
         yield from tokens
         return
     for token in tokens:
-        if _STANDS_FOR not in token.raw:
+        if STANDS_FOR not in token.raw:
             yield token
         elif token.kind == "text":
             yield from _cut_at_codes(token, codes)
         else:
-            yield replace(token, raw=_restored(token, codes))
+            raw = _restored(token, codes)
+            yield replace(token, raw=raw, opening=raw[: len(token.opening)])
 
 
 def _restored(token: _HtmlToken, codes: Mapping[int, str]) -> str:
     return re.sub(
-        f"{_STANDS_FOR}+", lambda m: _code_at(token.start + m.start(), len(m[0]), codes), token.raw
+        f"{STANDS_FOR}+", lambda m: _code_at(token.start + m.start(), len(m[0]), codes), token.raw
     )
 
 
@@ -334,24 +315,25 @@ def _without_opaque(tokens: list[_HtmlToken], language: str | None) -> Iterator[
         end = ends.get(position - 1, position)
         raw = "".join(inner.raw for inner in tokens[position - 1 : end])
         kind = "literal" if token.name in _INLINE and "<p" not in raw else "other"
-        yield _HtmlToken(kind, token.name, raw, token.start)
+        opening = "" if _is_kept(token, language) else token.raw
+        yield _HtmlToken(kind, token.name, raw, token.start, opening)
         position = end
 
 
 def _stays(token: _HtmlToken, language: str | None) -> bool:
     if token.kind != "open" or token.name in VOID or token.raw.endswith("/>"):
         return False
-    attributes = {match["name"].lower(): match for match in _ATTRIBUTE.finditer(token.raw)}
-    bare = {match[1].lower(): match[2].rstrip("/").lower() for match in _BARE.finditer(token.raw)}
-    if "translate" in attributes and _value(attributes["translate"]).lower() == "no":
-        return True
-    if bare.get("translate") == "no" or bare.get("class") == "notranslate":
-        return True
-    own = _value(attributes["lang"]) if "lang" in attributes else ""
+    return token.name in _OPAQUE | _LITERAL or _is_kept(token, language)
+
+
+def _is_kept(token: _HtmlToken, language: str | None) -> bool:
+    """Return whether a tag says that its element is not for translation."""
+    values = {each.name: each.value for each in attributes_of(token.raw)}
+    own = values.get("lang")
     if own and language and not same_language(own, language):
         return True
-    classes = _value(attributes["class"]).split() if "class" in attributes else []
-    return token.name in _OPAQUE | _LITERAL or "notranslate" in classes
+    is_marked = "notranslate" in values.get("class", "").split()
+    return is_marked or values.get("translate", "").lower() == "no"
 
 
 def _ends(tokens: list[_HtmlToken]) -> dict[int, int]:
@@ -498,68 +480,11 @@ def _leading_space(text: str) -> str:
 
 def _shown(token: _HtmlToken) -> str:
     """Visible text of an element that stays as it is."""
-    if token.name in ("math", "svg"):
+    if token.name in ("math", "svg") or token.raw.startswith("{#"):
         return ""
     if token.name == "template":
         return token.raw
     return " ".join(html.unescape(re.sub(r"<[^>]*>", "", token.raw)).split())
 
 
-def _attribute_slots(token: _HtmlToken, offset: int) -> Iterator[Slot]:
-    attributes = list(_ATTRIBUTE.finditer(token.raw))
-    names = {match["name"].lower(): _value(match) for match in attributes}
-    for match in attributes:
-        name = match["name"].lower()
-        read = name in _READ_ATTRIBUTES and token.name not in ("link", "script")
-        if _READ_BY_SCRIPTS.fullmatch(name):
-            read = _looks_said(_value(match))
-        if (token.name, name) in (("th", "abbr"), ("table", "summary")):
-            read = True
-        if name == "value":
-            read = token.name == "input" and names.get("type", "").lower() in _BUTTONS
-        if token.name == "meta":
-            kind = names.get("name", names.get("property", ""))
-            read = name == "content" and bool(_META.fullmatch(kind))
-        if read:
-            yield from _attribute_slot(token, match, offset)
-
-
-def _looks_said(value: str) -> bool:
-    """Return whether an attribute for scripts holds words, and no name, selector or data."""
-    words = value.split()
-    if not words or value.lstrip()[0] in "{[#./" or is_identifier(value):
-        return False
-    return len(words) > 1 or (words[0][0].isupper() and words[0].rstrip(".!?:").isalpha())
-
-
-def _attribute_slot(token: _HtmlToken, match: re.Match[str], offset: int) -> Iterator[Slot]:
-    group = "single" if match["single"] is not None else "double"
-    quote = "'" if group == "single" else '"'
-
-    def escape(text: str) -> str:
-        return _escape(text).replace(quote, "&#39;" if quote == "'" else "&quot;")
-
-    start, end = (offset + token.start + place for place in match.span(group))
-    builder = Builder(escape)
-    builder.text(_value(match))
-    segment = builder.build("", context=f"{token.name} {match['name'].lower()}")
-    if segment.has_words:
-        yield replace(replacing(segment, start, end, escape), depth=1)
-
-
-def _value(match: re.Match[str]) -> str:
-    return html.unescape(match["double"] if match["single"] is None else match["single"])
-
-
 _XHTML = re.compile(r"<html\b[^>]*xmlns=[\"']http://www\.w3\.org/1999/xhtml")
-
-
-def _escape_xml(text: str) -> str:
-    """As `_escape`, without the names that XML does not know."""
-    return _escape(text).replace("&nbsp;", "\u00a0")
-
-
-def _escape(text: str) -> str:
-    escaped = re.sub(r"[\r\n]+", " ", text).replace("&", "&amp;")
-    escaped = escaped.replace("<", "&lt;").replace(">", "&gt;")
-    return escaped.replace("\u00a0", "&nbsp;")

@@ -73,13 +73,16 @@ class TargetWriter:
         part = part_of_word(self._source.plain, *inner, self._target[start:end])
         if part:
             return start + part[0], start + part[1]
-        if (start, end) == (0, len(self._target)) and inner[1] - inner[0] < len(self._source.plain):
+        said = self._source.plain.strip()
+        if (start, end) == (0, len(self._target)) and inner[1] - inner[0] < len(said):
             # All of the target would be marked up, and not all of the source is.
             return self._like_source(*inner)
         return None
 
     def _like_source(self, inner_start: int, inner_end: int) -> tuple[int, int] | None:
-        before, after = inner_start, len(self._source.plain) - inner_end
+        plain = self._source.plain
+        before = inner_start - (len(plain) - len(plain.lstrip()))
+        after = len(plain.rstrip()) - inner_end
         size = len(self._target)
         if before + after >= size or not self._target.isalnum():
             return None
