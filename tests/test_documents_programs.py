@@ -1,4 +1,4 @@
-"""What programs read within texts: it stays, whatever divides, marks or surrounds it."""
+"""Code within texts, which stays whatever divides, marks or surrounds it."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What tags of HTML say to people: attributes, and texts in drawings.
+"""Attributes in tags of HTML that people read, and texts in drawings.
 
 The code of templates in a tag stays, and its quotation marks end no value.
 """
