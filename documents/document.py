@@ -65,6 +65,8 @@ class DocumentLanguages:
     page: str | None = None
     """Language of a page, which may be that of a template: refused only where it is neither the
     source nor the target."""
+    others: tuple[DocumentLanguages, ...] = ()
+    """Languages of its other parts, where these may have their own."""
 
 
 @dataclass(frozen=True, order=True)

@@ -51,9 +51,10 @@ def check_languages(name: str, declared: DocumentLanguages, source: str, target:
     Raises:
         OtherLanguageError: they are.
     """
+    parts = (declared, *declared.others)
     for way, said, wanted, option in (
-        ("from", declared.source, source, "source"),
-        ("into", declared.target, target, "target"),
+        *(("from", part.source, source, "source") for part in parts),
+        *(("into", part.target, target, "target") for part in parts),
     ):
         if said and not same_language(said, wanted):
             raise OtherLanguageError(

@@ -558,3 +558,46 @@ def test_no_hyphen_makes_a_compound_of_a_count() -> None:
     results = translate_segments(document.segments, lambda texts: [answers[t] for t in texts])
     written = document.with_translations({r.segment.id: r.text for r in results})
     assert json.loads(written) == {"a": "%d Hunde in %s-Dateien", "b": "%d-Hund"}
+
+
+FILE = '<file source-language="{}" target-language="{}"><body>{}</body></file>'
+A_UNIT = '<trans-unit id="1"><source{}>a door</source>{}</trans-unit>'
+
+
+@pytest.mark.parametrize(
+    ("files", "is_refused"),
+    [
+        (FILE.format("en", "de", A_UNIT) + FILE.format("en-US", "de-AT", A_UNIT), False),
+        (FILE.format("en", "de", A_UNIT) + FILE.format("en", "fr", A_UNIT), True),
+        (FILE.format("en", "de", A_UNIT) + FILE.format("fr", "de", A_UNIT), True),
+        (FILE.format("en", "de", A_UNIT.format("", '<target xml:lang="fr"/>')), True),
+        (FILE.format("en", "de", A_UNIT.format(' xml:lang="fr"', "")), True),
+        (
+            FILE.format("en", "de", A_UNIT).replace(
+                "{}</trans-unit>",
+                '<alt-trans><target xml:lang="fr">la porte</target></alt-trans></trans-unit>',
+            ),
+            False,
+        ),
+    ],
+)
+def test_every_file_and_unit_of_xliff_is_of_the_languages(files: str, is_refused: bool) -> None:
+    data = f'<xliff version="1.2">{files.replace("{}", "")}</xliff>'
+    declared = open_document(data.encode(), "xliff").languages
+    with pytest.raises(OtherLanguageError) if is_refused else nullcontext():
+        check_languages("a.xlf", declared, "en", "de")
+
+
+def test_xliff_keeps_white_space_where_it_says_so() -> None:
+    source = "one door\n    two doors"
+    wrapped = shouted(XLIFF.format(source), "xliff")
+    kept = shouted(XLIFF.replace('id="1"', 'id="1" xml:space="preserve"').format(source), "xliff")
+    assert ">ONE DOOR TWO DOORS</target>" in wrapped
+    assert ">ONE DOOR\n    TWO DOORS</target>" in kept
+
+
+def test_texts_within_native_code_of_xliff_are_told_of() -> None:
+    source = 'see <ph id="1">&lt;img alt="<sub>a red door</sub>"&gt;</ph><?x y?> here'
+    document = open_document(XLIFF.format(source).encode(), "xliff")
+    assert [left.text for left in document.left_texts] == ["a red door"]
+    assert shouted(XLIFF.format(source), "xliff").count("<?x y?>") == 2

@@ -11,7 +11,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tformer.documents.building import Builder
 from tformer.documents.document import DocumentLanguages, Edit, Slot, TextDocument, checked
@@ -57,12 +57,49 @@ def open_xliff(data: bytes, name: str) -> TextDocument:
 
 
 def _declares(tokens: Sequence[Token]) -> DocumentLanguages:
-    says: dict[str, str] = {}
+    """The languages of the first file, and those of other files and of single units."""
+    found: list[tuple[str | None, str | None]] = []
+    root: Mapping[str, str] = {}
     for token in tokens:
         if token.name in ("xliff", "file") and token.kind is TokenKind.OPEN:
-            says = {**token.attributes, **says}
-    source = says.get("source-language") or says.get("srcLang")
-    return DocumentLanguages(source, says.get("target-language") or says.get("trgLang"))
+            says = {**root, **token.attributes}
+            root = root or says
+            source = says.get("source-language") or says.get("srcLang")
+            found.append((source, says.get("target-language") or says.get("trgLang")))
+    for position in _texts_of_units(tokens):
+        own = tokens[position].attributes.get("xml:lang") or None
+        found.append((None, own) if tokens[position].name == "target" else (own, None))
+    named = [DocumentLanguages(*pair) for pair in dict.fromkeys(found) if any(pair)]
+    return replace(named[0], others=tuple(named[1:])) if named else DocumentLanguages()
+
+
+def _texts_of_units(tokens: Sequence[Token]) -> Iterator[int]:
+    """Positions of sources and targets, without those of proposals (`alt-trans`, `match`)."""
+    proposals = 0
+    for position, token in enumerate(tokens):
+        if token.name in ("alt-trans", "match"):
+            proposals += {TokenKind.OPEN: 1, TokenKind.CLOSE: -1}.get(token.kind, 0)
+        elif token.name in _TEXTS and token.kind in _BEGINNINGS and not proposals:
+            yield position
+
+
+_TEXTS = {"source", "seg-source", "target"}
+_BEGINNINGS = (TokenKind.OPEN, TokenKind.EMPTY)
+
+
+def _with_spaces(tokens: Sequence[Token]) -> set[int]:
+    """Positions of the tags within which white space is kept as it is."""
+    found: set[int] = set()
+    kept = [False]
+    for position, token in enumerate(tokens):
+        if token.kind is TokenKind.OPEN:
+            said = token.attributes.get("xml:space")
+            kept.append(kept[-1] if said is None else said == "preserve")
+            if kept[-1]:
+                found.add(position)
+        elif token.kind is TokenKind.CLOSE:
+            kept.pop()
+    return found
 
 
 def _labels(tokens: Sequence[Token], language: str) -> Iterator[Edit]:
@@ -92,6 +129,7 @@ def _slots(text: str, name: str) -> Iterator[Slot | LeftPart]:
     tokens = xml.scan(text, name)
     for unit in _units(tokens, name):
         yield Slot(unit.segment(), unit.edits)
+        yield from unit.left_parts()
         if divided := unit.divided():
             yield from missing_parts(divided)
 
@@ -122,6 +160,8 @@ class _XliffUnit:
     """The tag that has it; None for the target itself."""
     approved: int | None = None
     """The tag that says that a person approved of the target."""
+    keeps_space: bool = False
+    """True if the white space of the source is to be kept (`xml:space`)."""
 
     def divided(self) -> PartedTarget | None:
         """The unit with its segments, if some of them may have a translation."""
@@ -136,6 +176,15 @@ class _XliffUnit:
             return content.build(f"{self.id}/{number}", target="", state=SegmentState.NEW)
 
         return PartedTarget(self.tokens, self.source, self.target, marks, part)
+
+    def left_parts(self) -> Iterator[LeftPart]:
+        """Texts within native code, such as the alternative text of a picture."""
+        for place in range(self.source, xml.end_of(self.tokens, self.source)):
+            if self.tokens[place].name == "sub" and self.tokens[place].kind is TokenKind.OPEN:
+                inside = self.tokens[place : xml.end_of(self.tokens, place)]
+                text = "".join(t.text for t in inside if t.kind is TokenKind.TEXT)
+                reason = "it stands within native code"
+                yield LeftPart(inside[0].start, inside[-1].end, reason, text)
 
     def segment(self) -> Segment:
         content = self._content(self.source)
@@ -154,13 +203,16 @@ class _XliffUnit:
             token = self.tokens[position]
             behind = position + 1
             if token.kind is TokenKind.TEXT:
-                builder.text(_WRAPPED.sub(" ", token.text))
+                text = token.text
+                builder.text(text if self.keeps_space else _WRAPPED.sub(" ", text))
             elif token.kind is TokenKind.CLOSE and position in parted:
                 builder.alone(token.raw, divides=True)
             elif token.kind is TokenKind.CLOSE:
                 builder.close(token.name, token.raw)
             elif token.kind is not TokenKind.OTHER:
                 behind = self._add(builder, position)
+            elif token.raw.startswith("<?"):
+                builder.alone(token.raw)
             position = behind
         return builder
 
@@ -278,6 +330,7 @@ class _Units:
     def __init__(self, tokens: Sequence[Token], name: str) -> None:
         self._tokens = tokens
         self._name = name
+        self._with_spaces = _with_spaces(tokens)
 
     def of_version_1(self) -> Iterator[_XliffUnit]:
         for position in self._translatable("trans-unit"):
@@ -298,6 +351,7 @@ class _Units:
                 ("state", "needs-review-translation"),
                 None,
                 position if unit.attributes.get("approved") == "yes" else None,
+                found.get("seg-source", source) in self._with_spaces,
             )
 
     def of_version_2(self) -> Iterator[_XliffUnit]:
@@ -321,6 +375,7 @@ class _Units:
                     self._state(target, stated, stated in _DONE),
                     ("state", "translated"),
                     inner,
+                    keeps_space=source in self._with_spaces,
                 )
 
     def _translatable(self, name: str) -> Iterator[int]:
