@@ -601,3 +601,29 @@ def test_texts_within_native_code_of_xliff_are_told_of() -> None:
     document = open_document(XLIFF.format(source).encode(), "xliff")
     assert [left.text for left in document.left_texts] == ["a red door"]
     assert shouted(XLIFF.format(source), "xliff").count("<?x y?>") == 2
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ('"It\'s a \\n door"', "IT\\'S A \\n DOOR"),
+        ('say "hello  there" now', "SAY HELLO\\u0020\\u0020THERE NOW"),
+        ('" a door', "\\u0020A DOOR"),
+        ('\\"quoted\\" door', '\\"QUOTED\\" DOOR'),
+        ("in C:\\\\new door", "IN C:\\\\new DOOR"),
+        ("a\\u0020\\u0020 door", "A\\u0020\\u0020 DOOR"),
+    ],
+)
+def test_quotation_marks_of_android_are_no_text(source: str, expected: str) -> None:
+    table = "<resources><string name='a'>{}</string></resources>"
+    assert shouted(table.format(source), "android") == table.format(expected)
+
+
+def test_lines_and_entities_of_tmx() -> None:
+    """A document type that is not read may declare entities; a tag before one stays itself."""
+    unit = '<tu><tuv xml:lang="en"><seg>{}</seg></tuv><tuv xml:lang="de"><seg/></tuv></tu>'
+    head = '<!DOCTYPE tmx SYSTEM "x"><tmx version="1.4"><header srclang="en"/><body>'
+    data = head + unit + "</body></tmx>"
+    assert "<seg>ONE DOOR\nA TREE</seg>" in shouted(data.format("one door\na tree"), "tmx")
+    written = shouted(data.format("&nbsp;one&hellip; <ph>&lt;i alt='<sub>a b</sub>'></ph>"), "tmx")
+    assert "<seg>\xa0ONE\u2026 <ph>" in written and "<seg>&nbsp;one&hellip; <ph>" in written

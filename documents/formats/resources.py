@@ -16,8 +16,9 @@ from tformer.documents.io.xml import Token, TokenKind
 from tformer.documents.segments import Segment, render
 from tformer.model.errors import InputError
 
-_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(n|t)|(.))", re.DOTALL)
-_LINE = re.compile(r"\\n|\\t")
+_ESCAPE = re.compile(r"(?:\\u0020)+|\\(?:u([0-9a-fA-F]{4})|(n|t)|(.))", re.DOTALL)
+_BREAKS = {"\\n": "\n", "\\t": "\t"}
+_BLANK = "\\u0020"
 
 
 def open_android(data: bytes, name: str) -> TextDocument:
@@ -56,11 +57,13 @@ def _open(
 
 def _android(tokens: Sequence[Token]) -> Iterator[Slot]:
     path: list[str] = []
+    parents: list[str] = []
     counts: list[int] = []
     says = [True]
     for position, token in enumerate(tokens):
         if token.kind is TokenKind.CLOSE:
             path, counts = path[:-1], counts[:-1]
+            parents.pop()
             says.pop()
         if token.kind is not TokenKind.OPEN:
             continue
@@ -71,20 +74,10 @@ def _android(tokens: Sequence[Token]) -> Iterator[Slot]:
         says.append(says[-1] and not stays)
         named = own.get("name") or own.get("quantity") or str(counts[-1] if counts else 0)
         path, counts = [*path, named], [*counts, 0]
-        parent = len(path) > 1 and token.name == "item"
-        if says[-1] and (token.name == "string" or (parent and _is_text(tokens, position))):
+        of_strings = token.name == "item" and parents[-1:] in (["plurals"], ["string-array"])
+        parents.append(token.name)
+        if says[-1] and (token.name == "string" or of_strings):
             yield from _android_slot("/".join(path[1:]), tokens, position)
-
-
-def _is_text(tokens: Sequence[Token], position: int) -> bool:
-    """Return whether an item is of a plural or an array of strings."""
-    opened = []
-    for token in tokens[:position]:
-        if token.kind is TokenKind.OPEN:
-            opened.append(token.name)
-        elif token.kind is TokenKind.CLOSE:
-            opened.pop()
-    return bool(opened) and opened[-1] in ("plurals", "string-array")
 
 
 def _android_slot(id: str, tokens: Sequence[Token], position: int) -> Iterator[Slot]:
@@ -107,10 +100,15 @@ def _android_slot(id: str, tokens: Sequence[Token], position: int) -> Iterator[S
         inner = [replace(inner[0], raw=quoted[2])]
         start, stop = start + quoted.end(1), stop - len(quoted[3])
     builder = Builder(escape)
+    # Quotation marks keep white space and are not shown, but those of tags are markup.
+    has_quotes = not quoted and bool(_QUOTE.search(text)) and "<" not in text
+    is_within = False
     place = 0
     while place < len(inner):
         token, behind = inner[place], place + 1
-        if token.kind is TokenKind.TEXT:
+        if token.kind is TokenKind.TEXT and has_quotes:
+            is_within = _add_quoted(builder, token.text, is_within)
+        elif token.kind is TokenKind.TEXT:
             _add_android(builder, token.text if quoted else re.sub(r"\s+", " ", token.text))
         elif token.name == "g" or token.kind is TokenKind.EMPTY:
             behind = xml.end_of(inner, place)
@@ -136,13 +134,39 @@ _QUOTED = re.compile(r'(\s*"\s*)([^"\\]*[^"\\\s])(\s*"\s*)')
 """Pattern of a text between quotation marks, which keep its white space."""
 
 
+_QUOTE = re.compile(r'(?<!\\)(?:\\\\)*"')
+_KEPT = re.compile(r"\A\s+|\s+\Z|\s{2,}|[^\S ]")
+"""Pattern of white space that would be lost without quotation marks."""
+
+
+def _add_quoted(builder: Builder, text: str, is_within: bool) -> bool:
+    """Add a text with quotation marks; returns whether one is still open."""
+    for piece in re.findall(r'(?:[^"\\]|\\.)+|"|\\', text, re.DOTALL):
+        if piece == '"':
+            is_within = not is_within
+        elif is_within:
+            _add_android(builder, _KEPT.sub(lambda match: _spelled(match[0]), piece))
+        else:
+            _add_android(builder, re.sub(r"\s+", " ", piece))
+    return is_within
+
+
+def _spelled(space: str) -> str:
+    return "".join({"\n": "\\n", "\t": "\\t"}.get(character, "\\u0020") for character in space)
+
+
 def _add_android(builder: Builder, text: str) -> None:
     position = 0
-    for match in _LINE.finditer(text):
-        builder.text(_unescaped(text[position : match.start()]))
-        builder.alone(match[0], "\n" if match[0] == "\\n" else "\t", divides=True)
+    for match in _ESCAPE.finditer(text):
+        builder.text(text[position : match.start()])
+        if match[0] in _BREAKS:
+            builder.alone(match[0], _BREAKS[match[0]], divides=True)
+        elif match[0].startswith(_BLANK):
+            builder.alone(match[0])
+        else:
+            builder.text(_unescaped(match[0]))
         position = match.end()
-    builder.text(_unescaped(text[position:]))
+    builder.text(text[position:])
 
 
 def _unescaped(text: str) -> str:

@@ -6,6 +6,7 @@ variant is marked with tformer's name, as `changeid` or as `creationid`, until a
 writes another one there. Variants in further languages stay as they are.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from tformer.documents.document import DocumentLanguages, Edit, Slot, TextDocume
 from tformer.documents.io import xml
 from tformer.documents.io.encoding import decode
 from tformer.documents.io.xml import Token, TokenKind
+from tformer.documents.left_parts import LeftPart
 from tformer.documents.segments import Segment, SegmentState, render
 from tformer.model.errors import InputError
 from tformer.model.text.normalization import same_language
@@ -23,6 +25,10 @@ MACHINE = "tformer"
 
 ANY_LANGUAGE = "*all*"
 """Source language in a header when every unit has its own."""
+
+
+_WRAPPED = re.compile(r"[ \t]*\r?\n[ \t]{2,}")
+"""Pattern of a line break that only indents what follows."""
 
 
 def open_tmx(data: bytes, name: str, target: str | None = None) -> TextDocument:
@@ -53,13 +59,17 @@ def _declares(text: str, name: str) -> DocumentLanguages:
     return DocumentLanguages(None if said == ANY_LANGUAGE else said)
 
 
-def _slots(text: str, name: str, target: str | None) -> Iterator[Slot]:
+def _slots(text: str, name: str, target: str | None) -> Iterator[Slot | LeftPart]:
     reader = _TmxReader(xml.scan(text, name), name)
     units = [unit for unit in reader.units() if unit]
     written = _target_language(reader.source_language, units, target, name)
     for number, variants in enumerate(units, start=1):
         if unit := _unit(reader, variants, written, number):
             yield Slot(unit.segment(), unit.edits)
+            for inside in xml.within(reader.tokens, unit.source.seg, "sub"):
+                text_of_code = "".join(t.text for t in inside if t.kind is TokenKind.TEXT)
+                reason = "it stands within native code"
+                yield LeftPart(inside[0].start, inside[-1].end, reason, text_of_code)
 
 
 @dataclass(frozen=True)
@@ -104,10 +114,10 @@ class _TmxUnit:
     """Target language."""
 
     def segment(self) -> Segment:
-        builder = Builder(xml.escape)
+        builder = Builder(xml.escape, breaks=True)
         for token in _contents(self.tokens, self.source.seg):
             if token.kind is TokenKind.TEXT:
-                builder.text(token.text)
+                builder.text(_WRAPPED.sub(" ", token.text))
             elif token.name in ("hi", "bpt") and token.kind is TokenKind.OPEN:
                 builder.open(_pair(token), token.raw)
             elif token.name in ("hi", "ept") and token.kind is TokenKind.CLOSE:

@@ -179,12 +179,9 @@ class _XliffUnit:
 
     def left_parts(self) -> Iterator[LeftPart]:
         """Texts within native code, such as the alternative text of a picture."""
-        for place in range(self.source, xml.end_of(self.tokens, self.source)):
-            if self.tokens[place].name == "sub" and self.tokens[place].kind is TokenKind.OPEN:
-                inside = self.tokens[place : xml.end_of(self.tokens, place)]
-                text = "".join(t.text for t in inside if t.kind is TokenKind.TEXT)
-                reason = "it stands within native code"
-                yield LeftPart(inside[0].start, inside[-1].end, reason, text)
+        for inside in xml.within(self.tokens, self.source, "sub"):
+            text = "".join(t.text for t in inside if t.kind is TokenKind.TEXT)
+            yield LeftPart(inside[0].start, inside[-1].end, "it stands within native code", text)
 
     def segment(self) -> Segment:
         content = self._content(self.source)

@@ -5,6 +5,7 @@ text begins. Entities cannot be declared, so that none can name a file, an addre
 laughs; a document type that is only named is not fetched.
 """
 
+import html.entities
 import re
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
@@ -65,7 +66,8 @@ def unescape(text: str) -> str:
 
 def _character(reference: re.Match[str]) -> str:
     if name := reference["name"]:
-        return _ENTITIES.get(name, reference[0])
+        # A document type that is not read may declare those of HTML.
+        return _ENTITIES.get(name) or html.entities.html5.get(f"{name};", reference[0])
     return chr(int(reference["hex"], 16) if reference["hex"] else int(reference["decimal"]))
 
 
@@ -127,6 +129,8 @@ class _Events:
         parser.XmlDeclHandler = self._other
         parser.StartDoctypeDeclHandler = self._other
         parser.EntityDeclHandler = self._refuse
+        # Of a document type that is only named; an attribute may have one too.
+        parser.SkippedEntityHandler = self._skipped
         try:
             parser.Parse(data, True)
         except expat.ExpatError as error:
@@ -168,6 +172,10 @@ class _Events:
 
     def _other(self, *_: object) -> None:
         self._note(TokenKind.OTHER)
+
+    def _skipped(self, entity: str, is_parameter: bool) -> None:
+        if not is_parameter:
+            self._text(f"&{entity};")
 
     def _refuse(self, entity: str, *_: object) -> None:
         raise declares_entity(self._name, self._parser.CurrentLineNumber, entity)
@@ -225,6 +233,13 @@ def children(tokens: Sequence[Token], position: int) -> Iterator[int]:
     while tokens[position].kind is not TokenKind.CLOSE:
         yield position
         position = end_of(tokens, position)
+
+
+def within(tokens: Sequence[Token], position: int, name: str) -> Iterator[Sequence[Token]]:
+    """The elements of a name in the element at `position`, each with all that is in it."""
+    for place in range(position, end_of(tokens, position)):
+        if tokens[place].name == name and tokens[place].kind is TokenKind.OPEN:
+            yield tokens[place : end_of(tokens, place)]
 
 
 def nested(tokens: Sequence[Token], names: Set[str]) -> Iterator[tuple[int, int]]:
