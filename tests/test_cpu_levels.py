@@ -36,6 +36,8 @@ def chosen(
 @pytest.mark.parametrize(
     ("machine", "features", "name"),
     [
+        ("x86", AVX512 | {"avx512vnni", "amx-tile", "amx-int8"}, "amx"),
+        ("x86", AVX512 | {"avx512vnni", "amx-int8"}, "avx512_vnni"),
         ("x86", AVX512 | {"avx512vnni", "avxvnni"}, "avx512_vnni"),
         ("x86", AVX512, "avx512"),
         ("x86", AVX2 | {"avxvnni"}, "avx_vnni"),
@@ -77,6 +79,26 @@ def test_linux_is_asked_for_what_an_arm_processor_has(
     assert cpu._features.__wrapped__() == features | {"lse"}
     monkeypatch.setattr(ctypes, "CDLL", lambda name: SimpleNamespace())
     assert cpu._features.__wrapped__() == {"lse"}
+
+
+@pytest.mark.parametrize(("system", "answer"), [("Linux", 0), ("Linux", -1), ("Darwin", 0)])
+def test_tiles_are_used_where_the_system_gives_them(
+    monkeypatch: pytest.MonkeyPatch, system: str, answer: int
+) -> None:
+    """The numbers are those of asm/prctl.h and of the processor's manual."""
+    asked: list[tuple[int, ...]] = []
+
+    def syscall(*numbers: int) -> int:
+        asked.append(numbers)
+        return answer
+
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: SimpleNamespace(syscall=syscall))
+    monkeypatch.setattr(cpu, "_machine", lambda: "x86")
+    monkeypatch.setattr(cpu.platform, "system", lambda: system)
+    monkeypatch.setattr(llvm, "get_host_cpu_features", lambda: {"amx-tile": True, "fma": True})
+    given = system == "Linux" and answer == 0
+    assert cpu._features.__wrapped__() == {"fma"} | ({"amx-tile"} if given else set())
+    assert asked == ([(158, 0x1023, 18)] if system == "Linux" else [])
 
 
 def test_a_lower_level_can_be_forced_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,6 +80,20 @@ def test_products_with_workers_are_those_without(
     until(lambda: board.numbers[present] == 0)
 
 
+@pytest.mark.parametrize(("width", "out"), [(64, 64), (192, 320), (1024, 128)])
+def test_a_row_is_multiplied_alike_alone_and_among_others(width: int, out: int) -> None:
+    """Processors that multiply sixteen rows together have other instructions for fewer."""
+    activations, factors, linear = drawn(53, width, out)
+    stride = linear.scale.shape[0]
+    each = np.empty((53, stride), np.float32)
+    for n in range(53):
+        alone(activations[n : n + 1], factors[n : n + 1], 1, linear, each[n], 0, stride)
+    for rows in (1, 3, 15, 16, 17, 32, 47, 53):
+        found = np.full((rows + 1, stride), -1, np.float32)
+        alone(activations, factors, rows, linear, found.reshape(-1), 0, stride)
+        assert (found[:-1] == each[:rows]).all() and (found[-1] == -1).all()
+
+
 def test_a_part_of_a_product_writes_its_outputs_alone() -> None:
     activations, factors, linear = drawn(5, 64, 256)
     expected, found = np.empty((5, 256), np.float32), np.full((5, 256), -1, np.float32)

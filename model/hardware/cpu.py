@@ -40,6 +40,8 @@ class Level:
     together: int = 1
     """Quads without a negative activation whose products are added up in 16 bits, if these hold
     them."""
+    tiles: bool = False
+    """True if many rows are multiplied by the tile registers of AMX."""
 
 
 _V3 = frozenset({"avx2", "fma", "f16c", "bmi2"})
@@ -47,6 +49,10 @@ _V4 = _V3 | {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}
 _WIDE = "-prefer-256-bit"
 
 LEVELS = (
+    Level(
+        "amx", "x86", _V4 | {"avx512vnni", "amx-tile", "amx-int8"}, "x86-64-v4",
+        f"+avx512vnni,+amx-tile,+amx-int8,{_WIDE}", 16, 32, "vpdpbusd", tiles=True,
+    ),
     Level(
         "avx512_vnni", "x86", _V4 | {"avx512vnni"}, "x86-64-v4", f"+avx512vnni,{_WIDE}", 16, 32,
         "vpdpbusd",
@@ -139,12 +145,26 @@ def _features() -> frozenset[str]:
     import llvmlite.binding as llvm
 
     found = {name for name, has in llvm.get_host_cpu_features().items() if has}
+    if "amx-tile" in found and not _may_use_tiles():
+        found.remove("amx-tile")
     if _machine() == "arm" and platform.system() == "Linux":
         found |= _told_by_linux()
     if _machine() == "arm" and platform.system() == "Darwin":
         found |= {"neon", "dotprod"}
     return frozenset(found)
 
+
+def _may_use_tiles() -> bool:
+    """Ask Linux for the tile registers, which it gives to a process that asks (since 5.16)."""
+    import ctypes
+
+    if platform.system() != "Linux":
+        return False
+    return ctypes.CDLL(None).syscall(_ARCH_PRCTL, _REQUEST_PERMISSION, _TILE_DATA) == 0
+
+
+_ARCH_PRCTL, _REQUEST_PERMISSION, _TILE_DATA = 158, 0x1023, 18
+"""The system call; what is asked for (``ARCH_REQ_XCOMP_PERM``), and for which state."""
 
 _HWCAP, _HWCAP2 = 16, 26
 """Entries of the auxiliary vector that Linux hands to a process, by ``getauxval``'s numbers."""

@@ -17,6 +17,16 @@ from tformer.model.hardware.numba_cache import inner
 from tformer.model.network.int8.packing import LIMIT, OFFSET, SIGNS_APART
 from tformer.model.network.int8.simd.dot import QUAD, REACH
 from tformer.model.network.int8.simd.gemm import farthest, tile
+from tformer.model.network.int8.simd.matrix_tiles import (
+    TILE_BYTES,
+    TILE_ROWS,
+    add_to_sums,
+    begin_tiles,
+    clear_sums,
+    end_tiles,
+    put_outputs,
+    put_sums,
+)
 from tformer.model.network.int8.simd.pointers import multiply_add
 from tformer.model.network.int8.simd.tiles import BLOCK, PANEL, ROWS
 
@@ -25,12 +35,18 @@ _rows_and_block, _row_and_panel = tile(ROWS), tile(1)
 
 @inner
 def _product_fast(activations, factors, rows, linear, outputs, first, end):
+    _product_from(activations, factors, 0, rows, linear, outputs, first, end)
+
+
+@inner
+def _product_from(activations, factors, begin, rows, linear, outputs, first, end):
+    """The product of the rows from ``begin`` on."""
     length, stride = activations.shape[1], linear.scale.shape[0]
     depth = linear.weight.shape[1] * QUAD
-    whole = rows - rows % ROWS
+    whole = rows - (rows - begin) % ROWS
     for panel in range(first, end, PANEL):
         for column in range(panel, panel + PANEL, BLOCK):
-            for n in range(0, whole, ROWS):
+            for n in range(begin, whole, ROWS):
                 _rows_and_block(
                     activations, n * length, depth, factors, n, linear.weight, column * depth,
                     linear.start, column, linear.scale, column, linear.bias, column,
@@ -42,6 +58,33 @@ def _product_fast(activations, factors, rows, linear, outputs, first, end):
                 linear.start, panel, linear.scale, panel, linear.bias, panel,
                 outputs, n * stride + panel, stride,
             )  # fmt: skip
+
+
+@inner
+def _product_by_tiles(activations, factors, rows, linear, outputs, first, end):
+    """The same, sixteen rows at a time as far as there are so many."""
+    length, stride = activations.shape[1], linear.scale.shape[0]
+    depth = linear.weight.shape[1] * QUAD
+    whole = rows - rows % TILE_ROWS
+    if whole:
+        sums = np.empty(TILE_ROWS * BLOCK, np.int32)
+        begin_tiles()
+        for column in range(first, end, BLOCK):
+            for n in range(0, whole, TILE_ROWS):
+                clear_sums()
+                for place in range(0, depth, TILE_BYTES):
+                    add_to_sums(
+                        activations, n * length + place, length,
+                        linear.weight, column * depth + place * BLOCK,
+                    )  # fmt: skip
+                put_sums(sums, 0)
+                for r in range(TILE_ROWS):
+                    put_outputs(
+                        sums, r * BLOCK, linear.start, column, linear.scale, column,
+                        linear.bias, column, factors, n + r, outputs, (n + r) * stride + column,
+                    )  # fmt: skip
+        end_tiles()
+    _product_from(activations, factors, whole, rows, linear, outputs, first, end)
 
 
 _four_without_signs, _one_without_signs = tile(ROWS, signed=False), tile(1, signed=False)
@@ -115,7 +158,8 @@ def product_plain(activations, factors, rows, linear, outputs, start, end):
                 outputs[n * blocks * BLOCK + first + i] = output
 
 
-_fast = _product_within_reach if REACH else _product_fast
+_by_vectors = _product_within_reach if REACH else _product_fast
+_fast = _product_by_tiles if level().tiles else _by_vectors
 partial_product = _fast if level().products != "none" else product_plain
 """Project the first ``rows`` of activations (N, `stored_row`), uint8, by a :class:`PackedLinear` to
 its outputs from number ``first`` to ``end``, whole panels.
