@@ -27,10 +27,11 @@ from tformer.documents.formats.html import VOID, html_slots
 from tformer.documents.formats.markdown_attributes import attribute_slots, is_plain_image
 from tformer.documents.formats.markdown_sites import (
     ARGUMENTS,
-    HIDDEN,
-    hide_filters,
+    hide,
+    is_cut,
     references_of,
     site_rules,
+    unhide,
 )
 from tformer.documents.io.encoding import decode
 from tformer.documents.left_parts import LeftPart
@@ -106,9 +107,9 @@ def _build(id: str, content: str, tokens: Sequence[Token], context: str) -> Segm
     for token in remaining:
         raw = content[slice(*token.meta.get("place", (0, 0)))]
         if token.type in ("text", "text_special"):
-            builder.text(token.content.replace(HIDDEN, "|"))
+            builder.text(unhide(token.content))
         elif token.type == "site_inline":
-            shown = "" if token.meta["attributes"] else token.content.replace(HIDDEN, "|")
+            shown = "" if token.meta["attributes"] else unhide(token.content)
             is_box = bool(re.fullmatch(r"\[[ xX]\]", raw))
             builder.alone(raw.replace("\n", " "), "" if is_box else shown, divides=is_box)
         elif token.type == "softbreak":
@@ -116,7 +117,7 @@ def _build(id: str, content: str, tokens: Sequence[Token], context: str) -> Segm
         elif token.type == "hardbreak":
             builder.alone("\\\n" if raw.startswith("\\") else "  \n", "\n", divides=True)
         elif token.type == "code_inline":
-            builder.alone(raw.replace("\n", " "), token.content.replace(HIDDEN, "|"))
+            builder.alone(raw.replace("\n", " "), unhide(token.content))
         elif token.markup == "autolink" and token.nesting == 1:
             builder.alone(raw, next(remaining).content)
             next(remaining)
@@ -280,7 +281,7 @@ class _Body:
 
     def __init__(self, text: str, start: int) -> None:
         self._text = text
-        read = hide_filters(text)
+        read = hide(text)
         self._lines = [match for match in _LINE.finditer(read, start) if match[0]]
         self._markdown = _parser()
         self._references: dict[str, object] = {"references": references_of(text[start:])}
@@ -345,7 +346,10 @@ class _Body:
         tag = previous.tag if previous else ""
         place = self._place(token, tag)
         segment = _build(str(number), token.content, token.children or [], tag)
-        if segment.has_words and place:
+        row = self._lines[token.map[0]][1] if token.map and place and place.is_cell else ""
+        if segment.has_words and place and row and is_cut(token.content, row):
+            yield LeftPart(place.start, place.end, "a border of its table stands in code")
+        elif segment.has_words and place:
             yield Slot(segment, self._edits(segment, place), can_say=self._sayer(segment, place))
         elif segment.has_words and token.map:
             first, behind = token.map
@@ -353,6 +357,9 @@ class _Body:
             yield LeftPart(start, end, "its text does not stand in its lines as it is read")
         if place and not place.is_cell:
             yield from attribute_slots(str(number), token, place.starts)
+        elif place and self._text[place.start : place.end] == token.content:
+            for slot in attribute_slots(str(number), token, place.starts):
+                yield replace(slot, can_say=lambda text: "|" not in text)
 
     def _place(self, token: Token, tag: str) -> _BlockText | None:
         """Find the text of a block in its lines; None if it does not stand there as such."""
@@ -403,7 +410,7 @@ class _Body:
             written = self._written(segment, place, text)
             if written is None:
                 written = self._text[place.start : place.end]
-            return [Edit(place.start, place.end, written.replace(HIDDEN, "|"))]
+            return [Edit(place.start, place.end, unhide(written))]
 
         return edits
 

@@ -1,4 +1,4 @@
-"""Texts of images within sentences of Markdown, and titles of links and images.
+"""Texts of images within sentences of Markdown, titles of links and images, attributes of HTML.
 
 They are segments of their own, which the segment of the sentence contains.
 """
@@ -14,6 +14,7 @@ from markdown_it.token import Token
 
 from tformer.documents.building import Builder
 from tformer.documents.document import Slot, replacing
+from tformer.documents.formats.html_attributes import attribute_slots as tag_slots
 from tformer.documents.inline.interface import is_identifier
 
 _TITLE = re.compile(
@@ -23,6 +24,7 @@ _TITLE = re.compile(
 _LABEL = re.compile(r"!\[((?:\\.|[^\[\]\\])*)\][(\[]")
 _NO_TEXT = re.compile(r"\||(?<!\\)&(?:#|\w+;)")
 """Pattern of what is read as something else: sizes in Obsidian, references to characters."""
+_TAG = re.compile(r"<([A-Za-z][\w.-]*)")
 _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
 _FILE = re.compile(r"\S*[\\/]\S*|\S+\.\w{2,4}")
 """Pattern of a path or a file name, which programs put where nobody wrote a text."""
@@ -52,10 +54,15 @@ def attribute_slots(id: str, block: Token, starts: Sequence[int]) -> Iterator[Sl
 def _found(block: Token, starts: Sequence[int]) -> Iterator[Slot]:
     tokens = block.children or []
     for token in tokens:
-        if token.type not in ("image", "link_close") or "place" not in token.meta:
+        if token.type not in ("image", "link_close", "html_inline") or "place" not in token.meta:
             continue
         start, end = token.meta["place"]
         raw = block.content[start:end]
+        if token.type == "html_inline":
+            name = _TAG.match(raw)
+            if name and "\n" not in raw:
+                yield from tag_slots(name[1].lower(), raw, _in_file(block.content, start, starts))
+            continue
         label = _LABEL.match(raw) if token.type == "image" and len(tokens) > 1 else None
         if label and _says(token, label[1]) and not raw.endswith("][]"):
             span = start + 2, start + 2 + len(label[1])

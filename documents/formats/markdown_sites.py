@@ -41,6 +41,7 @@ ARGUMENTS = re.compile(
 
 _TITLED = re.compile(
     r""":{3,}\s*[\w-]+(?:\[(?P<label>[^\]\n]*)\]|\s+(?P<behind>[^{}\n]*?))?\s*(?:\{[^{}\n]*\})?
+    | ==[ ]+(?P<pane>[^=\n]+)                                       # tabs of VitePress
     | \[![A-Za-z]+\][+-]?(?:[ ]+(?P<alert>.*))?""",
     re.VERBOSE,
 )
@@ -73,8 +74,8 @@ _INLINE = re.compile(
         | \{[ ]*\.annotate[ ]*\})
     | \{\{\{? [^\n]{0,300}? \}?\}\} | \{% [^\n]{0,300}? %\} | \{\#[^\n]{0,200}?\#\}
     | \{>> .{0,300}? <<\} | \{/\* .{0,300}? \*/\}
-    | !\[\[ [^\[\]\n]{1,200} \]\] | \[\[ [^\[\]|\n]{1,200} \]\]
-    | (?P<wiki>\[\[ [^\[\]|\n]{1,200} \|)(?=[^\[\]\n]{1,200}\]\])
+    | !\[\[ [^\[\]\n]{1,200} \]\] | \[\[ [^\[\]|\U0010fffd\n]{1,200} \]\]
+    | (?P<wiki>\[\[ [^\[\]|\U0010fffd\n]{1,200} [|\U0010fffd])(?=[^\[\]\n]{1,200}\]\])
     | \$\$ [^$\n]{1,500} \$\$ | \$(?![\s\d$])[^$\n]{0,300}?(?<![\s\\])\$(?![\w])
     | \\\( (?=[^\n]{0,200}?[\\^_=<>])
         (?:(?!\\\)).){0,300}?(?!\\\))[\\^_=<>](?:(?!\\\)).){0,300} \\\)
@@ -117,13 +118,72 @@ def references_of(text: str) -> dict[str, object]:
 
 _FILTER = re.compile(r"\{\{[^{}\n]*\}\}|\{%[^{}\n]*%\}")
 
-HIDDEN = "\U0010fffd"
-"""Character in the place of a | in the tags of a template, which are no borders of cells."""
+_LINK = re.compile(r"\]\((?:[^\s()<>{}]|\{\{[^{}\n]*\}\}|\{%[^{}\n]*%\})*")
+"""Pattern of the beginning of a link up to what ends its address, templates in it."""
+_HIDDEN = str.maketrans(
+    "| \"'()<>", "\U0010fffd\U0010ffe0\U0010ffe1\U0010ffe2\U0010ffe3\U0010ffe4\U0010ffe5\U0010ffe6"
+)
+"""Characters in the places of signs that say nothing to Markdown where they stand."""
+_SHOWN = {there: here for here, there in _HIDDEN.items()}
+_COLUMNS = re.compile(
+    r"(?m)^[ \t>]*(?=[^\r\n]*\|)\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*\r?$"
+)
+"""Pattern of the line below the heads of a table."""
+_CELL_CODE = re.compile(r"(?<![`\\])(`+)(?!`)[^\n]+?(?<!`)\1(?!`)|\[\[[^\[\]\n]+\]\]")
+_BLANK_LINE = re.compile(r"\n[ \t>]*\r?(?:\n|\Z)")
+_BORDER = re.compile(r"(?<!\\)\|")
 
 
-def hide_filters(text: str) -> str:
-    """A text of the same length in which the filters of a template divide no cells."""
-    return _FILTER.sub(lambda match: match[0].replace("|", HIDDEN), text)
+def hide(text: str) -> str:
+    """A text of the same length in which signs of templates and of code are not Markdown's.
+
+    Filters of a template, and code in a row of a table, divide no cells: `` `a|b` ``. Blanks in a
+    template end no address of a link.
+    """
+    text = _FILTER.sub(lambda match: match[0].replace("|", chr(_HIDDEN[ord("|")])), text)
+    if "](" in text and "{" in text:
+        text = _LINK.sub(
+            lambda link: _FILTER.sub(lambda tag: tag[0].translate(_HIDDEN), link[0]), text
+        )
+    return _with_whole_cells(text) if "`" in text or "[[" in text else text
+
+
+def unhide(text: str) -> str:
+    """A text with the signs that were hidden."""
+    return text.translate(_SHOWN)
+
+
+def _with_whole_cells(text: str) -> str:
+    """Hide borders in code where a row has as many cells as its table has columns without them."""
+    pieces = []
+    position = 0
+    for heads in _COLUMNS.finditer(text):
+        start = text.rfind("\n", 0, max(heads.start() - 1, 0)) + 1
+        if start < position:
+            continue
+        end = _BLANK_LINE.search(text, heads.end())
+        last = end.start() if end else len(text)
+        columns = _cells(heads[0])
+        rows = text[start:last].split("\n")
+        pieces += [text[position:start], "\n".join(_whole_row(row, columns) for row in rows)]
+        position = last
+    return "".join([*pieces, text[position:]])
+
+
+def _whole_row(row: str, columns: int) -> str:
+    hidden = _CELL_CODE.sub(lambda m: m[0].replace("|", chr(_HIDDEN[ord("|")])), row)
+    return hidden if _cells(hidden) == columns != _cells(row) else row
+
+
+def is_cut(cell: str, row: str) -> bool:
+    """Return whether code in a row goes beyond a cell of it, as one of two readings has it."""
+    if not any("|" in match[0] for match in _CELL_CODE.finditer(row)):
+        return False
+    return bool(re.search(r"`|\[\[|\]\]", _CELL_CODE.sub("", cell)))
+
+
+def _cells(row: str) -> int:
+    return len(_BORDER.findall(row.strip(" \t\r>").removeprefix("|").removesuffix("|"))) + 1
 
 
 # --- blocks --------------------------------------------------------------------------------------
@@ -209,7 +269,7 @@ def _line(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     if silent:
         return True
     _leave(state, start, start + 1)
-    _add_title(state, start, head["label"] or head["behind"] or head["alert"])
+    _add_title(state, start, head[head.lastgroup] if head.lastgroup else None)
     return True
 
 

@@ -1,0 +1,49 @@
+"""Signs in code and templates that are no Markdown, and attributes in sentences of Markdown."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from tformer.documents.registry import open_document
+from tformer.documents.translation import translate_segments
+
+
+def shout(texts: Sequence[str]) -> list[str]:
+    return [text.upper() for text in texts]
+
+
+def shouted(data: str) -> str:
+    document = open_document(data.encode(), "markdown")
+    translations = {r.segment.id: r.text for r in translate_segments(document.segments, shout)}
+    assert document.damages(translations) == {}
+    return document.with_translations(translations).decode()
+
+
+HEAD = "| a | b |\n|---|---|\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        (f"{HEAD}| `c d|e f` | g |\n", f"{HEAD.upper()}| `c d|e f` | G |\n"),
+        (f"{HEAD}| [[c d|e f]] | g |\n", f"{HEAD.upper()}| [[c d|E F]] | G |\n"),
+        (f"{HEAD}| `c` | d `e` |\n", f"{HEAD.upper()}| `c` | D `e` |\n"),
+        ("> h | i\n> --|--\n> `j|k` | l\n", "> H | I\n> --|--\n> `j|k` | L\n"),
+        ("[a]({{ site.url }}/b) c\n", "[A]({{ site.url }}/b) C\n"),
+        ('[a]({{< ref "b c.md" >}} "d") e\n', '[A]({{< ref "b c.md" >}} "D") E\n'),
+        ("[a]({% link b.md %}) c\n", "[A]({% link b.md %}) C\n"),
+        ('a <img alt="b c"> <Tab label="d"/> e\n', 'A <img alt="B C"> <Tab label="D"/> E\n'),
+        (f'{HEAD}| c ![d e](f.png) | <b title="g">h</b> |\n',
+         f'{HEAD.upper()}| C ![D E](f.png) | <b title="G">H</b> |\n'),
+        (":::tabs\n== a b\nc\n== d\ne\n:::\n", ":::tabs\n== A B\nC\n== D\nE\n:::\n"),
+    ],
+)  # fmt: skip
+def test_what_sites_write(source: str, expected: str) -> None:
+    assert shouted(source) == expected
+
+
+def test_code_that_two_readings_cut_differently_is_told() -> None:
+    source = f"{HEAD}| `c d|e f` |\n"
+    assert shouted(source) == f"{HEAD.upper()}| `c d|e f` |\n"
+    left = open_document(source.encode(), "markdown").left_texts
+    assert [each.text for each in left] == ["`c d", "e f`"]
