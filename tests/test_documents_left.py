@@ -14,9 +14,18 @@ VTT = (
     "WEBVTT\n\n00:00:01.000 --> 00:00:02.000\nGood.\n\n00:xx:01 --> soon\nBad cue.\n\n"
     "intro\n00:00:03.000 --> 00:00:04.000\nFine.\n\nNo times\nat all\n"
 )
+TIMED = (
+    "WEBVTT\n\n00:01.000 --> 00:02.000\n<c.red><00:01.100>one <00:01.200>two</c>\n\n"
+    "00:03.000 --> 00:04.000\n<ruby>red<rt>rot</rt></ruby>\n"
+)
 
 CASES = {
     "vtt": (VTT, [("Bad cue.", 7), ("No times at all", 13)]),
+    "qt": (
+        "<TS><message><source>one door</source></message>\n<message><source>a tree</source>"
+        '<translation variants="yes"><lengthvariant/></translation></message></TS>',
+        [("one door", 1), ("a tree", 2)],
+    ),
     "srt": ("Made by me\n\n1\n00:00:01,000 --> 00:00:02,000\nGood.\n", [("Made by me", 1)]),
     "markdown": (
         "---\ntitle: |\n  two\n  lines\ndescription: fine\n---\n> <div>\n> quoted\n> </div>\n\n"
@@ -71,3 +80,8 @@ def test_the_command_line_reports(tmp_path: Path, capsys: pytest.CaptureFixture[
 def test_an_unusual_space_makes_an_address_of_a_title() -> None:
     document = open_document('[link](/url\u00a0"title") text'.encode(), "markdown")
     assert [segment.plain for segment in document.segments] == ["link text"]
+
+
+def test_words_with_times_and_other_marks_are_left() -> None:
+    document = open_document(TIMED.encode(), "vtt")
+    assert len(document.left_texts) == 2 and not document.segments

@@ -91,3 +91,33 @@ def test_marks_within_the_code_of_a_template() -> None:
     written = shouted({"word/document.xml": text}, "docx")["word/document.xml"]
     assert "DEAR " in written and ">{{ name }}<" in written and ">{b}<" in written
     assert all(mark in written for mark in marks)
+
+
+def test_spans_of_sessions_and_columns_of_opendocument() -> None:
+    """LibreOffice numbers its sessions by styles that show nothing, and begins them in words."""
+    names = 'xmlns:text="t" xmlns:style="s" xmlns:r="r"'
+    style = '<style:style style:name="{}" style:family="text"><style:text-properties {}/>'
+    styles = style.format("T1", 'r:rsid="1"') + "</style:style>"
+    styles += style.format("T2", 'r:rsid="1" r:bold="b"') + "</style:style>"
+    span = '<text:span text:style-name="T{}">'
+    first = f"<text:p>wo{span.format(1)}od</text:span>en {span.format(2)}door</text:span></text:p>"
+    second = '<text:p>name<text:s text:c="9"/>value</text:p>'
+    content = f"<o {names}>{styles}{first}{second}</o>"
+    written = shouted({"content.xml": content}, "odt")["content.xml"]
+    assert ">WOODEN " in written and span.format(2) in written and span.format(1) not in written
+    assert 'NAME AND MORE OF IT<text:s text:c="9"/>VALUE' in written
+
+
+def test_a_book_in_utf_16() -> None:
+    book = (
+        '<?xml version="1.0" encoding="utf-16"?><package xmlns:dc="d"><dc:title>a book</dc:title>'
+    )
+    book += "<dc:language>en</dc:language></package>"
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("META-INF/container.xml", "<c/>")
+        archive.writestr("a.opf", book.encode("utf-16"))
+    document = open_document(buffer.getvalue(), "epub")
+    (segment,) = document.segments
+    with zipfile.ZipFile(io.BytesIO(document.with_translations({segment.id: "B"}, "de"))) as made:
+        assert made.read("a.opf").decode("utf-16").count(">B</dc:title><dc:language>de<") == 1

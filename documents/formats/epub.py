@@ -72,7 +72,8 @@ def _label(data: bytes, language: str) -> bytes:
     def named(match: re.Match[str]) -> str:
         return match[0] if same_language(match[2].strip() or "x", language) else match[1] + language
 
-    return _LANGUAGE.sub(named, data.decode("utf-8")).encode()
+    book = decode(data, "the list of chapters", xml.declared_encoding)
+    return book.encode(_LANGUAGE.sub(named, book.text))
 
 
 def _wanted(parts: Mapping[str, bytes]) -> Sequence[str]:

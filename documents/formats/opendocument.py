@@ -86,12 +86,14 @@ def _read(data: bytes, name: str) -> TextDocument:
 
 def _slots(text: str, name: str) -> Iterator[Slot | LeftPart]:
     tokens = xml.scan(text, name)
+    unseen = _unseen_styles(tokens)
     for number, (position, depth) in enumerate(xml.nested(tokens, _PARAGRAPHS), start=1):
         end = xml.end_of(tokens, position)
-        segment = _segment(str(number), tokens[position + 1 : end - 1])
+        inside = _without_spans(tokens[position + 1 : end - 1], unseen)
+        segment = _segment(str(number), inside)
         if segment.has_words:
-            inside = tokens[position].end, tokens[end - 1].start
-            yield replace(replacing(segment, *inside, _escape), depth=depth)
+            place = tokens[position].end, tokens[end - 1].start
+            yield replace(replacing(segment, *place, _escape), depth=depth)
     yield from alternative_texts.of_frames(tokens, _PARAGRAPHS)
     yield from alternative_texts.of_attributes(tokens, _PARAGRAPHS)
     of_text = (at for at in range(len(tokens)) if element_texts.is_text(tokens, at))
@@ -100,8 +102,44 @@ def _slots(text: str, name: str) -> Iterator[Slot | LeftPart]:
     )
     for position, token in enumerate(tokens):
         if token.name in _UNREAD and element_texts.is_text(tokens, position):
-            place = tokens[position + 1]
-            yield LeftPart(place.start, place.end, _UNREAD[token.name])
+            left = tokens[position + 1]
+            yield LeftPart(left.start, left.end, _UNREAD[token.name])
+
+
+_UNSEEN = re.compile(r"(?:\w+:)?(?:paragraph-)?rsid")
+"""Attributes of a style that a reader does not see: numbers of sessions."""
+
+
+def _unseen_styles(tokens: Sequence[Token]) -> set[str]:
+    """Styles of text that make no difference that a reader sees.
+
+    LibreOffice gives each session a style, so that spans of it begin and end within words.
+    """
+    found = set()
+    for position, token in enumerate(tokens):
+        if token.name != "style" or token.attributes.get("style:family") != "text":
+            continue
+        if "style:parent-style-name" in token.attributes:
+            continue
+        inside = [t for t in tokens[position + 1 : xml.end_of(tokens, position)] if t.attributes]
+        if all(_UNSEEN.fullmatch(name) for t in inside for name in t.attributes):
+            found.add(token.attributes.get("style:name", ""))
+    return found
+
+
+def _without_spans(tokens: Sequence[Token], styles: set[str]) -> Sequence[Token]:
+    """The content of a paragraph without spans of some styles."""
+    kept = []
+    opened: list[bool] = []
+    for token in tokens:
+        drops = token.name == "span" and token.attributes.get("text:style-name") in styles
+        if token.kind is TokenKind.OPEN:
+            opened.append(drops)
+        elif token.kind is TokenKind.CLOSE:
+            drops = opened.pop()
+        if not drops:
+            kept.append(token)
+    return kept
 
 
 def _segment(id: str, tokens: Sequence[Token]) -> Segment:
@@ -127,7 +165,9 @@ def _segment(id: str, tokens: Sequence[Token]) -> Segment:
                 builder.close(_pair(ends[1], token), raw)
             else:
                 shown = _SHOWN.get(token.name, "")
-                builder.alone(raw, shown, divides=shown in ("\t", "\n"))
+                # Several blanks in a row make columns.
+                is_wide = token.name == "s" and token.attributes.get("text:c", "1") != "1"
+                builder.alone(raw, shown, divides=is_wide or shown in ("\t", "\n"))
         position = behind
     return builder.build(id)
 

@@ -15,6 +15,7 @@ from tformer.documents.inline.interface import Accelerator, is_identifier
 from tformer.documents.io import xml
 from tformer.documents.io.encoding import decode
 from tformer.documents.io.xml import Token, TokenKind
+from tformer.documents.left_parts import LeftPart
 from tformer.documents.segments import SegmentState, render
 from tformer.model.errors import InputError
 
@@ -55,7 +56,7 @@ def _labels(root: Token, language: str) -> Iterator[Edit]:
         yield Edit(root.start, root.end, xml.with_attribute(root.raw, "language", language))
 
 
-def _slots(tokens: Sequence[Token], name: str) -> Iterator[Slot]:
+def _slots(tokens: Sequence[Token], name: str) -> Iterator[Slot | LeftPart]:
     _root(tokens, name)
     context = ""
     for position, token in enumerate(tokens):
@@ -69,12 +70,18 @@ def _slots(tokens: Sequence[Token], name: str) -> Iterator[Slot]:
             yield from _message(tokens, position, context)
 
 
-def _message(tokens: Sequence[Token], position: int, context: str) -> Iterator[Slot]:
+def _message(tokens: Sequence[Token], position: int, context: str) -> Iterator[Slot | LeftPart]:
     found: dict[str, int] = {}
     for inner in xml.children(tokens, position):
         found.setdefault(tokens[inner].name, inner)
     source, target = found.get("source"), found.get("translation")
-    if source is None or target is None or tokens[target].attributes.get("type") in _GONE:
+    if source is None or (target and tokens[target].attributes.get("type") in _GONE):
+        return
+    has_lengths = target and any(True for _ in xml.within(tokens, target, "lengthvariant"))
+    if target is None or (has_lengths and not _text(tokens, target).strip()):
+        start, end = tokens[source].start, tokens[xml.end_of(tokens, source) - 1].end
+        reason = "its translation has several lengths" if target else "it has no <translation>"
+        yield LeftPart(start, end, reason, _text(tokens, source))
         return
     comment = _text(tokens, found["comment"]) if "comment" in found else ""
     said = " ".join(filter(None, (context, comment)))

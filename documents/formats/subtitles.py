@@ -247,11 +247,15 @@ def _slots(
 ) -> list[Slot | LeftPart]:
     read = list(found)
     slots: list[Slot | LeftPart] = [part for part in read if isinstance(part, LeftPart)]
-    cues = (cue for cue in read if isinstance(cue, _Cue))
+    cues = [cue for cue in read if isinstance(cue, _Cue)]
+    unread = {number: why for number, cue in enumerate(cues, start=1) if (why := _unread(cue))}
+    for number, reason in unread.items():
+        lines = cues[number - 1].lines
+        slots.append(LeftPart(lines[0].start, lines[-1].end, reason))
     numbered = [
         (number, cue)
         for number, cue in enumerate(cues, start=1)
-        if cue.lines and not _is_metadata(cue)
+        if cue.lines and number not in unread and not _is_metadata(cue)
     ]
     for group in _sentences(numbered):
         own = [cue for _, cue in group]
@@ -259,6 +263,15 @@ def _slots(
         if segment.has_words:
             slots.append(_slot(segment, own, escape))
     return slots
+
+
+def _unread(cue: _Cue) -> str:
+    """Reason why a cue stays as it is; "" for one that can be translated."""
+    if any("<rt>" in line.text or "<rt." in line.text for line in cue.lines):
+        return "a reading stands above a word"
+    if _is_timed(cue) and any("<" in _TIMED_WORDS.sub("", line.text) for line in cue.lines):
+        return "its words have times and other marks"
+    return ""
 
 
 def _is_metadata(cue: _Cue) -> bool:

@@ -238,7 +238,8 @@ def children(tokens: Sequence[Token], position: int) -> Iterator[int]:
 def within(tokens: Sequence[Token], position: int, name: str) -> Iterator[Sequence[Token]]:
     """The elements of a name in the element at `position`, each with all that is in it."""
     for place in range(position, end_of(tokens, position)):
-        if tokens[place].name == name and tokens[place].kind is TokenKind.OPEN:
+        opens = tokens[place].kind in (TokenKind.OPEN, TokenKind.EMPTY)
+        if tokens[place].name == name and opens:
             yield tokens[place : end_of(tokens, place)]
 
 
