@@ -28,7 +28,7 @@ CASES = {
     ),
     "srt": ("Made by me\n\n1\n00:00:01,000 --> 00:00:02,000\nGood.\n", [("Made by me", 1)]),
     "markdown": (
-        "---\ntitle: |\n  two\n  lines\ndescription: fine\n---\n> <div>\n> quoted\n> </div>\n\n"
+        "---\ntitle: |\n  two\n  lines\na: {% b %}\n---\n> <div>\n> quoted\n> </div>\n\n"
         "<div>see [this](x.md) now</div>\n\nfine\n",
         [("title: | two lines", 2), ("> <div> > quoted > </div>", 7), ("see [this](x.md) now", 11)],
     ),

@@ -47,3 +47,9 @@ def test_code_that_two_readings_cut_differently_is_told() -> None:
     assert shouted(source) == f"{HEAD.upper()}| `c d|e f` |\n"
     left = open_document(source.encode(), "markdown").left_texts
     assert [each.text for each in left] == ["`c d", "e f`"]
+
+
+def test_front_matter_of_several_lines_and_within_lists() -> None:
+    front = "---\nhero:\n  text: a b\nd:\n- title: e\n  icon: f\nsummary: |\n  g\n\n  h\n---\n"
+    expected = front.replace("a b", "A B").replace("title: e", "title: E")
+    assert shouted(front) == expected.replace("  g\n\n  h", "  G\n\n  H")

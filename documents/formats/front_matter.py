@@ -1,6 +1,7 @@
 """Front matter of Markdown: YAML, TOML or JSON before the text.
 
-Titles and descriptions that take one line, or are folded, are translated; all else stays as it is.
+Titles and descriptions are translated, those of TOML where they take one line; all else stays as it
+is. YAML with the code of a template in it is read line by line.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from textwrap import wrap
 
 from tformer.documents.building import Builder
 from tformer.documents.document import Slot, replacing_whole
+from tformer.documents.formats.yaml_tables import texts_of
 from tformer.documents.io.json_nodes import nodes_of
 from tformer.documents.left_parts import LeftPart
+from tformer.model.errors import InputError
 
 _FRONT = re.compile(r"---[ \t]*\r?\n(?:.*\r?\n)*?(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)")
 _SCALAR = re.compile(
@@ -57,6 +60,10 @@ class FrontMatter:
 def front_matter(text: str) -> FrontMatter:
     """Find the front matter of a file; it ends at 0 if there is none."""
     if match := _FRONT.match(text):
+        try:
+            return FrontMatter(match.end(), [*texts_of(match[0], "front matter", _is_read)])
+        except InputError:  # a template's code in it
+            pass
         scalars = [m for m in _SCALAR.finditer(match[0])]
         folded = [*_FOLDED.finditer(match[0])]
         texts = (m for m in scalars if not _OTHER_TYPE.fullmatch(m["value"]))
@@ -69,6 +76,15 @@ def front_matter(text: str) -> FrontMatter:
     if text.startswith("{") and (end := _end_of_json(text)):
         return FrontMatter(end, [*_json_slots(text[:end])])
     return FrontMatter(0, [])
+
+
+_NESTED = re.compile(rf"{_KEY.pattern}|abstract|alt|details|heading|lead|tagline", re.IGNORECASE)
+
+
+def _is_read(path: Sequence[str]) -> bool:
+    """Return whether a value of YAML is for readers; `text` is, within something."""
+    is_text = len(path) > 1 and path[-1] == "text"
+    return is_text or bool(path and _NESTED.fullmatch(path[-1]))
 
 
 _NAMED = re.compile(

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from textwrap import wrap
 
 import yaml
 
@@ -86,6 +87,21 @@ def _slots(text: str, name: str) -> Iterator[Slot | LeftPart]:
             yield from _slot(text, "/".join(path[has_root:]), scalar)
 
 
+def texts_of(
+    text: str, name: str, is_read: Callable[[Sequence[str]], bool]
+) -> Iterator[Slot | LeftPart]:
+    """The strings of YAML at the paths that are read.
+
+    Raises:
+        InputError: it is not YAML.
+    """
+    seen: set[int] = set()
+    for node in _documents(text, name):
+        for path, scalar in _scalars(node, [], seen):
+            if is_read(path):
+                yield from _slot(text, "/".join(path), scalar)
+
+
 def _scalars(
     node: yaml.Node, path: list[str], seen: set[int]
 ) -> Iterator[tuple[list[str], yaml.ScalarNode]]:
@@ -153,6 +169,10 @@ def _is_plain(text: str) -> bool:
         return False
 
 
+def _wrapped(line: str, width: int) -> list[str]:
+    return wrap(line, width, break_long_words=False, break_on_hyphens=False) or [line]
+
+
 def _as_block(text: str, like: str, style: str) -> str:
     """A text in the indented lines of a block."""
     ending = "\r\n" if "\r\n" in like else "\n"
@@ -162,7 +182,9 @@ def _as_block(text: str, like: str, style: str) -> str:
     behind = re.search(r"(\r?\n[ \t]*)*\Z", like)
     lines = text.split("\n")
     if style == ">":
-        lines = [piece for line in lines for piece in ("", line)][1:]
+        width = max(max(map(len, filled), default=0) - len(indent), 20)
+        filled_again = (_wrapped(line, width) for line in lines)
+        lines = [piece for pieces in filled_again for piece in ("", *pieces)][1:]
     return ending.join([head, *(f"{indent}{line}" if line else "" for line in lines)]) + (
         behind[0] if behind else ""
     )
