@@ -68,7 +68,7 @@ logger = logging.getLogger(__name__)
 MAX_TOKENS = 8192
 """Default budget: 64 sentences of 32 tokens with a beam of 4."""
 
-CACHED_TOKENS = 1024
+CACHED_TOKENS = 4096
 """Default budget of a small network in int8, for the sake of memory (docs/cpu.md)."""
 
 SMALL = 384
