@@ -35,6 +35,8 @@ HEAD = "| a | b |\n|---|---|\n"
         ('a <img alt="b c"> <Tab label="d"/> e\n', 'A <img alt="B C"> <Tab label="D"/> E\n'),
         (f'{HEAD}| c ![d e](f.png) | <b title="g">h</b> |\n',
          f'{HEAD.upper()}| C ![D E](f.png) | <b title="G">H</b> |\n'),
+        ('[a]: b "c d"\n[e]: f\n  \'g h\'\n[//]: # "i"\n', 
+         '[a]: b "C D"\n[e]: f\n  \'G H\'\n[//]: # "i"\n'),
         (":::tabs\n== a b\nc\n== d\ne\n:::\n", ":::tabs\n== A B\nC\n== D\nE\n:::\n"),
     ],
 )  # fmt: skip
@@ -53,3 +55,8 @@ def test_front_matter_of_several_lines_and_within_lists() -> None:
     front = "---\nhero:\n  text: a b\nd:\n- title: e\n  icon: f\nsummary: |\n  g\n\n  h\n---\n"
     expected = front.replace("a b", "A B").replace("title: e", "title: E")
     assert shouted(front) == expected.replace("  g\n\n  h", "  G\n\n  H")
+
+
+def test_words_that_a_shortcode_is_given_are_told() -> None:
+    source = b'{{< tab "a b" >}}\n{{% note tip "c d" %}}\n{{< ref "e f" >}}\n'
+    assert [each.text for each in open_document(source, "markdown").left_texts] == ["a b", "c d"]

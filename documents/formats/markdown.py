@@ -24,7 +24,11 @@ from tformer.documents.building import Builder
 from tformer.documents.document import Edit, Slot, TextDocument
 from tformer.documents.formats.front_matter import front_matter
 from tformer.documents.formats.html import VOID, html_slots
-from tformer.documents.formats.markdown_attributes import attribute_slots, is_plain_image
+from tformer.documents.formats.markdown_attributes import (
+    attribute_slots,
+    definition_slots,
+    is_plain_image,
+)
 from tformer.documents.formats.markdown_sites import (
     ARGUMENTS,
     hide,
@@ -306,24 +310,30 @@ class _Body:
                 yield from self._inline_slot(number, token, previous)
             elif token.type == "html_block" and token.map:
                 yield from self._html_slots(number, token.map)
+            elif token.type == "site_lines" and token.map:
+                start, end = self._span(token.map)
+                yield from definition_slots(str(number), self._text[start:end], start)
             previous = token
         yield from self._unread_words()
 
     def _unread_words(self) -> Iterator[LeftPart]:
         """Words in tags of templates and in abbreviations, outside of code."""
         code = [
-            (self._lines[token.map[0]].start(), self._lines[token.map[1] - 1].end())
+            self._span(token.map)
             for token in self._tokens
             if token.type in ("fence", "code_block") and token.map
         ]
         for match in ARGUMENTS.finditer(self._text):
             if not any(start <= match.start() < end for start, end in code):
-                is_short = match["long"] is not None
+                is_short = match.lastgroup == "long"
                 reason = "it is an abbreviation" if is_short else "it is in a tag of a template"
-                yield LeftPart(*match.span("long" if is_short else "words"), reason)
+                yield LeftPart(*match.span(match.lastgroup or 0), reason)
+
+    def _span(self, lines: Sequence[int]) -> tuple[int, int]:
+        return self._lines[lines[0]].start(), self._lines[lines[1] - 1].end()
 
     def _html_slots(self, number: int, lines: Sequence[int]) -> Iterator[Slot | LeftPart]:
-        start, end = self._lines[lines[0]].start(), self._lines[lines[1] - 1].end()
+        start, end = self._span(lines)
         html = self._text[start:end]
         slots = html_slots(html, start, f"{number}.")
         if self._tokens[number].level and re.search(r"^[ \t]*>", html, re.MULTILINE):

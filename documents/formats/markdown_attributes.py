@@ -51,6 +51,28 @@ def attribute_slots(id: str, block: Token, starts: Sequence[int]) -> Iterator[Sl
         yield replace(slot, segment=segment)
 
 
+_DEFINITION = re.compile(
+    r"[ \t>]*\[(?!//|comment\]|\^)[^\[\]\n]+\]:[ \t]+\S+[ \t]*(?:\r?\n[ \t>]*)?"
+    r"(?P<quote>[\"'])(?P<title>[^\n]+)(?P=quote)\s*"
+)
+"""Pattern of the target of links elsewhere; many write comments as such."""
+
+
+def definition_slots(id: str, lines: str, start: int) -> Iterator[Slot]:
+    """Find the title that the definition of a reference gives to its links.
+
+    Args:
+        id: of the lines.
+        lines: as they stand in the file.
+        start: place of the lines.
+    """
+    match = _DEFINITION.fullmatch(lines)
+    if match and not _NO_TEXT.search(match["title"]):
+        escape = _escape_title(match["quote"])
+        for slot in _text_slot(match["title"], start + match.start("title"), escape):
+            yield replace(slot, segment=replace(slot.segment, id=f"{id}.title"))
+
+
 def _found(block: Token, starts: Sequence[int]) -> Iterator[Slot]:
     tokens = block.children or []
     for token in tokens:
@@ -93,16 +115,20 @@ def _slot(
     escape: Callable[[str], str],
 ) -> Iterator[Slot]:
     spelt = content[slice(*span)]
+    if "\n" not in spelt:
+        for slot in _text_slot(spelt, _in_file(content, span[0], starts), escape):
+            yield replace(slot, depth=1)
+
+
+def _text_slot(spelt: str, start: int, escape: Callable[[str], str]) -> Iterator[Slot]:
     text = _ESCAPED.sub(r"\1", spelt)
-    if "\n" in spelt or is_identifier(text) or _FILE.fullmatch(text):
+    if is_identifier(text) or _FILE.fullmatch(text):
         return
     builder = Builder(escape)
     builder.text(text)
     segment = builder.build("", context="image or link")
     if segment.has_words:
-        start = _in_file(content, span[0], starts)
-        slot = replacing(segment, start, start + len(spelt), escape)
-        yield replace(slot, depth=1)
+        yield replacing(segment, start, start + len(spelt), escape)
 
 
 def _in_file(content: str, offset: int, starts: Sequence[int]) -> int:

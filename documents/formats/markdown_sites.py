@@ -34,6 +34,8 @@ ARGUMENTS = re.compile(
     r"""(?m)(?:\{\{[<%] | \{%-?) [^{}\n]{0,300}?
         \b(?:alt|caption|content|description|label|text|title)
         \s*=\s* "(?P<words>[^"\n]*[^\W\d_][^"\n]*)"
+    | \{\{[<%]\s*(?!(?:rel)?ref\b|highlight|include|read|param\b|gist|link|partial)[\w-]+
+        (?:\s+[\w-]+){0,3}\s+"(?P<said>[^"\n/]*[^\W\d_][^"\n/]*[ ][^"\n/]*)"
     | ^\*\[[^\]\n]+\]:[ ](?P<long>[^\n]+)""",
     re.VERBOSE,
 )
@@ -52,10 +54,10 @@ _INDENTED = re.compile(
 )
 _REFERENCE = re.compile(
     r"""(?m)^[ \t>]*\[(?P<label>(?!\^)[^\[\]\n]+)\]:[ \t]+<?(?P<address>[^\s<>]+)>?
-    [ \t]*(?:"[^"\n]*"|'[^'\n]*'|\([^()\n]*\))?[ \t]*\r?$""",
+    [ \t]*(?:"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|\([^()\n]*\))?[ \t]*\r?$""",
     re.VERBOSE,
 )
-_TITLE_LINE = re.compile(r"(?:\"[^\"]*\"|'[^']*'|\([^()]*\))")
+_TITLE_LINE = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|\([^()]*\)")
 _API = re.compile(r":::\s+[\w/]+(?:\.\w+)+")
 _EXPORT = re.compile(r"export\s+(?:const|let|var|default|function|async|class|\{)|import\s+\{?\s*$")
 _VERBATIM = re.compile(
