@@ -157,7 +157,8 @@ def check_names(paths: Iterable[Path]) -> None:
         InputError: there is one.
     """
     for path in paths:
-        if any(len(os.fsencode(part)) > 255 for part in path.parts) or "\n" in str(path):
+        is_long = any(len(os.fsencode(part)) > 255 for part in path.parts)
+        if is_long or ("\n" in str(path) and not path.exists()):
             raise InputError(_missing(Path(f"{str(path)[:40].splitlines()[0]} ...")))
 
 
@@ -405,7 +406,7 @@ def _write_directly(path: Path) -> Iterator[Writer]:
 
 
 def _write_aside(path: Path, aside: Path | None) -> Iterator[Writer]:
-    if path.exists() and not os.access(path, os.W_OK, effective_ids=_HAS_EFFECTIVE_IDS):
+    if _is_read_only(path):
         # Whoever may write the folder could replace it, but its owner has said no.
         raise OutputError(f"{path}: cannot be written: it is read-only")
     try:
@@ -418,6 +419,14 @@ def _write_aside(path: Path, aside: Path | None) -> Iterator[Writer]:
                 yield Writer(stream, str(path))
     except OSError as error:
         raise _cannot_write(str(path), error) from error
+
+
+def _is_read_only(path: Path) -> bool:
+    """Return whether nobody may write a file, not even root, or this process may not."""
+    if not path.exists():
+        return False
+    may_write = os.access(path, os.W_OK, effective_ids=_HAS_EFFECTIVE_IDS)
+    return not (may_write and path.stat().st_mode & 0o222)
 
 
 def _cannot_write(name: str, error: OSError) -> OutputError:

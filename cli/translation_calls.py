@@ -110,6 +110,7 @@ class TranslationCall:
         if self._is_whole:
             return partial(self._files, self._plan)
         kind = self._document_format()
+        self._refuse_other_name(kind or LINES)
         if kind is None:
             return partial(
                 translate_lines,
@@ -214,6 +215,19 @@ class TranslationCall:
                     f"{path}: is of no known format ({', '.join(SUFFIXES)}); --format {LINES} "
                     "translates its lines"
                 )
+
+    def _refuse_other_name(self, kind: str) -> None:
+        """Refuse an output whose name says that it is another archive, or that an archive is text.
+
+        Raises:
+            UsageError: it does; nothing is converted.
+        """
+        named = SUFFIXES.get(self._path.suffix.lower()) if self._path else None
+        if named and named != kind and PACKAGES & {named, kind}:
+            raise UsageError(
+                f"{self._path}: would be {kind}, which is not converted to {named}: "
+                f"name a file that does not end in {self._path.suffix if self._path else ''}"
+            )
 
     def _files(self, plan: Plan, setup: Setup) -> ExitStatus:
         return translate_files(

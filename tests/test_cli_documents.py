@@ -248,3 +248,17 @@ def test_keys_are_chosen(
     chosen = [word for key in keys for word in ("--keys", key)]
     result = tformer("translate", tmp_path / "en.json", "-s", "en", "-t", "de", *chosen)
     assert json.loads(result.out) == expected
+
+
+def test_a_name_with_a_line_break(tformer: Tformer, tmp_path: Path) -> None:
+    (tmp_path / "a\nb.md").write_text("a door\n")
+    assert tformer("translate", tmp_path / "a\nb.md", "-t", "de").out == "A DOOR\n"
+    assert tformer("translate", "a door\nopens", "-t", "de").status == ExitStatus.INPUT
+
+
+@pytest.mark.parametrize("name", ["a.docx", "a.epub"])
+def test_nothing_is_converted_by_a_name(tformer: Tformer, tmp_path: Path, name: str) -> None:
+    (tmp_path / "a.md").write_text("a door\n")
+    result = tformer("translate", tmp_path / "a.md", "-t", "de", "-o", tmp_path / name)
+    assert result.status == ExitStatus.USAGE and "is not converted" in result.err
+    assert not (tmp_path / name).exists()

@@ -319,7 +319,6 @@ def test_where_nothing_may_be_written_nothing_is_lost(tformer: Tformer) -> None:
     assert (tree("out"), tree("locale")) == ({"a.md": "old"}, {"de.po": PO})
 
 
-@pytest.mark.usefixtures("powerless")
 def test_what_is_read_only_is_not_replaced(tformer: Tformer) -> None:
     make({**DOCS, "out.md": "old", "de.po": PO, "out/a.md": "old"})
     for path in ("out.md", "de.po", "out/a.md"):

@@ -99,6 +99,17 @@ def test_an_encrypted_archive_is_refused() -> None:
         open_document(bytes(data), "docx")
 
 
+@pytest.mark.parametrize("way", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_other_ways_of_compression_that_are_damaged(way: int) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", way) as made:
+        made.writestr("word/document.xml", "some text" * 100)
+    data = bytearray(buffer.getvalue())
+    data[60:70] = bytes(10)
+    with pytest.raises(InputError, match="damaged"):
+        open_document(bytes(data), "docx")
+
+
 @given(st.integers(0, 2000), st.binary(min_size=1, max_size=4))
 def test_a_damaged_archive_is_refused_or_read(at: int, noise: bytes) -> None:
     data = bytearray(archive(word("some text of a document"), ("styles.xml", b"<x/>")))

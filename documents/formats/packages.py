@@ -6,6 +6,7 @@ translated keep their bytes, and all parts their order, times and way of compres
 """
 
 import io
+import lzma
 import re
 import zipfile
 import zlib
@@ -133,7 +134,7 @@ def open_package(
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             contents = _contents(archive, name)
             comment = archive.comment
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
+    except _DAMAGES as error:
         raise InputError(f"{name}: not {kind}: the archive is damaged: {error}") from error
     by_name = {info.filename: content for info, content in contents}
     chosen = wanted(by_name)
@@ -141,6 +142,18 @@ def open_package(
         raise InputError(f"{name}: not {kind}: the archive does not hold its text")
     parts = {part: read(by_name[part], f"{name}({part})") for part in chosen}
     return PackageDocument(parts, contents, comment, labels or {})
+
+
+_DAMAGES = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    OSError,  # of bz2
+    EOFError,
+    NotImplementedError,
+    ValueError,
+)
+"""Errors of the ways of compression that archives use."""
 
 
 def texts_of(
