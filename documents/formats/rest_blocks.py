@@ -18,7 +18,7 @@ from tformer.documents.left_parts import LeftPart
 _ADORNMENT = re.compile(r"([!-/:-@\[-`{-~])\1*")
 _EXPLICIT = re.compile(r"\.\.(?:\s|\Z)")
 _NOTE = re.compile(r"\.\.\s+\[(?:\d+|#[\w.-]*|\*|[^\W\d_][\w.-]*)\]\s+(?=\S)")
-_DIRECTIVE = re.compile(r"\.\.\s+(?P<name>\w[\w.+-]*)\s?::(?:\s+(?P<argument>\S.*))?")
+_DIRECTIVE = re.compile(r"\.\.\s+(?P<name>\w[\w.+-]*(?::[\w.+-]+)*)\s?::(?:\s+(?P<argument>\S.*))?")
 _BULLET = re.compile(r"[-*+\u2022\u2023\u2043]\s+(?=\S)")
 _NUMBER = re.compile(r"(?P<before>\(?)(?P<number>\d{1,9}|#|[A-Za-z])(?P<behind>[.)])\s+(?=\S)")
 _OTHER = re.compile(
@@ -55,6 +55,8 @@ _ADMONITIONS = frozenset(
         "warning",
         "seealso",
         "todo",
+        "header",
+        "footer",
         "epigraph",
         "highlights",
         "pull-quote",
@@ -62,10 +64,15 @@ _ADMONITIONS = frozenset(
 )
 """Directives of which all is text."""
 
-_TITLED = frozenset(["admonition", "topic", "sidebar"])
+_TITLED = frozenset(
+    ["admonition", "topic", "sidebar", "tab", "group-tab", "tab-item", "dropdown", "collapse",
+     "card", "grid-item-card"]
+)  # fmt: skip
 """Directives with a title and a body of text."""
 
-_ARGUMENTS = frozenset(["rubric", "table", "list-table", "csv-table"])
+_ARGUMENTS = frozenset(
+    ["rubric", "table", "list-table", "csv-table", "contents", "centered", "title"]
+)
 """Directives of which only the title is text."""
 
 _BODIES = frozenset(
@@ -74,6 +81,17 @@ _BODIES = frozenset(
         "container",
         "compound",
         "only",
+        "hlist",
+        "tabs",
+        "tab-set",
+        "grid",
+        "grid-item",
+        "option",
+        "cmdoption",
+        "envvar",
+        "confval",
+        "describe",
+        "object",
         "versionadded",
         "versionchanged",
         "deprecated",
@@ -82,12 +100,20 @@ _BODIES = frozenset(
 )
 """Directives of which only the body is text, behind the first blank line."""
 
+_DESCRIBED = re.compile(
+    r"(?:(?:py|c|cpp|js|rst|http|std):|auto)[\w.-]+"
+    r"|(?:class|static|abstract)?method|function|class|attribute|data|exception|decorator"
+)
+"""Pattern of the directives that describe a thing of a program, which their argument names."""
+
 _VERSIONS = frozenset(["versionadded", "versionchanged", "deprecated", "versionremoved"])
 """Directives in which text stands behind the number of a version, too."""
 
 _VERSION = re.compile(r"\S+(?:\s+|\Z)")
-_SAID = re.compile(r":(alt|caption|header|title):\s+(.*[^\W\d_].*)")
+_SAID = re.compile(r":(alt|caption|description|header|keywords|subtitle|title):\s+(.*[^\W\d_].*)")
 _DIALECT = re.compile(r":(?:delim|quote|escape|file|url|keepspace):")
+_PICTURE = re.compile(r"\.\.\s+\|[^|\n]+\|\s+image::\s+\S+")
+_ENTRY = re.compile(r"(\S.*?)\s+<[^<>]+>")
 _REPLACED = re.compile(r"\.\.\s+\|[^|\n]+\|\s+replace::\s+(.*[^\W\d_].*)")
 
 _RestText = ProseText | LeftPart
@@ -104,12 +130,13 @@ _OF_PROGRAMS = frozenset(
         "math",
         "image",
         "toctree",
-        "contents",
         "sectnum",
         "default-role",
         "role",
-        "class",
         "cssclass",
+        "py:module",
+        "py:currentmodule",
+        "js:module",
         "meta",
         "index",
         "graphviz",
@@ -200,7 +227,7 @@ class _RestReader:
         if match := _FIELD.match(text):
             return (yield from self._field(line, last, match.end(), depth))
         if _OTHER.match(text):
-            if not _NO_PROSE.match(text) or (_OPTION.match(text) and len(text.split()) > 5):
+            if not _NO_PROSE.match(text) or (text[0] == ":" and self._has_sentence(line, last)):
                 return (yield from self._left(line, last, "it is no paragraph, item or title"))
             return self._behind_left(line, last)
         return (yield from self._paragraph(line, last, depth))
@@ -244,6 +271,8 @@ class _RestReader:
             yield from self.body(line, end, inner, depth + 1)
         elif match := _DIRECTIVE.fullmatch(text):
             yield from self._directive(line, end, inner, match, depth)
+        elif _PICTURE.fullmatch(text):
+            yield from self._said_in_options(line + 1, end)
         elif match := _REPLACED.fullmatch(text):
             start = self._start(line) + match.start(1)
             yield LeftPart(start, start + len(match[1]), "it is what a substitution stands for")
@@ -253,26 +282,68 @@ class _RestReader:
         self, line: int, end: int, inner: int, match: re.Match[str], depth: int
     ) -> Iterator[_RestText]:
         name, head = match["name"].lower(), self._behind_chunk(line, end)
-        if name not in _ADMONITIONS | _TITLED | _ARGUMENTS | _BODIES | _OF_PROGRAMS and end > head:
-            place = self._start(head), self.lines[end - 1].end(1)
-            yield LeftPart(*place, f"the directive {name!r} is not known to hold text")
-        has_options = [_OPTION.match(self._line(other)) for other in range(line + 1, head)]
+        describes = bool(_DESCRIBED.fullmatch(name)) and name not in _OF_PROGRAMS
+        known = _ADMONITIONS | _TITLED | _ARGUMENTS | _BODIES | _OF_PROGRAMS | {"glossary"}
+        if name not in known and not describes:
+            says = len((match["argument"] or "").split()) > 2
+            if end > head or says:
+                place = self._start(line if says else head), self.lines[end - 1].end(1)
+                yield LeftPart(*place, f"the directive {name!r} is not known to hold text")
+        if name == "glossary":
+            yield from self._glossary(head, end, inner, depth)
+        if name == "toctree":
+            yield from self._entries(head, end)
+        has_options = [bool(_OPTION.match(self._line(other))) for other in range(line + 1, head)]
         yield from self._said_in_options(line + 1, head)
         if name == "csv-table" and end > head:
             yield from self._rows(line, head, end)
         if name in _VERSIONS:
             yield from self._change(line, head, match)
         if name in _ADMONITIONS and match["argument"]:
-            if not any(has_options):
-                self._begin(line, match.start("argument"), inner)
-                yield from self.body(line, end, inner, depth + 1)
+            first = line + 1 + has_options.index(True) if any(has_options) else end
+            self._begin(line, match.start("argument"), inner)
+            yield from self.body(line, first, inner, depth + 1)
+            if first < end:
+                yield from self.body(head, end, inner, depth + 1)
         elif name in _ADMONITIONS:
             yield from self.body(line + 1, end, inner, depth + 1)
-        if name in _TITLED | _ARGUMENTS and match["argument"] and all(has_options):
+        if name in _TITLED | _ARGUMENTS and match["argument"]:
             start = self._start(line) + match.start("argument")
-            yield self._prose("directive", line, line + 1, start)
-        if name in _TITLED | _BODIES or (name == "list-table" and all(has_options)):
+            if all(has_options):
+                yield self._prose("directive", line, line + 1, start)
+            else:
+                yield LeftPart(start, self.lines[head - 1].end(1), _UNSURE)
+        if describes or name in _TITLED | _BODIES or (name == "list-table" and all(has_options)):
             yield from self.body(head, end, inner, depth + 1)
+
+    def _glossary(self, line: int, end: int, inner: int, depth: int) -> Iterator[_RestText]:
+        """Definitions of terms, which stay: roles refer to them."""
+        while line < end:
+            behind = self._behind_indented(line + 1, end, inner)
+            if not self._is_blank(line):
+                place = self._start(line), self.lines[line].end(1)
+                yield LeftPart(*place, "others may refer to the term")
+                if behind > line + 1:
+                    least = self._least(line + 1, behind)
+                    yield from self.body(line + 1, behind, least, depth + 1)
+            line = max(behind, line + 1)
+
+    def _entries(self, line: int, end: int) -> Iterator[_RestText]:
+        """Titles that a table of contents has for its pages."""
+        for number in range(line, end):
+            if match := _ENTRY.fullmatch(self._line(number)):
+                start = self._start(number)
+                yield ProseText("directive", start, start + len(match[1]), match[1])
+
+    def _has_sentence(self, line: int, last: int) -> bool:
+        """Return whether one of several fields holds more than a name or a date."""
+        end = self._behind_left(line, last)[0]
+        sizes = [0]
+        for other in range(line, end):
+            text = self._line(other)
+            begins = text.startswith(":") and self._indents[other] == self._indents[line]
+            sizes.append(len(text.split()) + (0 if begins else sizes[-1]))
+        return max(sizes) > 5
 
     def _said_in_options(self, first: int, last: int) -> Iterator[_RestText]:
         for line in range(first, last):
@@ -358,8 +429,11 @@ class _RestReader:
             return end, literal
         if end > line + 1 or literal:  # an indentation that nothing explains
             return (yield from self._left(line, last))
-        if " : " not in self._line(line):
+        term, colon, _ = self._line(line).partition(" : ")
+        if not colon:
             yield self._prose("term", line, end)
+        elif "," not in term and " " in term:
+            yield LeftPart(self._start(line), self.lines[line].end(1), "it has a classifier")
         behind = self._behind_indented(end, last, indent)
         yield from self.body(end, behind, self._least(end, behind), depth + 1)
         return behind, False
