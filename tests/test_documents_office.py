@@ -121,3 +121,40 @@ def test_a_book_in_utf_16() -> None:
     (segment,) = document.segments
     with zipfile.ZipFile(io.BytesIO(document.with_translations({segment.id: "B"}, "de"))) as made:
         assert made.read("a.opf").decode("utf-16").count(">B</dc:title><dc:language>de<") == 1
+
+
+def backwards(texts: Sequence[str]) -> list[str]:
+    return [" ".join(reversed(text.split(" "))) for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("before", "behind"),
+    [
+        ("<w:sdt><w:sdtPr><w:text/></w:sdtPr><w:sdtContent>", "</w:sdtContent></w:sdt>"),
+        ("<w:sdt>\n<w:sdtPr/><w:sdtEndPr/>\n<w:sdtContent>", "</w:sdtContent>\n</w:sdt>"),
+        ('<w:smartTag w:element="a"><w:smartTagPr/>', "</w:smartTag>"),
+        ('<w:customXml w:element="a"><w:customXmlPr/>', "</w:customXml>"),
+        ('<w:fldSimple w:instr="REF a"><w:fldData>x</w:fldData>', "</w:fldSimple>"),
+    ],
+)
+def test_properties_come_before_the_words_of_an_element(before: str, behind: str) -> None:
+    """Whatever the order of words becomes: Word refuses the document otherwise."""
+    run = "<w:r><w:t>{}</w:t></w:r>"
+    inside = f"{before}{run.format('enter your name')}{behind}"
+    data = package({"word/document.xml": body(f"<w:p>{run.format('please ')}{inside}</w:p>")})
+    document = open_document(data, "docx")
+    texts = {r.segment.id: r.text for r in translate_segments(document.segments, backwards)}
+    assert document.damages(texts) == {}
+    with zipfile.ZipFile(io.BytesIO(document.with_translations(texts))) as archive:
+        written = archive.read("word/document.xml").decode()
+    assert f"{before}<w:r><w:t" in written and f"</w:r>{behind}" in written
+    assert "name your enter" in written
+
+
+def test_prefixes_that_are_declared_within() -> None:
+    text = body("<w:p><w:r><w:t>door</w:t></w:r></w:p>").replace("<w:p>", f"<w:p {W}>")
+    text = text.replace(f"w:document {W}", f"x:document {W.replace(':w', ':x')}").replace(
+        "</w:document", "</x:document"
+    )
+    text = text.replace("w:body", "x:body")
+    assert "DOOR" in shouted({"word/document.xml": text}, "docx")["word/document.xml"]

@@ -56,10 +56,15 @@ _RUN_PARTS = {"r", "t", *NOISE}
 def skeleton(tokens: Sequence[Token]) -> list[str]:
     """Elements of a part without runs and their formats; those of a paragraph in any order."""
     opened: list[list[str]] = [[]]
+    around: list[str] = []
     written = {position + 1 for position in element_texts.in_drawings(tokens)}
     position = 0
     while position < len(tokens):
         token = tokens[position]
+        if token.kind is TokenKind.OPEN and token.name not in ("rPr", "t"):
+            around.append(token.name)
+        elif token.kind is TokenKind.CLOSE:
+            around.pop()
         if token.name == "p" and token.kind is TokenKind.OPEN:
             opened.append([])
         elif token.name == "p" and token.kind is TokenKind.CLOSE:
@@ -68,21 +73,24 @@ def skeleton(tokens: Sequence[Token]) -> list[str]:
         elif token.name in ("rPr", "t"):
             position = xml.end_of(tokens, position) - 1
         elif position not in written and token.name not in _RUN_PARTS and token.raw.strip():
-            opened[-1].append(alternative_texts.without_texts(token))
+            raw = alternative_texts.without_texts(token)
+            # Properties belong to the element that they are in.
+            place = f"{around[-2:]}" if token.name.endswith("Pr") else ""
+            opened[-1].append(raw + place)
         position += 1
     return opened[0]
 
 
 def _paragraph_slots(text: str, name: str) -> Iterator[Slot | LeftPart]:
     tokens = xml.scan(text, name)
-    prefix = _prefix(tokens)
+    prefixes = _prefixes(tokens)
     prompts = _prompts(tokens)
     for number, (position, depth) in enumerate(xml.nested(tokens, {"p"}), start=1):
         if any(position in prompt for prompt in prompts):
             continue
         # What is drawn in Word has paragraphs of another namespace.
         own = tokens[position].raw[1:].partition("p")[0]
-        if own not in (prefix, "a:"):
+        if own not in prefixes:
             continue
         paragraph = WordParagraph(tokens, position)
         segment = paragraph.segment(str(number))
@@ -102,12 +110,12 @@ def _prompts(tokens: Sequence[Token]) -> list[range]:
     return [shape for shape in shapes if any(tokens[at].name == "ph" for at in shape)]
 
 
-def _prefix(tokens: Sequence[Token]) -> str:
-    """Prefix of the elements around text: a: in drawings and slides, w: in Word as a rule, but
-    nothing in a few files."""
+def _prefixes(tokens: Sequence[Token]) -> set[str]:
+    """Prefixes of the elements around text: a: in drawings and slides, w: in Word as a rule, but
+    nothing or another in a few files."""
     root = next(token for token in tokens if token.kind in (TokenKind.OPEN, TokenKind.EMPTY))
     if root.name in _DRAWINGS:
-        return "a:"
-    names = (key for key, value in root.attributes.items() if value in _NAMESPACES)
-    name = next((name for name in names if name.startswith("xmlns")), "xmlns:w")
-    return name.removeprefix("xmlns").removeprefix(":") + ":" * (name != "xmlns")
+        return {"a:"}
+    declared = (key for token in tokens for key, v in token.attributes.items() if v in _NAMESPACES)
+    names = {name.removeprefix("xmlns").removeprefix(":") for name in declared if "xmlns" in name}
+    return {f"{name}:" if name else "" for name in names or {"w"}} | {"a:"}

@@ -8,7 +8,7 @@ alone. A translated paragraph gets new runs, without the marks that Word's spell
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from tformer.documents.building import Builder
@@ -32,6 +32,9 @@ _AROUND = {
     "dir",
     "bdo",
 }
+
+# What must be the first in such an element.
+_PROPERTIES = re.compile(r"(?:customXml|smartTag)Pr|fldData")
 
 # What a program notes for itself, to be found anew.
 NOISE = {"proofErr", "lastRenderedPageBreak"}
@@ -163,15 +166,36 @@ class WordParagraph:
                 kind = "open" if mark[2] == "Start" else "close"
                 yield _ParagraphItem(kind, self._raw(position, behind), f"{mark[1]} {id}")
             elif token.kind is TokenKind.OPEN and token.name in _AROUND:
-                behind = position + 1
-                yield _ParagraphItem("open", token.raw, token.name)
+                if inside := self._content(position):
+                    behind = inside
+                    yield _ParagraphItem("open", self._raw(position, behind), token.name)
+                else:
+                    yield _ParagraphItem("alone", self._raw(position, behind))
             elif token.kind is TokenKind.CLOSE:
                 behind = position + 1
+                if token.name == "sdtContent":
+                    while self._tokens[behind - 1].name != "sdt":
+                        behind += 1
+                    token = replace(token, name="sdt", raw=self._raw(position, behind))
                 yield _ParagraphItem("close", token.raw, token.name)
             elif token.name not in NOISE and not _is_blank(token):
                 shown = _SHOWN.get(token.name, "")
                 yield _ParagraphItem("alone", self._raw(position, behind), shown)
             position = behind
+
+    def _content(self, position: int) -> int | None:
+        """Index of the content of an element, behind its properties, which must stay before it."""
+        inner = xml.children(self._tokens, position)
+        places = [at for at in inner if not _is_blank(self._tokens[at])]
+        if self._tokens[position].name == "sdt":
+            at = next((at for at in places if self._tokens[at].name == "sdtContent"), None)
+            return at + 1 if at and self._tokens[at].kind is TokenKind.OPEN else None
+        behind = position + 1
+        for at in places:
+            if not _PROPERTIES.fullmatch(self._tokens[at].name):
+                break
+            behind = xml.end_of(self._tokens, at)
+        return behind
 
     def _run(self, position: int) -> Iterator[_ParagraphItem]:
         format = "<w:rPr/>"
