@@ -37,6 +37,9 @@ HEAD = "| a | b |\n|---|---|\n"
          f'{HEAD.upper()}| C ![D E](f.png) | <b title="G">H</b> |\n'),
         ('[a]: b "c d"\n[e]: f\n  \'g h\'\n[//]: # "i"\n', 
          '[a]: b "C D"\n[e]: f\n  \'G H\'\n[//]: # "i"\n'),
+        (r"a \{x\} and {x.y} \$5 \=\=b", r"A \{x\} AND {x.y} \$5 \=\=B"),
+        ("a &lt;i&gt; &amp; b", "A &lt;i&gt; &amp; B"),
+        (r"a \<i\> b", r"A \<i\> B"),
         (":::tabs\n== a b\nc\n== d\ne\n:::\n", ":::tabs\n== A B\nC\n== D\nE\n:::\n"),
     ],
 )  # fmt: skip

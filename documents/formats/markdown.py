@@ -430,7 +430,10 @@ class _Body:
     def _written(self, segment: Segment, place: _BlockText, text: str) -> str | None:
         """A translation as Markdown; None where nothing can say it."""
         wanted = meaning(segment, text)
-        for escape in (str, _escape):
+        original = self._text[place.start : place.end]
+        by_sign = _escape if re.search(r"\\[<&]", original) else _escape_by_name
+        of_site = _site_escape(original)
+        for escape in (of_site, lambda text: of_site(by_sign(text))):
             content = _content(segment, place, text, escape)
             token = self._markdown.parseInline(content, self._references)[0]
             again = _build("", content, token.children or [], "")
@@ -517,3 +520,33 @@ def _guarded(line: str) -> str:
 
 def _escape(text: str) -> str:
     return _SPECIAL.sub(r"\\\g<0>", text)
+
+
+_NAMED = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
+
+
+def _escape_by_name(text: str) -> str:
+    """As `_escape`, with names for what some sites show with the backslash before it."""
+    return _SPECIAL.sub(lambda match: _NAMED.get(match[0], rf"\{match[0]}"), text)
+
+
+_SEARCHED = 20_000
+"""Characters of a paragraph that are searched for a sign as it was, at most."""
+
+_SITE_SIGN = re.compile(r"\\([{}$=:@#^%+])")
+
+
+def _site_escape(original: str) -> Callable[[str], str]:
+    """Spelling of signs that only some sites read, as a text has them: `\\{x\\}` in MDX."""
+    signs = "".join(sorted(set(_SITE_SIGN.findall(original))))
+    if not signs:
+        return str
+    own = re.compile(f"[{re.escape(signs)}]")
+    readable = original[:_SEARCHED]
+
+    def escape(text: str) -> str:
+        if not own.search(text) or re.search(rf"(?<!\\){re.escape(text)}", readable):
+            return text
+        return own.sub(r"\\\g<0>", text)
+
+    return escape
