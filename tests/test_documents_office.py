@@ -158,3 +158,19 @@ def test_prefixes_that_are_declared_within() -> None:
     )
     text = text.replace("w:body", "x:body")
     assert "DOOR" in shouted({"word/document.xml": text}, "docx")["word/document.xml"]
+
+
+def test_no_word_comes_into_a_field_that_ends_in_another_paragraph() -> None:
+    mark = '<w:r><w:fldChar w:fldCharType="{}"/></w:r>'
+    run = '<w:r><w:t xml:space="preserve">{}</w:t></w:r>'
+    first = (
+        f"{run.format('see ')}{mark.format('begin')}{mark.format('separate')}{run.format('b c')}"
+    )
+    second = f"{run.format('d e')}{mark.format('end')}{run.format('f g')}"
+    data = package({"word/document.xml": body(f"<w:p>{first}</w:p><w:p>{second}</w:p>")})
+    document = open_document(data, "docx")
+    texts = {r.segment.id: r.text for r in translate_segments(document.segments, backwards)}
+    with zipfile.ZipFile(io.BytesIO(document.with_translations(texts))) as archive:
+        written = archive.read("word/document.xml").decode()
+    assert f"{mark.format('separate')}{run.format('c b')}</w:p>" in written
+    assert f"{run.format('e d')}{mark.format('end')}{run.format('g f')}</w:p>" in written

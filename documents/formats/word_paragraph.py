@@ -39,7 +39,16 @@ _PROPERTIES = re.compile(r"(?:customXml|smartTag)Pr|fldData")
 # What a program notes for itself, to be found anew.
 NOISE = {"proofErr", "lastRenderedPageBreak"}
 
-_SHOWN = {"tab": "\t", "ptab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-", "softHyphen": ""}
+_SHOWN = {
+    "tab": "\t",
+    "ptab": "\t",
+    "br": "\n",
+    "cr": "\n",
+    # Of a field that ends in another paragraph: no word comes into its result or out of it.
+    "fldChar": "\n",
+    "noBreakHyphen": "-",
+    "softHyphen": "",
+}
 
 # What makes no difference that a reader sees.
 _UNSEEN = re.compile(
