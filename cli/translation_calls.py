@@ -217,13 +217,13 @@ class TranslationCall:
                 )
 
     def _refuse_other_name(self, kind: str) -> None:
-        """Refuse an output whose name says that it is another archive, or that an archive is text.
+        """Refuse an output whose name says that it is what other programs would refuse to read.
 
         Raises:
             UsageError: it does; nothing is converted.
         """
         named = SUFFIXES.get(self._path.suffix.lower()) if self._path else None
-        if named and named != kind and PACKAGES & {named, kind}:
+        if named and named != kind and (kind in PACKAGES or named in PACKAGES | {"xliff", "tmx"}):
             raise UsageError(
                 f"{self._path}: would be {kind}, which is not converted to {named}: "
                 f"name a file that does not end in {self._path.suffix if self._path else ''}"

@@ -256,7 +256,7 @@ def test_a_name_with_a_line_break(tformer: Tformer, tmp_path: Path) -> None:
     assert tformer("translate", "a door\nopens", "-t", "de").status == ExitStatus.INPUT
 
 
-@pytest.mark.parametrize("name", ["a.docx", "a.epub"])
+@pytest.mark.parametrize("name", ["a.docx", "a.epub", "a.xlf"])
 def test_nothing_is_converted_by_a_name(tformer: Tformer, tmp_path: Path, name: str) -> None:
     (tmp_path / "a.md").write_text("a door\n")
     result = tformer("translate", tmp_path / "a.md", "-t", "de", "-o", tmp_path / name)
