@@ -627,3 +627,16 @@ def test_lines_and_entities_of_tmx() -> None:
     assert "<seg>ONE DOOR\nA TREE</seg>" in shouted(data.format("one door\na tree"), "tmx")
     written = shouted(data.format("&nbsp;one&hellip; <ph>&lt;i alt='<sub>a b</sub>'></ph>"), "tmx")
     assert "<seg>\xa0ONE\u2026 <ph>" in written and "<seg>&nbsp;one&hellip; <ph>" in written
+
+
+def test_lines_of_the_last_cue_end_as_the_others() -> None:
+    text = CUE.format("a red door that opens " * 3).replace("\n", "\r\n").rstrip()
+    written = shouted(text, "srt")
+    assert written.count("\r\n") == 3 and "\n" not in written.replace("\r\n", "")
+
+
+def test_strings_of_android_that_are_items() -> None:
+    table = '<resources><item type="string" name="a">{}</item><item type="id" name="b">c</item>'
+    assert shouted(table.format("a door") + "</resources>", "android").startswith(
+        table.format("A DOOR")
+    )

@@ -74,7 +74,9 @@ def _android(tokens: Sequence[Token]) -> Iterator[Slot]:
         says.append(says[-1] and not stays)
         named = own.get("name") or own.get("quantity") or str(counts[-1] if counts else 0)
         path, counts = [*path, named], [*counts, 0]
-        of_strings = token.name == "item" and parents[-1:] in (["plurals"], ["string-array"])
+        of_strings = token.name == "item" and (
+            parents[-1:] in (["plurals"], ["string-array"]) or own.get("type") == "string"
+        )
         parents.append(token.name)
         if says[-1] and (token.name == "string" or of_strings):
             yield from _android_slot("/".join(path[1:]), tokens, position)

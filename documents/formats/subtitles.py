@@ -71,6 +71,8 @@ class _CueLine:
 class _Cue:
     times: str
     lines: list[_CueLine]
+    ending: str
+    """That of the line with the times; the last line of a file may have none."""
 
 
 def open_subrip(data: bytes, name: str) -> TextDocument:
@@ -200,8 +202,11 @@ def _cues(lines: list[_CueLine], *, loose: bool = False) -> Iterator[_Cue | Left
                 break  # a blank line is missing; the next cue begins here or at its number above
             position += 1
         times = line.text.strip()
-        cues = [_Cue(times, own) for own in _blocks(_without_number(lines, first, position))]
-        yield from cues or [_Cue(times, [])]
+        cues = [
+            _Cue(times, own, line.ending)
+            for own in _blocks(_without_number(lines, first, position))
+        ]
+        yield from cues or [_Cue(times, [], line.ending)]
         loose_end = position
     yield from _without_times([*lines[loose_end:], *lines[-1:]])
 
@@ -394,7 +399,7 @@ def _with_word_times(line: str, text: str) -> str:
 
 def _edit_timed(segment: Segment, cue: _Cue, text: str, escape: Callable[[str], str]) -> Edit:
     pieces = [render(segment, piece, escape) for piece in _split_at("\n", segment, text)]
-    written = cue.lines[0].ending.join(
+    written = cue.ending.join(
         _with_word_times(line.text, piece) for line, piece in zip(cue.lines, pieces, strict=True)
     )
     return Edit(cue.lines[0].start, cue.lines[-1].end, written)
@@ -410,7 +415,7 @@ def _edit(segment: Segment, cue: _Cue, text: str, escape: Callable[[str], str]) 
         for line in _wrapped(segment, broken, escape)
         if line.strip()
     )
-    ending = cue.lines[0].ending or "\n"
+    ending = cue.ending or "\n"
     return Edit(cue.lines[0].start, cue.lines[-1].end, wrapped.replace("\n", ending))
 
 
