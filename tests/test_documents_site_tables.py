@@ -40,6 +40,12 @@ HEAD = "| a | b |\n|---|---|\n"
         (r"a \{x\} and {x.y} \$5 \=\=b", r"A \{x\} AND {x.y} \$5 \=\=B"),
         ("a &lt;i&gt; &amp; b", "A &lt;i&gt; &amp; B"),
         (r"a \<i\> b", r"A \<i\> B"),
+        ("<A b={<C d=\"e\"/>} title='f g'>\n  h\n</A>\n",
+         "<A b={<C d=\"e\"/>} title='F G'>\n  H\n  </A>\n"),
+        ("<A\n  b={['c', 'd']}\n  title=\"e f\"\n>\n\ng\n\n</A>\n",
+         "<A\n  b={['c', 'd']}\n  title=\"E F\"\n>\n\nG\n\n</A>\n"),
+        ("(a-b)=\n# c @fig:d\n", "(a-b)=\n# C @fig:d\n"),
+        ("{::comment}\na\n{:/comment}\n\nb\n", "{::comment}\na\n{:/comment}\n\nB\n"),
         (":::tabs\n== a b\nc\n== d\ne\n:::\n", ":::tabs\n== A B\nC\n== D\nE\n:::\n"),
     ],
 )  # fmt: skip
@@ -63,3 +69,11 @@ def test_front_matter_of_several_lines_and_within_lists() -> None:
 def test_words_that_a_shortcode_is_given_are_told() -> None:
     source = b'{{< tab "a b" >}}\n{{% note tip "c d" %}}\n{{< ref "e f" >}}\n'
     assert [each.text for each in open_document(source, "markdown").left_texts] == ["a b", "c d"]
+
+
+def test_directives_in_fences_and_lines_as_they_stand_are_told() -> None:
+    source = b'| m\n| n\n\n```{note} k\nl\n```\n\n::: {.x title="i j"}\n:::\n'
+    document = open_document(source, "markdown")
+    assert not document.segments
+    left = [each.text for each in document.left_texts]
+    assert left == ["| m | n", "```{note} k l ```", "i j"]

@@ -26,11 +26,13 @@ from tformer.documents.formats.front_matter import front_matter
 from tformer.documents.formats.html import VOID, html_slots
 from tformer.documents.formats.markdown_attributes import (
     attribute_slots,
+    component_slots,
     definition_slots,
     is_plain_image,
 )
 from tformer.documents.formats.markdown_sites import (
     ARGUMENTS,
+    JSX_TAG,
     hide,
     is_cut,
     references_of,
@@ -116,6 +118,8 @@ def _build(id: str, content: str, tokens: Sequence[Token], context: str) -> Segm
             shown = "" if token.meta["attributes"] else unhide(token.content)
             is_box = bool(re.fullmatch(r"\[[ xX]\]", raw))
             builder.alone(raw.replace("\n", " "), "" if is_box else shown, divides=is_box)
+        elif token.type == "softbreak" and _is_beside_tags(content, token.meta["place"]):
+            builder.alone("\n", divides=True)
         elif token.type == "softbreak":
             builder.text(" ")
         elif token.type == "hardbreak":
@@ -158,6 +162,17 @@ def _build(id: str, content: str, tokens: Sequence[Token], context: str) -> Segm
         else:
             builder.alone(raw)
     return builder.build(id, context=context)
+
+
+_TAGS = re.compile(rf"(?:\s*(?:</[A-Za-z][\w.:-]*\s*>|{JSX_TAG.pattern}))+\s*", re.VERBOSE)
+
+
+def _is_beside_tags(content: str, place: tuple[int, int]) -> bool:
+    """Return whether a line break stands beside a line of tags alone, which MDX takes for one of
+    blocks."""
+    before = content[: place[0]].rpartition("\n")[2]
+    after = content[place[1] :].partition("\n")[0]
+    return any(line.lstrip().startswith("<") and _TAGS.fullmatch(line) for line in (before, after))
 
 
 _TAKE_ATTRIBUTES = {"link_close", "code_inline", "image", "strong_close", "em_close", "s_close",
@@ -270,6 +285,16 @@ class _BlockText:
     is_paragraph: bool
 
 
+_LINE_BLOCK = re.compile(r"(?:\|[^\n]*\n\s*)+\|[^\n]*")
+"""Pattern of lines that some sites show as they stand."""
+
+_DIRECTIVE = re.compile(
+    r"\{(?:admonition|attention|caution|danger|error|hint|important|note|seealso|tip|todo|warning"
+    r"|card|deprecated|dropdown|epigraph|figure|glossary|grid|list-table|margin|sidebar|tab-item"
+    r"|tab-set|table|topic|versionadded|versionchanged)\}"
+)
+"""Pattern of what begins a directive of MyST that holds text, written as code."""
+
 _MARKUP = re.compile(r"\]\(|\]\[|\]:|\*\*|`|^\s*(?:[-*+]|\d+[.)]|:)\s", re.MULTILINE)
 """Pattern of Markdown in text of HTML, where a site reads it so."""
 
@@ -313,6 +338,11 @@ class _Body:
             elif token.type == "site_lines" and token.map:
                 start, end = self._span(token.map)
                 yield from definition_slots(str(number), self._text[start:end], start)
+            elif token.type == "fence" and token.map and _DIRECTIVE.match(token.info.strip()):
+                yield LeftPart(*self._span(token.map), "it is a directive in a fence")
+            elif token.type == "site_tag" and token.map:
+                start, end = self._span(token.map)
+                yield from component_slots(str(number), self._text[start:end], start)
             previous = token
         yield from self._unread_words()
 
@@ -357,7 +387,9 @@ class _Body:
         place = self._place(token, tag)
         segment = _build(str(number), token.content, token.children or [], tag)
         row = self._lines[token.map[0]][1] if token.map and place and place.is_cell else ""
-        if segment.has_words and place and row and is_cut(token.content, row):
+        if tag == "p" and _LINE_BLOCK.fullmatch(token.content) and segment.has_words and token.map:
+            yield LeftPart(*self._span(token.map), "its lines begin with a border")
+        elif segment.has_words and place and row and is_cut(token.content, row):
             yield LeftPart(place.start, place.end, "a border of its table stands in code")
         elif segment.has_words and place:
             yield Slot(segment, self._edits(segment, place), can_say=self._sayer(segment, place))
@@ -542,7 +574,8 @@ def _site_escape(original: str) -> Callable[[str], str]:
     if not signs:
         return str
     own = re.compile(f"[{re.escape(signs)}]")
-    readable = original[:_SEARCHED]
+    has_both = re.search(rf"(?<!\\)[{re.escape(signs)}]", original)
+    readable = original[:_SEARCHED] if has_both else ""
 
     def escape(text: str) -> str:
         if not own.search(text) or re.search(rf"(?<!\\){re.escape(text)}", readable):

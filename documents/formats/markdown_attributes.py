@@ -73,6 +73,19 @@ def definition_slots(id: str, lines: str, start: int) -> Iterator[Slot]:
             yield replace(slot, segment=replace(slot.segment, id=f"{id}.title"))
 
 
+def component_slots(id: str, tag: str, start: int) -> Iterator[Slot]:
+    """Find the texts in a tag that takes lines of its own.
+
+    Args:
+        id: of the lines.
+        tag: as it stands in the file.
+        start: place of the lines.
+    """
+    name = _TAG.match(tag.lstrip())
+    for number, slot in enumerate(tag_slots(name[1].lower(), tag, start) if name else ()):
+        yield replace(slot, segment=replace(slot.segment, id=f"{id}.text{number}"), depth=0)
+
+
 def _found(block: Token, starts: Sequence[int]) -> Iterator[Slot]:
     tokens = block.children or []
     for token in tokens:

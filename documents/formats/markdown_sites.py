@@ -24,6 +24,7 @@ _LINES = re.compile(
     | -{1,}8<-{1,}.* | ;-+8<-+.* | \[TOC\] | \[\[_?TOC_?\]\] | \$toc
     | \{:?\s*[.\#\w][^{}]*\}                                       # attributes of a block
     | \*\[[^\]\n]+\]: .*                                           # abbreviations
+    | \([\w.:-]+\)=                                               # labels of MyST
     | \{/\*.*\*/\} | /{3,}.* | @\[[^\]]*\]\([^)]*\) | <!--\s*more\s*-->
     | (?:import|export)\s+(?:.*\sfrom\s+)?["'][^"']+["'];?
     | import\s+.*\sfrom\s+["'][^"']+["'];?
@@ -36,6 +37,7 @@ ARGUMENTS = re.compile(
         \s*=\s* "(?P<words>[^"\n]*[^\W\d_][^"\n]*)"
     | \{\{[<%]\s*(?!(?:rel)?ref\b|highlight|include|read|param\b|gist|link|partial)[\w-]+
         (?:\s+[\w-]+){0,3}\s+"(?P<said>[^"\n/]*[^\W\d_][^"\n/]*[ ][^"\n/]*)"
+    | ^[ \t]*:{3,}[^\n{}]*\{[^{}\n]*\btitle="(?P<titled>[^"\n]*[^\W\d_][^"\n]*)"
     | ^\*\[[^\]\n]+\]:[ ](?P<long>[^\n]+)""",
     re.VERBOSE,
 )
@@ -64,6 +66,7 @@ _VERBATIM = re.compile(
     r"\{%-?\s*(?P<tag>highlight|raw|codeblock|code|comment|mermaid|verbatim)\b"
     r"|\{\{[<%]\s*(?P<short>[\w-]*(?:code|highlight|mermaid|katex|math|chart|diagram|plantuml|kroki"
     r"|raw|script|style)[\w-]*)(?=[\s>%])(?![^\n]*/\s*[>%]\}\})|(?P<math>\$\$)|(?P<latex>\\\[)"
+    r"|\{::(?P<kramdown>comment|nomarkdown)\b[^{}]*\}\s*\Z"
     r"|(?P<comment>%%)\s*\Z|\\begin\{(?P<environment>\w+\*?)\}"
 )
 _LONE_MARKER = re.compile(r"\[\^[^\]\s]+\]:")
@@ -100,13 +103,14 @@ def site_rules(markdown: MarkdownIt) -> MarkdownIt:
     ends: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote", "list"]}
     block = markdown.block.ruler
     for name, rule in [
-        ("site_verbatim", _verbatim), ("site_line", _line), ("site_indented", _indented),
-        ("site_marker", _behind_marker),
+        ("site_tag", _jsx_block), ("site_verbatim", _verbatim), ("site_line", _line),
+        ("site_indented", _indented), ("site_marker", _behind_marker),
     ]:  # fmt: skip
         block.before("table", name, rule, ends)
     html_ends: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote"]}
     block.at("html_block", _html_block, html_ends)
     markdown.inline.ruler.before("escape", "site_inline", _inline)
+    markdown.inline.ruler.before("html_inline", "jsx", _jsx)
     return markdown
 
 
@@ -226,11 +230,16 @@ def _verbatim(state: StateBlock, start: int, end: int, silent: bool) -> bool:
         if not re.fullmatch(rf".*?{closing}", text[match.end() :]):
             return False
         return silent or _leave(state, start, start + 1)
+    # What was not found once is not there for any that begins behind.
+    missing = state.env.setdefault("missing", set())
+    if (state.src, closing, end, state.blkIndent) in missing:
+        return False
     for line in range(start + 1, end):
         if not state.isEmpty(line) and state.sCount[line] < state.blkIndent:
             return False
         if re.search(closing, _text_of(state, line)):
             return silent or _leave(state, start, line + 1)
+    missing.add((state.src, closing, end, state.blkIndent))
     return False
 
 
@@ -240,6 +249,8 @@ def _closing(match: re.Match[str]) -> str:
         return rf"\{{%-?\s*end{match['tag']}\b.*?%\}}"
     if match["short"]:
         return rf"\{{\{{[<%]\s*/\s*{match['short']}\b"
+    if match["kramdown"]:
+        return rf"\{{:/(?:{match['kramdown']})?\}}"
     if match["environment"]:
         return rf"\\end\{{{re.escape(match['environment'])}\}}"
     return {"$$": r"\$\$", "\\[": r"\\\]", "%%": "%%"}[match[0].strip()]
@@ -417,4 +428,50 @@ def _around(state: StateInline, match: re.Match[str], silent: bool) -> bool:
         token.markup = closing
         token.meta = {"place": (end, end + len(closing))}
     state.pos = end + len(closing)
+    return True
+
+
+_BRACED = r"\{(?:[^{}]|\{(?:[^{}]|\{[^{}]{0,500}\}){0,500}\}){0,500}\}"
+JSX_TAG = re.compile(
+    rf"""<[A-Za-z][\w.:-]*
+    (?:\s+(?:[\w:.-]+(?:=(?:"[^"]*"|'[^']*'|{_BRACED}))?|{_BRACED}))* \s* /?>""",
+    re.VERBOSE,
+)
+"""Pattern of a tag of JSX: values of attributes may be expressions in braces."""
+
+
+_COMPONENT = re.compile(r"<[A-Z][\w.]*(?=\s|\Z)")
+
+
+def _jsx_block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """A tag of a component of JSX that takes several lines."""
+    if _is_code(state, start) or not re.match(
+        r"<[A-Z][\w.]*\Z|<[A-Z][\w.]*\s", _text_of(state, start)
+    ):
+        return False
+    at = state.bMarks[start] + state.tShift[start]
+    match = JSX_TAG.match(state.src, at, state.eMarks[end - 1])
+    if not match or "\n" not in match[0]:
+        return False
+    last = start + match[0].count("\n")
+    if state.src[match.end() : state.eMarks[last]].strip():
+        return False
+    if not silent:
+        _leave(state, start, last + 1)
+        state.tokens[-1].type = "site_tag"
+    return True
+
+
+def _jsx(state: StateInline, silent: bool) -> bool:
+    """A tag of JSX that is none of HTML."""
+    if state.src[state.pos] != "<":
+        return False
+    match = JSX_TAG.match(state.src, state.pos, state.posMax)
+    if not match or "{" not in match[0]:
+        return False
+    if not silent:
+        token = state.push("html_inline", "", 0)
+        token.content = match[0]
+        token.meta = {"place": match.span()}
+    state.pos = match.end()
     return True
