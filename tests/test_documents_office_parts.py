@@ -263,6 +263,23 @@ def test_cells_without_shared_strings_and_with_codes() -> None:
     assert sheet.count("A RED DOOR") == 1 and "<f>A1</f><v>a red door</v>" in sheet
 
 
+def test_the_author_of_a_comment_stays() -> None:
+    author = "<authors><author>Ann Red</author></authors>"
+    text = "<text><r><t>Ann Red:</t></r><r><t>\na red door</t></r></text>"
+    parts = {"xl/comments1.xml": f"<comments {SHEET}>{author}{text}</comments>"}
+    written, _ = shouted({**parts, "xl/worksheets/a.xml": f"<worksheet {SHEET}/>"}, "xlsx")
+    assert written["xl/comments1.xml"].count("Ann Red") == 2
+    assert "A RED DOOR" in written["xl/comments1.xml"]
+
+
+def test_a_type_may_be_that_of_a_suffix() -> None:
+    kind = "application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
+    default = f'<Types><Default Extension="xml" ContentType="{kind}"/></Types>'
+    parts = word("<w:p><w:r><w:t>one</w:t></w:r></w:p>")
+    written, _ = shouted({"[Content_Types].xml": default, **parts}, "docx")
+    assert "ONE" in written["word/document.xml"]
+
+
 def test_headers_and_prompts_of_sheets() -> None:
     header = '<headerFooter><oddHeader>&amp;C&amp;"Arial,Bold"{}&amp;R&amp;P</oddHeader>'
     prompt = '<dataValidations><dataValidation promptTitle="{}" prompt="{}" error="{}"/>'

@@ -44,11 +44,16 @@ class OfficeParts:
 
 
 def _types(parts: Mapping[str, bytes]) -> Iterator[tuple[str, str]]:
-    """Names of parts in lower case, as they are compared, and their types."""
+    """Names of parts in lower case, as they are compared, and their types; the last one counts."""
     try:
         tokens = xml.scan(parts.get(_TYPES, b"").decode("utf-8-sig"), _TYPES)
     except (InputError, UnicodeDecodeError):
         return
+    for token in tokens:
+        kind = token.attributes.get("ContentType", "")
+        if token.name == "Default" and "Extension" in token.attributes:
+            end = f".{token.attributes['Extension']}".lower()
+            yield from ((name.lower(), kind) for name in parts if name.lower().endswith(end))
     for token in tokens:
         if token.name == "Override" and "PartName" in token.attributes:
             name = token.attributes["PartName"].removeprefix("/").lower()

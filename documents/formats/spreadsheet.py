@@ -9,7 +9,7 @@ So do formulas and the names of sheets. A text in several formats is translated 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import replace
 
 from tformer.documents.building import Builder
@@ -95,12 +95,13 @@ def _read(data: bytes, name: str, kept: ComparedTexts) -> TextDocument:
 
 def _slots(text: str, name: str, kept: ComparedTexts) -> Iterator[Slot | LeftPart]:
     tokens = xml.scan(text, name)
+    authors = {_whole(author) for author in xml.within(tokens, _first(tokens), "author")}
     for number, position in enumerate(_items(tokens), start=1):
         inner = tokens[position : xml.end_of(tokens, position)]
         whole = _whole(inner)
         reason = kept.reason(whole) if inner[0].name != "text" else None  # that of a comment
         if reason is None:
-            yield from _item_slots(str(number), inner)
+            yield from _item_slots(str(number), inner, authors)
         elif not is_identifier(whole):
             yield LeftPart(inner[0].start, inner[-1].end, reason, whole)
     yield from sheet_slots(tokens)
@@ -130,8 +131,14 @@ def _whole(tokens: Sequence[Token]) -> str:
     return "".join(token.text for token in tokens if token.kind is TokenKind.TEXT)
 
 
-def _item_slots(id: str, tokens: Sequence[Token]) -> Iterator[Slot]:
-    """A segment for each run of an item; phonetic hints (rPh) are none."""
+def _first(tokens: Sequence[Token]) -> int:
+    """Position of the first element."""
+    kinds = (TokenKind.OPEN, TokenKind.EMPTY)
+    return next(at for at, token in enumerate(tokens) if token.kind in kinds)
+
+
+def _item_slots(id: str, tokens: Sequence[Token], authors: Set[str]) -> Iterator[Slot]:
+    """A segment for each run of an item; phonetic hints (rPh) and the author are none."""
     depth = 0
     has_runs = any(token.name == "t" for token in tokens)
     name = "t" if has_runs else tokens[0].name
@@ -145,6 +152,7 @@ def _item_slots(id: str, tokens: Sequence[Token]) -> Iterator[Slot]:
         builder = Builder(xml.escape, breaks=True)
         add_cell_text(builder, text)
         segment = builder.build(f"{id}/{position}")
-        if segment.has_words and not is_identifier(text):
+        is_author = text.strip().removesuffix(":") in authors
+        if segment.has_words and not is_author and not is_identifier(text):
             start, end = texts[0].start, texts[-1].end
             yield replacing(segment, start, end, xml.escape)
