@@ -75,6 +75,7 @@ def word(paragraphs: str, **others: str) -> dict[str, str]:
     ("instructions", "result", "expected", "told"),
     [
         ('HYPERLINK "http://x.org/door"', "the door", "THE DOOR", []),
+        ('HYPERLINK "x" \\o "a red tip"', "the door", "THE DOOR", ["a red tip"]),
         (" ref _Ref12 \\h ", "see the door", "SEE THE DOOR", []),
         ("FORMTEXT", "your name", "YOUR NAME", []),
         ('DATE \\@ "d MMMM"', "3 march", "3 march", []),

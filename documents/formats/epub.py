@@ -53,9 +53,11 @@ def open_epub(data: bytes, name: str) -> PackageDocument:
 def _drawn_texts(document: PackageDocument) -> Iterator[LeftText]:
     """Words in pictures."""
     for part, data in document.named_contents:
+        chapter = document.parts.get(part)
+        read = {segment.plain for segment in chapter.segments} if chapter else set()
         for match in _DRAWN_TEXT.finditer(data) if part.endswith((".svg", *_ENDS)) else ():
             text = " ".join(match[1].decode("utf-8", "replace").split())
-            if any(map(str.isalpha, text)):
+            if any(map(str.isalpha, text)) and text not in read:
                 yield LeftText(text[:80], f"left as it was, since it is drawn (in {part})")
 
 

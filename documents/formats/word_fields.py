@@ -6,6 +6,7 @@ anew: a date, a page number, the name of a customer.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -37,6 +38,9 @@ _SAYING = _names("IF QUOTE XE TC MACROBUTTON FILLIN ASK GOTOBUTTON COMPARE")
 """Fields whose instructions hold words that a reader sees at some time."""
 
 
+_TIP = re.compile(r'\\o\s*"([^"]+)"')
+
+
 @dataclass(frozen=True)
 class Field:
     """A field that begins and ends in the same paragraph."""
@@ -56,6 +60,8 @@ class Field:
         """Words that stay though a reader sees them, each with the reason."""
         if self.kind in _SAYING and ('"' in self.instructions or self.kind == "MACROBUTTON"):
             yield self.instructions.strip(), f"it stands in the instructions of a field {self.kind}"
+        if self.kind == "HYPERLINK" and (tip := _TIP.search(self.instructions)):
+            yield tip[1], "it is what a link says of itself in its instructions"
         if self.result or self.kind in _MADE | _SAYING or not any(map(str.isalpha, self.shown)):
             return
         reason = "which is not known" if self.kind not in _READ else "which is not closed"
