@@ -640,3 +640,12 @@ def test_strings_of_android_that_are_items() -> None:
     assert shouted(table.format("a door") + "</resources>", "android").startswith(
         table.format("A DOOR")
     )
+
+
+@pytest.mark.parametrize("line", ["&#13;\n", "&#xD;&#xA;", "&#x0d;"])
+def test_carriage_returns_stay_as_xml_spells_them(line: str) -> None:
+    unit = XLIFF.format(f"one door{line}two doors")
+    assert f">ONE DOOR{line}TWO DOORS</target>" in shouted(unit, "xliff")
+    head = '<tmx version="1.4"><header srclang="en"/><body><tu><tuv xml:lang="en">'
+    data = f'{head}<seg>a{line}door</seg></tuv><tuv xml:lang="de"><seg/></tuv></tu></body></tmx>'
+    assert f"<seg>A{line}DOOR</seg>" in shouted(data, "tmx")

@@ -117,7 +117,11 @@ class _TmxUnit:
         builder = Builder(xml.escape, breaks=True)
         for token in _contents(self.tokens, self.source.seg):
             if token.kind is TokenKind.TEXT:
-                builder.text(_WRAPPED.sub(" ", token.text))
+                for text, is_return in xml.at_returns(token):
+                    if is_return:
+                        builder.alone(text, "\n", divides=True)
+                    else:
+                        builder.text(_WRAPPED.sub(" ", text))
             elif token.name in ("hi", "bpt") and token.kind is TokenKind.OPEN:
                 builder.open(_pair(token), token.raw)
             elif token.name in ("hi", "ept") and token.kind is TokenKind.CLOSE:

@@ -200,8 +200,11 @@ class _XliffUnit:
             token = self.tokens[position]
             behind = position + 1
             if token.kind is TokenKind.TEXT:
-                text = token.text
-                builder.text(text if self.keeps_space else _WRAPPED.sub(" ", text))
+                for text, is_return in xml.at_returns(token):
+                    if is_return:
+                        builder.alone(text, "\n", divides=True)
+                    else:
+                        builder.text(text if self.keeps_space else _WRAPPED.sub(" ", text))
             elif token.kind is TokenKind.CLOSE and position in parted:
                 builder.alone(token.raw, divides=True)
             elif token.kind is TokenKind.CLOSE:

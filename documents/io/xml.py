@@ -56,6 +56,25 @@ class Token:
         return unescape(self.raw)
 
 
+_RETURN = re.compile(r"(&#(?:x0*[dD]|0*13);(?:&#(?:x0*[aA]|0*10);|\r?\n)?)")
+
+
+def at_returns(token: Token) -> Iterator[tuple[str, bool]]:
+    """The text of a token, and the carriage returns in it as they are written.
+
+    Written as itself a carriage return is one of the file, which XML reads as a line feed.
+
+    Yields:
+        A text or a source, and whether it is the latter.
+    """
+    if token.raw.startswith("<![CDATA[") or "&#" not in token.raw:
+        yield token.text, False
+        return
+    for number, piece in enumerate(_RETURN.split(token.raw)):
+        if piece:
+            yield (piece, True) if number % 2 else (unescape(piece), False)
+
+
 def unescape(text: str) -> str:
     """Resolve character references and the five entities of XML.
 
