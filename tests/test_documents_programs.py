@@ -30,6 +30,9 @@ def shouted(data: str, format: str) -> str:
         ("see @:{'a.b'} here", "SEE @:{'a.b'} HERE"),
         ("<color=red>stop</color> it", "<color=red>STOP</color> IT"),
         ("[b]go[/b] to [url=x]it[/url] [code]a b[/code] [i]", "[b]GO[/b] TO [url=x]IT[/url] [code]a b[/code] [I]"),  # noqa: E501
+        ("<b>{n, plural, other {a}}</b> or <i>b</i>", "<b>{n, plural, other {A}}</b> OR <i>B</i>"),
+        ("x <i>{n, plural, other {a}} or</i> b", "X <i>{n, plural, other {A}} OR</i> B"),
+        ("%,d of it", "%,d OF IT"),
         ("hi :name, at 10:30: it ends (:count)", "HI :name, AT 10:30: IT ENDS (:count)"),
     ],
 )  # fmt: skip
@@ -94,3 +97,18 @@ def test_tags_of_html(source: str, expected: str) -> None:
 def test_a_drawn_text_with_markup_in_it_is_told() -> None:
     (left,) = open_document(b"<svg><text>a <tspan>b</tspan> c</text></svg>", "html").left_texts
     assert left.text == "a b c"
+
+
+@pytest.mark.parametrize(
+    "source", ["{n, plural, one {# a} other {b}", "{{n, select, other {a}}} b"]
+)
+@pytest.mark.parametrize("format", ["json", "yaml"])
+def test_a_message_that_is_not_understood_is_told(source: str, format: str) -> None:
+    document = open_document(json.dumps({"a": source}).encode(), format)
+    assert not document.segments
+    assert len(document.left_texts) == 1
+
+
+def test_a_comment_in_a_string_of_android_stays() -> None:
+    table = '<resources><string name="a">b <!-- c --> <b>d</b></string></resources>'
+    assert ">B <!-- c --> <b>D</b><" in shouted(table, "android")

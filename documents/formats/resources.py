@@ -121,6 +121,8 @@ def _android_slot(id: str, tokens: Sequence[Token], position: int) -> Iterator[S
             builder.open(token.name, token.raw)
         elif token.kind is TokenKind.CLOSE:
             builder.close(token.name, token.raw)
+        else:
+            builder.alone(token.raw, divides=False)  # a comment
         place = behind
     segment = builder.build(id, context=id)
     if segment.has_words and is_cdata:

@@ -13,8 +13,10 @@ from itertools import pairwise
 
 from tformer.documents.building import Builder
 from tformer.documents.document import DocumentLanguages, Edit, Slot, TextDocument, checked
+from tformer.documents.inline.icu import variants
 from tformer.documents.inline.interface import Accelerator, is_identifier
 from tformer.documents.io.encoding import Encoded, decode
+from tformer.documents.left_parts import LeftPart
 from tformer.documents.segments import render
 from tformer.model.errors import InputError
 
@@ -190,7 +192,7 @@ def open_properties(data: bytes, name: str) -> TextDocument:
     def write(text: str) -> str:
         return _as_property(text, spelled)
 
-    def slots(text: str) -> Iterator[Slot]:
+    def slots(text: str) -> Iterator[Slot | LeftPart]:
         return _table_slots(_properties(text), write, apostrophes=True)
 
     return checked(TextDocument(source, slots))
@@ -257,11 +259,19 @@ _CLASSES = re.compile(r"(?=.*[-:0-9])[a-z0-9:/_-]+(?: [a-z0-9:/_-]+)*")
 """Pattern of classes of CSS, and that of the keys that say so."""
 
 
+BROKEN = re.compile(r"\{\s*\w+\s*,\s*(?:plural|select|selectordinal)\s*,")
+"""Pattern of a part of a message with variants."""
+
+UNREAD = "it is a message with variants that is not understood"
+
+
 def _table_slots(
     values: Iterator[_Value], write: Callable[[str], str], *, apostrophes: bool = False
-) -> Iterator[Slot]:
+) -> Iterator[Slot | LeftPart]:
     for value in values:
-        if not is_technical(value.key, value.text):
+        if BROKEN.search(value.text) and variants(value.text) is None:
+            yield LeftPart(value.places[0], value.places[-1], UNREAD)
+        elif not is_technical(value.key, value.text):
             yield from _value_slot(value, write, apostrophes)
 
 

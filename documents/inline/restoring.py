@@ -18,7 +18,7 @@ from tformer.documents.inline.correspondence import Alignment, Correspondence
 from tformer.documents.inline.layout import all_of, lay_out
 from tformer.documents.inline.literals import cut_surplus, find_literals
 from tformer.documents.inline.placing import place_pairs
-from tformer.documents.inline.spacing import with_space_of
+from tformer.documents.inline.spacing import with_space_at_ends, with_space_of
 from tformer.documents.inline.writing import TargetWriter
 from tformer.documents.segments import Segment, parts, without_marks
 
@@ -63,6 +63,7 @@ def restore(
     lost = [f"<{pair.number}>" for pair in all_of(placed) if pair.squeezed]
     lost += [spot.shown for spot in source.alone if spot.number not in found and spot.shown.strip()]
     text = with_space_of(segment, TargetWriter(target, source, words, found).write(placed))
+    text = with_space_at_ends(segment, text)
     return RestoredSegment(_with_outer_space(segment.text, text), tuple(lost))
 
 

@@ -43,6 +43,37 @@ def with_space_of(segment: Segment, text: str) -> str:
     return "".join(map(str, pieces))
 
 
+def with_space_at_ends(segment: Segment, text: str) -> str:
+    """A translation with a blank behind the markup it begins with, and before that it ends with,
+    where the source has one."""
+    source, pieces = list(parts(segment.text)), list(parts(text))
+    for step in (1, -1):
+        place, mark = _end_of_marks(source, step)
+        own = source[place] if 0 <= place < len(source) else ""
+        here, _ = _end_of_marks(pieces, step)
+        said = pieces[here] if 0 <= here < len(pieces) else ""
+        if mark is None or not isinstance(own, str) or not isinstance(said, str) or not said:
+            continue
+        edge = 0 if step > 0 else -1
+        if not own[edge:][:1].isspace() or said[edge:][:1].isspace():
+            continue
+        while 0 <= here - step < len(pieces) and mark in pieces and pieces[here - step] != mark:
+            here -= step
+        pieces.insert(here if step > 0 else here + 1, " ")
+    return "".join(map(str, pieces))
+
+
+def _end_of_marks(pieces: Sequence[str | Mark], step: int) -> tuple[int, Mark | None]:
+    """Place of what stands behind the markup at one end, and the last of that markup."""
+    place, mark = 0 if step > 0 else len(pieces) - 1, None
+    while 0 <= place < len(pieces):
+        piece = pieces[place]
+        if not isinstance(piece, Mark) or _is_alone(piece):
+            break
+        mark, place = piece, place + step
+    return place, mark
+
+
 def _places(pieces: Sequence[str | Mark]) -> dict[int, int]:
     """Places of standalone placeholders, by number."""
     return {p.number: i for i, p in enumerate(pieces) if _is_alone(p)}
