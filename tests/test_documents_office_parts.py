@@ -264,6 +264,21 @@ def test_cells_without_shared_strings_and_with_codes() -> None:
     assert sheet.count("A RED DOOR") == 1 and "<f>A1</f><v>a red door</v>" in sheet
 
 
+def test_formats_in_a_cell_are_around_words() -> None:
+    """A sentence in several formats is one, and its line breaks are those of the cell."""
+    bold = "<r><rPr><b/></rPr><t>{}</t></r>"
+    plain = '<r><t xml:space="preserve">{}</t></r>'
+    items = [bold.format("red") + plain.format(" doors\nopen"), bold.format("all")]
+    shared = f"<sst {SHEET}>" + "".join(f"<si>{item}</si>" for item in items) + "</sst>"
+    parts = {"xl/sharedStrings.xml": shared, "xl/worksheets/a.xml": f"<worksheet {SHEET}/>"}
+    segments = open_document(package(parts), "xlsx").segments
+    assert [s.text for s in segments] == ["<1>red</1> doors<2/>open", "<1>all</1>"]
+    written = shouted(parts, "xlsx")[0]["xl/sharedStrings.xml"]
+    root = etree.fromstring(written.encode())
+    assert ["".join(item.itertext()) for item in root] == ["RED DOORS\nOPEN", "ALL"]
+    assert [len(list(item.iter("{*}b"))) for item in root] == [1, 1]
+
+
 def test_the_author_of_a_comment_stays() -> None:
     author = "<authors><author>Ann Red</author></authors>"
     text = "<text><r><t>Ann Red:</t></r><r><t>\na red door</t></r></text>"

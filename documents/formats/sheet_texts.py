@@ -114,6 +114,11 @@ def _folded(text: str) -> str:
     return plain_text(text).replace("\r\n", "\n").strip().casefold()
 
 
+def has_codes(text: str) -> bool:
+    """Return whether a text has codes such as `_x000a_`."""
+    return bool(_CHARACTER.search(text))
+
+
 def plain_text(text: str) -> str:
     """A text with the characters for which codes such as `_x000a_` stand."""
     return _CHARACTER.sub(lambda match: chr(int(match[1], 16)), text)

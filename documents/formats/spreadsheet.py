@@ -3,7 +3,8 @@ those who fill it in or print it.
 
 What is compared or looked up stays, since the workbook would then count otherwise: names of columns
 of tables and pivot tables, texts that a formula, a list of choices, a filter or a condition names.
-So do formulas and the names of sheets. A text in several formats is translated run by run.
+So do formulas and the names of sheets. In the text of a cell, formats are placeholders around
+words; that of a comment is translated run by run.
 """
 
 from __future__ import annotations
@@ -18,7 +19,13 @@ from tformer.documents.formats import alternative_texts
 from tformer.documents.formats.office_paragraphs import read_paragraphs
 from tformer.documents.formats.office_parts import OfficeParts, files_within, is_about
 from tformer.documents.formats.packages import PackageDocument, open_package, texts_of
-from tformer.documents.formats.sheet_texts import ComparedTexts, add_cell_text, sheet_slots
+from tformer.documents.formats.sheet_texts import (
+    ComparedTexts,
+    add_cell_text,
+    has_codes,
+    sheet_slots,
+)
+from tformer.documents.formats.word_paragraph import WordParagraph
 from tformer.documents.inline.interface import is_identifier
 from tformer.documents.io import xml
 from tformer.documents.io.encoding import decode
@@ -100,7 +107,12 @@ def _slots(text: str, name: str, kept: ComparedTexts) -> Iterator[Slot | LeftPar
         inner = tokens[position : xml.end_of(tokens, position)]
         whole = _whole(inner)
         reason = kept.reason(whole) if inner[0].name != "text" else None  # that of a comment
-        if reason is None:
+        if reason is None and _is_rich(inner):
+            paragraph = WordParagraph(tokens, position, keeps_lines=True)
+            segment = paragraph.segment(f"{number}/0")
+            if segment.has_words and not is_identifier(whole):
+                yield Slot(segment, paragraph.edits(segment, _prefix(tokens[position])))
+        elif reason is None:
             yield from _item_slots(str(number), inner, authors)
         elif not is_identifier(whole):
             yield LeftPart(inner[0].start, inner[-1].end, reason, whole)
@@ -129,6 +141,19 @@ def _whole(tokens: Sequence[Token]) -> str:
         own = (at for at in range(len(tokens)) if not any(at in hint for hint in hints))
         tokens = [tokens[at] for at in own]
     return "".join(token.text for token in tokens if token.kind is TokenKind.TEXT)
+
+
+def _is_rich(tokens: Sequence[Token]) -> bool:
+    """Return whether the text of a cell is in runs, with nothing beside them."""
+    inner = [tokens[at] for at in xml.children(tokens, 0) if tokens[at].raw.strip()]
+    is_cell = tokens[0].name in ("si", "is")
+    runs = [token.name == "r" and token.kind is TokenKind.OPEN for token in inner]
+    return is_cell and bool(runs) and all(runs) and not has_codes(_whole(tokens))
+
+
+def _prefix(token: Token) -> str:
+    """The prefix of an element, with its colon."""
+    return token.raw[1:].partition(token.name)[0]
 
 
 def _first(tokens: Sequence[Token]) -> int:

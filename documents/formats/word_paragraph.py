@@ -83,7 +83,17 @@ class _ParagraphItem:
 class WordParagraph:
     """A paragraph, as items one after the other."""
 
-    def __init__(self, tokens: Sequence[Token], position: int) -> None:
+    def __init__(
+        self, tokens: Sequence[Token], position: int, *, keeps_lines: bool = False
+    ) -> None:
+        """Read a paragraph.
+
+        Args:
+            tokens: of the part.
+            position: of its first tag.
+            keeps_lines: whether a line break in a text is shown, as in the cell of a sheet.
+        """
+        self._keeps_lines = keeps_lines
         behind = xml.end_of(tokens, position)
         self._tokens = tokens = with_marks_apart(tokens, position, behind)
         first, end = 1, len(tokens) - 1
@@ -143,7 +153,9 @@ class WordParagraph:
         return edits
 
     def _usual_format(self) -> str:
-        """That of most characters."""
+        """That of most characters; in a cell that of the cell, whatever its texts become."""
+        if self._keeps_lines:
+            return "<w:rPr/>"
         sizes: Counter[str] = Counter()
         examples: dict[str, str] = {}
         for item in self._items:
@@ -217,7 +229,9 @@ class WordParagraph:
             elif token.name == "t":
                 texts = self._tokens[inner + 1 : behind - 1]
                 text = "".join(text.text for text in texts)
-                yield _ParagraphItem("text", format, _unwrapped(token, text))
+                yield _ParagraphItem(
+                    "text", format, text if self._keeps_lines else _unwrapped(token, text)
+                )
             elif token.name not in NOISE and raw.strip():
                 yield _ParagraphItem("alone", _run(format, raw), _SHOWN.get(token.name, ""))
 
