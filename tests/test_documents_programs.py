@@ -33,6 +33,8 @@ def shouted(data: str, format: str) -> str:
         ("<b>{n, plural, other {a}}</b> or <i>b</i>", "<b>{n, plural, other {A}}</b> OR <i>B</i>"),
         ("x <i>{n, plural, other {a}} or</i> b", "X <i>{n, plural, other {A}} OR</i> B"),
         ("%,d of it", "%,d OF IT"),
+        ("-o FILE or @arch@ of __v__ |:n go", "-o FILE OR @arch@ OF __v__ |:n GO"),
+        ("-I see -a man", "-I SEE -A MAN"),
         ("hi :name, at 10:30: it ends (:count)", "HI :name, AT 10:30: IT ENDS (:count)"),
     ],
 )  # fmt: skip
