@@ -341,8 +341,15 @@ class Builder:
     def _hangs(self, kept: Sequence[_Piece], inside: Sequence[_Piece]) -> bool:
         """Return whether markup without a letter hangs on a word: the number of a note."""
         content = "".join(part for part in inside if isinstance(part, str))
-        left = kept[-1] if kept and isinstance(kept[-1], str) else ""
-        return left[-1:].isalpha() and not re.search(r"[^\W\d_]|\s|\A[^\w*(\[]", content)
+        before = next((part for part in reversed(kept) if not _is(part, PlaceholderKind.CLOSE)), "")
+        left = before[-1:] if isinstance(before, str) else ""
+        is_raised = isinstance(inside[0], Mark) and self._opens_raised(inside[0])
+        is_note = is_raised and left in tuple(".,;:!?)'\"\u201d\u2019")
+        hangs = left.isalpha() if kept and before is kept[-1] else is_raised and left.isalpha()
+        return (hangs or is_note) and not re.search(r"[^\W\d_]|\s|\A[^\w*(\[]", content)
+
+    def _opens_raised(self, mark: Mark) -> bool:
+        return self._inlines[mark.number].opening.lower().startswith("<sup")
 
     def _one(self, pieces: Sequence[_Piece]) -> Mark:
         """One placeholder in the place of several pieces."""

@@ -88,6 +88,8 @@ def test_values_of_programs(text: str, expected: bool) -> None:
         ('<p>a <svg><title>b c</title><text><tspan>d</tspan></text></svg> e</p>',
          '<p>A <svg><title>B C</title><text><tspan>D</tspan></text></svg> E</p>'),
         ("<svg translate=no><desc>b</desc></svg>", "<svg translate=no><desc>b</desc></svg>"),
+        ('<p>a <q>b</q><sup><a href="c">1</a></sup>. D e.<sup>2</sup> f</p>',
+         '<p>A <q>B</q><sup><a href="c">1</a></sup>. D E.<sup>2</sup> F</p>'),
         ("<template><p>a b</p></template>", "<template><p>A B</p></template>"),
         ('<p><img src=x>\n<a href="y">go</a></p>', '<p><img src=x> <a href="y">GO</a></p>'),
     ],
