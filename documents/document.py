@@ -264,14 +264,16 @@ def spliced(text: str, edits: Iterable[Edit]) -> str:
 def with_unique_ids(found: Iterable[Slot | LeftPart]) -> list[Slot]:
     """Tell apart segments of the same id, such as a key that is there twice: key, key#2."""
     seen: set[str] = set()
+    counts: dict[str, int] = {}
     unique = []
     for slot in found:
         if isinstance(slot, LeftPart):
             continue
-        id, count = slot.segment.id, 1
+        id, count = slot.segment.id, counts.get(slot.segment.id, 1)
         while id in seen:
             count += 1
             id = f"{slot.segment.id}#{count}"
         seen.add(id)
+        counts[slot.segment.id] = count
         unique.append(replace(slot, segment=replace(slot.segment, id=id)))
     return unique

@@ -174,3 +174,9 @@ def test_no_word_comes_into_a_field_that_ends_in_another_paragraph() -> None:
         written = archive.read("word/document.xml").decode()
     assert f"{mark.format('separate')}{run.format('c b')}</w:p>" in written
     assert f"{run.format('e d')}{mark.format('end')}{run.format('g f')}</w:p>" in written
+
+
+def test_comments_within_a_text_of_word_stay_unseen() -> None:
+    text = "<w:p><w:r><w:t>a<!-- hidden --> door</w:t></w:r></w:p>"
+    written = shouted({"word/document.xml": body(text)}, "docx")["word/document.xml"]
+    assert ">A DOOR AND MORE OF IT</w:t>" in written

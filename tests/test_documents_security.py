@@ -99,6 +99,16 @@ def test_an_encrypted_archive_is_refused() -> None:
         open_document(bytes(data), "docx")
 
 
+def test_elements_that_are_nested_deeper_than_in_any_document_are_refused() -> None:
+    for depth, message in ((xml.DEEPEST, None), (xml.DEEPEST + 1, "nested deeper")):
+        text = "<a>" * depth + "</a>" * depth
+        if message is None:
+            assert len(xml.scan(text, "x")) == 2 * depth
+        else:
+            with pytest.raises(InputError, match=message):
+                xml.scan(text, "x")
+
+
 @pytest.mark.parametrize("way", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_other_ways_of_compression_that_are_damaged(way: int) -> None:
     buffer = io.BytesIO()

@@ -227,8 +227,8 @@ class WordParagraph:
             if token.name == "rPr":
                 format = raw
             elif token.name == "t":
-                texts = self._tokens[inner + 1 : behind - 1]
-                text = "".join(text.text for text in texts)
+                inside = self._tokens[inner + 1 : behind - 1]
+                text = "".join(t.text for t in inside if t.kind is TokenKind.TEXT)
                 yield _ParagraphItem(
                     "text", format, text if self._keeps_lines else _unwrapped(token, text)
                 )

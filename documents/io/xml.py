@@ -20,6 +20,10 @@ _ENTITIES = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
 _DECLARED = re.compile(rb"<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9_.:-]+)[\"']")
 
 
+DEEPEST = 256
+"""Elements within each other, at most: as deep as libxml2 reads, and most tools with it."""
+
+
 class TokenKind(Enum):
     """Kind of a token."""
 
@@ -136,6 +140,7 @@ class _Events:
         self._name = name
         self._in_cdata = False
         self._after_cdata = False
+        self._depth = 0
         # The text was decoded already: what the declaration says of its encoding is past.
         self._parser = parser = expat.ParserCreate("utf-8")
         parser.StartElementHandler = self._open
@@ -164,8 +169,15 @@ class _Events:
 
     def _open(self, name: str, attributes: dict[str, str]) -> None:
         self._note(TokenKind.OPEN, _local(name), attributes)
+        self._depth += 1
+        if self._depth > DEEPEST:
+            line = self._parser.CurrentLineNumber
+            raise InputError(
+                f"{self._name}:{line}: elements are nested deeper than {DEEPEST}, as in no document"
+            )
 
     def _close(self, name: str) -> None:
+        self._depth -= 1
         # For `<x/>` Expat reports the end behind the tag, where that of another may begin.
         start = self._parser.CurrentByteIndex
         if self.found[-1].kind is TokenKind.OPEN and self._data[start - 2 : start] == b"/>":
