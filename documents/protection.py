@@ -77,6 +77,7 @@ _LITERALS = re.compile(
     | \$t\( (?:[^()\n]|\{\{[^{}\n]{0,80}\}\}){1,200} \)      # $t(x, {"n": {{n}}})
     | @ (?:\.\w+)? : (?:\w[\w.]*\w | \([\w.]+\) | \{'[\w.-]{1,100}'\})  # @:key @.lower:key
     | (?<![^\s("'\u00ab\u201c#\[|]) : [A-Za-z]\w{0,60} (?![\w:])  # :name of Laravel
+    | (?<![\w:]) [A-Za-z][\w-]{0,40} :: (?=[ ]\S)            # key:: value of Obsidian
     | @@dunder@@ | @@wrapped name@@ | @@bracket name@@ | (?<![\w@]) @ [A-Za-z]\w{1,40} @ (?![\w@])
     | \[\[ [^\[\]\n]{1,100} \]\] | \u00ab [\w.-]{1,60} \u00bb # [[x]], \u00abx\u00bb of mail merges
     | @@interpolation@@

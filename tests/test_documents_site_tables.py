@@ -38,6 +38,8 @@ HEAD = "| a | b |\n|---|---|\n"
         ('[a]: b "c d"\n[e]: f\n  \'g h\'\n[//]: # "i"\n', 
          '[a]: b "C D"\n[e]: f\n  \'G H\'\n[//]: # "i"\n'),
         (r"a \{x\} and {x.y} \$5 \=\=b", r"A \{x\} AND {x.y} \$5 \=\=B"),
+        ("&nbsp;&nbsp;a b&nbsp;c\n", "&nbsp;&nbsp;A B&nbsp;C\n"),
+        ("a-b:: c d\n", "a-b:: C D\n"),
         ("a &lt;i&gt; &amp; b", "A &lt;i&gt; &amp; B"),
         (r"a \<i\> b", r"A \<i\> B"),
         ("<A b={<C d=\"e\"/>} title='f g'>\n  h\n</A>\n",

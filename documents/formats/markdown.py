@@ -467,6 +467,8 @@ class _Body:
         of_site = _site_escape(original)
         for escape in (of_site, lambda text: of_site(by_sign(text))):
             content = _content(segment, place, text, escape)
+            if "&nbsp;" in original:
+                content = content.replace("\u00a0", "&nbsp;")
             token = self._markdown.parseInline(content, self._references)[0]
             again = _build("", content, token.children or [], "")
             is_same = meaning(again, again.text) == wanted
