@@ -68,6 +68,20 @@ def test_front_matter_of_several_lines_and_within_lists() -> None:
     assert shouted(front) == expected.replace("  g\n\n  h", "  G\n\n  H")
 
 
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        (
+            '+++\ntitle = """\na\nb"""\n[c]\n  lead = "d"\n+++\n',
+            '"""\nA\nB"""\n[c]\n  lead = "D"\n',
+        ),
+        ('{"a": [{"title": "b", "slug": "c"}]}\n', '{"a": [{"title": "B", "slug": "c"}]}\n'),
+    ],
+)
+def test_front_matter_in_toml_and_json(source: str, expected: str) -> None:
+    assert expected in shouted(source)
+
+
 def test_words_that_a_shortcode_is_given_are_told() -> None:
     source = b'{{< tab "a b" >}}\n{{% note tip "c d" %}}\n{{< ref "e f" >}}\n'
     assert [each.text for each in open_document(source, "markdown").left_texts] == ["a b", "c d"]

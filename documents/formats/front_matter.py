@@ -1,7 +1,7 @@
 """Front matter of Markdown: YAML, TOML or JSON before the text.
 
-Titles and descriptions are translated, those of TOML where they take one line; all else stays as it
-is. YAML with the code of a template in it is read line by line.
+Titles and descriptions are translated, within lists and tables too; all else stays as it is. YAML
+with the code of a template in it is read line by line.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from textwrap import wrap
 from tformer.documents.building import Builder
 from tformer.documents.document import Slot, replacing_whole
 from tformer.documents.formats.yaml_tables import texts_of
-from tformer.documents.io.json_nodes import nodes_of
+from tformer.documents.io.json_nodes import JsonNode, nodes_of
 from tformer.documents.left_parts import LeftPart
 from tformer.model.errors import InputError
 
@@ -41,11 +41,19 @@ _FOLDED = re.compile(
 """Pattern of a folded scalar of YAML of one paragraph, in lines of the same indentation."""
 
 _TOML = re.compile(r"\+\+\+[ \t]*\r?\n(?:.*\r?\n)*?\+\+\+[ \t]*(?:\r?\n|\Z)")
+_NESTED_KEYS = rf"{_KEY.pattern}|abstract|alt|details|heading|lead|tagline"
 _STRING = re.compile(
-    r"^(title|linktitle|subtitle|description|summary)[ \t]*=[ \t]*"
+    rf"^[ \t]*({_NESTED_KEYS})[ \t]*=[ \t]*"
     r"(?P<value>\"(?!\"\")(?:[^\"\\\n]|\\.)*\"|'(?!'')[^'\n]*')[ \t]*\r?$",
     re.MULTILINE | re.IGNORECASE,
 )
+_LINES = re.compile(
+    rf"^[ \t]*({_NESTED_KEYS})[ \t]*=[ \t]*(?P<quote>\"\"\"|''')\s*"
+    r"(?P<value>[^\\]*?)\s*(?P=quote)[ \t]*\r?$",
+    re.MULTILINE | re.IGNORECASE,
+)
+"""Pattern of a string of TOML of several lines, without escapes."""
+
 _PLAIN_SCALAR = re.compile(r"[^\W\d_](?:(?!: | #|:\Z)[^\n])*")
 
 
@@ -71,14 +79,15 @@ def front_matter(text: str) -> FrontMatter:
         return FrontMatter(match.end(), [*slots, *_unread(match[0], [*scalars, *folded])])
     if match := _TOML.match(text):
         strings = [*_STRING.finditer(match[0])]
-        slots = list(map(_toml_slot, strings))
-        return FrontMatter(match.end(), [*slots, *_unread(match[0], strings)])
+        lines = [*_LINES.finditer(match[0])]
+        slots = [*map(_toml_slot, strings), *map(_lines_slot, lines)]
+        return FrontMatter(match.end(), [*slots, *_unread(match[0], [*strings, *lines])])
     if text.startswith("{") and (end := _end_of_json(text)):
         return FrontMatter(end, [*_json_slots(text[:end])])
     return FrontMatter(0, [])
 
 
-_NESTED = re.compile(rf"{_KEY.pattern}|abstract|alt|details|heading|lead|tagline", re.IGNORECASE)
+_NESTED = re.compile(_NESTED_KEYS, re.IGNORECASE)
 
 
 def _is_read(path: Sequence[str]) -> bool:
@@ -112,10 +121,34 @@ def _end_of_json(text: str) -> int:
 
 
 def _json_slots(text: str) -> Iterator[Slot]:
-    for key, node in nodes_of(text).members.items():
-        if _KEY.fullmatch(key) and node.string:
+    for path, node in _json_texts(nodes_of(text), ()):
+        if node.string and _is_read(path):
             write = partial(json.dumps, ensure_ascii=False)
-            yield _slot(key, node.string, (node.start, node.end), write)
+            yield _slot("/".join(path), node.string, (node.start, node.end), write)
+
+
+def _json_texts(
+    node: JsonNode, path: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], JsonNode]]:
+    yield path, node
+    for key, member in node.members.items() if len(path) < _DEEPEST else ():
+        yield from _json_texts(member, (*path, key))
+
+
+_DEEPEST = 20
+
+
+def _lines_slot(match: re.Match[str]) -> Slot:
+    builder = Builder(breaks=True)
+    builder.text(match["value"])
+    segment = builder.build(match[1], context="front matter")
+
+    def write(text: str) -> str:
+        if match["quote"] == "'''":
+            return text.replace("'''", "\u2019\u2019\u2019")
+        return text.replace("\\", "\\\\").replace('"""', '""\\"')
+
+    return replacing_whole(segment, *match.span("value"), write)
 
 
 def _toml_slot(match: re.Match[str]) -> Slot:
