@@ -35,6 +35,9 @@ _BLOCK_TAG = re.compile(
 )
 """Tags of a template between which a text is chosen or said again."""
 
+_TWO_QUOTES = "\ufdd0"
+"""Character in the place of two apostrophes that say one, which begin no quotation."""
+
 _ELSEWHERE = "\uffff"
 """Placeholder for markup where the syntax of a message is looked for."""
 
@@ -221,21 +224,23 @@ class Builder:
 
     def _scan(self, text: str) -> None:
         if self._doubled:
-            text = text.replace("''", "'")
+            text = text.replace("''", _TWO_QUOTES)
         for found in protection.scan(text, self._grammar):
-            raw = self._escape(found.text)
+            # What is not text stays as it is spelt, with its own quotes: {0,date,d 'at' H}.
+            raw = self._plain_escape(found.text.replace(_TWO_QUOTES, "''"))
+            shown = found.shown.replace(_TWO_QUOTES, "'")
             if not self._tags and found.kind is not protection.RunKind.TEXT:
-                self._alone_now(raw, found.text, False)
+                self._alone_now(raw, shown, False)
                 continue
             match found.kind:
                 case protection.RunKind.TEXT:
-                    self._parts.append(found.text)
+                    self._parts.append(shown)
                 case protection.RunKind.OPENING:
                     self._open_now("<" + found.name, raw)
                 case protection.RunKind.CLOSING:
                     self._close_now("<" + found.name, raw)
                 case protection.RunKind.LITERAL:
-                    self._alone_now(raw, found.shown, False)
+                    self._alone_now(raw, shown, False)
                 case protection.RunKind.TAG:
                     breaks = found.name in protection.BREAKING
                     self._alone_now(raw, "\n" if breaks else "", breaks or None)

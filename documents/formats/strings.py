@@ -174,6 +174,8 @@ _WHITE = {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}
 
 # MessageFormat doubles apostrophes, but only strings with arguments go through it.
 _MESSAGE = re.compile(r"\{\d+[,}]")
+_WITH_STYLE = re.compile(r"\{\d+,[^{}]*\}")
+"""Pattern of an argument with a style, which has apostrophes of its own."""
 _ANY_ARGUMENT = re.compile(r"\{\s*\w+\s*[,}]")
 
 
@@ -286,7 +288,7 @@ def is_technical(key: str, text: str) -> bool:
 def _value_slot(value: _Value, write: Callable[[str], str], apostrophes: bool) -> Iterator[Slot]:
     text = value.text
     has_arguments = bool(_MESSAGE.search(text))
-    alone = re.search(r"(?<!')'(?![\'{}])", text)
+    alone = re.search(r"(?<!')'(?![\'{}])", _WITH_STYLE.sub("", text))
     doubled = "''" in text and bool(_ANY_ARGUMENT.search(text))
     doubled = doubled or (has_arguments and apostrophes and not alone)
     separator = _FORMS if "{" not in _FORMS.split(text)[0] or "," not in text else None
