@@ -168,6 +168,7 @@ def _with_dots_of(source: str, target: str) -> str:
 _COUNT = re.compile(
     r"#|%(?:\d+\$|\(\w+\)|<\w+>)?[-+0-9.']*(?:h|hh|l|ll|z|j)?[diufn]"
     r"|[%$#]?\{{1,2}-?\s*(?:n|(?:\w*[._])?(?:num|count|total)\w*|\w+Count)\s*\}{1,2}"
+    r"|:(?:n|\w*(?:num|count|total)\w*)"
 )
 """Pattern of what a number takes the place of."""
 

@@ -116,3 +116,9 @@ def test_a_message_that_is_not_understood_is_told(source: str, format: str) -> N
 def test_a_comment_in_a_string_of_android_stays() -> None:
     table = '<resources><string name="a">b <!-- c --> <b>d</b></string></resources>'
     assert ">B <!-- c --> <b>D</b><" in shouted(table, "android")
+
+
+def test_a_number_of_laravel_becomes_no_compound() -> None:
+    document = open_document(b'{"a": "you have :count messages"}', "json")
+    (result,) = translate_segments(document.segments, lambda texts: ["DU HAST :count-NACHRICHTEN"])
+    assert result.text == "DU HAST <1/> NACHRICHTEN"
