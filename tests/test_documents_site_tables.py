@@ -43,7 +43,7 @@ HEAD = "| a | b |\n|---|---|\n"
         ("a &lt;i&gt; &amp; b", "A &lt;i&gt; &amp; B"),
         (r"a \<i\> b", r"A \<i\> B"),
         ("<A b={<C d=\"e\"/>} title='f g'>\n  h\n</A>\n",
-         "<A b={<C d=\"e\"/>} title='F G'>\n  H\n  </A>\n"),
+         "<A b={<C d=\"e\"/>} title='F G'>\n  H\n</A>\n"),
         ("<A\n  b={['c', 'd']}\n  title=\"e f\"\n>\n\ng\n\n</A>\n",
          "<A\n  b={['c', 'd']}\n  title=\"E F\"\n>\n\nG\n\n</A>\n"),
         ("(a-b)=\n# c @fig:d\n", "(a-b)=\n# C @fig:d\n"),

@@ -278,6 +278,8 @@ class _BlockText:
     """Place of each of its lines."""
     prefix: str
     """Prefix of each of its lines but the first: indentation, quotation marks."""
+    last_prefix: str
+    """Prefix of its last line, which may be a tag that closes what is indented."""
     ending: str
     width: int | None
     """Width of its longest line; None if it is one line."""
@@ -285,6 +287,7 @@ class _BlockText:
     is_paragraph: bool
 
 
+_CLOSING = re.compile(r"</[A-Za-z]")
 _LINE_BLOCK = re.compile(r"(?:\|[^\n]*\n\s*)+\|[^\n]*")
 """Pattern of lines that some sites show as they stand."""
 
@@ -425,6 +428,7 @@ class _Body:
             end,
             starts,
             prefix=self._text[lines[1].start() : starts[1]] if wrapped else "",
+            last_prefix=self._text[lines[-1].start() : starts[-1]] if wrapped else "",
             ending=lines[0][2] or "\n",
             width=max(map(len, contents)) if wrapped else None,
             is_cell=is_cell,
@@ -491,6 +495,9 @@ class _Body:
             lines[0] = f"\\{lines[0]}"
         if place.is_paragraph:
             lines = [_guarded(line) for line in lines]
+        if len(lines) > 1 and place.width and _CLOSING.match(lines[-1]):
+            last = place.ending + place.last_prefix + lines.pop()
+            return (place.ending + place.prefix).join(lines) + last
         return (place.ending + place.prefix).join(lines)
 
 
