@@ -283,4 +283,5 @@ PRESETS: dict[str, TransformerConfig] = {
     ),
 }
 """``base`` and ``big`` of the paper's Table 3, with its joint vocabulary of 37,000; ``small`` is
-the shape of the model that ships: a deep encoder and a shallow decoder, quick on a plain CPU."""
+the shape that the model that ships began with: a deep encoder and a shallow decoder, quick on a
+plain CPU."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import platform
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 
@@ -122,6 +123,19 @@ def has_fast_int8() -> bool:
 def has_bfloat16() -> bool:
     """Return whether the processor multiplies bfloat16 without going through float32."""
     return not _features().isdisjoint({"avx512bf16", "amx-bf16", "bf16"})
+
+
+def is_intel() -> bool:
+    """Return whether Intel made the processor, of which its library of products takes notice."""
+    told = platform.processor()
+    with suppress(OSError), open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
+        told += file.read(4096)
+    return "GenuineIntel" in told
+
+
+def has_avx512() -> bool:
+    """Return whether the processor has the vectors of AVX-512, whatever the level."""
+    return _features() >= _V4
 
 
 def _is_of(level: Level) -> bool:

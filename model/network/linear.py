@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from tformer.model.hardware.cpu import has_avx512, is_intel
+
+# On Intel's processors torch has its float32 products from MKL, which takes sums in another order
+# where there are few rows, if it is not told to be strict; it asks before its first product. Then
+# products of few rows take twice as long, and those of many a tenth more.
+if is_intel():
+    os.environ.setdefault("MKL_CBWR", "AVX512,STRICT" if has_avx512() else "AVX2,STRICT")
 
 ROWS = 4
 """Rows that the CPU's float32 kernels take at a time. Those left over are computed by others, whose
