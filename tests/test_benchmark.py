@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from tformer.cli import bench_inputs
 from tformer.cli.exits import ExitStatus
-from tformer.model.benchmark import comparison, worker
+from tformer.model.benchmark import comparison, process, worker
 from tformer.model.benchmark.calibration import SettingsMemory, tried_alike
 from tformer.model.benchmark.comparison import BenchmarkLimits, BenchmarkResults, Comparison
 from tformer.model.benchmark.figures import (
@@ -653,3 +653,9 @@ def test_a_real_run_of_random_weights(tformer: Tformer) -> None:
     found = json.loads(result.out)
     assert found["cells"][0]["systems"]["ctranslate2:int8"]["tokens"] == 30
     assert found["quality"] == []
+
+
+def test_what_this_process_wishes_for_itself_holds_no_other_system() -> None:
+    """Strict sums (`network.linear`) would slow down CTranslate2, and nobody asked it for them."""
+    ours = {"OMP_NUM_THREADS": "1", "MKL_CBWR": "AVX512,STRICT", "PATH": "/bin"}
+    assert process._environment(ours) == {"PATH": "/bin"}

@@ -36,10 +36,14 @@ OTHERS_VARIABLES = (
 torch are held to fewer instructions; each alone leaves the others what the processor has."""
 
 
+_OURS = {"OMP_NUM_THREADS", "MKL_CBWR"}
+"""Variables that are this process's own: a number of threads would bind systems that have no say of
+their own, and our wish for one order of sums (`network.linear`) slows down others."""
+
+
 def _environment(ours: Mapping[str, str]) -> dict[str, str]:
     """Environment of a system: as it is held to a level of processors, so are all."""
-    # A number of threads in the environment would bind systems that have no say of their own.
-    environment = {name: value for name, value in ours.items() if name != "OMP_NUM_THREADS"}
+    environment = {name: value for name, value in ours.items() if name not in _OURS}
     values = OTHERS.get(ours.get(VARIABLE, ""), ())
     return dict(zip(OTHERS_VARIABLES, values, strict=False)) | environment
 

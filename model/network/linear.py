@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from tformer.model.hardware.cpu import has_avx512, is_intel
 
 # On Intel's processors torch has its float32 products from MKL, which takes sums in another order
-# where there are few rows, if it is not told to be strict; it asks before its first product. Then
-# products of few rows take twice as long, and those of many a tenth more.
+# where there are few rows, if it is not told to be strict; it asks before its first product.
+# Products of few rows then take longer.
 if is_intel():
     os.environ.setdefault("MKL_CBWR", "AVX512,STRICT" if has_avx512() else "AVX2,STRICT")
 

@@ -89,8 +89,7 @@ class _Tile:
             for column in range(0, len(self._columns), self._lanes):
                 scale = emit.load(emit.move(scales, column, FLOAT), self._floats)
                 bias = emit.load(emit.move(biases, column, FLOAT), self._floats)
-                scaled = builder.fmul(builder.sitofp(next(totals), self._floats), scale)
-                output = emit.add_product(bias, scaled, factor)
+                output = scaled_output(emit, next(totals), scale, bias, factor)
                 emit.store(output, emit.move(line, column, FLOAT))
 
     def _whole(self, sums: Vectors) -> Vectors:
@@ -177,6 +176,12 @@ class _Tile:
         first = emit.move(emit.at(7, WORD), self._columns[0], WORD)
         places = (emit.move(first, v * self._lanes, WORD) for v in range(self._vectors))
         return [emit.load(place, self._words) for place in places]
+
+
+def scaled_output(emit: Emitter, total: Any, scale: Any, bias: Any, factor: Any) -> Any:
+    """Outputs from their sums (int32), scales and biases, and the scale of the row."""
+    scaled = emit.builder.fmul(emit.builder.sitofp(total, scale.type), scale)
+    return emit.add_product(bias, scaled, factor)
 
 
 def farthest(rows: int) -> Any:

@@ -28,6 +28,7 @@ from tformer.model.network.int8.simd.emitter import (
     WORD,
     Emitter,
 )
+from tformer.model.network.int8.simd.gemm import scaled_output
 from tformer.model.network.int8.simd.tiles import BLOCK
 from tformer.model.network.int8.simd.vectors import LANES
 
@@ -107,7 +108,7 @@ def add_to_sums(typing, left, left_at, length, right, right_at):
         _tile_function(emit, "tileloadd64", BYTE(_ACTIVATIONS), emit.at(0, BYTE), arguments[2])
         weights, apart = emit.at(3, BYTE), LONG(BLOCK * QUAD)
         for number in _SUMS:
-            # Two in turn, so that one is loaded while the other is multiplied.
+            # In turn, so that one is loaded while another one is multiplied.
             tile = _WEIGHTS + number % (_NUMBER - _WEIGHTS)
             place = emit.move(weights, number * TILE_ROWS * QUAD, BYTE)
             _tile_function(emit, "tileloadd64", BYTE(tile), place, apart)
@@ -137,7 +138,7 @@ def put_outputs(
     typing, sums, sums_at, start, start_at, scale, scale_at, bias, bias_at, factors, factors_at,
     out, out_at,
 ):  # fmt: skip
-    """Put a row's outputs of a block, from its sums and the sums to begin with; as `gemm` does."""
+    """Put a row's outputs of a block, from its sums and the sums to begin with."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         emit = Emitter(context, builder, signature, arguments)
@@ -148,10 +149,11 @@ def put_outputs(
             total, begun = (
                 emit.load(emit.move(each, column, WORD), INTEGERS) for each in (sums, starts)
             )
-            whole = builder.sitofp(builder.add(total, begun), FLOATS)
-            scaled = builder.fmul(whole, emit.load(emit.move(scales, column, FLOAT), FLOATS))
-            more = emit.load(emit.move(biases, column, FLOAT), FLOATS)
-            emit.store(emit.add_product(more, scaled, factor), emit.move(outputs, column, FLOAT))
+            scale, bias = (
+                emit.load(emit.move(each, column, FLOAT), FLOATS) for each in (scales, biases)
+            )
+            output = scaled_output(emit, builder.add(total, begun), scale, bias, factor)
+            emit.store(output, emit.move(outputs, column, FLOAT))
         return context.get_dummy_value()
 
     at = int64
