@@ -62,21 +62,29 @@ def drawn(rows: int, width: int, out: int) -> tuple[np.ndarray, np.ndarray, Pack
 @pytest.mark.parametrize("helpers", [1, 3])
 @pytest.mark.parametrize(("rows", "width", "out"), [(1, 512, 320), (4, 128, 1088), (30, 64, 128)])
 def test_products_with_workers_are_those_without(
-    helpers: int, rows: int, width: int, out: int
+    helpers: int, rows: int, width: int, out: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A worker without work goes after milliseconds, so it is called again before every product."""
+    monkeypatch.setattr(workers, "WORKERS", Workers())
     activations, factors, linear = drawn(rows, width, out)
     expected = np.empty(rows * linear.scale.shape[0], np.float32)
     alone(activations, factors, rows, linear, expected, 0, linear.scale.shape[0])
     board = Board()
-    for _ in range(20):
-        board.open(helpers)
-        until(lambda: board.numbers[present] > 0 or not board.numbers[opened])
+
+    def compute() -> None:
         for _ in range(200):
+            board.open(helpers)
             found = np.full(len(expected) + 1, -1, np.float32)
             with_others(activations, factors, rows, linear, found, board.numbers)
             assert (found[:-1] == expected).all() and found[-1] == -1
         board.close()
-    assert board.numbers[offered] >> 32, "something was shared"
+
+    for _ in range(20):
+        compute()
+    end = time.monotonic() + 60
+    while not board.numbers[offered] >> 32:
+        assert time.monotonic() < end, "nothing was shared"
+        compute()
     until(lambda: board.numbers[present] == 0)
 
 
@@ -230,10 +238,9 @@ def test_translations_with_workers_are_those_without(beam_size: int) -> None:
 
 
 def _product_in_a_child(answers: multiprocessing.SimpleQueue) -> None:
-    board = Board()
-    board.open(1)
-    until(lambda: board.numbers[present] > 0)
-    answers.put("present")
+    Board().open(1)
+    until(lambda: workers.WORKERS._waiting > 0)
+    answers.put("was there")
 
 
 @pytest.mark.skipif(not hasattr(workers.os, "fork"), reason="needs fork")
@@ -248,7 +255,7 @@ def test_a_process_that_was_forked_has_workers_of_its_own() -> None:
     child = context.Process(target=_product_in_a_child, args=(answers,))
     child.start()
     child.join(30)
-    assert child.exitcode == 0 and answers.get() == "present"
+    assert child.exitcode == 0 and answers.get() == "was there"
 
 
 def test_memory_of_a_batch_that_has_ended_is_that_of_the_next() -> None:
