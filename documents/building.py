@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from typing import TypeGuard
 
 from tformer.documents import protection
-from tformer.documents.inline.icu import MessageRole, MessageSpan, variants
+from tformer.documents.inline.icu import UNREAD, MessageRole, MessageSpan, is_unread, variants
+from tformer.documents.inline.readings import READING, has_reading
 from tformer.documents.segments import Inline, Mark, PlaceholderKind, Segment, SegmentState
 
 _Piece = str | Mark
@@ -142,7 +143,10 @@ class Builder:
         context: str = "",
     ) -> Segment:
         """The segment of all that was added."""
-        for event in self._without_syntax():
+        whole = "".join(e.raw if e.kind == "text" else _ELSEWHERE for e in self._events)
+        if _is_unread(whole):
+            return self._unread(UNREAD, id, target, state, context)
+        for event in self._without_syntax(whole):
             match event.kind:
                 case "text":
                     self._add_text(event.raw)
@@ -158,13 +162,28 @@ class Builder:
         self._collapse()
         self._decide()
         text = "".join(map(str, self._parts))
-        return Segment(id, text, self._inlines, target, state, context)
+        segment = Segment(id, text, self._inlines, target, state, context)
+        if not segment.has_words and any(map(has_reading, self._inlines.values())):
+            return replace(segment, unread=READING)
+        return segment
+
+    def _unread(
+        self, reason: str, id: str, target: str | None, state: SegmentState, context: str
+    ) -> Segment:
+        """The segment as one literal, which nobody translates."""
+        raw = "".join(
+            self._escape(event.raw) if event.kind == "text" else event.raw for event in self._events
+        )
+        shown = "".join(
+            e.raw if e.kind == "text" else e.name * (e.kind == "alone") for e in self._events
+        )
+        mark = str(Mark(1, PlaceholderKind.ALONE))
+        return Segment(id, mark, {1: Inline(raw, shown=shown)}, target, state, context, reason)
 
     # --- text
 
-    def _without_syntax(self) -> Iterator[_BuildEvent]:
-        """The events, with the syntax of a message with variants taken out of the text."""
-        whole = "".join(e.raw if e.kind == "text" else _ELSEWHERE for e in self._events)
+    def _without_syntax(self, whole: str) -> Iterator[_BuildEvent]:
+        """The events, with the syntax of a message with variants taken out of their whole text."""
         spans = variants(whole) if "{" in whole else None
         outside = [s for s in spans or [] if s.role is not MessageRole.TEXT]
         if not spans or any(_ELSEWHERE in whole[s.start : s.end] for s in outside):
@@ -391,6 +410,16 @@ class Builder:
             after = _neighbour(self._parts[place + 1 :])[:1]
             if (before.isalnum() or before in tuple(",.:;!?)")) and after.isalnum():
                 self._inlines[part.number] = replace(inline, divides=True)
+
+
+def _is_unread(whole: str) -> bool:
+    """Return whether a text is a message with variants that is broken, or has markup in its
+    syntax."""
+    if is_unread(whole.replace(_ELSEWHERE, "_")):
+        return True
+    spans = variants(whole) or [] if _ELSEWHERE in whole else []
+    syntax = (whole[span.start : span.end] for span in spans if span.role is MessageRole.SYNTAX)
+    return any(_ELSEWHERE in each for each in syntax)
 
 
 def _is(piece: _Piece, part: PlaceholderKind) -> TypeGuard[Mark]:

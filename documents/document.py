@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
+from tformer.documents.inline.readings import READING, words_with_readings
 from tformer.documents.io.encoding import Encoded, simplified
 from tformer.documents.left_parts import LeftPart, LeftText, told
 from tformer.documents.segments import Segment, problem_with, render
@@ -128,13 +129,18 @@ class TextDocument:
 
     @cached_property
     def _found(self) -> Sequence[Slot | LeftPart]:
-        return list(self.read(self.source.text))
+        return self._read(self.source.text)
+
+    def _read(self, text: str) -> list[Slot | LeftPart]:
+        """Slots and other parts of a text; segments that are not understood are left."""
+        return [_left(part) if _is_unread(part) else part for part in self.read(text)]
 
     @property
     def left_texts(self) -> Sequence[LeftText]:
         """See `Document`."""
-        parts = (part for part in self._found if isinstance(part, LeftPart))
-        return list(told(self.source.text, parts))
+        parts = [part for part in self._found if isinstance(part, LeftPart)]
+        slots = (part for part in self._found if isinstance(part, Slot))
+        return list(told(self.source.text, [*parts, *_readings(slots)]))
 
     @property
     def segments(self) -> Sequence[Segment]:
@@ -165,7 +171,7 @@ class TextDocument:
         for depth in sorted(depths, reverse=True):
             # What stands inside comes first; then the rest has moved and is looked for again.
             if text is not self.source.text:
-                slots = with_unique_ids(self.read(text))
+                slots = with_unique_ids(self._read(text))
             text = spliced(text, _edits((slot for slot in slots if slot.depth == depth), changed))
         return text
 
@@ -213,10 +219,32 @@ class TextDocument:
             if self.skeleton:
                 same = self.skeleton(text) == self._own_skeleton
                 return None if same else Fault("the structure of the file would change")
-            again = with_unique_ids(self.read(text))
+            again = with_unique_ids(self._read(text))
         except InputError as error:
             return Fault(f"the file would be refused: {error}")
         return difference(self.source.text, self.slots, text, again)
+
+
+def _is_unread(part: Slot | LeftPart) -> TypeGuard[Slot]:
+    return isinstance(part, Slot) and bool(part.segment.unread)
+
+
+def _left(slot: Slot) -> LeftPart:
+    """A segment that stays, as a part of the file."""
+    return _left_part(slot, slot.segment.unread, slot.segment.plain)
+
+
+def _readings(slots: Iterable[Slot]) -> Iterator[LeftPart]:
+    """Words that stay since readings stand above them."""
+    for slot in slots:
+        for words in words_with_readings(slot.segment.inlines.values()):
+            yield _left_part(slot, READING, words)
+
+
+def _left_part(slot: Slot, reason: str, text: str) -> LeftPart:
+    edits = list(slot.edits(slot.segment.text))
+    start, end = min(edit.start for edit in edits), max(edit.end for edit in edits)
+    return LeftPart(start, end, reason, text)
 
 
 def checked(document: TextDocument) -> TextDocument:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from tformer.documents.inline.readings import without_readings
 from tformer.model.literals.kinds import KINDS
 from tformer.model.text.windows import find_all
 
@@ -53,7 +54,7 @@ BREAKING = {"br", "hr", "p", "div", "ul", "ol", "li", "dl", "dt", "dd", "table",
 """Elements of HTML that end a sentence."""
 
 # Elements whose content is not for translation.
-_CODE = {"code", "kbd", "samp", "var", "pre", "tt", "script", "style", "math", "svg"}
+_CODE = {"code", "kbd", "samp", "var", "pre", "ruby", "tt", "script", "style", "math", "svg"}
 
 _PATTERNS = {kind.name: kind.pattern for kind in KINDS}
 
@@ -293,9 +294,9 @@ def _tags(text: str) -> _Places:
             at = bisect_left(ends, (match.end(), 0))
             if at < len(ends):
                 start, position = ends[at]
-                shown = re.sub(r"<[^<>]*>", "", text[match.end() : start])
+                shown = without_readings(text[match.end() : start])
                 raw = text[match.start() : position]
-                yield match.start(), TextRun(RunKind.LITERAL, raw, name, " ".join(shown.split()))
+                yield match.start(), TextRun(RunKind.LITERAL, raw, name, shown)
                 continue
         yield match.start(), _tag(match)
 

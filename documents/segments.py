@@ -80,6 +80,8 @@ class Segment:
     state: SegmentState = SegmentState.NEW
     context: str = ""
     """Context of the segment, for people and for those who choose between meanings."""
+    unread: str = ""
+    """Reason why the segment stays as it is, whole; "" for one that can be translated."""
 
     @property
     def current(self) -> str:
@@ -95,8 +97,10 @@ class Segment:
 
     @property
     def has_words(self) -> bool:
-        """True if there is anything to translate besides literals."""
-        return any(_has_letter(part) for part in parts(self.text) if isinstance(part, str))
+        """True if there is anything to translate besides literals, or words that nobody reads."""
+        return bool(self.unread) or any(
+            _has_letter(part) for part in parts(self.text) if isinstance(part, str)
+        )
 
     def _shown(self, mark: Mark) -> str:
         return self.inlines[mark.number].shown if mark.part is PlaceholderKind.ALONE else ""

@@ -24,6 +24,7 @@ from tformer.documents.formats.html_attributes import (
     escape_xml,
     without_templates,
 )
+from tformer.documents.inline.readings import without_readings
 from tformer.documents.io.encoding import Encoded, decode
 from tformer.documents.left_parts import LeftPart
 from tformer.documents.segments import Segment
@@ -43,7 +44,7 @@ _INLINE = _names(
 )
 
 # A part of a sentence, but not for translation.
-_LITERAL = _names("code kbd samp var tt math")
+_LITERAL = _names("code kbd samp var tt math ruby")
 
 _OPAQUE = _names("script style pre textarea svg xmp iframe noembed noframes")
 
@@ -484,7 +485,7 @@ def _shown(token: _HtmlToken) -> str:
         return ""
     if token.name == "template":
         return token.raw
-    return " ".join(html.unescape(re.sub(r"<[^>]*>", "", token.raw)).split())
+    return without_readings(token.raw)
 
 
 _XHTML = re.compile(r"<html\b[^>]*xmlns=[\"']http://www\.w3\.org/1999/xhtml")

@@ -39,6 +39,7 @@ from tformer.documents.formats.markdown_sites import (
     site_rules,
     unhide,
 )
+from tformer.documents.inline.readings import without_readings
 from tformer.documents.io.encoding import decode
 from tformer.documents.left_parts import LeftPart
 from tformer.documents.segments import Segment, is_text, meaning, parts, split_words
@@ -135,7 +136,7 @@ def _build(id: str, content: str, tokens: Sequence[Token], context: str) -> Segm
                     break
             start, behind = token.meta["place"][0], end.meta["place"][1]
             raw = content[start:behind].replace("\n", " ")
-            builder.alone(raw, re.sub(r"<[^<>]*>", "", raw))
+            builder.alone(raw, without_readings(raw))
         elif token.type == "html_inline":
             if token.content.startswith("<!--") and token is own[0]:
                 builder.alone(token.content, divides=True)
@@ -208,7 +209,7 @@ def _with_attributes(tokens: Sequence[Token], content: str) -> Iterator[Token]:
 
 
 _KEPT = re.compile(
-    r"<(?:(code|kbd|samp|var|tt)\b|([a-z]+)\b[^>]*\s"
+    r"<(?:(code|kbd|samp|var|tt|ruby)\b|([a-z]+)\b[^>]*\s"
     r"(?:translate=[\"']?no\b|class=[\"'][^\"']*\bnotranslate\b))",
     re.IGNORECASE,
 )

@@ -13,7 +13,6 @@ from itertools import pairwise
 
 from tformer.documents.building import Builder
 from tformer.documents.document import DocumentLanguages, Edit, Slot, TextDocument, checked
-from tformer.documents.inline.icu import variants
 from tformer.documents.inline.interface import Accelerator, is_identifier
 from tformer.documents.io.encoding import Encoded, decode
 from tformer.documents.left_parts import LeftPart
@@ -261,19 +260,11 @@ _CLASSES = re.compile(r"(?=.*[-:0-9])[a-z0-9:/_-]+(?: [a-z0-9:/_-]+)*")
 """Pattern of classes of CSS, and that of the keys that say so."""
 
 
-BROKEN = re.compile(r"\{\s*\w+\s*,\s*(?:plural|select|selectordinal)\s*,")
-"""Pattern of a part of a message with variants."""
-
-UNREAD = "it is a message with variants that is not understood"
-
-
 def _table_slots(
     values: Iterator[_Value], write: Callable[[str], str], *, apostrophes: bool = False
 ) -> Iterator[Slot | LeftPart]:
     for value in values:
-        if BROKEN.search(value.text) and variants(value.text) is None:
-            yield LeftPart(value.places[0], value.places[-1], UNREAD)
-        elif not is_technical(value.key, value.text):
+        if not is_technical(value.key, value.text):
             yield from _value_slot(value, write, apostrophes)
 
 

@@ -14,8 +14,7 @@ import yaml
 
 from tformer.documents.building import Builder
 from tformer.documents.document import DocumentLanguages, Edit, Slot, TextDocument, checked
-from tformer.documents.formats.strings import BROKEN, UNREAD, is_technical
-from tformer.documents.inline.icu import variants
+from tformer.documents.formats.strings import is_technical
 from tformer.documents.io.encoding import decode
 from tformer.documents.left_parts import LeftPart
 from tformer.documents.segments import Segment, render
@@ -133,9 +132,6 @@ def _slot(text: str, path: str, node: yaml.ScalarNode) -> Iterator[Slot | LeftPa
     more_indented = node.style == ">" and re.search(r"\n[ \t]", node.value)
     is_symbol = node.style is None and re.fullmatch(r":\w+", raw)
     if is_symbol or is_technical(path.rpartition("/")[2], node.value):
-        return
-    if BROKEN.search(node.value) and variants(node.value) is None:
-        yield LeftPart(start, end, UNREAD)
         return
     if more_indented:
         yield LeftPart(start, end, "lines of this folded text are indented further")

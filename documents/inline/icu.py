@@ -44,6 +44,19 @@ _SURELY_QUOTED = re.compile(r"'[{}][^'\n]{0,60}'|''")
 _DEEPEST = 20
 
 
+_BEGINS = re.compile(
+    r"\{\s*\w+\s*,\s*(?:plural|select|selectordinal)\s*(?:,|\w+\s*\{)|\{\s*\d+\s*,\s*choice\s*,"
+)
+"""Pattern of the beginning of a message with variants; a comma is easily forgotten."""
+
+UNREAD = "it is a message with variants that is not understood"
+
+
+def is_unread(text: str) -> bool:
+    """Return whether a text begins a message with variants whose syntax is broken."""
+    return "{" in text and bool(_BEGINS.search(text)) and variants(text) is None
+
+
 class _NotAMessage(Exception):
     """The text does not follow the grammar."""
 
