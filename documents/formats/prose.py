@@ -70,12 +70,12 @@ class Notation:
 
 
 def prose_slots(
-    text: str, texts: Iterable[ProseText | LeftPart], notation: Notation
+    text: str, texts: Iterable[ProseText | LeftPart | Slot], notation: Notation
 ) -> Iterator[Slot | LeftPart]:
-    """Make slots of the texts of a file; ids are their numbers."""
+    """Make slots of the texts of a file; ids are their numbers. Other slots are passed on."""
     number = -1
     for place in texts:
-        if isinstance(place, LeftPart):
+        if isinstance(place, LeftPart | Slot):
             yield place
             continue
         number += 1
@@ -124,26 +124,33 @@ class _ProseWriter:
             yield Edit(start, end, self.text[start] * size)
 
     def _spelling(self, text: str) -> str | None:
-        """Lines that say a translation."""
-        if _SEPARATORS.search(text):
-            return None
-        wanted = meaning(self.segment, text)
-        own = self.place.content.split("\n")
-        widths = [max(map(len, own)), None] if len(own) > 1 else [None]
-        for escape in self.notation.escapes:
-            rendered = _rendered(self.segment, text, escape, self.notation)
-            for line_width in widths:
-                content = _filled(rendered, line_width)
-                for spelt in {content: 0, self.notation.guard + content: 0}:
-                    if self._says(spelt, wanted):
-                        return spelt
-        return None
+        return spelling(self.place.content, self.place.kind, self.segment, self.notation, text)
 
-    def _says(self, content: str, wanted: Sequence[str]) -> bool:
-        again = self.notation.read(content)
-        if again is None or meaning(again, again.text) != wanted:
-            return False
-        return self.notation.is_whole(content, self.place.kind)
+
+def spelling(
+    content: str, kind: str, segment: Segment, notation: Notation, text: str
+) -> str | None:
+    """Lines that say a translation, about as wide as those of the source; None if none do."""
+    if _SEPARATORS.search(text):
+        return None
+    wanted = meaning(segment, text)
+    own = content.split("\n")
+    widths = [max(map(len, own)), None] if len(own) > 1 else [None]
+    for escape in notation.escapes:
+        rendered = _rendered(segment, text, escape, notation)
+        for line_width in widths:
+            filled = _filled(rendered, line_width)
+            for spelt in {filled: 0, notation.guard + filled: 0}:
+                if _says(spelt, kind, wanted, notation):
+                    return spelt
+    return None
+
+
+def _says(content: str, kind: str, wanted: Sequence[str], notation: Notation) -> bool:
+    again = notation.read(content)
+    if again is None or meaning(again, again.text) != wanted:
+        return False
+    return notation.is_whole(content, kind)
 
 
 def _rendered(segment: Segment, text: str, escape: Callable[[str], str], notation: Notation) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Generator, Iterator
 
 from tformer.documents.formats.prose import LINE, ProseText, width
 from tformer.documents.formats.rest_cells import csv_cells
+from tformer.documents.formats.rest_tables import GRID, SIMPLE, TableText, read_table
 from tformer.documents.left_parts import LeftPart
 
 _ADORNMENT = re.compile(r"([!-/:-@\[-`{-~])\1*")
@@ -28,10 +29,8 @@ _OTHER = re.compile(
     | \(?(?:\d{1,9}|\#|[A-Za-z]|[ivxlcdmIVXLCDM]{1,12})[.)](?:\s|\Z)""",
     re.VERBOSE,
 )
-_TABLE = re.compile(r"=+(?: +=+)+")
-_GRID = re.compile(r"\+(?:-+\+)+")
 _UNSURE = "it is not surely text"
-_DRAWN = "its columns are drawn; tables written as lists (list-table) are translated"
+_DRAWN = "it is a drawn table that is not understood; one of plain rows and columns is"
 _NO_PROSE = re.compile(r">>>|__|:(?![:\s])")
 """Pattern of what begins a doctest, the target of a link, or a field."""
 
@@ -79,6 +78,7 @@ _BODIES = frozenset(
     [
         "figure",
         "container",
+        "table",
         "compound",
         "only",
         "hlist",
@@ -116,7 +116,7 @@ _PICTURE = re.compile(r"\.\.\s+\|[^|\n]+\|\s+image::\s+\S+")
 _ENTRY = re.compile(r"(\S.*?)\s+<[^<>]+>")
 _REPLACED = re.compile(r"\.\.\s+\|[^|\n]+\|\s+replace::\s+(.*[^\W\d_].*)")
 
-_RestText = ProseText | LeftPart
+_RestText = ProseText | TableText | LeftPart
 _OF_PROGRAMS = frozenset(
     [
         "code",
@@ -216,9 +216,7 @@ class _RestReader:
                 return (yield from self._left(line, last))
             yield self._title(line, line, [line + 1])
             return line + 2, False
-        if _GRID.fullmatch(text):
-            return (yield from self._left(line, last, _DRAWN))
-        if _TABLE.fullmatch(text):
+        if GRID.fullmatch(text) or SIMPLE.fullmatch(text):
             return (yield from self._table(line, last))
         if match := _BULLET.match(text):
             return (yield from self._item(line, last, match.end(), depth))
@@ -511,16 +509,31 @@ class _RestReader:
 
     def _table(self, line: int, last: int) -> _Found:
         """A table that is drawn."""
-        behind = self._behind_table(line, last)
-        if behind is None:
+        is_grid = GRID.fullmatch(self._line(line))
+        behind = self._behind_chunk(line, last) if is_grid else self._behind_table(line, last)
+        table = self._drawn_table(line, behind) if behind else None
+        if behind is None or (table is None and is_grid):
             return (yield from self._left(line, last, _DRAWN))
-        yield LeftPart(self._start(line), self.lines[behind - 1].end(1), _DRAWN)
+        place = self._start(line), self.lines[behind - 1].end(1)
+        yield table or LeftPart(*place, _DRAWN)
         return behind, False
+
+    def _drawn_table(self, line: int, end: int) -> TableText | None:
+        first, start = self.lines[line], self._start(line)
+        size = start - first.start()
+        rows = [self.lines[number] for number in range(line + 1, end)]
+        if any(row[1][:size].strip() for row in rows):
+            return None
+        table = read_table([first[1][size:], *(row[1][size:].rstrip() for row in rows)])
+        behind = rows[-1].end(1) if rows else first.end(1)
+        raw = self._text[start:behind]
+        prefix = rows[-1][1][:size] if rows else ""
+        return TableText(start, behind, raw, table, prefix, first[2] or "\n") if table else None
 
     def _behind_table(self, line: int, last: int) -> int | None:
         borders = 0
         for other in range(line + 1, last):
-            if _TABLE.fullmatch(self._line(other)):
+            if SIMPLE.fullmatch(self._line(other)):
                 borders += 1
                 if borders == 2 or other + 1 == last or self._is_blank(other + 1):
                     return other + 1

@@ -22,6 +22,8 @@ from tformer.documents.formats.rest_inline import (
     rest_names,
     rest_segment,
 )
+from tformer.documents.formats.rest_table_slots import table_slots
+from tformer.documents.formats.rest_tables import TableText
 from tformer.documents.io.encoding import decode
 from tformer.documents.left_parts import LeftPart
 
@@ -50,7 +52,16 @@ def _slots(text: str) -> Iterator[Slot | LeftPart]:
             return found
         return LeftPart(found.start, found.end, REFERRED)
 
-    return prose_slots(text, map(told, rest_texts(text)), notation)
+    def texts() -> Iterator[ProseText | LeftPart | Slot]:
+        tables = 0
+        for found in rest_texts(text):
+            if isinstance(found, TableText):
+                tables += 1
+                yield from table_slots(found, f"table {tables}", notation)
+            else:
+                yield told(found)
+
+    return prose_slots(text, texts(), notation)
 
 
 def _is_whole(content: str, kind: str) -> bool:
