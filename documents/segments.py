@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 
+from tformer.documents.limits import TextLimit
+
 _PLACEHOLDER = re.compile(r"<(/?)([1-9][0-9]{0,8})(/?)>")
 
 
@@ -80,6 +82,8 @@ class Segment:
     state: SegmentState = SegmentState.NEW
     context: str = ""
     """Context of the segment, for people and for those who choose between meanings."""
+    limit: TextLimit | None = None
+    """Length that a translation may have."""
     unread: str = ""
     """Reason why the segment stays as it is, whole; "" for one that can be translated."""
 
@@ -91,9 +95,11 @@ class Segment:
     @property
     def plain(self) -> str:
         """Plain text for a model: no markup around words, and literals as they are."""
-        return "".join(
-            part if isinstance(part, str) else self._shown(part) for part in parts(self.text)
-        )
+        return self.seen(self.text)
+
+    def seen(self, text: str) -> str:
+        """A text with the placeholders of the segment as a reader sees it."""
+        return "".join(part if isinstance(part, str) else self._shown(part) for part in parts(text))
 
     @property
     def has_words(self) -> bool:

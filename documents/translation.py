@@ -106,10 +106,11 @@ def converse_in_fragments(segments: Sequence[Segment]) -> Conversation:
     """As `translate_in_fragments`, for a translator that cannot be called from here."""
     pieces = [fragments(segment) for segment in segments]
     texts = map(_text, (yield [piece for own in pieces for piece in own]))
-    return [
+    results = [
         _checked(TranslatedSegment(segment, joined(segment, islice(texts, len(own)))))
         for segment, own in zip(segments, pieces, strict=True)
     ]
+    return [replace(r, warnings=(*r.warnings, *_too_long(r.segment, r.text))) for r in results]
 
 
 def _together(
@@ -124,7 +125,7 @@ def _together(
     text = "".join(unit.within(r.text) for unit, r in zip(own, results, strict=True))
     if any(result.failed for result in results) or problem_with(segment, text):
         return TranslatedSegment(segment, segment.current, warnings, failed=True)
-    return TranslatedSegment(segment, text, warnings)
+    return TranslatedSegment(segment, text, (*warnings, *_too_long(segment, text)))
 
 
 def _restored(segment: Segment, answer: str | Answer) -> TranslatedSegment:
@@ -155,6 +156,14 @@ def _checked(result: TranslatedSegment) -> TranslatedSegment:
         note = f"left as it was, since {problem}"
         return TranslatedSegment(segment, segment.current, (note,), failed=True)
     return replace(result, warnings=(*result.warnings, *_doubts(segment.text, result.text)))
+
+
+def _too_long(segment: Segment, text: str) -> Iterator[str]:
+    """Warning about a text that is longer than the file allows."""
+    if segment.limit:
+        doubt = segment.limit.doubt(segment.seen(segment.text), segment.seen(text))
+        if doubt:
+            yield f"the translation {doubt}"
 
 
 def _with_dots_of(source: str, target: str) -> str:

@@ -51,7 +51,7 @@ def shape(data: bytes, format: str) -> list[object]:
 
 
 _KEPT = (nodes.literal, nodes.literal_block, nodes.doctest_block, nodes.comment, nodes.field,
-         nodes.substitution_definition, nodes.math, nodes.footnote_reference)  # fmt: skip # noqa: E501
+         nodes.substitution_definition, nodes.math, nodes.footnote_reference)  # fmt: skip
 
 
 def tree(text: str) -> list[str]:

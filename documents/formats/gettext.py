@@ -7,12 +7,13 @@ segments. Comments, references, wrapping and order stay as they are.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tformer.documents.building import Builder
 from tformer.documents.document import DocumentLanguages, Edit, Slot, TextDocument, checked
 from tformer.documents.inline.interface import Accelerator, is_identifier
 from tformer.documents.io.encoding import decode
+from tformer.documents.limits import TextLimit, limit_of
 from tformer.documents.protection import DOUBLING
 from tformer.documents.segments import SegmentState, render
 from tformer.model.errors import InputError
@@ -56,6 +57,8 @@ class _Message:
     is_fuzzy: bool = False
     grammar: str = ""
     """The flag that says which format strings the message has."""
+    limit: TextLimit | None = None
+    """Length that the translation may have, as Weblate's flags say it."""
     strings: list[_String] = field(default_factory=list)
 
     def value(self, keyword: str) -> str | None:
@@ -157,6 +160,8 @@ def _read_comment(entry: _Message, line: str, start: int) -> None:
         entry.is_fuzzy = entry.is_fuzzy or "fuzzy" in flags
         said = (flag for flag in flags if flag.endswith("-format") and not flag.startswith("no-"))
         entry.grammar = next(said, entry.grammar)
+        longest = (flag.partition(":")[2] for flag in flags if flag.startswith("max-length:"))
+        entry.limit = limit_of(next(longest, None), None) or entry.limit
     elif text.startswith("#|") and entry.start is None:
         entry.start = start
 
@@ -243,6 +248,7 @@ def _slot(entry: _Message, string: _String, source: str) -> Slot:
         id += string.keyword.removeprefix("msgstr")
     state = _state(entry, string)
     segment = builder.build(id, target=string.value, state=state, context=context or "")
+    segment = replace(segment, limit=entry.limit)
 
     def edits(text: str) -> Iterator[Edit]:
         rendered = render(segment, text, escape)

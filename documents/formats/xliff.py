@@ -15,11 +15,13 @@ from dataclasses import dataclass, replace
 
 from tformer.documents.building import Builder
 from tformer.documents.document import DocumentLanguages, Edit, Slot, TextDocument, checked
+from tformer.documents.formats.xliff_limits import limits_of
 from tformer.documents.formats.xliff_parts import PartedTarget, is_segment, missing_parts
 from tformer.documents.io import xml
 from tformer.documents.io.encoding import decode
 from tformer.documents.io.xml import Token, TokenKind
 from tformer.documents.left_parts import LeftPart
+from tformer.documents.limits import TextLimit
 from tformer.documents.segments import Segment, SegmentState, render
 from tformer.model.errors import InputError
 
@@ -162,6 +164,8 @@ class _XliffUnit:
     """The tag that says that a person approved of the target."""
     keeps_space: bool = False
     """True if the white space of the source is to be kept (`xml:space`)."""
+    limit: TextLimit | None = None
+    """Length that the target may have."""
 
     def divided(self) -> PartedTarget | None:
         """The unit with its segments, if some of them may have a translation."""
@@ -185,7 +189,8 @@ class _XliffUnit:
 
     def segment(self) -> Segment:
         content = self._content(self.source)
-        return content.build(self.id, target=self._target_text(), state=self.state)
+        segment = content.build(self.id, target=self._target_text(), state=self.state)
+        return replace(segment, limit=self.limit)
 
     def _content(self, source: int) -> Builder:
         builder = Builder(xml.escape, breaks=True)
@@ -331,6 +336,7 @@ class _Units:
         self._tokens = tokens
         self._name = name
         self._with_spaces = _with_spaces(tokens)
+        self._limits = limits_of(tokens)
 
     def of_version_1(self) -> Iterator[_XliffUnit]:
         for position in self._translatable("trans-unit"):
@@ -352,6 +358,7 @@ class _Units:
                 None,
                 position if unit.attributes.get("approved") == "yes" else None,
                 found.get("seg-source", source) in self._with_spaces,
+                self._limits.get(position),
             )
 
     def of_version_2(self) -> Iterator[_XliffUnit]:
@@ -376,6 +383,7 @@ class _Units:
                     ("state", "translated"),
                     inner,
                     keeps_space=source in self._with_spaces,
+                    limit=self._limits.get(inner),
                 )
 
     def _translatable(self, name: str) -> Iterator[int]:
