@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "prepare": "tformer.cli.prepare",
         "train": "tformer.cli.train",
         "synthesize": "tformer.cli.synthesize",
+        "shortlist": "tformer.cli.shortlist",
         "memory": "tformer.cli.memory",
         "convert": "tformer.cli.convert",
         "models": "tformer.cli.models",

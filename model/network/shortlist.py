@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tformer.model.errors import ModelError
+from tformer.model.files import replacing
 
 FILE = "shortlist.bin"
 """The name in a model directory."""
@@ -43,6 +44,15 @@ class Shortlist:
         self._tokens = tokens
         self._joint = joint
 
+    def __len__(self) -> int:
+        """Target tokens of all lists together."""
+        return len(self._tokens)
+
+    @property
+    def num_sources(self) -> int:
+        """Source tokens, with or without a list."""
+        return len(self._offsets) - 1
+
     def allowed(self, source: Sequence[int], demanded: Sequence[int] = ()) -> NDArray[np.int64]:
         """The ids of the tokens that a sentence of these source ids has, rising.
 
@@ -52,6 +62,26 @@ class Shortlist:
         lists = [self._tokens[self._offsets[s] : self._offsets[s + 1]] for s in known]
         own = np.array([*(known if self._joint else ()), *demanded], np.int64)
         return np.unique(np.concatenate([self._first, own, *lists]).astype(np.int64))
+
+    def write(self, path: Path) -> None:
+        """Write a file that :meth:`read` reads; Bergamot's checksum in it is zero.
+
+        Raises:
+            OSError: when it cannot be written.
+        """
+        longest = int(np.diff(self._offsets.astype(np.int64)).max(initial=0))
+        numbers = _MAGIC, 0, len(self._first), longest, len(self._offsets), len(self._tokens)
+        with replacing(path) as stream:
+            for values in (numbers, self._offsets):
+                stream.write(np.asarray(values, "<u8").tobytes())
+            stream.write(self._tokens.astype("<u4").tobytes())
+
+    @classmethod
+    def of(cls, first: int, lists: Sequence[Sequence[int]], *, joint: bool) -> Shortlist:
+        """Make one of a list for every source token; see the class."""
+        offsets = np.cumsum([0, *map(len, lists)], dtype=np.uint64)
+        tokens = np.fromiter((token for each in lists for token in sorted(each)), np.uint32)
+        return cls(first, offsets, tokens, joint=joint)
 
     @classmethod
     def read(cls, path: Path, target_size: int, *, joint: bool) -> Shortlist:
