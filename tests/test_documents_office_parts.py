@@ -264,6 +264,46 @@ def test_cells_without_shared_strings_and_with_codes() -> None:
     assert sheet.count("A RED DOOR") == 1 and "<f>A1</f><v>a red door</v>" in sheet
 
 
+def test_cells_that_pivot_tables_name_stay() -> None:
+    cached = (
+        '<cacheField name="Region"><sharedItems><s v="north shore"/></sharedItems></cacheField>'
+    )
+    pivot = f'<pivotTableDefinition {SHEET} rowHeaderCaption="row labels">'
+    pivot += '<dataField name="sum of sales"/></pivotTableDefinition>'
+    others = {
+        "xl/pivotCache/a.xml": f"<pivotCacheDefinition {SHEET}>{cached}</pivotCacheDefinition>",
+        "xl/pivotTables/a.xml": pivot,
+        "xl/tables/a.xml": f'<table {SHEET}><tableColumn name="x" totalsRowLabel="all of it"/></table>',
+    }
+    kept = ["north shore", "row labels", "sum of sales", "all of it"]
+    cells = "".join(map(cell, [*kept, "a red door"]))
+    written, left = shouted(workbook(cells, **others), "xlsx")
+    sheet = written["xl/worksheets/sheet1.xml"]
+    assert all(cell(text) in sheet for text in [*kept, "A RED DOOR"]) and left == kept
+
+
+def test_words_in_formats_of_numbers_are_told_of() -> None:
+    formats = '<numFmt formatCode="0 &quot;days&quot;"/><numFmt formatCode="0.0 &quot;m&quot;"/>'
+    styles = f"<styleSheet {SHEET}>{formats}</styleSheet>"
+    written, left = shouted(workbook(cell("a door"), **{"xl/styles.xml": styles}), "xlsx")
+    assert left == ['0 "days"'] and written["xl/styles.xml"] == styles
+
+
+@pytest.mark.parametrize("code", ["_x000B_", "_x000D_"])
+def test_codes_of_characters_divide_and_stay(code: str) -> None:
+    slide = "<p:sld xmlns:p='p' xmlns:a='a'><a:p><a:r><a:t>one{}two</a:t></a:r></a:p></p:sld>"
+    about = "<coreProperties><description>one{}two</description></coreProperties>"
+    kinds = {"ppt/slides/slide1.xml": "x.presentationml.slide"}
+    kinds["docProps/core.xml"] = "x.package.core-properties"
+    parts = {"ppt/slides/slide1.xml": slide, "docProps/core.xml": about}
+    written, _ = shouted(
+        types(kinds) | {name: text.format(code) for name, text in parts.items()}, "pptx"
+    )
+    assert "ONE" in written["ppt/slides/slide1.xml"] and "TWO" in written["ppt/slides/slide1.xml"]
+    assert code in written["ppt/slides/slide1.xml"]
+    assert f"ONE{code}TWO" in written["docProps/core.xml"]
+
+
 def test_formats_in_a_cell_are_around_words() -> None:
     """A sentence in several formats is one, and its line breaks are those of the cell."""
     bold = "<r><rPr><b/></rPr><t>{}</t></r>"

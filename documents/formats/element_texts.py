@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from tformer.documents.building import Builder
 from tformer.documents.document import Slot, TextDocument, checked, replacing
 from tformer.documents.formats import alternative_texts
+from tformer.documents.formats.office_codes import add_coded_text, plain_text
 from tformer.documents.inline.interface import is_identifier
 from tformer.documents.io import xml
 from tformer.documents.io.encoding import decode
@@ -73,8 +74,8 @@ def slots_of(tokens: Sequence[Token], positions: Iterable[int]) -> Iterator[Slot
     for position in positions:
         text = tokens[position + 1]
         builder = Builder(xml.escape, breaks=True)
-        builder.text(text.text.strip())
+        add_coded_text(builder, text.text.strip())
         segment = builder.build(f"{tokens[position].name} {position}")
-        if segment.has_words and not is_identifier(text.text.strip()):
+        if segment.has_words and not is_identifier(plain_text(text.text).strip()):
             start = text.start + len(text.raw) - len(text.raw.lstrip())
             yield replacing(segment, start, start + len(text.raw.strip()), xml.escape)

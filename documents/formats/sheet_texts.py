@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 from tformer.documents.building import Builder
 from tformer.documents.document import Slot, replacing
+from tformer.documents.formats.office_codes import plain_text
 from tformer.documents.io import xml
 from tformer.documents.io.xml import Token, TokenKind
-from tformer.documents.left_parts import LeftPart
+from tformer.documents.left_parts import LeftPart, LeftText
 
 _FORMULAS = {"f", "formula", "formula1", "formula2", "definedName"}
 _STRING = re.compile(r'"((?:[^"]|"")*)"')
 _COMPARED: Mapping[str, str] = {"filter": "val", "customFilter": "val", "cfRule": "text"}
 """Elements that name the text of a cell, and the attributes in which they do."""
+
+_COLUMN = "it is the name of a column"  # Excel refuses a cell that disagrees
+_PIVOT = "a pivot table names it"
+_NAMED: Mapping[str, Mapping[str, str]] = {
+    "tableColumn": {"name": _COLUMN, "totalsRowLabel": "it is the label of the totals of a table"},
+    "cacheField": {"name": _COLUMN, "caption": _PIVOT},
+    "s": {"v": _PIVOT},
+    "dataField": {"name": _PIVOT},
+    "pivotField": {"name": _PIVOT},
+    "pivotTableDefinition": {
+        f"{name}Caption": _PIVOT
+        for name in ("colHeader", "data", "error", "grandTotal", "missing", "rowHeader")
+    },
+}
+"""Elements that name the texts of cells in attributes, and the reason for which these stay."""
 
 _PRINTED = {f"{kind}{place}" for kind in ("odd", "even", "first") for place in ("Header", "Footer")}
 _CODE = re.compile(
@@ -39,9 +55,6 @@ _OF_PARTS = re.compile(
 )
 """Functions for which a part of the text of a cell counts."""
 
-_CHARACTER = re.compile(r"_x([0-9A-Fa-f]{4})_")
-"""Spelling of a character that XML or an attribute cannot say."""
-
 
 class ComparedTexts:
     """Texts that a workbook compares with those of its cells, which Excel does in any case."""
@@ -56,10 +69,10 @@ class ComparedTexts:
         """Add what a sheet, the workbook or a table says in formulas, lists and conditions."""
         for position, token in enumerate(tokens):
             own = token.attributes
-            if token.name in ("tableColumn", "cacheField"):
-                # Excel refuses a cell that disagrees.
-                self._wholes[_folded(own.get("name", ""))] = "it is the name of a column"
-            elif token.name in ("definedName", "sheet") and "name" in own:
+            for attribute, reason in _NAMED.get(token.name, {}).items():
+                if attribute in own:
+                    self._wholes[_folded(own[attribute])] = reason
+            if token.name in ("definedName", "sheet") and "name" in own:
                 self._names.add(_folded(own["name"]))
             if value := own.get(_COMPARED.get(token.name, ""), ""):
                 self._add(value, of_parts=token.name == "cfRule")
@@ -114,31 +127,6 @@ def _folded(text: str) -> str:
     return plain_text(text).replace("\r\n", "\n").strip().casefold()
 
 
-def has_codes(text: str) -> bool:
-    """Return whether a text has codes such as `_x000a_`."""
-    return bool(_CHARACTER.search(text))
-
-
-def plain_text(text: str) -> str:
-    """A text with the characters for which codes such as `_x000a_` stand."""
-    return _CHARACTER.sub(lambda match: chr(int(match[1], 16)), text)
-
-
-def add_cell_text(builder: Builder, text: str) -> None:
-    """Add the text of a cell, in which control characters have codes."""
-    position = 0
-    for match in re.finditer(rf"{_CHARACTER.pattern}\n?", text):
-        builder.text(text[position : match.start()])
-        shown = chr(int(match[1], 16))
-        divides = shown < " "
-        end = match.end() if divides else match.end(1) + 1
-        builder.alone(
-            xml.escape(text[match.start() : end]), "\n" if divides else shown, divides=divides
-        )
-        position = end
-    builder.text(text[position:])
-
-
 def sheet_slots(tokens: Sequence[Token]) -> Iterator[Slot | LeftPart]:
     """Slots of headers, footers and prompts of a sheet; and words in formulas, which stay."""
     for position, token in enumerate(tokens):
@@ -151,6 +139,19 @@ def sheet_slots(tokens: Sequence[Token]) -> Iterator[Slot | LeftPart]:
                 if re.search(r"[^\W\d_]{2}", match[1]):
                     start, end = tokens[position + 1].start, tokens[position + 1].end
                     yield LeftPart(start, end, "it stands in a formula", match[1])
+
+
+_FORMAT = re.compile(r"\sformatCode=(?:\"([^\"]*)\"|'([^']*)')")
+
+
+def words_in_formats(parts: Iterable[tuple[str, bytes]]) -> Iterator[LeftText]:
+    """Words that formats of numbers show beside these: `0 "days"`."""
+    for name, data in parts:
+        found = _FORMAT.finditer(data.decode("utf-8", "replace")) if b"formatCode=" in data else ()
+        formats = dict.fromkeys(xml.unescape(match[1] or match[2] or "") for match in found)
+        for text in formats:
+            if any(re.search(r"[^\W\d_]{2}", word) for word in _STRING.findall(text)):
+                yield LeftText(text, f"left as it was, since it is a format of numbers (in {name})")
 
 
 def _text(tokens: Sequence[Token], position: int) -> str:

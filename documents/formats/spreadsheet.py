@@ -16,15 +16,11 @@ from dataclasses import replace
 from tformer.documents.building import Builder
 from tformer.documents.document import Slot, TextDocument, checked, replacing
 from tformer.documents.formats import alternative_texts
+from tformer.documents.formats.office_codes import add_coded_text, has_codes, plain_text
 from tformer.documents.formats.office_paragraphs import read_paragraphs
 from tformer.documents.formats.office_parts import OfficeParts, files_within, is_about
 from tformer.documents.formats.packages import PackageDocument, open_package, texts_of
-from tformer.documents.formats.sheet_texts import (
-    ComparedTexts,
-    add_cell_text,
-    has_codes,
-    sheet_slots,
-)
+from tformer.documents.formats.sheet_texts import ComparedTexts, sheet_slots, words_in_formats
 from tformer.documents.formats.word_paragraph import WordParagraph
 from tformer.documents.inline.interface import is_identifier
 from tformer.documents.io import xml
@@ -42,7 +38,9 @@ _PARTS = OfficeParts(
     names=re.compile(r"xl/(?:sharedStrings|worksheets/\w+|comments\d*)\.xml", re.IGNORECASE),
 )
 _XML = re.compile(r".*\.xml", re.IGNORECASE)
-_COMPARING = re.compile(r"<(?:\w+:)?(?:worksheet|workbook|table|pivotCacheDefinition)[\s>]")
+_COMPARING = re.compile(
+    r"<(?:\w+:)?(?:worksheet|workbook|table|pivotCacheDefinition|pivotTableDefinition)[\s>]"
+)
 """Roots of the parts that name texts of cells."""
 
 _DRAWN = re.compile(
@@ -65,11 +63,12 @@ def open_xlsx(data: bytes, name: str) -> PackageDocument:
     document = open_package(
         data, name, kind, _PARTS.of, lambda content, part: _read(content, part, kept)
     )
-    books = [name for name, _ in document.named_contents if name.lower() == "xl/workbook.xml"]
+    contents = document.named_contents
+    books = [name for name, _ in contents if name.lower() == "xl/workbook.xml"]
     return replace(
         document,
         labels=dict.fromkeys(books, _calculated_anew),
-        unread=files_within(document.named_contents),
+        unread=[*files_within(contents), *words_in_formats(contents)],
     )
 
 
@@ -110,11 +109,11 @@ def _slots(text: str, name: str, kept: ComparedTexts) -> Iterator[Slot | LeftPar
         if reason is None and _is_rich(inner):
             paragraph = WordParagraph(tokens, position, keeps_lines=True)
             segment = paragraph.segment(f"{number}/0")
-            if segment.has_words and not is_identifier(whole):
+            if segment.has_words and not is_identifier(plain_text(whole)):
                 yield Slot(segment, paragraph.edits(segment, _prefix(tokens[position])))
         elif reason is None:
             yield from _item_slots(str(number), inner, authors)
-        elif not is_identifier(whole):
+        elif not is_identifier(plain_text(whole)):
             yield LeftPart(inner[0].start, inner[-1].end, reason, whole)
     yield from sheet_slots(tokens)
     yield from alternative_texts.of_attributes(tokens, {"p"})
@@ -175,9 +174,9 @@ def _item_slots(id: str, tokens: Sequence[Token], authors: Set[str]) -> Iterator
         texts = tokens[position + 1 : xml.end_of(tokens, position) - 1]
         text = _whole(texts)
         builder = Builder(xml.escape, breaks=True)
-        add_cell_text(builder, text)
+        add_coded_text(builder, text)
         segment = builder.build(f"{id}/{position}")
         is_author = text.strip().removesuffix(":") in authors
-        if segment.has_words and not is_author and not is_identifier(text):
+        if segment.has_words and not is_author and not is_identifier(plain_text(text)):
             start, end = texts[0].start, texts[-1].end
             yield replacing(segment, start, end, xml.escape)

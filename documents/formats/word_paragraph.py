@@ -13,6 +13,7 @@ from itertools import pairwise
 
 from tformer.documents.building import Builder
 from tformer.documents.document import Edit
+from tformer.documents.formats.office_codes import add_coded_text
 from tformer.documents.formats.word_fields import find_fields, is_read, with_marks_apart
 from tformer.documents.io import xml
 from tformer.documents.io.xml import Token, TokenKind
@@ -94,6 +95,7 @@ class WordParagraph:
             keeps_lines: whether a line break in a text is shown, as in the cell of a sheet.
         """
         self._keeps_lines = keeps_lines
+        self._has_codes = tokens[position].raw.startswith("<a:")
         behind = xml.end_of(tokens, position)
         self._tokens = tokens = with_marks_apart(tokens, position, behind)
         first, end = 1, len(tokens) - 1
@@ -125,7 +127,10 @@ class WordParagraph:
                 if wanted is not None and opened is None:
                     builder.open("run", item.raw)
                     opened = item.raw
-                builder.text(item.text)
+                if self._has_codes:
+                    add_coded_text(builder, item.text)
+                else:
+                    builder.text(item.text)
                 same = following.kind == "text" and _seen(following.raw) == _seen(item.raw)
                 if opened is not None and not same:
                     builder.close("run", "<w:r/>")
