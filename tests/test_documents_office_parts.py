@@ -265,16 +265,12 @@ def test_cells_without_shared_strings_and_with_codes() -> None:
 
 
 def test_cells_that_pivot_tables_name_stay() -> None:
-    cached = (
-        '<cacheField name="Region"><sharedItems><s v="north shore"/></sharedItems></cacheField>'
-    )
+    cached = '<cacheField name="Region"><sharedItems><s v="north shore"/></sharedItems>'
+    cached = f"<pivotCacheDefinition {SHEET}>{cached}</cacheField></pivotCacheDefinition>"
     pivot = f'<pivotTableDefinition {SHEET} rowHeaderCaption="row labels">'
     pivot += '<dataField name="sum of sales"/></pivotTableDefinition>'
-    others = {
-        "xl/pivotCache/a.xml": f"<pivotCacheDefinition {SHEET}>{cached}</pivotCacheDefinition>",
-        "xl/pivotTables/a.xml": pivot,
-        "xl/tables/a.xml": f'<table {SHEET}><tableColumn name="x" totalsRowLabel="all of it"/></table>',
-    }
+    table = f'<table {SHEET}><tableColumn name="x" totalsRowLabel="all of it"/></table>'
+    others = {"xl/a.xml": cached, "xl/b.xml": pivot, "xl/tables/a.xml": table}
     kept = ["north shore", "row labels", "sum of sales", "all of it"]
     cells = "".join(map(cell, [*kept, "a red door"]))
     written, left = shouted(workbook(cells, **others), "xlsx")
