@@ -178,7 +178,8 @@ class Builder:
             e.raw if e.kind == "text" else e.name * (e.kind == "alone") for e in self._events
         )
         mark = str(Mark(1, PlaceholderKind.ALONE))
-        return Segment(id, mark, {1: Inline(raw, shown=shown)}, target, state, context, reason)
+        inlines = {1: Inline(raw, shown=shown)}
+        return Segment(id, mark, inlines, target, state, context, unread=reason)
 
     # --- text
 

@@ -133,11 +133,14 @@ def _bare(raw: str) -> str:
     are texts of images and titles of links in Markdown."""
     if raw.lstrip().startswith("<"):
         return " ".join(re.findall(r"<([^\s<>]*)", raw))
-    raw = _IMAGE_TEXT.sub("![]", _LINK_TITLE.sub(r"](\1)", raw))
+    raw = _BRACED_TEXT.sub(r"\1=", _IMAGE_TEXT.sub("![]", _LINK_TITLE.sub(r"](\1)", raw)))
     return " ".join(raw.split())
 
 
 _IMAGE_TEXT = re.compile(r"!\[(?:\\.|[^\]\\])*\]")
+_BRACED_TEXT = re.compile(
+    r"(?<=[\s{:])(alt|aria-label|caption|data-title|title)=(?:\"[^\"\n]+\"|'[^'\n]+')"
+)
 _LINK_TITLE = re.compile(
     r"\]\(\s*(<[^<>\n]*>|[^\s()]*)\s+([\"'])(?:\\.|(?!\2).)*\2\s*\)", re.DOTALL
 )

@@ -17,6 +17,7 @@ from tformer.documents.building import Builder
 from tformer.documents.document import DocumentLanguages, Edit, Slot, TextDocument, replacing
 from tformer.documents.formats.html_attributes import (
     STANDS_FOR,
+    TEMPLATE,
     attribute_slots,
     attributes_of,
     drawn_slots,
@@ -129,6 +130,9 @@ def html_slots(text: str, offset: int = 0, prefix: str = "") -> Iterator[Slot | 
         if not _is_inline(token):
             yield from _run_slot(run, offset, f"{prefix}{next(numbers)}", escape)
             run = []
+        for words, reason in _left_words(token):
+            if any(map(str.isalpha, words)):
+                yield LeftPart(offset + token.start, offset + token.end, reason, words)
         if token.kind == "open" or token.opening:
             start = offset + token.start
             slots = [*attribute_slots(token.name, token.opening or token.raw, start)]
@@ -141,6 +145,22 @@ def html_slots(text: str, offset: int = 0, prefix: str = "") -> Iterator[Slot | 
                 yield replace(slot, segment=segment)
         if _is_inline(token):
             run.append(token)
+
+
+_FORMS = _names("textarea xmp noembed noframes")
+_SECTION = "<![CDATA["
+_SET_AS_TEXT = re.compile(r"<mtext[^<>]*>([^<>]*[^\W\d_]{2}[^<>]*)<", re.IGNORECASE)
+
+
+def _left_words(token: _HtmlToken) -> Iterator[tuple[str, str]]:
+    """Words of an element that stays without saying so, and the reason."""
+    if token.raw.startswith(_SECTION) and token.kind == "literal":
+        yield _shown(token), "it stands in a section of CDATA"
+    elif token.opening and token.name in _FORMS:
+        inner = TEMPLATE.sub(" ", token.raw[len(token.opening) :])
+        yield without_readings(inner), f"it stands in <{token.name}>"
+    elif token.opening and token.name == "math":
+        yield " ".join(_SET_AS_TEXT.findall(token.raw)), "it stands in a formula"
 
 
 def _is_unclosed(token: _HtmlToken) -> bool:
@@ -277,16 +297,19 @@ def _unclosed(text: str) -> int:
 
 def tokens(text: str) -> list[_HtmlToken]:
     """Cut HTML into tokens."""
+    is_xml = bool(_XHTML.search(text))
     found = [place for place in _Tokenizer(text).found if place[0] < len(text)]
     ends = [*(start for start, _, _ in found), len(text)][1:]
     return [
-        _token(kind, name, text[start:end], start)
+        _token(kind, name, text[start:end], start, is_xml)
         for (start, kind, name), end in zip(found, ends, strict=True)
         if start < end
     ]
 
 
-def _token(kind: str, name: str, raw: str, start: int) -> _HtmlToken:
+def _token(kind: str, name: str, raw: str, start: int, is_xml: bool) -> _HtmlToken:
+    if raw.startswith(_SECTION) and is_xml:
+        return _HtmlToken("literal", "section", raw, start)
     if kind == "text" and _UNFINISHED.search(raw):
         # A tag or comment that the file ends in: no text, though the parser takes it for one.
         kind, name = "other", "comment"
@@ -481,6 +504,8 @@ def _leading_space(text: str) -> str:
 
 def _shown(token: _HtmlToken) -> str:
     """Visible text of an element that stays as it is."""
+    if token.name == "section":
+        return " ".join(token.raw.removeprefix(_SECTION).removesuffix("]]>").split())
     if token.name in ("math", "svg") or token.raw.startswith("{#"):
         return ""
     if token.name == "template":

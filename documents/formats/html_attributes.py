@@ -35,9 +35,11 @@ _READ_BY_SCRIPTS = re.compile(
 """Attributes in which scripts of usual libraries find texts; others may hold what they compare."""
 _BUTTONS = {"button", "submit", "reset"}
 _META = re.compile(
-    r"(?:og:|twitter:)?(?:title|description)|(?:og|twitter):image:alt|keywords|headline",
+    r"(?:og:|twitter:|dc\.|dcterms\.)?(?:title|description|subject|abstract)|(?:og|twitter):image:alt"
+    r"|(?:news_)?keywords|headline|twitter:label\d",
     re.IGNORECASE,
 )
+"""Names of what a page says of itself; that of a site is a name and stays."""
 
 _ATTRIBUTE = re.compile(
     r"""(?<=[\s"'/])(?P<name>[^\s"'<>/=]+)\s*=\s*

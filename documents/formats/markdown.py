@@ -26,6 +26,7 @@ from tformer.documents.formats.front_matter import front_matter
 from tformer.documents.formats.html import VOID, html_slots
 from tformer.documents.formats.markdown_attributes import (
     attribute_slots,
+    braced_slots,
     component_slots,
     definition_slots,
     is_plain_image,
@@ -342,6 +343,7 @@ class _Body:
             elif token.type == "site_lines" and token.map:
                 start, end = self._span(token.map)
                 yield from definition_slots(str(number), self._text[start:end], start)
+                yield from braced_slots(str(number), self._text[start:end], start)
             elif token.type == "fence" and token.map and _DIRECTIVE.match(token.info.strip()):
                 yield LeftPart(*self._span(token.map), "it is a directive in a fence")
             elif token.type == "site_tag" and token.map:

@@ -73,6 +73,35 @@ def definition_slots(id: str, lines: str, start: int) -> Iterator[Slot]:
             yield replace(slot, segment=replace(slot.segment, id=f"{id}.title"))
 
 
+_BRACED = re.compile(r"\{:?[^{}\n]*=[^{}\n]*\}")
+_BRACED_TEXT = re.compile(
+    r"(?<=[\s{:])(?:alt|aria-label|caption|data-title|title)="
+    r"(?:\"(?P<one>[^\"\n]+)\"|'(?P<other>[^'\n]+)')"
+)
+
+
+def braced_slots(id: str, lines: str, start: int) -> Iterator[Slot]:
+    """Find the texts in attributes between braces, which take a line of their own.
+
+    Args:
+        id: of the lines.
+        lines: as they stand in the file.
+        start: place of the lines.
+    """
+    if _BRACED.fullmatch(lines.strip()):
+        for number, slot in enumerate(_in_braces(lines, start), start=1):
+            yield replace(slot, segment=replace(slot.segment, id=f"{id}.attribute{number}"))
+
+
+def _in_braces(raw: str, start: int) -> Iterator[Slot]:
+    for match in _BRACED_TEXT.finditer(raw):
+        name = "one" if match["one"] else "other"
+        forbidden = {'"' if name == "one" else "'", "{", "}", "\n"}
+        for slot in _text_slot(match[name], start + match.start(name), str):
+            can_say = lambda text, no=forbidden: not no & set(text)  # noqa: E731
+            yield replace(slot, can_say=can_say)
+
+
 def component_slots(id: str, tag: str, start: int) -> Iterator[Slot]:
     """Find the texts in a tag that takes lines of its own.
 
@@ -86,25 +115,41 @@ def component_slots(id: str, tag: str, start: int) -> Iterator[Slot]:
         yield replace(slot, segment=replace(slot.segment, id=f"{id}.text{number}"), depth=0)
 
 
+_WITH_TEXTS = {"image", "link_close", "html_inline", "site_inline"}
+
+
 def _found(block: Token, starts: Sequence[int]) -> Iterator[Slot]:
     tokens = block.children or []
     for token in tokens:
-        if token.type not in ("image", "link_close", "html_inline") or "place" not in token.meta:
+        if token.type not in _WITH_TEXTS or "place" not in token.meta:
             continue
         start, end = token.meta["place"]
         raw = block.content[start:end]
+        if token.type == "site_inline":
+            if token.meta["attributes"] and "\n" not in raw:
+                for slot in _in_braces(raw, _in_file(block.content, start, starts)):
+                    yield replace(slot, depth=1)
+            continue
         if token.type == "html_inline":
             name = _TAG.match(raw)
             if name and "\n" not in raw:
                 yield from tag_slots(name[1].lower(), raw, _in_file(block.content, start, starts))
             continue
-        label = _LABEL.match(raw) if token.type == "image" and len(tokens) > 1 else None
+        is_image = token.type == "image" and not _is_alone(token, tokens)
+        label = _LABEL.match(raw) if is_image else None
         if label and _says(token, label[1]) and not raw.endswith("][]"):
             span = start + 2, start + 2 + len(label[1])
             yield from _slot(block.content, span, starts, _escape_text)
         if match := _title(raw):
             span = start + match.start("title"), start + match.end("title")
             yield from _slot(block.content, span, starts, _escape_title(match["quote"]))
+
+
+def _is_alone(image: Token, tokens: Sequence[Token]) -> bool:
+    """Return whether an image, with its attributes, is all of a paragraph, whose text is its."""
+    start, end = image.meta["place"]
+    behind = (t.meta["place"] for t in tokens if t.type == "site_inline")
+    return len(tokens) == 1 + sum(start < place[0] < end for place in behind)
 
 
 def _title(raw: str) -> re.Match[str] | None:

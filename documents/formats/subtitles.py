@@ -30,9 +30,12 @@ LINE_LENGTH = 42
 _TIME = r"(?:\d{1,3}:)?\d{1,2}:\d{2}[.,]\d{1,3}"
 _TIMES = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}(?:\s.*)?")
 _LOOSE = re.compile(
+    r"(?=\s*\d[\d ]*[:.,;])"
     r"\s*\d[\d:.,; ]*\d\s*(?:-{1,3}>|[\u2013\u2014]>|\u2192)\s*\d[\d:.,; ]*\d(?:\s.*)?"
 )
 """Times as people write them by hand; they stay as they are."""
+_ARROW = re.compile(r"\s*[^\w\s]?\d[^\s:.,;]*[:.,;]\S*\s*-->.*")
+"""A line of times, even if nobody can read them; `5 > 3 --> 2` is text."""
 _LABEL = r"[A-Z][A-Z0-9 .'#-]{1,30}(?:[ ]\([^()\n]{1,40}\))?:[ ]+"
 _LINE = re.compile(r"([^\r\n]*)(\r\n|\n|\r|\Z)")
 _TAG = re.compile(
@@ -126,7 +129,7 @@ def _skeleton(text: str) -> object:
     times = [
         (line, bool(following.strip()))
         for line, following in pairwise([*lines, ""])
-        if ("-->" in line and re.match(r"\s*[^\w\s]?\d", line)) or _LOOSE.fullmatch(line)
+        if _ARROW.fullmatch(line) or _LOOSE.fullmatch(line)
     ]
     tags = Counter(re.findall(r"</?[A-Za-z][^<>]*>|\{[^{}]*\}", text))
     return times, {tag: n for tag, n in tags.items() if not _WORD_TAG.fullmatch(tag)}
@@ -226,8 +229,7 @@ def _has_times(line: _CueLine, *, loose: bool) -> bool:
     """Return whether a line has times; a loose one that nobody can read stays as it is."""
     if not loose:
         return "-->" in line.text
-    begins = re.match(r"\s*[^\w\s]?\d", line.text) is not None
-    return ("-->" in line.text and begins) or bool(_LOOSE.fullmatch(line.text))
+    return bool(_ARROW.fullmatch(line.text) or _LOOSE.fullmatch(line.text))
 
 
 def _blocks(lines: list[_CueLine]) -> Iterator[list[_CueLine]]:
