@@ -195,7 +195,9 @@ class FileJobs:
                 raise
             reason = str(error).removeprefix(f"{lines.name_of(item.source)}: ")
             console.note(f"{lines.name_of(item.source)}: left out: {reason}")
-            self.summary.leave_out(LeftOut(item.source, reason))
+            # Somebody wanted it to be translated, unlike what is of no known format.
+            tally.remark(Remark("", f"left out: {reason}"))
+            self.summary.leave_out(LeftOut(item.source, reason), tally)
         except (InputError, OutputError) as error:
             if self.alone:
                 raise

@@ -69,9 +69,10 @@ class JobSummary:
         if self.writer:
             self._write(_record_of(report))
 
-    def leave_out(self, left_out: LeftOut) -> None:
-        """Take into account what is not dealt with."""
-        self.add(Report(str(left_out.path), FileOutcome.LEFT_OUT, reason=left_out.reason))
+    def leave_out(self, left_out: LeftOut, tally: Tally | None = None) -> None:
+        """Take into account what is not dealt with, and the warnings about it."""
+        path, reason = str(left_out.path), left_out.reason
+        self.add(Report(path, FileOutcome.LEFT_OUT, tally=tally or Tally(), reason=reason))
 
     def status(self, *, strict: bool, whole: bool) -> ExitStatus:
         """The exit status.

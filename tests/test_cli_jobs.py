@@ -61,6 +61,21 @@ def test_a_folder_is_mirrored(tformer: Tformer) -> None:
     assert result.err.startswith("note: files: 3 translated, 1 left out; segments: 3; words: 3; ")
 
 
+@pytest.mark.parametrize(("strict", "status"), [((), 0), (("--strict",), 9)])
+def test_a_file_of_another_language_counts_as_a_warning(
+    tformer: Tformer, strict: tuple[str, ...], status: int
+) -> None:
+    french = '<html lang="fr"><p>deux</p></html>'
+    make({"docs/a.md": "# One\n", "docs/b.html": french, "docs/logo.png": "PNG"})
+    call = ("translate", "docs", "-s", "en", "-t", "de", "-o", "out", "--json", *strict)
+    result = tformer(*call)
+    assert result.status == status and tree("out") == {"a.md": "# ONE\n"}
+    reports = {r.get("input"): r for r in map(json.loads, result.out.splitlines())}
+    (warning,) = reports["docs/b.html"]["warnings"]
+    assert warning["text"].startswith("left out: is in fr, neither en nor de")
+    assert not reports["docs/logo.png"]["warnings"] and reports[None]["warnings"] == 1
+
+
 def test_others_are_copied_if_wanted(tformer: Tformer) -> None:
     make({**DOCS, "docs/logo.png": "PNG"})
     tformer("translate", "docs", "-t", "de", "-o", "docs.de", "--copy-others")
