@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tformer.model.literals.finding import find
-from tformer.model.literals.kinds import KINDS, Kind, Role
+from tformer.model.literals.kind import Kind, Role
+from tformer.model.literals.kinds import KINDS
 from tformer.model.literals.repairing import apply, edits_for
 from tformer.model.literals.verifying import missing_units, verify
 from tformer.model.passes.preparation import Preparer
@@ -51,6 +52,32 @@ def test_ordinary_text_has_no_literals() -> None:
 )
 def test_codes_of_letters_are_literals(text: str, code: str | None) -> None:
     assert [one.text for one in find(text)] == ([code] if code else [])
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("Use sk-4fTq9ZbbLw02mNcEr7Yx8Kd1 here.", "sk-4fTq9ZbbLw02mNcEr7Yx8Kd1"),
+        ("Send QWxhZGRpbjpvcGVuIHNlc2FtZQ== now.", "QWxhZGRpbjpvcGVuIHNlc2FtZQ=="),
+        ("Is it eyJhbGciOiJI.eyJzdWIiOiIx.SflKxwRJ?", "eyJhbGciOiJI.eyJzdWIiOiIx.SflKxwRJ"),
+        ("See 10.1234/abcd.5678, it says.", "10.1234/abcd.5678"),
+        ("Call addEventListener first.", "addEventListener"),
+        ("Import java.util.regex first.", "java.util.regex"),
+        ("At 40.9883, 35.9165 there is a hut.", "40.9883, 35.9165"),
+        ("At 56\u00b025'N there is a hut.", "56\u00b025'N"),
+        ("He is 6'2\" tall.", "6'2\""),
+        ("It is a7:b7:c7:d7:e7:f7: a card.", "a7:b7:c7:d7:e7:f7"),
+        ("Drink no C\u2082H\u2085OH at all.", "C\u2082H\u2085OH"),
+        ("As E = mc\u00b2 says.", "mc\u00b2"),
+        ("By RFC 2119 it must.", "RFC 2119"),
+        ("Built in MDCCLXXVI by us.", "MDCCLXXVI"),
+        ("Liebe KundInnen und leserInnen!", None),
+        ("The iPhone and the eBay shop; CIVIL LAW.", None),
+        ("Das Haus\u00b9 hat 50 m\u00b2.", "50"),
+    ],
+)
+def test_codes_are_found_whole(text: str, wanted: str | None) -> None:
+    assert [one.text for one in find(text)] == ([wanted] if wanted else [])
 
 
 CASES = [
@@ -115,6 +142,94 @@ def test_a_number_that_is_said_again_is_told(source: str, target: str, repeated:
 def test_a_sign_of_an_amount_is_missed() -> None:
     assert missing_units("It costs $5.", "Es kostet 5.") == ["$"]
     assert not missing_units("It costs $5.", "Es kostet 5 US-Dollar.")
+
+
+def test_a_code_of_money_is_missed() -> None:
+    assert missing_units("It cost EUR 15,000.", "Es kostet 15.000.") == ["EUR"]
+    assert not missing_units("It cost EUR 15,000.", "Es kostet 15.000 Euro.")
+    assert not missing_units("The EUR is worth 2.", "Er ist 2 wert.")
+
+
+@pytest.mark.parametrize(
+    ("pair", "source", "said", "text", "faults"),
+    [
+        (("de", "en"), "Es kostet EUR 647.", "It costs 647.", "It costs EUR 647.", ()),
+        (PAIR, "It costs EUR 647.", "Es kostet 647.", "Es kostet 647 EUR.", ()),
+        (("de", "en"), "Es kostet 100 \u20ac.", "It costs $100.", "It costs \u20ac100.", ()),
+        (
+            ("de", "en"),
+            "Es kostet 100 \u20ac und 5 \u20ac.",
+            "It costs 100 \u20ac and $5.",
+            "It costs 100 \u20ac and $5.",
+            ("says $",),
+        ),
+        (("de", "en"), "Erst 5 Dollar, dann 3 \u20ac.", "First $5, then 3 \u20ac.", None, ()),
+    ],
+)
+def test_money_stays_of_its_currency(
+    preparer: Preparer,
+    pair: tuple[str, str],
+    source: str,
+    said: str,
+    text: str | None,
+    faults: tuple[str, ...],
+) -> None:
+    prepared = preparer.prepare(source, pair)
+    assert prepared is not None
+    restored = prepared.restore(said)
+    assert (restored.text, restored.faults) == (text or said, faults)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown", "said", "wanted"),
+    [
+        ("USE getName FOR IT", "Use getName for it", "Jetzt getname nehmen",
+         "JETZT getName NEHMEN"),
+        ("ONLY 94.6 GHz ARE ALLOWED", None, "Nur 94,6 ghz sind erlaubt",
+         "NUR 94,6 GHz SIND ERLAUBT"),
+        ("DRIVE 50 km/h ON THIS ROAD", None, "Fahre 50 km/h auf der Stra\u00dfe",
+         "FAHRE 50 km/h AUF DER STRASSE"),
+    ],
+)  # fmt: skip
+def test_units_and_codes_do_not_hide_capitals(
+    preparer: Preparer, text: str, shown: str | None, said: str, wanted: str
+) -> None:
+    prepared = preparer.prepare(text, PAIR)
+    assert prepared is not None
+    assert prepared.casing is Casing.CAPITALS
+    assert shown is None or prepared.shown == shown
+    assert prepared.restore(said).text == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("'615.32' was not found.", "'XA' was not found."),
+        ("I love \U0001f355, \U0001f354 and tea.", "I love XA, XB and tea."),
+        ("I love tea \U0001f355 \U0001f354.", "I love tea."),
+        ("The **{name}** is here.", "The XA is here."),
+        ("So <b>{name}</b> it is, <i>now</i>.", "So XA it is, now."),
+    ],
+)
+def test_what_stands_as_a_word_is_carried(preparer: Preparer, text: str, shown: str) -> None:
+    prepared = preparer.prepare(text, PAIR)
+    assert prepared is not None
+    assert " ".join(prepared.shown.split()) == shown
+
+
+def test_a_name_with_accents_is_missed(preparer: Preparer) -> None:
+    prepared = preparer.prepare("We met Dvo\u0159\u00e1k there.", PAIR)
+    assert prepared is not None
+    assert prepared.shown == "We met Dvorak there."
+    assert prepared.restore("Wir trafen Dvorak dort.").text == "Wir trafen Dvo\u0159\u00e1k dort."
+    assert not prepared.restore("Wir trafen Dvo\u0159\u00e1k dort.").lost
+    assert [one.text for one in prepared.restore("Wir trafen ihn.").lost] == ["Dvo\u0159\u00e1k"]
+
+
+def test_letters_of_every_accent_come_back(preparer: Preparer) -> None:
+    prepared = preparer.prepare("We met Nguy\u1ec5n there.", PAIR)
+    assert prepared is not None
+    assert prepared.restore("Wir trafen Nguyen dort.").text == "Wir trafen Nguy\u1ec5n dort."
 
 
 @pytest.mark.parametrize(
@@ -297,6 +412,7 @@ def test_abbreviations_do_not_end_sentences(language: str, words: str) -> None:
         ("en", "He said no. Then he left.", 2),
         ("de", "Er kam um 5 Uhr. Dann ging er.", 2),
         ("en", "A\tB\tThe house is red.", 3),
+        ("en", "Call +49 (0) 30 123-45 or +49 (0) 30 123-46 now", 1),
     ],
 )
 def test_sentences(language: str, text: str, pieces: int) -> None:

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
-from tformer.model.literals.finding import FOREIGN, UNSPEAKABLE, Literal
+from tformer.model.literals.finding import ACCENTED, FOREIGN, UNSPEAKABLE, Literal
 from tformer.model.literals.renderings import UNITS
 from tformer.model.text.scripts import script_of, scripts_of
 
@@ -19,8 +19,9 @@ _INVISIBLE = re.compile(r"[\u00ad\u180e\u200b\u200e\u200f\u202a-\u202e\u2060\u20
 _JOINERS = frozenset("\u200c\u200d")
 _BASES = str.maketrans(
     {"\u00f8": "o", "\u00d8": "O", "\u0142": "l", "\u0141": "L", "\u0111": "d", "\u0110": "D",
-     "\u00f0": "d", "\u00fe": "th", "\u00e6": "ae", "\u00c6": "Ae", "\u0153": "oe", "\u0152": "Oe",
-     "\u0131": "i", "\u00df": "ss", "\u1e9e": "SS"}
+     "\u00f0": "d", "\u00d0": "D", "\u00fe": "th", "\u00de": "Th", "\u0127": "h", "\u0126": "H",
+     "\u0167": "t", "\u0166": "T", "\u014b": "ng", "\u014a": "Ng", "\u00e6": "ae", "\u00c6": "Ae",
+     "\u0153": "oe", "\u0152": "Oe", "\u0131": "i", "\u00df": "ss", "\u1e9e": "SS"}
 )  # fmt: skip
 
 
@@ -91,6 +92,23 @@ class Characters:
             if at not in taken and self.shown(character) is None:
                 found.append(Literal(UNSPEAKABLE, character, at))
         return found
+
+    def names_in(self, text: str) -> list[Literal]:
+        """Words with a capital and accents that are dropped, if they are in no dictionary: of
+        several pieces."""
+        return [
+            Literal(ACCENTED, match[0], match.start())
+            for match in _WORD.finditer(text)
+            if match[0][0].isupper() and self._is_rare_name(match[0])
+        ]
+
+    def _is_rare_name(self, word: str) -> bool:
+        if self.are_plain(word):
+            return False
+        shown = [self.shown(c) for c in word]
+        if None in shown or not "".join(filter(None, shown)).isascii():
+            return False
+        return len(self._pieces("".join(filter(None, shown)))) > 1
 
 
 _BETWEEN = re.compile(r"[\s\u3000-\u303f\uff00-\uff0f,-]{0,3}")

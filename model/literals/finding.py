@@ -6,14 +6,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tformer.model.literals.kinds import KINDS, Kind, Role
+from tformer.model.literals.kind import Kind, Role
+from tformer.model.literals.kinds import KINDS
 
 _PATTERN = re.compile("|".join(f"({kind.pattern})" for kind in KINDS), re.VERBOSE)
 
 # Every literal begins in a word that has one of these.
 _MARK = (
     r"[^\sA-Za-z\u00c0-\u024f,.;!?'\"()\u2018-\u201e\u2013-]|[.][A-Za-z]|--|[(][)]|[:;=8xX]-?[)(]"
-    r"|[A-Z]{8}|[A-Z]{4}-[A-Z]{4}"
+    r"|[A-Z]{8}|[A-Z]{4}-[A-Z]{4}|[a-z]{2}[A-Z][a-z0-9]|[MDCLXVI]{4}|[A-Za-z]{2,8}[-_][A-Za-z0-9]{16}"
+    r"|(?:RFC|ISO|DIN|IEC|IEEE|ANSI|NIST|ECMA|VDE|CVE|CWE|EN)[ \u00a0]"
 )
 _CANDIDATE = re.compile(rf"(?<!\S)(?=\S{{0,2000}}?(?:{_MARK}))\S+")
 
@@ -40,6 +42,9 @@ class Literal:
 
 FOREIGN = Kind("foreign script", "", "\u4eca\u5929", Role.CARRIED)
 """A word in a script that neither language uses."""
+
+ACCENTED = Kind("name with accents", "", "Dvo\u0159\u00e1k", Role.CHECKED)
+"""A word, perhaps a name, with letters for which the vocabulary has no piece."""
 
 UNSPEAKABLE = Kind("sign", "", "\u2318", Role.FLOATING)
 """A sign for which the vocabulary has no piece."""

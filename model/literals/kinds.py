@@ -4,33 +4,8 @@ The table is in order of precedence: of two kinds that begin at the same charact
 counts. Patterns are bounded, so that no text makes them slow.
 """
 
-from __future__ import annotations
-
-from dataclasses import dataclass
-from enum import Enum, auto
-
-
-class Role(Enum):
-    """Way of a kind through decoding."""
-
-    CARRIED = auto()
-    """A short name takes its place while the sentence is decoded."""
-    CHECKED = auto()
-    """The network reads and says it; afterwards it is looked for in the translation."""
-    FLOATING = auto()
-    """It is taken out, and put back where the words beside it went."""
-
-
-@dataclass(frozen=True)
-class Kind:
-    """One kind of literal."""
-
-    name: str
-    pattern: str
-    """A verbose regular expression without groups that capture."""
-    example: str
-    role: Role = Role.CARRIED
-
+from tformer.model.literals.kind import Kind, Role
+from tformer.model.literals.number_kinds import NUMBERS
 
 _TEMPLATES = (
     Kind("template", r"\{\{\{? [^{}\n]{0,200} \}?\}\}", "{{ user.name }}"),
@@ -70,6 +45,22 @@ _ADDRESSES = (
               :/?/? (?=\S{0,2000}?[/.\d]) | [Ww][Ww][Ww]\. )
             [^\s<>"'`{}|\\^\[\]\u201c\u201d\u201e\u00ab\u00bb]{2,2000} (?<![.,;:!?)'\u2019])""",
         "https://example.com/a?b=1",
+    ),
+    Kind(
+        "DOI",
+        r"""(?<![\w./]) 10\.\d{4,9} / [^\s"<>{}|\\^`\[\]\u201c-\u201f\u00ab\u00bb]{1,200}
+            (?<![.,;:!?)'\u2019])""",
+        "10.1000/xyz123",
+    ),
+    Kind(
+        "token",
+        r"""(?<![\w/.+-]) (?:
+              eyJ[\w-]{10,2000} (?:\.[\w-]{4,2000}){0,4} (?![\w-])
+            | (?=[a-z_/-]{0,400}[A-Z0-9+]) [A-Za-z0-9+/_-]{10,400} ={1,2} (?![\w=])
+            | (?:[A-Za-z]{2,8}[-_]){0,3} (?=(?:[A-Za-z]{0,40}\d{1,40}){2}[A-Za-z])
+              (?=[0-9a-f]{0,400}[A-Zg-z]) (?=[0-9A-F]{0,400}[a-zG-Z])
+              [A-Za-z0-9]{16,400} (?:[-_.][A-Za-z0-9]{4,200}){0,8} (?![\w-]) )""",
+        "ghp_16C7e42F292c6912E7710c838347Ae178B4a",
     ),
     Kind(
         "e-mail",
@@ -129,6 +120,19 @@ _CODE = (
         r"(?<!\w) [A-Za-z][A-Za-z0-9]* (?:_[A-Za-z0-9]+)+ (?!\w)",
         "max_length",
     ),
+    Kind(
+        "dotted name",
+        r"""(?<![\w.@/-]) (?![Ww]{3}\.) [A-Za-z_]\w{1,40} (?:\.[A-Za-z_]\w{1,40}){2,10}
+            (?![\w-]|\.\w)""",
+        "com.example.Door",
+    ),
+    Kind(
+        "camel case",
+        r"""(?<![\w.-]) (?!\w{0,60}Innen(?!\w))
+            [a-z]{2,30} (?:[A-Z][a-z0-9]{1,30}){1,8} (?:[A-Z]{1,5})? (?![\w-])""",
+        "getUserName",
+        Role.CHECKED,
+    ),
     Kind("icon", r"[\ue000-\uf8ff]+", "\ue001", Role.FLOATING),
     Kind(
         "tag",
@@ -136,164 +140,6 @@ _CODE = (
           | </?[1-9][0-9]{0,8}/?> | <!--[^\n]{0,500}?-->""",
         "<br/>",
         Role.FLOATING,
-    ),
-)
-
-_NUMBERS_OF_THINGS = (
-    Kind(
-        "UUID",
-        r"(?<!\w) [0-9a-fA-F]{8} (?:-[0-9a-fA-F]{4}){3} -[0-9a-fA-F]{12} (?!\w)",
-        "123e4567-e89b-12d3-a456-426614174000",
-    ),
-    Kind(
-        "MAC address",
-        r"(?<![\w:]) [0-9A-Fa-f]{2} (?:[:-][0-9A-Fa-f]{2}){5} (?![\w:])",
-        "00:1B:44:11:3A:B7",
-    ),
-    Kind(
-        "IPv6 address",
-        r"""(?<![\w:]) (?: (?:[0-9A-Fa-f]{1,4}:){4,7} [0-9A-Fa-f]{1,4}
-            | (?:[0-9A-Fa-f]{1,4}:){1,6} : (?:[0-9A-Fa-f]{1,4} (?: :[0-9A-Fa-f]{1,4}){0,5})? )
-            (?:/\d{1,3})? (?![\w:])""",
-        "fe80::1ff:fe23:4567:890a",
-    ),
-    Kind(
-        "IPv4 address",
-        r"(?<![\w.]) \d{1,3} (?:\.\d{1,3}){3} (?:/\d{1,2}|:\d{1,5})? (?!\w|\.\d)",
-        "192.168.0.1",
-    ),
-    Kind(
-        "time stamp",
-        r"""(?<!\w) \d{4}-\d{2}-\d{2} T \d{2}:\d{2} (?::\d{2}(?:[.,]\d{1,9})?)?
-            (?:Z|[+-]\d{2}:?\d{2})? (?!\w)""",
-        "2024-05-01T12:30:00Z",
-    ),
-    Kind(
-        "IBAN",
-        r"""(?<!\w) [A-Z]{2}\d{2} (?:[ \u00a0]?[A-Z0-9]{4}){2,7} (?:[ \u00a0]?[A-Z0-9]{1,4})?
-            (?!\w)""",
-        "DE80 4012 8006 7049 2589 69",
-    ),
-    Kind(
-        "code of letters",
-        r"""(?: (?<=\bBIC[ :\u00a0]) | (?<=\bBIC:[ ]) | (?<=\bSWIFT[ :\u00a0]) | (?<=\bSWIFT:[ ]) )
-            [A-Z]{6}[A-Z0-9]{2}(?:[A-Z0-9]{3})? (?!\w)
-          | (?<![\w-]) (?=[A-Z-]{0,60}(?<![A-Z])[B-DF-HJ-NP-TV-XZ]{4,6}(?![A-Z]))
-            (?:[A-Z]{4}(?:-[A-Z]{4}){2,9}|[A-Z]{5}(?:-[A-Z]{5}){2,9}|[A-Z]{6}(?:-[A-Z]{6}){2,9})
-            (?![\w-])""",
-        "QWRT-ABCD-EFGH",
-    ),
-    Kind(
-        "hexadecimal",
-        r"""(?<!\w) 0[xX][0-9A-Fa-f]{1,64} (?!\w)
-          | (?<![\w&]) \# (?=[0-9A-Fa-f]{0,7}\d) (?:[0-9A-Fa-f]{6}|[0-9A-Fa-f]{8}) (?!\w)""",
-        "0x7FFA12",
-    ),
-    Kind(
-        "hash",
-        r"""(?<![\w-]) (?=[a-f]{0,127}[0-9]) (?=[0-9]{0,127}[a-f]) [0-9a-f]{6,128} (?!\w)
-          | (?<![\w-]) (?=[A-F]{0,127}[0-9]) (?=[0-9]{0,127}[A-F]) [0-9A-F]{8,128} (?!\w)""",
-        "d41d8cd98f00b204",
-    ),
-    Kind(
-        "date",
-        r"""(?<![\w.,/-]) (?: \d{4}[-/.]\d{1,2}[-/.]\d{1,2}
-            | \d{1,2}[./-]\d{1,2}[./-](?:\d{4}|\d{2}) ) (?![\w/-]|[.,]\d)""",
-        "27.12.1986",
-        Role.CHECKED,
-    ),
-    Kind(
-        "time",
-        r"""(?<![\w.,:]) (?: \d{1,2}:\d{2}(?::\d{2})? (?![\d:]|[.,]\d) (?=[ap]\.?m\b|\W|$)
-            | \d{1,2}\.\d{2} (?=[ \u00a0]Uhr\b) )""",
-        "15:30",
-        Role.CHECKED,
-    ),
-    Kind(
-        "phone number",
-        r"""(?<![\w+]) \+ \d{1,3} (?:[ \u00a0./-]? (?:\(\d{1,6}\)|\d{1,6})){1,6} (?!\w)
-          | (?<![\w.,]) \(0?\d{2,5}\) [ \u00a0/-]? \d{2,8} (?:[ \u00a0-]\d{1,6}){0,4} (?!\w)
-          | (?<![\w.,/-]) 0\d{1,5} (?:[ \u00a0]?[/-][ \u00a0]?|[ \u00a0]) \d{2,9}
-            (?:[ \u00a0-]\d{1,6}){0,4} (?!\w|[.,]\d)""",
-        "+49 449 3103957",
-    ),
-    Kind(
-        "number in groups",
-        r"""(?<![\w.,+-]) \d{3,5} (?:[ \u00a0-]\d{3,6}){2,6} (?:[ \u00a0-][\dX]{1,4})?
-            (?!\w|[.,]\d)
-          | (?<![\w.,+/-]) \d{1,7} (?:-\d{1,7}){2,6} (?:-[\dXx])? (?![\w-]|[.,]\d)""",
-        "4012 8888 8888 1881",
-    ),
-    Kind(
-        "expression",
-        r"""(?<![\w.,]) \d{1,12}(?:[.,]\d{1,6})?
-            (?:[\u00b1\u00b7\u00f7\u2190-\u22ff~^]\d{1,12}(?:[.,]\d{1,6})?){1,8} (?!\w|[.,]\d)
-          | (?<![\w.]) [vV]? \d{1,5} (?:\.\d{1,6}){0,4}
-            [~^] [0-9A-Za-z.~+-]{1,30}(?<![.]) (?!\w)""",
-        "25\u00f7100",
-    ),
-    Kind(
-        "version",
-        r"""(?<![\w.]) [vV]? \d{1,5} (?:\.\d{1,6}){2,4}
-            (?:[-+][0-9A-Za-z.-]{1,30}(?<![.]))? (?!\w|\.\d)
-          | (?<![\w.]) [vV]\d{1,5}(?:\.\d{1,6}){0,4} (?!\w|\.\d)""",
-        "v2.13.0-rc1",
-    ),
-    Kind(
-        "short part number",
-        r"(?<![\w/.-]) [A-Z]{1,2} [-/] \d{1,3} [A-Z]? (?![\w-]|[./]\w)",
-        "I-95",
-        Role.CHECKED,
-    ),
-    Kind(
-        "part number",
-        r"""(?<![\w/.-]) (?=[A-Z/.-]{0,40}\d) (?=[\d/.-]{0,40}[A-Z])
-            [A-Z0-9]{1,12} (?:[-/.][A-Z0-9]{1,12}){1,6} (?![\w-]|[./]\w)
-          | (?<![\w/.-]) (?=[A-Z]{0,24}\d) (?=\d{0,24}[A-Z]) [A-Z0-9]{5,24} (?![\w-]|[./]\w)""",
-        "AB-1234-XZ",
-    ),
-    Kind(
-        "mixed code",
-        r"""(?<![\w/.-]) (?=[A-Za-z]{1,6}\d|\d{2,10}[A-Z])
-            (?=\w{0,40}?\d\w{0,20}?[A-Za-z]\w{0,20}?\d
-              |[A-Za-z]{0,40}\d{3}|[A-Z]{2,20}\d|\w{0,40}?[a-z]\d)
-            [A-Za-z0-9]{6,40} (?![\w-])""",
-        "x86pro64",
-    ),
-    Kind(
-        "short dimensions",
-        r"(?<![\w.,]) \d{1,3} [ ]?[x\u00d7][ ]? \d{1,3} (?![\w\u00d7]|[.,]\d|[ ][x\u00d7])",
-        "68 x 108",
-        Role.CHECKED,
-    ),
-    Kind(
-        "dimensions",
-        r"""(?<![\w.,]) \d{1,6}(?:[.,]\d{1,3})?
-            (?:[ ]?[x\u00d7][ ]?\d{1,6}(?:[.,]\d{1,3})?){1,3} (?!\w|[.,]\d)""",
-        "1024x768",
-    ),
-    Kind("scientific", r"(?<![\w.,]) [-\u2212]?\d+(?:[.,]\d+)?[eE][-+]?\d{1,3} (?!\w)", "6.02e23"),
-    Kind("ratio", r"(?<![\w.,:/]) \d{1,6} [:/] \d{1,6} (?![\w:/]|[.,]\d)", "3:2", Role.CHECKED),
-    Kind(
-        "mixed word",
-        r"(?<![\w.-]) [A-Za-z]{1,5} \d{1,4} [A-Za-z]{0,2} (?!\w)",
-        "H2O",
-        Role.CHECKED,
-    ),
-    Kind(
-        "fraction",
-        r"""(?<!\w) (?: (?:\d{1,6} [ \u00a0\u202f]?)? [\u00bc-\u00be\u2150-\u215e]
-                     | (?:\d{1,6} [ \u00a0\u202f])? \d{1,6} \u2044 \d{1,6} ) (?!\w)""",
-        "1\u00bd",
-    ),
-    Kind(
-        "number",
-        r"""(?:(?<![^\s(])[-\u2212](?=\d))? (?:
-            (?<!\w) (?<!\d[.,]) \d{1,3} (?:[ \u00a0\u202f'\u2019]\d{3})+ (?:[.,]\d+)?
-            (?!\d|[.,]\d)
-          | (?<!\d) (?<!\d[.,]) \d+ (?:[.,]\d+)* )""",
-        "1,000.5",
-        Role.CHECKED,
     ),
 )
 
@@ -309,6 +155,15 @@ _SIGNS = (
               [\U000e0020-\U000e007f]* (?:\u200d{_EMOJI}[\ufe0e\ufe0f\U0001f3fb-\U0001f3ff]*)*
               [\ufe0e\ufe0f]? )+""",
         "\U0001f44b",
+        Role.FLOATING,
+    ),
+    Kind(
+        "kaomoji",
+        r"""\u00af\\_\(\u30c4\)_/\u00af
+          | [(\uff08] (?=[^\s()]{0,15}[\u0250-\u1fff\u2200-\uffff])
+            (?=[\w]{0,15}[^\w\s()\uff08\uff09]) [^\sA-Za-z0-9()\uff08\uff09]{3,15} [)\uff09]
+            (?:[\u256f\u30ce\uff89\u309e]\ufe35?)?""",
+        "(\u256f\u00b0\u25a1\u00b0)",
         Role.FLOATING,
     ),
     Kind(
@@ -333,7 +188,7 @@ KINDS: tuple[Kind, ...] = (
     *_ADDRESSES,
     *_CODE[1:],
     _SIGNS[0],
-    *_NUMBERS_OF_THINGS,
+    *NUMBERS,
     *_SIGNS[1:],
 )
 """All kinds, those first that are more special."""

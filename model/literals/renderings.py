@@ -76,8 +76,16 @@ UNITS = {
     "%": r"%|prozent|per ?cent|pct|v\.H\.",
     "\u2030": r"\u2030|promill|per mill?e",
     "\u00b0": r"\u00b0|\u00ba|grad|degree",
+    "EUR": r"\bEUR|\u20ac|euro",
+    "USD": r"\bUSD|\$|dollar",
+    "GBP": r"\bGBP|\u00a3|pfund|pound|sterling",
+    "CHF": r"\bCHF|\bSFr|franken|francs?\b",
+    "JPY": r"\bJPY|\u00a5|yen",
 }
-"""Signs of amounts, and what may take their places."""
+"""Signs and codes of amounts, and what may take their places."""
+
+CURRENCIES = "$\u20ac\u00a3\u00a5"
+"""Signs of money, of which a translation may not say another one than its source."""
 
 
 def written(literal: Literal, text: str, target: str) -> re.Pattern[str]:
@@ -174,7 +182,8 @@ def _exact(text: str) -> str:
     before = r"(?<!\w)" if text[0].isalnum() else ""
     behind = r"(?!\w)" if text[-1].isalnum() else ""
     spaced = re.sub(r"(?<=[A-Za-z])(?=\d)", "-", text)
-    return before + re.escape(spaced).replace(r"\-", r"[- ]?") + behind
+    loose = re.sub(r"\\[-\u00a0 ]|\u00a0", "[- \u00a0]?", re.escape(spaced))
+    return before + loose + behind
 
 
 def _number(text: str, target: str) -> str:

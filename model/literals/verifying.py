@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from tformer.model.literals.finding import Literal
 from tformer.model.literals.renderings import (
+    CURRENCIES,
     UNITS,
     may_say_numbers,
     says_in_words,
@@ -17,6 +19,9 @@ from tformer.model.literals.renderings import (
 from tformer.model.translation import Span
 
 _NUMBER = re.compile(r"\d+(?:[-.,:/'\u2019]\d+)*")
+
+_SIGN_BEFORE = re.compile(rf"([{CURRENCIES}])[ \u00a0]?$")
+_SIGN_BEHIND = re.compile(rf"[ \u00a0]?([{CURRENCIES}])")
 
 
 @dataclass(frozen=True)
@@ -106,9 +111,26 @@ def missing_units(source: str, target: str) -> list[str]:
         sign
         for sign, ways in UNITS.items()
         if sign in source
-        and re.search(rf"{re.escape(sign)}\s?\d|\d\s?{re.escape(sign)}", source)
+        and re.search(_beside_number(sign), source)
         and not re.search(ways, target, re.IGNORECASE)
     ]
+
+
+@lru_cache(64)
+def _beside_number(sign: str) -> re.Pattern[str]:
+    word = r"\b" if sign.isalpha() else ""
+    shown = word + re.escape(sign) + word
+    return re.compile(rf"{shown}\s?\d|\d\s?{shown}")
+
+
+def wrong_currency(source: str, target: str, place: Span) -> Span | None:
+    """Place of a sign of money beside a number of a translation, if its source has no such sign."""
+    before = _SIGN_BEFORE.search(target, 0, place[0])
+    behind = _SIGN_BEHIND.match(target, place[1])
+    for match in (before, behind):
+        if match and match[1] not in source:
+            return match.span(1)
+    return None
 
 
 def _digits(text: str) -> str:

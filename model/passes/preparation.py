@@ -17,12 +17,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tformer.model.literals.characters import Characters
+from tformer.model.literals.dealing import deal
 from tformer.model.literals.finding import FOREIGN, Literal, find
-from tformer.model.literals.kinds import Role
-from tformer.model.literals.renderings import localised
+from tformer.model.literals.renderings import CURRENCIES, UNITS, localised
 from tformer.model.literals.repairing import LiteralEdit, apply, edits_for, respelled
 from tformer.model.literals.rewriting import Rewritten, rewrite
-from tformer.model.literals.verifying import invented_numbers, missing_units, verify
+from tformer.model.literals.verifying import (
+    invented_numbers,
+    missing_units,
+    verify,
+    wrong_currency,
+)
 from tformer.model.text.casing import Casing, Truecaser
 from tformer.model.text.normalization import normalise
 from tformer.model.translation import Link, Span
@@ -43,6 +48,8 @@ _UNIT_WORDS = frozenset(
     """.split()  # noqa: SIM905
 )
 _WORD = re.compile(r"[^\W\d_]+")
+_MIXED_WORD = re.compile(r"[^\W_]+")
+_UNIT = re.compile(r"(?<=\d)[ \u00a0]?([^\W\d_]{1,4})(?:/h|/s)?(?!\w)")
 _BULLET = re.compile(r"(?:[-*+\u2022\u00b7\u25aa\u25ba\u2713\u2013\u2014>]|\d{1,3}\))\s+(?=\S)")
 _SCALE = re.compile(r"[ \u00a0](?:Mio\.|Mrd\.|Millionen?|Milliarden?|Tausend)(?!\w)")
 _AMOUNT_BEHIND = re.compile(r"[ \u00a0]?[%\u20ac$\u00a3]|[ \u00a0-][a-z\u00e4\u00f6\u00fc]")
@@ -109,6 +116,8 @@ class Prepared:
     checked: tuple[Literal, ...] = ()
     folded: tuple[tuple[str, str], ...] = ()
     """Words as they are shown and as they are."""
+    accented: tuple[Literal, ...] = ()
+    """Names among them that are to be in the translation."""
     casing: Casing = Casing.USUAL
 
     @property
@@ -152,8 +161,11 @@ class Prepared:
         lost += missing
         faults += [f"says {one.text} more than once" for one in repeated]
         edits += [edit for edit in self._unfolded(said) if not _overlaps(edit, edits)]
+        lost += self._unsaid_names(said)
         edits += self._units(blank, faults)
+        faults += self._other_currency(blank, edits)
         edits += self._floated(said, links)
+        edits += [edit for edit in self._small_letters(said) if not _overlaps(edit, edits)]
         upper = self.casing is Casing.CAPITALS
         rewritten = rewrite(said, _cleaned(said, edits, self.source), str.upper if upper else str)
         faults += self._torn(rewritten.text)
@@ -206,19 +218,39 @@ class Prepared:
             if place is None:
                 faults.append(f"does not say {sign}")
                 continue
-            compound = said[place[1] : place[1] + 1] == "-"
-            before = sign in "$\u00a3\u00a5" and (compound or self.languages[1].startswith("en"))
-            scale = None if before or compound else _SCALE.match(said, place[1])
-            at = place[0] if before else scale.end() if scale else place[1]
-            gap = "" if before or self.languages[1].startswith("en") or sign == "\u00b0" else " "
-            edits.append(LiteralEdit(at, at, gap + sign))
+            wrong = wrong_currency(self.source, said, place) if sign in CURRENCIES else None
+            edits.append(LiteralEdit(*wrong, sign) if wrong else self._unit(sign, said, place))
         return edits
+
+    def _other_currency(self, said: str, edits: Sequence[LiteralEdit]) -> Iterator[str]:
+        """Faults of numbers beside the sign of a currency that the source does not name."""
+        if not any(sign in self.source for sign in CURRENCIES):
+            return
+        for _, place in verify(self.checked, self.source, said, self.languages[1]).places:
+            wrong = wrong_currency(self.source, said, place)
+            if wrong is None or any(edit.start == wrong[0] for edit in edits):
+                continue
+            if not re.search(UNITS[said[slice(*wrong)]], self.source, re.IGNORECASE):
+                yield f"says {said[slice(*wrong)]}"
+
+    def _unit(self, sign: str, said: str, place: Span) -> LiteralEdit:
+        """A sign beside the number that it belongs to."""
+        english = self.languages[1].startswith("en")
+        compound = said[place[1] : place[1] + 1] == "-"
+        if sign.isalpha():
+            at, text = (place[0], f"{sign} ") if english or compound else (place[1], f" {sign}")
+            return LiteralEdit(at, at, text)
+        before = sign in "$\u00a3\u00a5" and (compound or english)
+        scale = None if before or compound else _SCALE.match(said, place[1])
+        at = place[0] if before else scale.end() if scale else place[1]
+        gap = "" if before or english or sign == "\u00b0" else " "
+        return LiteralEdit(at, at, gap + sign)
 
     def _number_of(self, sign: str, said: str) -> Span | None:
         verdict = verify(self.checked, self.source, said, self.languages[1])
         for literal, place in verdict.places:
-            around = self.source[max(0, literal.start - 2) : literal.end + 2]
-            if sign in around:
+            before, behind = self.source[: literal.start], self.source[literal.end :]
+            if before.rstrip().endswith(sign) or behind.lstrip().startswith(sign):
                 return place
         return None
 
@@ -226,6 +258,23 @@ class Prepared:
         for shown, original in self.folded:
             for match in _as_word(shown).finditer(said):
                 yield LiteralEdit(*match.span(), original)
+
+    def _small_letters(self, said: str) -> Iterator[LiteralEdit]:
+        """Units and names that have small letters in a text in capitals: 5 GHz, iOS17."""
+        if self.casing is not Casing.CAPITALS:
+            return
+        for word in {word for word in _MIXED_WORD.findall(self.source) if not word.isupper()}:
+            for match in re.finditer(_as_word(word).pattern, said, re.IGNORECASE):
+                yield LiteralEdit(*match.span(), word)
+
+    def _unsaid_names(self, said: str) -> Iterator[Literal]:
+        """Names with accents that are neither in it as they were shown nor as they are."""
+        words = said.casefold()
+        shown = {original: new for new, original in self.folded}
+        for one in self.accented:
+            ways = (one.text, shown.get(one.text, one.text))
+            if not any(way.casefold() in words for way in ways):
+                yield one
 
     def _floated(self, said: str, links: Sequence[Link]) -> Iterator[LiteralEdit]:
         for one in self.floating:
@@ -301,11 +350,13 @@ class Preparer:
         """
         literals = find(text)
         plain = self._characters.are_plain(text)
-        casing = self._truecaser.casing_of(text)
+        casing = self._truecaser.casing_of(_without_units(text, literals) if literals else text)
         if not literals and plain and casing is Casing.USUAL and len(text) > 1:
             return None
         if not plain:
             literals = _merged(literals, self._characters.literals_in(text, languages))
+            if casing is not Casing.CAPITALS:
+                literals = _merged(literals, self._characters.names_in(text))
         literals = [one for one in literals if not any(_meet(one, span) for span in spared)]
         return self._laid_out(text, languages, literals, casing, carry, attempt)
 
@@ -318,22 +369,12 @@ class Preparer:
         carry: Sequence[Literal],
         attempt: int,
     ) -> Prepared:
-        names = iter(name for name in CARRIERS[attempt % len(CARRIERS)] if name not in text)
-        edits: list[LiteralEdit] = []
-        carried: list[Carried] = []
-        taken_out: list[Literal] = []
-        checked: list[Literal] = []
-        for one in literals:
-            name = next(names, None) if one.role is Role.CARRIED or one in carry else None
-            if name is not None:
-                carried.append(Carried(name, one))
-                edits.append(LiteralEdit(one.start, one.end, name))
-            elif one.role is Role.FLOATING:
-                taken_out.append(one)
-                edits.append(self._gap(text, one))
-            else:
-                checked.append(one)
-                edits.append(LiteralEdit(one.start, one.end, one.text))
+        names = [name for name in CARRIERS[attempt % len(CARRIERS)] if name not in text]
+        dealt = deal(text, literals, carry, len(names))
+        carried = [Carried(*each) for each in zip(names, dealt.carried, strict=False)]
+        edits = [LiteralEdit(c.literal.start, c.literal.end, c.carrier) for c in carried]
+        edits += [self._gap(text, one) for one in dealt.floating]
+        edits += [LiteralEdit(one.start, one.end, one.text) for one in dealt.checked]
         usual = self._truecaser.usual(text, casing, languages[0])
         if casing is Casing.CAPITALS and languages[0].startswith("de"):
             spelled = [LiteralEdit(*place) for place in self._truecaser.with_eszett(text)]
@@ -348,11 +389,11 @@ class Preparer:
                 one.start > 0 and text[one.start - 1].isspace(),
                 one.end < len(text) and text[one.end].isspace(),
             )
-            for one in taken_out
+            for one in dealt.floating
         )
         return Prepared(
             text, shown, languages, rewritten, tuple(literals), tuple(carried), floating,
-            tuple(checked), tuple(folded), casing,
+            tuple(dealt.checked), tuple(folded), tuple(dealt.accented), casing,
         )  # fmt: skip
 
     @staticmethod
@@ -370,7 +411,7 @@ class Preparer:
         def shown(match: re.Match[str]) -> str:
             word = match[0]
             new = "".join(self._characters.shown(c) or "" for c in word)
-            if new != word and any("\u00c0" <= c <= "\u024f" for c in word):
+            if new != word and any(c.isalpha() and c > "\u00bf" for c in word):
                 folded.append((new, word))
             return new
 
@@ -398,11 +439,21 @@ def _as_word(name: str) -> re.Pattern[str]:
     return re.compile(before + re.escape(name) + behind)
 
 
-def _blanked(text: str, edits: Sequence[LiteralEdit]) -> str:
+def _blanked(text: str, edits: Sequence[LiteralEdit | Literal]) -> str:
     """A text in which places say nothing."""
     for edit in edits:
         text = text[: edit.start] + "\ue000" * (edit.end - edit.start) + text[edit.end :]
     return text
+
+
+def _without_units(text: str, literals: Sequence[Literal]) -> str:
+    """A text without its literals and the units behind numbers, which have their own capitals."""
+    units = [
+        LiteralEdit(*match.span(), "")
+        for match in _UNIT.finditer(text)
+        if match[1].lower() in _UNIT_WORDS
+    ]
+    return _blanked(text, [*literals, *units])
 
 
 def _overlaps(edit: LiteralEdit, others: Sequence[LiteralEdit]) -> bool:

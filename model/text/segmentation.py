@@ -133,6 +133,8 @@ _NUMERAL = re.compile(r"[(\[\"'\u201e\u201c]?(?:\d|[IVXLC]+\b)")
 
 # What never begins a sentence, and a point within a word: "2. Aufl., Bd. 3" and ".NET".
 _CONTINUES = re.compile(r"[,;:)\]}%\u2019\u201d\u00bb\u203a\u2026]")
+# A sentence does not end in a letter or a digit of a script that has a full stop: "+49 (0) 30".
+_NO_END = re.compile(r"[0-9A-Za-z\u00c0-\u024f]\s*$")
 _INITIAL = re.compile(r"(?:^|[\s(.])[A-Z\u00c4\u00d6\u00dc]\.$")
 
 # German ordinals: "am 3. Oktober", "Ludwig XIV. war". A sentence seldom ends in such a number.
@@ -204,7 +206,7 @@ def _ends_sentence(sentence: str, following: str, language: str) -> bool:
     behind = following.lstrip()
     if not last or not behind or behind[0].islower() or _CONTINUES.match(behind):
         return False
-    if _is_within_word(sentence, following):
+    if _is_within_word(sentence, following) or _NO_END.search(sentence):
         return False
     if len(words) == 1 and _LIST_NUMBER.match(last):
         return False
