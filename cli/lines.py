@@ -18,6 +18,7 @@ import os
 import re
 import stat
 import sys
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
@@ -235,6 +236,8 @@ def blaming(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise InputError(f"{name_of(path)}: cannot be read: {error.strerror or error}") from error
+    except (EOFError, zlib.error) as error:
+        raise InputError(f"{name_of(path)}: is damaged: its compressed data break off") from error
 
 
 def _open(path: Path) -> AbstractContextManager[_Readable]:

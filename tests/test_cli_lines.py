@@ -1,8 +1,9 @@
 """Lines survive: any bytes, any chunks, any failure while writing."""
 
+import gzip
 import io
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -172,3 +173,11 @@ def test_a_device_is_written_to_directly() -> None:
 )
 def test_many_zero_bytes_are_no_text(head: bytes, binary: bool) -> None:
     assert looks_binary(head) is binary
+
+
+@pytest.mark.parametrize("spoil", [lambda data: data[:40], lambda data: data[:20] + b"x" * 99])
+def test_damaged_compressed_input_is_told(tmp_path: Path, spoil: Callable[[bytes], bytes]) -> None:
+    path = tmp_path / "a.gz"
+    path.write_bytes(spoil(gzip.compress(b"".join(b"Dog %d runs.\n" % n for n in range(99)))))
+    with pytest.raises(InputError, match="is damaged"):
+        read_file(path)

@@ -71,6 +71,8 @@ def test_codes_of_letters_are_literals(text: str, code: str | None) -> None:
         ("As E = mc\u00b2 says.", "mc\u00b2"),
         ("By RFC 2119 it must.", "RFC 2119"),
         ("Built in MDCCLXXVI by us.", "MDCCLXXVI"),
+        ("Rust is Fe2O3, we say.", "Fe2O3"),
+        ("Ludwig XIV war ein Sonnenk\u00f6nig.", "XIV"),
         ("Liebe KundInnen und leserInnen!", None),
         ("The iPhone and the eBay shop; CIVIL LAW.", None),
         ("Das Haus\u00b9 hat 50 m\u00b2.", "50"),
@@ -160,9 +162,24 @@ def test_a_code_of_money_is_missed() -> None:
             ("de", "en"),
             "Es kostet 100 \u20ac und 5 \u20ac.",
             "It costs 100 \u20ac and $5.",
-            "It costs 100 \u20ac and $5.",
+            "It costs 100 \u20ac and \u20ac5.",
+            (),
+        ),
+        (
+            ("de", "en"),
+            "Sie hat 3 Hunde und 5 \u20ac.",
+            "She has $3 dogs and 5 \u20ac.",
+            None,
             ("says $",),
         ),
+        (
+            PAIR,
+            "First $7, then at last $9.",
+            "Erst 7 $, dann zuletzt 9.",
+            "Erst 7 $, dann zuletzt 9 $.",
+            (),
+        ),
+        (PAIR, "From $7 to $9.", "Von 7 bis 9 $.", "Von 7 bis 9 $.", ()),
         (("de", "en"), "Erst 5 Dollar, dann 3 \u20ac.", "First $5, then 3 \u20ac.", None, ()),
     ],
 )
@@ -187,6 +204,8 @@ def test_money_stays_of_its_currency(
          "JETZT getName NEHMEN"),
         ("ONLY 94.6 GHz ARE ALLOWED", None, "Nur 94,6 ghz sind erlaubt",
          "NUR 94,6 GHz SIND ERLAUBT"),
+        ("Python 3.13 IS NOT ALLOWED HERE", None, "Python 3.13 ist hier verboten",
+         "Python 3.13 IST HIER VERBOTEN"),
         ("DRIVE 50 km/h ON THIS ROAD", None, "Fahre 50 km/h auf der Stra\u00dfe",
          "FAHRE 50 km/h AUF DER STRASSE"),
     ],
@@ -208,6 +227,8 @@ def test_units_and_codes_do_not_hide_capitals(
         ("I love \U0001f355, \U0001f354 and tea.", "I love XA, XB and tea."),
         ("I love tea \U0001f355 \U0001f354.", "I love tea."),
         ("The **{name}** is here.", "The XA is here."),
+        ("Save <file> as <output> now.", "Save XA as XB now."),
+        ("Save <em>this</em> now.", "Save this now."),
         ("So <b>{name}</b> it is, <i>now</i>.", "So XA it is, now."),
     ],
 )
@@ -224,6 +245,28 @@ def test_a_name_with_accents_is_missed(preparer: Preparer) -> None:
     assert prepared.restore("Wir trafen Dvorak dort.").text == "Wir trafen Dvo\u0159\u00e1k dort."
     assert not prepared.restore("Wir trafen Dvo\u0159\u00e1k dort.").lost
     assert [one.text for one in prepared.restore("Wir trafen ihn.").lost] == ["Dvo\u0159\u00e1k"]
+
+
+@pytest.mark.parametrize("said", ["Is it capek?", "Is it Capek?"])
+def test_a_name_with_accents_gets_its_capital_back(preparer: Preparer, said: str) -> None:
+    prepared = preparer.prepare("Ist es \u010capek?", ("de", "en"))
+    assert prepared is not None
+    assert prepared.restore(said).text == "Is it \u010capek?"
+
+
+def test_marks_that_combine_are_composed(preparer: Preparer) -> None:
+    prepared = preparer.prepare("Der Mu\u0308ller gru\u0308\u00dft.", ("de", "en"))
+    assert prepared is not None
+    assert prepared.shown == "Der M\u00fcller gr\u00fc\u00dft."
+    assert not prepared.floating
+
+
+def test_a_unit_that_became_another_one_is_told(preparer: Preparer) -> None:
+    prepared = preparer.prepare("It used 602 kWh of power.", PAIR)
+    assert prepared is not None
+    assert prepared.restore("Es brauchte 602 kW Strom.").faults == ("does not say kWh",)
+    assert not prepared.restore("Es brauchte 602 kWh Strom.").faults
+    assert not prepared.restore("Es brauchte 602 Kilowattstunden.").faults
 
 
 def test_letters_of_every_accent_come_back(preparer: Preparer) -> None:
@@ -343,6 +386,11 @@ def test_capitals_are_read_as_they_are_usually_written(
 ) -> None:
     prepared = preparer.prepare(text, pair)
     assert (prepared.shown if prepared else text) == shown
+
+
+def test_names_of_few_letters_do_not_make_a_text_in_capitals(preparer: Preparer) -> None:
+    prepared = preparer.prepare("NASA, USA and EU, UN!", PAIR)
+    assert prepared is None or prepared.casing is Casing.USUAL
 
 
 def test_capitals_are_shown_small_and_come_back(preparer: Preparer) -> None:

@@ -67,7 +67,7 @@ class Characters:
         """Stand-in for a character; None for a sign that must be taken out."""
         if self.are_plain(character):
             return character
-        if _INVISIBLE.match(character) or character in _JOINERS:
+        if _INVISIBLE.match(character) or character in _JOINERS or unicodedata.combining(character):
             return ""
         if character == "\u3000":
             return " "
@@ -103,12 +103,9 @@ class Characters:
         ]
 
     def _is_rare_name(self, word: str) -> bool:
-        if self.are_plain(word):
-            return False
-        shown = [self.shown(c) for c in word]
-        if None in shown or not "".join(filter(None, shown)).isascii():
-            return False
-        return len(self._pieces("".join(filter(None, shown)))) > 1
+        word = unicodedata.normalize("NFC", word)
+        shown = "".join(self.shown(c) or "" for c in word)
+        return shown != word and self.are_plain(shown) and len(self._pieces(shown)) > 1
 
 
 _BETWEEN = re.compile(r"[\s\u3000-\u303f\uff00-\uff0f,-]{0,3}")

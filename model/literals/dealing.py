@@ -13,6 +13,16 @@ from tformer.model.literals.kind import Role
 
 _QUOTES = "\"'\u2018-\u201f\u00ab\u00bb\u2039\u203a"
 _OPENING, _CLOSING = re.compile(rf"[{_QUOTES}]$"), re.compile(rf"[{_QUOTES}]")
+_ANGLE_NAME = re.compile(r"<([A-Za-z][A-Za-z0-9_-]*)>")
+_ELEMENTS = frozenset(
+    """
+    a abbr b bdi bdo big br button cite code data dd del details dfn div dl dt em font h1 h2 h3 h4
+    h5 h6 hr i img input ins kbd label li link mark ol option p pre q rp rt ruby s samp script
+    section select small span strike strong style sub summary sup svg table tbody td textarea tfoot
+    th thead time tr tt u ul var video wbr x g bx ex bpt ept ph it mrk pc sc ec cp sm
+    """.split()  # noqa: SIM905
+)
+"""Elements of HTML and XLIFF, which are markup."""
 _FACES = frozenset({"emoji", "emoticon", "kaomoji"})
 
 
@@ -85,9 +95,18 @@ def _standing_as_words(text: str, literals: Sequence[Literal]) -> list[Literal]:
         for one in literals
         if _OPENING.search(text, 0, one.start) and _CLOSING.match(text, one.end)
     ]
+    quoted += [one for one in literals if _is_name(text, one)]
     faces = [one for one in literals if one.kind.name in _FACES]
     apart = any(text[one.end : other.start].strip() for one, other in pairwise(faces))
     return quoted + [one for one in faces if apart and _is_among_words(text, one)]
+
+
+def _is_name(text: str, one: Literal) -> bool:
+    """Return whether a tag is no markup but the name of something that is to be put in: <file>."""
+    name = _ANGLE_NAME.fullmatch(one.text)
+    if one.kind.name != "tag" or not name or name[1].lower() in _ELEMENTS:
+        return False
+    return f"</{name[1]}" not in text and _is_among_words(text, one)
 
 
 def _is_among_words(text: str, one: Literal) -> bool:

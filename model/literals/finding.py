@@ -14,7 +14,7 @@ _PATTERN = re.compile("|".join(f"({kind.pattern})" for kind in KINDS), re.VERBOS
 # Every literal begins in a word that has one of these.
 _MARK = (
     r"[^\sA-Za-z\u00c0-\u024f,.;!?'\"()\u2018-\u201e\u2013-]|[.][A-Za-z]|--|[(][)]|[:;=8xX]-?[)(]"
-    r"|[A-Z]{8}|[A-Z]{4}-[A-Z]{4}|[a-z]{2}[A-Z][a-z0-9]|[MDCLXVI]{4}|[A-Za-z]{2,8}[-_][A-Za-z0-9]{16}"
+    r"|[A-Z]{8}|[A-Z]{4}-[A-Z]{4}|[a-z]{2}[A-Z][a-z0-9]|[MDCLXVI]{3}|[A-Za-z]{2,8}[-_][A-Za-z0-9]{16}"
     r"|(?:RFC|ISO|DIN|IEC|IEEE|ANSI|NIST|ECMA|VDE|CVE|CWE|EN)[ \u00a0]"
 )
 _CANDIDATE = re.compile(rf"(?<!\S)(?=\S{{0,2000}}?(?:{_MARK}))\S+")

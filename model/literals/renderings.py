@@ -84,6 +84,20 @@ UNITS = {
 }
 """Signs and codes of amounts, and what may take their places."""
 
+MEASURES = {
+    "kWh": r"\bkWh|kilowatt",
+    "kW": r"kW\b|kilowatt",
+    "MW": r"MW\b|megawatt",
+    "GHz": r"GHz|gigahert",
+    "MHz": r"MHz|megahert",
+    "GB": r"GB\b|giga",
+    "MB": r"MB\b|mega",
+    "TB": r"TB\b|tera",
+    "mg": r"mg\b|milligram",
+    "ml": r"ml\b|millilit",
+}
+"""Symbols of units that all languages write alike, and words for them."""
+
 CURRENCIES = "$\u20ac\u00a3\u00a5"
 """Signs of money, of which a translation may not say another one than its source."""
 

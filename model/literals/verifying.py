@@ -10,6 +10,7 @@ from functools import lru_cache
 from tformer.model.literals.finding import Literal
 from tformer.model.literals.renderings import (
     CURRENCIES,
+    MEASURES,
     UNITS,
     may_say_numbers,
     says_in_words,
@@ -22,6 +23,11 @@ _NUMBER = re.compile(r"\d+(?:[-.,:/'\u2019]\d+)*")
 
 _SIGN_BEFORE = re.compile(rf"([{CURRENCIES}])[ \u00a0]?$")
 _SIGN_BEHIND = re.compile(rf"[ \u00a0]?([{CURRENCIES}])")
+
+_ANY_UNIT = re.compile(rf"(?:[ \u00a0-]?(?:US-)?(?:{'|'.join(UNITS.values())})\w*)?", re.IGNORECASE)
+
+CLOSE = 6
+"""Characters between numbers that have one unit together: "5 to 10 dollars"."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +118,41 @@ def missing_units(source: str, target: str) -> list[str]:
         for sign, ways in UNITS.items()
         if sign in source
         and re.search(_beside_number(sign), source)
+        and not re.search(ways, target, re.IGNORECASE)
+    ]
+
+
+def signs_of(literal: Literal, source: str) -> list[str]:
+    """The signs and codes of amounts beside a number."""
+    before, behind = source[: literal.start].rstrip(), source[literal.end :].lstrip()
+    return [sign for sign in UNITS if before.endswith(sign) or behind.startswith(sign)]
+
+
+def numbers_without_units(verdict: Verdict, source: str, target: str) -> list[tuple[str, Span]]:
+    """Signs of amounts, and the numbers of a translation that have lost them, while others have
+    theirs; of numbers that follow each other closely the last one's is enough."""
+    if verdict.missing:
+        return []
+    spans = sorted([*(span for _, span in verdict.places), *verdict.surplus])
+    lonely = []
+    for literal, span in verdict.places:
+        ends = (_ANY_UNIT.match(target, end) for _, end in spans if end <= span[0])
+        start = max((match.end() for match in ends if match), default=0)
+        end = min((first for first, _ in spans if first >= span[1]), default=len(target))
+        close = end < len(target) and end - span[1] <= CLOSE
+        for sign in signs_of(literal, source) if not close else ():
+            if not re.search(UNITS[sign], target[start:end], re.IGNORECASE):
+                lonely.append((sign, span))
+    return lonely
+
+
+def missing_measures(source: str, target: str) -> list[str]:
+    """The symbols of units that a source has behind a number and its translation does not say."""
+    return [
+        unit
+        for unit, ways in MEASURES.items()
+        if unit in source
+        and re.search(rf"\d[ \u00a0]?{unit}\b", source)
         and not re.search(ways, target, re.IGNORECASE)
     ]
 

@@ -13,6 +13,7 @@ in which there is nothing of the kind is not prepared, and costs no more than lo
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -23,8 +24,12 @@ from tformer.model.literals.renderings import CURRENCIES, UNITS, localised
 from tformer.model.literals.repairing import LiteralEdit, apply, edits_for, respelled
 from tformer.model.literals.rewriting import Rewritten, rewrite
 from tformer.model.literals.verifying import (
+    Verdict,
     invented_numbers,
+    missing_measures,
     missing_units,
+    numbers_without_units,
+    signs_of,
     verify,
     wrong_currency,
 )
@@ -164,6 +169,7 @@ class Prepared:
         lost += self._unsaid_names(said)
         edits += self._units(blank, faults)
         faults += self._other_currency(blank, edits)
+        faults += [f"does not say {unit}" for unit in missing_measures(self.source, said)]
         edits += self._floated(said, links)
         edits += [edit for edit in self._small_letters(said) if not _overlaps(edit, edits)]
         upper = self.casing is Casing.CAPITALS
@@ -212,15 +218,15 @@ class Prepared:
 
     def _units(self, said: str, faults: list[str]) -> list[LiteralEdit]:
         """Signs of amounts, put beside the number that they belong to."""
-        edits = []
-        for sign in missing_units(self.source, said) if self.checked else ():
-            place = self._number_of(sign, said)
-            if place is None:
-                faults.append(f"does not say {sign}")
-                continue
-            wrong = wrong_currency(self.source, said, place) if sign in CURRENCIES else None
-            edits.append(LiteralEdit(*wrong, sign) if wrong else self._unit(sign, said, place))
-        return edits
+        if not self.checked:
+            return []
+        missing = missing_units(self.source, said)
+        verdict = verify(self.checked, self.source, said, self.languages[1])
+        places = [(sign, self._number_of(sign, verdict)) for sign in missing]
+        lonely = numbers_without_units(verdict, self.source, said)
+        places += [(sign, place) for sign, place in lonely if sign not in missing]
+        faults += [f"does not say {sign}" for sign, place in places if place is None]
+        return [self._unit(sign, said, place) for sign, place in places if place is not None]
 
     def _other_currency(self, said: str, edits: Sequence[LiteralEdit]) -> Iterator[str]:
         """Faults of numbers beside the sign of a currency that the source does not name."""
@@ -234,7 +240,10 @@ class Prepared:
                 yield f"says {said[slice(*wrong)]}"
 
     def _unit(self, sign: str, said: str, place: Span) -> LiteralEdit:
-        """A sign beside the number that it belongs to."""
+        """A sign beside the number that it belongs to, or in the place of another currency's."""
+        wrong = wrong_currency(self.source, said, place) if sign in CURRENCIES else None
+        if wrong:
+            return LiteralEdit(*wrong, sign)
         english = self.languages[1].startswith("en")
         compound = said[place[1] : place[1] + 1] == "-"
         if sign.isalpha():
@@ -246,17 +255,14 @@ class Prepared:
         gap = "" if before or english or sign == "\u00b0" else " "
         return LiteralEdit(at, at, gap + sign)
 
-    def _number_of(self, sign: str, said: str) -> Span | None:
-        verdict = verify(self.checked, self.source, said, self.languages[1])
-        for literal, place in verdict.places:
-            before, behind = self.source[: literal.start], self.source[literal.end :]
-            if before.rstrip().endswith(sign) or behind.lstrip().startswith(sign):
-                return place
-        return None
+    def _number_of(self, sign: str, verdict: Verdict) -> Span | None:
+        places = (place for one, place in verdict.places if sign in signs_of(one, self.source))
+        return next(places, None)
 
     def _unfolded(self, said: str) -> Iterator[LiteralEdit]:
         for shown, original in self.folded:
-            for match in _as_word(shown).finditer(said):
+            words = _as_word(shown).pattern
+            for match in re.finditer(words, said, re.IGNORECASE if original.istitle() else 0):
                 yield LiteralEdit(*match.span(), original)
 
     def _small_letters(self, said: str) -> Iterator[LiteralEdit]:
@@ -272,7 +278,8 @@ class Prepared:
         words = said.casefold()
         shown = {original: new for new, original in self.folded}
         for one in self.accented:
-            ways = (one.text, shown.get(one.text, one.text))
+            text = unicodedata.normalize("NFC", one.text)
+            ways = (text, shown.get(text, text))
             if not any(way.casefold() in words for way in ways):
                 yield one
 
@@ -407,6 +414,7 @@ class Preparer:
     def _folded(self, part: str, folded: list[tuple[str, str]]) -> str:
         if self._characters.are_plain(part):
             return part
+        part = unicodedata.normalize("NFC", part)
 
         def shown(match: re.Match[str]) -> str:
             word = match[0]

@@ -41,6 +41,10 @@ MOSTLY = 0.75
 """Share of the words of such a heading."""
 
 
+MOST_CAPITALS = 0.75
+"""Share of the words of a text in capitals that are, if the others are names."""
+
+
 class Casing(Enum):
     """Capitalisation of a text."""
 
@@ -63,8 +67,8 @@ class Truecaser:
         """Capitalisation of a text; in doubt as usual."""
         if text.islower():
             return Casing.USUAL
-        if text.isupper():
-            words = _WORD.findall(text)
+        words = _WORD.findall(text)
+        if text.isupper() or _is_in_capitals_but_for_names(words):
             letters = sum(map(len, words))
             several = sum(len(word) > 1 for word in words) > 1
             enough = letters >= FEWEST_CAPITALS and (several or any(map(self._is_known, words)))
@@ -155,3 +159,12 @@ class Truecaser:
         if word.istitle() and best == 0 and ranked[0][0] > 1:
             return word  # a name, for all that is known
         return forms[best]
+
+
+def _is_in_capitals_but_for_names(words: Sequence[str]) -> bool:
+    """Return whether most words are in capitals, and the others are names: NOT FOR Python."""
+    long = [word for word in words if len(word) > 1]
+    others = [word for word in long if not word.isupper()]
+    if len(long) < FEWEST_TITLE_WORDS or len(others) > (1 - MOST_CAPITALS) * len(long):
+        return False
+    return all(word[0].isupper() and word.istitle() for word in others)
