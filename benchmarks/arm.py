@@ -44,7 +44,7 @@ from tformer.model.options import DecodingOptions
 from tformer.model.pipeline.translator import Translator
 from tformer.model.search.request import Request
 
-PROCESSORS = {"cortex-a53": "neon", "neoverse-n1": "neon_dotprod"}
+PROCESSORS = {"cortex-a53": "neon", "neoverse-n1": "neon_dotprod", "max": "neon_i8mm"}
 """Processors by qemu's names, and the level of each."""
 
 EMULATOR = "qemu-aarch64-static"

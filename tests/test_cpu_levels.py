@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Collection
 from types import SimpleNamespace
+from typing import Any
 
 import llvmlite.binding as llvm
 import pytest
@@ -43,7 +44,8 @@ def chosen(
         ("x86", AVX2 | {"avxvnni"}, "avx_vnni"),
         ("x86", AVX2, "avx2"),
         ("x86", {"avx512f", "avx2"}, "plain"),
-        ("arm", {"neon", "dotprod", "i8mm"}, "neon_dotprod"),
+        ("arm", {"neon", "dotprod", "i8mm"}, "neon_i8mm"),
+        ("arm", {"neon", "dotprod"}, "neon_dotprod"),
         ("arm", {"neon"}, "neon"),
         ("riscv64", AVX512 | {"neon"}, "plain"),
     ],
@@ -79,6 +81,25 @@ def test_linux_is_asked_for_what_an_arm_processor_has(
     assert cpu._features.__wrapped__() == features | {"lse"}
     monkeypatch.setattr(ctypes, "CDLL", lambda name: SimpleNamespace())
     assert cpu._features.__wrapped__() == {"lse"}
+
+
+@pytest.mark.parametrize(("status", "has"), [(0, 1), (0, 0), (-1, 1)])
+def test_macos_is_asked_for_products_of_byte_matrices(
+    monkeypatch: pytest.MonkeyPatch, status: int, has: int
+) -> None:
+    """The name is that of Apple's list of features; a system that does not know it fails."""
+
+    def sysctlbyname(name: bytes, value: Any, size: Any, new: None, new_size: int) -> int:
+        assert (name, size._obj.value, new, new_size) == (b"hw.optional.arm.FEAT_I8MM", 4, None, 0)
+        value._obj.value = has
+        return status
+
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: SimpleNamespace(sysctlbyname=sysctlbyname))
+    monkeypatch.setattr(cpu, "_machine", lambda: "arm")
+    monkeypatch.setattr(cpu.platform, "system", lambda: "Darwin")
+    monkeypatch.setattr(llvm, "get_host_cpu_features", lambda: {})
+    expected = {"neon", "dotprod"} | ({"i8mm"} if (status, has) == (0, 1) else set())
+    assert cpu._features.__wrapped__() == expected
 
 
 @pytest.mark.parametrize(("system", "answer"), [("Linux", 0), ("Linux", -1), ("Darwin", 0)])

@@ -43,6 +43,8 @@ class Level:
     them."""
     tiles: bool = False
     """True if many rows are multiplied by the tile registers of AMX."""
+    pairs: bool = False
+    """True if several rows are multiplied two by two, by `smmla`."""
 
 
 _V3 = frozenset({"avx2", "fma", "f16c", "bmi2"})
@@ -61,6 +63,10 @@ LEVELS = (
     Level("avx512", "x86", _V4, "x86-64-v4", _WIDE, 16, 32, "vpmaddubsw"),
     Level("avx_vnni", "x86", _V3 | {"avxvnni"}, "x86-64-v3", "+avxvnni", 8, 16, "vpdpbusd"),
     Level("avx2", "x86", _V3, "x86-64-v3", "", 8, 16, "vpmaddubsw", together=2),
+    Level(
+        "neon_i8mm", "arm", frozenset({"neon", "dotprod", "i8mm"}), "generic", "+dotprod,+i8mm", 4,
+        32, "sdot", pairs=True,
+    ),
     Level(
         "neon_dotprod", "arm", frozenset({"neon", "dotprod"}), "generic", "+dotprod", 4, 32, "sdot"
     ),
@@ -164,8 +170,20 @@ def _features() -> frozenset[str]:
     if _machine() == "arm" and platform.system() == "Linux":
         found |= _told_by_linux()
     if _machine() == "arm" and platform.system() == "Darwin":
-        found |= {"neon", "dotprod"}
+        found |= {"neon", "dotprod"} | ({"i8mm"} if _macos_has_i8mm() else set())
     return frozenset(found)
+
+
+def _macos_has_i8mm() -> bool:
+    """Ask macOS for products of byte matrices, which Apple's processors have since the M2."""
+    import ctypes
+
+    ask = getattr(ctypes.CDLL(None), "sysctlbyname", None)
+    if ask is None:
+        return False
+    has, size = ctypes.c_int32(0), ctypes.c_size_t(4)
+    failed = ask(b"hw.optional.arm.FEAT_I8MM", ctypes.byref(has), ctypes.byref(size), None, 0)
+    return not failed and has.value == 1
 
 
 def _may_use_tiles() -> bool:

@@ -7,7 +7,8 @@ differs, and with it how activations are stored:
                 large, and sums begin with what that adds
     vpmaddubsw  unsigned bytes times signed ones, two products of 16 bits, which hold 2 * 127 * 128
                 but no more: activations are four magnitudes and then four signs, 0 or -1
-    sdot        signed bytes, four products a lane
+    sdot        signed bytes, four products a lane; where there is `smmla`, several rows are
+                multiplied by it, see `gemm`
     smull       signed bytes to 16 bits, which are added to 32 by pairs
 
 With signs apart a weight w is negated by an exclusive or, which makes it -w - 1: what that takes

@@ -44,12 +44,7 @@ def tile(rows: int, *, signed: bool = True) -> Any:
         scale, scale_at, bias, bias_at, out, out_at, stride,
     ):  # fmt: skip
         def generate(context, builder, signature, arguments):
-            emit = Emitter(context, builder, signature, arguments)
-            columns = BLOCK if rows == ROWS else PANEL
-            width = vectors_of(rows, level(), DOT.sums) * level().lanes // DOT.sums
-            for first in range(0, columns, width):
-                part = range(first, min(first + width, columns))
-                _Tile(emit, rows, part, signed=signed).put()
+            put_tile(Emitter(context, builder, signature, arguments), rows, signed=signed)
             return context.get_dummy_value()
 
         at = int64
@@ -59,6 +54,16 @@ def tile(rows: int, *, signed: bool = True) -> Any:
         return signature, generate
 
     return multiply
+
+
+def put_tile(emit: Emitter, rows: int, *, signed: bool) -> None:
+    """Write the product of some rows with what belongs to them; see :func:`tile`."""
+    columns = BLOCK if rows == ROWS else PANEL
+    width = vectors_of(rows, level(), DOT.sums) * level().lanes // DOT.sums
+    kind = _PairedTile if level().pairs and rows == ROWS else _Tile
+    for first in range(0, columns, width):
+        part = range(first, min(first + width, columns))
+        kind(emit, rows, part, signed=signed).put()
 
 
 class _Tile:
@@ -176,6 +181,76 @@ class _Tile:
         first = emit.move(emit.at(7, WORD), self._columns[0], WORD)
         places = (emit.move(first, v * self._lanes, WORD) for v in range(self._vectors))
         return [emit.load(place, self._words) for place in places]
+
+
+class _PairedTile(_Tile):
+    """The same by `smmla`, which multiplies two rows by two outputs, two quads of each at once.
+
+    Sums of a pair of rows and a pair of outputs are the four lanes of a register.
+    """
+
+    def _sums(self) -> Vectors:
+        """The sums, a row after the other."""
+        emit, builder = self._emit, self._emit.builder
+        places, rows = self._places(), self._lines()
+
+        def add(index: Any, totals: Vectors) -> Vectors:
+            quad = builder.mul(index, LONG(_UNROLLED))
+            weights_at, left = (builder.mul(quad, LONG(n)) for n in (BLOCK * QUAD, QUAD))
+            panels = [emit.move(place, weights_at, BYTE) for place in places]
+            lines = [emit.move(row, left, BYTE) for row in rows]
+            for n in range(0, _UNROLLED, 2):
+                outputs = [pair for panel in panels for pair in self._two_outputs(panel, n)]
+                pairs = [
+                    self._two_rows(*two, n) for two in zip(lines[::2], lines[1::2], strict=True)
+                ]
+                both = [(pair, weights) for pair in pairs for weights in outputs]
+                totals = [
+                    self._multiplied(total, *each) for total, each in zip(totals, both, strict=True)
+                ]
+            return totals
+
+        count = builder.sdiv(self._depth, LONG(_UNROLLED * QUAD))
+        starts = [self._words([0] * self._lanes)] * (self._rows * self._vectors)
+        return self._by_rows(emit.sum_over(count, starts, add))
+
+    def _two_outputs(self, panel: Any, quad: int) -> Vectors:
+        """Weights of four outputs, two and two, of two quads that follow each other."""
+        emit = self._emit
+        one, other = (
+            emit.load(emit.move(panel, n * BLOCK * QUAD, BYTE), self._words)
+            for n in (quad, quad + 1)
+        )
+        return [emit.pick(one, other, lanes) for lanes in ([0, 4, 1, 5], [2, 6, 3, 7])]
+
+    def _two_rows(self, one: Any, other: Any, quad: int) -> Any:
+        """Two quads of each of two rows."""
+        emit, builder = self._emit, self._emit.builder
+        pair = ir.VectorType(LONG, 2)(ir.Undefined)
+        for lane, row in enumerate((one, other)):
+            eight = emit.load(emit.move(row, quad * QUAD, BYTE), LONG)
+            pair = builder.insert_element(pair, eight, WORD(lane))
+        return pair
+
+    def _multiplied(self, total: Any, rows: Any, outputs: Any) -> Any:
+        """The sums, with the products of two rows and two outputs."""
+        builder, bytes_ = self._emit.builder, ir.VectorType(BYTE, 16)
+        kinds = [self._words, bytes_, bytes_]
+        function = self._emit.function("llvm.aarch64.neon.smmla.v4i32.v16i8", self._words, kinds)
+        given = [builder.bitcast(each, bytes_) for each in (rows, outputs)]
+        return builder.call(function, [total, *given])
+
+    def _by_rows(self, sums: Vectors) -> Vectors:
+        """Sums of pairs of rows as those of one row after the other."""
+        width = 2 * self._vectors
+        found = []
+        for first in range(0, len(sums), width):
+            pair = sums[first : first + width]
+            for lanes in ([0, 1, 4, 5], [2, 3, 6, 7]):
+                found += [
+                    self._emit.pick(*two, lanes) for two in zip(pair[::2], pair[1::2], strict=True)
+                ]
+        return found
 
 
 def scaled_output(emit: Emitter, total: Any, scale: Any, bias: Any, factor: Any) -> Any:
