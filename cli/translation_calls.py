@@ -25,6 +25,7 @@ from tformer.documents.jobs.tree import JobFile, Plan, is_pattern, plan_in_place
 from tformer.documents.registry import (
     PACKAGES,
     SUFFIXES,
+    advice_for,
     format_at,
     is_no_text,
     open_document,
@@ -34,7 +35,7 @@ from tformer.model.errors import InputError, UsageError
 BILINGUAL = frozenset({"po", "xliff", "tmx", "tsv", "xcstrings", "qt"})
 """Formats that have room for translations beside their sources."""
 
-NO_LINES = frozenset({".csv", ".xls", ".xlsx", ".ods"})
+NO_LINES = frozenset({".csv"})
 """Endings of tables, which are lines only if somebody says so."""
 
 FOR_LINES = "--n-best, --target-prefix, --require, --alignments and --scores"
@@ -212,8 +213,7 @@ class TranslationCall:
         for path in self.files:
             if self.format is None and path != lines.STDIN and is_no_text(path):
                 raise InputError(
-                    f"{path}: is of no known format ({', '.join(SUFFIXES)}); --format {LINES} "
-                    "translates its lines"
+                    f"{path}: is of no known format ({', '.join(SUFFIXES)}); {advice_for(path)}"
                 )
 
     def _refuse_other_name(self, kind: str) -> None:

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 from tformer.documents.document import Document, TextDocument
 
-KEYED = frozenset({"json", "arb", "properties", "yaml", "android", "resx", "strings"})
+KEYED = frozenset(
+    {"json", "arb", "properties", "yaml", "android", "resx", "strings", "stringsdict"}
+)
 """Formats whose segments are called by keys, the same in every language."""
 
 

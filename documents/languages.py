@@ -12,6 +12,7 @@ _CODE = r"([a-z]{2}(?:[-_](?:r?[A-Z]{2}|[A-Z][a-z]{3}))?)"
 _FOLDER = rf"(?:^|/)(?:locales?|i18n|l10n|lang|languages|translations)/{_CODE}"
 _NAMES = {
     ".strings": rf"{_CODE}\.lproj/[^/]+$",
+    ".stringsdict": rf"{_CODE}\.lproj/[^/]+$",
     ".xml": rf"(?:^|/)values-{_CODE}(?:-[^/]+)?/[^/]+$",
     ".resx": rf"\.{_CODE}\.resx$",
     ".properties": rf"_{_CODE}\.properties$",

@@ -40,15 +40,19 @@ FORMATS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "rst": ("restructured", "open_rst"),
         "asciidoc": ("asciidoc", "open_asciidoc"),
         "qt": ("qt_linguist", "open_qt_linguist"),
+        "ods": ("open_sheets", "open_ods"),
+        "ass": ("substation", "open_ass"),
+        "sbv": ("subtitles", "open_sbv"),
+        "stringsdict": ("plural_lists", "open_stringsdict"),
     }
 )
 """The formats by name. Each is read by a function of a module in this folder, which is loaded when
 it is needed, from bytes and the name of the file, for messages."""
 
-PACKAGES = frozenset({"docx", "odt", "xlsx", "pptx", "epub"})
+PACKAGES = frozenset({"docx", "odt", "ods", "xlsx", "pptx", "epub"})
 """Formats that are archives, not text."""
 
-NAMING_ENCODINGS = PACKAGES | {"html", "po", "xliff", "tmx", "android", "resx", "qt"}
+NAMING_ENCODINGS = PACKAGES | {"html", "po", "xliff", "tmx", "android", "resx", "qt", "stringsdict"}
 """Formats of which a file names its encoding itself."""
 
 MULTILINGUAL = frozenset({"tmx", "xcstrings"})
@@ -81,6 +85,10 @@ SUFFIXES: Mapping[str, str] = MappingProxyType(
         ".odt": "odt",
         ".ott": "odt",
         ".odp": "odt",
+        ".otp": "odt",
+        ".odg": "odt",
+        ".ods": "ods",
+        ".ots": "ods",
         ".csv": "csv",
         ".yml": "yaml",
         ".yaml": "yaml",
@@ -99,6 +107,10 @@ SUFFIXES: Mapping[str, str] = MappingProxyType(
         ".adoc": "asciidoc",
         ".asciidoc": "asciidoc",
         ".ts": "qt",
+        ".ass": "ass",
+        ".ssa": "ass",
+        ".sbv": "sbv",
+        ".stringsdict": "stringsdict",
     }
 )
 """The format of a file by the end of its name."""
@@ -215,6 +227,9 @@ def _by_content(head: bytes) -> str:
     if head.startswith(b"PK\x03\x04"):
         kinds = {
             b"opendocument.text": "odt",
+            b"opendocument.presentation": "odt",
+            b"opendocument.graphics": "odt",
+            b"opendocument.spreadsheet": "ods",
             b"application/epub+zip": "epub",
             b"xl/": "xlsx",
             b"ppt/": "pptx",
@@ -276,7 +291,6 @@ _NO_LINES = frozenset(
         ".mp3",
         ".mp4",
         ".numbers",
-        ".ods",
         ".pages",
         ".pdf",
         ".php",
@@ -315,6 +329,27 @@ _TEXTS = re.compile(
     r"(?:^|/)(?:locales?|i18n|l10n|lang|languages|translations|values(?:-\w+)*)/"
     r"|(?:^|[/._-])(?:[a-z]{2}(?:[-_][A-Z]{2})?)\.ya?ml$|(?:^|/)strings\.xml$"
 )
+
+
+_ADVICE: Mapping[str, str] = MappingProxyType(
+    {
+        **dict.fromkeys([".doc", ".rtf", ".wpd", ".pages"], "save it as .docx or .odt"),
+        **dict.fromkeys([".xls", ".xlsb", ".numbers"], "save it as .xlsx or .ods"),
+        **dict.fromkeys([".ppt", ".pps", ".key"], "save it as .pptx or .odp"),
+        **dict.fromkeys([".fodt", ".fods", ".fodp"], "save it without the f, as .odt, .ods, .odp"),
+        **dict.fromkeys([".mobi", ".azw", ".azw3", ".fb2", ".lit"], "a book is read as .epub"),
+        **dict.fromkeys([".ttml", ".dfxp", ".itt", ".sub", ".smi", ".stl"], "save it as .vtt"),
+        ".pdf": "translate the document that it was made of",
+        ".mo": "translate the .po that it was made of",
+        ".qm": "translate the .ts that it was made of",
+    }
+)
+"""Hints for files of formats that are not read, by the ends of their names."""
+
+
+def advice_for(path: Path) -> str:
+    """What to do with a file of no known format."""
+    return _ADVICE.get(path.suffix.lower(), "--format text translates its lines")
 
 
 def may_be_settings(path: Path) -> bool:

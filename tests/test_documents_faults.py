@@ -513,7 +513,7 @@ def test_an_encoding_that_is_named_is_read() -> None:
 @pytest.mark.parametrize(
     ("name", "refused"),
     [
-        ("a.ass", True),
+        ("a.ttml", True),
         ("a.ttml", True),
         ("a.ipynb", True),
         ("a.html.gz", True),

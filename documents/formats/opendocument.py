@@ -67,10 +67,11 @@ def open_odt(data: bytes, name: str) -> PackageDocument:
     Raises:
         InputError: it is damaged, hostile, or something else.
     """
-    return open_package(data, name, "OpenDocument", _wanted, _read)
+    return open_package(data, name, "OpenDocument", wanted_parts, _read)
 
 
-def _wanted(names: Iterable[str]) -> Sequence[str]:
+def wanted_parts(names: Iterable[str]) -> Sequence[str]:
+    """The parts of a package that hold text, those of documents within it too."""
     found = set(names)
     # Charts and other documents within the document are folders like it.
     within = sorted(part for part in found if part.endswith("/content.xml"))
@@ -81,10 +82,11 @@ def _read(data: bytes, name: str) -> TextDocument:
     if name.endswith(f"({_ABOUT})"):
         return element_texts.read_elements(data, name, element_texts.ABOUT_OFFICE)
     source = decode(data, name, xml.declared_encoding)
-    return checked(TextDocument(source, lambda text: _slots(text, name), xml.reference))
+    return checked(TextDocument(source, lambda text: paragraph_slots(text, name), xml.reference))
 
 
-def _slots(text: str, name: str) -> Iterator[Slot | LeftPart]:
+def paragraph_slots(text: str, name: str) -> Iterator[Slot | LeftPart]:
+    """The slots of a part: paragraphs, and what is written beside them."""
     tokens = xml.scan(text, name)
     unseen = _unseen_styles(tokens)
     for number, (position, depth) in enumerate(xml.nested(tokens, _PARAGRAPHS), start=1):

@@ -75,19 +75,21 @@ class ComparedTexts:
             if token.name in ("definedName", "sheet") and "name" in own:
                 self._names.add(_folded(own["name"]))
             if value := own.get(_COMPARED.get(token.name, ""), ""):
-                self._add(value, of_parts=token.name == "cfRule")
+                self.add_text(value, of_parts=token.name == "cfRule")
             if token.kind is TokenKind.OPEN and token.name in _FORMULAS:
-                self._add_formula(_text(tokens, position))
+                self.add_formula(_text(tokens, position))
 
-    def _add_formula(self, formula: str) -> None:
+    def add_formula(self, formula: str) -> None:
+        """Add the texts in a formula."""
         self._uses_names = self._uses_names or "INDIRECT(" in formula
         of_parts = bool(_OF_PARTS.search(formula))
         for match in _STRING.finditer(formula):
             whole = match[1].replace('""', '"')
             for text in (whole, *(part for part in whole.split(",") if "," in whole)):
-                self._add(text.strip(), of_parts=of_parts)
+                self.add_text(text.strip(), of_parts=of_parts)
 
-    def _add(self, text: str, *, of_parts: bool) -> None:
+    def add_text(self, text: str, *, of_parts: bool) -> None:
+        """Add a text, with wildcards in it or not; a condition may look for parts of cells."""
         for one in {text, _OPERATOR.sub("", text)}:
             if _WILD.search(one):
                 self._parts.add(_as_pattern(_folded(one)))

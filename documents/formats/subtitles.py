@@ -30,7 +30,7 @@ LINE_LENGTH = 42
 _TIME = r"(?:\d{1,3}:)?\d{1,2}:\d{2}[.,]\d{1,3}"
 _TIMES = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}(?:\s.*)?")
 _LOOSE = re.compile(
-    r"(?=\s*\d[\d ]*[:.,;])"
+    rf"\s*{_TIME}\s*,\s*{_TIME}\s*|(?=\s*\d[\d ]*[:.,;])"
     r"\s*\d[\d:.,; ]*\d\s*(?:-{1,3}>|[\u2013\u2014]>|\u2192)\s*\d[\d:.,; ]*\d(?:\s.*)?"
 )
 """Times as people write them by hand; they stay as they are."""
@@ -91,10 +91,26 @@ def open_subrip(data: bytes, name: str) -> TextDocument:
     return checked(
         TextDocument(
             source,
-            lambda text: _slots(_cues(list(_lines(text)), loose=True), str, str),
+            _loose_slots,
             skeleton=_skeleton,
         )
     )
+
+
+def open_sbv(data: bytes, name: str) -> TextDocument:
+    """Read YouTube's .sbv; see `tformer.documents.registry.open_document`.
+
+    Raises:
+        InputError: no time can be read.
+    """
+    source = decode(data, name)
+    if source.text.strip() and not any(map(_LOOSE.fullmatch, source.text.splitlines())):
+        raise InputError(f"{name}:1: not .sbv: no line is like 0:00:01.000,0:00:02.500")
+    return checked(TextDocument(source, _loose_slots, skeleton=_skeleton))
+
+
+def _loose_slots(text: str) -> list[Slot | LeftPart]:
+    return _slots(_cues(list(_lines(text)), loose=True), str, str)
 
 
 def open_webvtt(data: bytes, name: str) -> TextDocument:
@@ -453,15 +469,16 @@ def _wrapped(segment: Segment, text: str, escape: Callable[[str], str]) -> list[
     words = split_words(segment, text, escape)
     total = sum(length for _, length in words) + len(words) - 1
     count = -(-total // LINE_LENGTH) if total > LINE_LENGTH else 1
-    lines = _fill(words, LINE_LENGTH)
+    lines = fill_lines(words, LINE_LENGTH)
     for width in range(max(1, total // max(count, 1)), LINE_LENGTH):
-        even = _fill(words, width)
+        even = fill_lines(words, width)
         if len(even) <= len(lines):
             return even
     return lines
 
 
-def _fill(words: list[tuple[str, int]], width: int) -> list[str]:
+def fill_lines(words: list[tuple[str, int]], width: int) -> list[str]:
+    """Words, each with the characters that one sees, in lines of at most a width."""
     lines: list[str] = []
     room = 0
     for word, length in words:
