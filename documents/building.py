@@ -15,13 +15,16 @@ from typing import TypeGuard
 
 from tformer.documents import protection
 from tformer.documents.inline.icu import UNREAD, MessageRole, MessageSpan, is_unread, variants
-from tformer.documents.inline.readings import READING, has_reading
+from tformer.documents.inline.readings import IN_TAG, READING, has_reading, words_of_attributes
 from tformer.documents.segments import Inline, Mark, PlaceholderKind, Segment, SegmentState
 
 _Piece = str | Mark
 
-_BREAKS = re.compile(r"[ \t]*(?:\r\n|\r|\n)\s*|[ ]*\t\s*|(?<=\S) {3,}(?=\S)")
-"""Separators in the text of string tables: line breaks, tabs, and blanks that make columns."""
+_BREAKS = re.compile(
+    r"[ \t]*(?:\r\n|\r|\n)\s*|[ ]*\t\s*|(?<=\S) {3,}(?=\S)|\|\*\.[\w*?.; ]+(?:\||\Z)|(?<=\));;"
+)
+"""Separators in the text of string tables: line breaks, tabs, blanks that make columns, and what
+stands between the kinds of files in a dialogue: `Text (*.txt)|*.txt|All (*)|*`."""
 
 _SEPARATORS = re.compile(
     r"(?:(?<=\S)|\A)[ \t\n]+[|\u2022\u00b7\u2192\u21d2\u25b8]+[ \t\n]+(?=\S|\Z)"
@@ -163,9 +166,11 @@ class Builder:
         self._decide()
         text = "".join(map(str, self._parts))
         segment = Segment(id, text, self._inlines, target, state, context)
-        if not segment.has_words and any(map(has_reading, self._inlines.values())):
-            return replace(segment, unread=READING)
-        return segment
+        if segment.has_words:
+            return segment
+        left = any(inline.left for inline in self._inlines.values())
+        reads = any(map(has_reading, self._inlines.values()))
+        return replace(segment, unread=READING if reads else IN_TAG if left else "")
 
     def _unread(
         self, reason: str, id: str, target: str | None, state: SegmentState, context: str
@@ -235,7 +240,7 @@ class Builder:
         """Places of literals, in which nothing divides: `a | b` in code or a template."""
         spans = []
         position = 0
-        for run in protection.scan(text, self._grammar):
+        for run in protection.scan(text, self._grammar, escaped=self._tags):
             end = position + len(run.text)
             if run.kind is protection.RunKind.LITERAL:
                 spans.append((position, end))
@@ -245,7 +250,7 @@ class Builder:
     def _scan(self, text: str) -> None:
         if self._doubled:
             text = text.replace("''", _TWO_QUOTES)
-        for found in protection.scan(text, self._grammar):
+        for found in protection.scan(text, self._grammar, escaped=self._tags):
             # What is not text stays as it is spelt, with its own quotes: {0,date,d 'at' H}.
             raw = self._plain_escape(found.text.replace(_TWO_QUOTES, "''"))
             shown = found.shown.replace(_TWO_QUOTES, "'")
@@ -256,7 +261,7 @@ class Builder:
                 case protection.RunKind.TEXT:
                     self._parts.append(shown)
                 case protection.RunKind.OPENING:
-                    self._open_now("<" + found.name, raw)
+                    self._open_now("<" + found.name, raw, words_of_attributes(found.text))
                 case protection.RunKind.CLOSING:
                     self._close_now("<" + found.name, raw)
                 case protection.RunKind.LITERAL:
@@ -264,11 +269,16 @@ class Builder:
                 case protection.RunKind.TAG:
                     breaks = found.name in protection.BREAKING
                     self._alone_now(raw, "\n" if breaks else "", breaks or None)
+                    self._leave(len(self._inlines), words_of_attributes(found.text))
 
     # --- markup
 
-    def _open_now(self, name: str, raw: str) -> None:
-        number = self._add(Inline(raw), PlaceholderKind.OPEN)
+    def _leave(self, number: int, words: str) -> None:
+        if words:
+            self._inlines[number] = replace(self._inlines[number], left=words)
+
+    def _open_now(self, name: str, raw: str, left: str = "") -> None:
+        number = self._add(Inline(raw, left=left), PlaceholderKind.OPEN)
         self._opened_at[number] = len(self._parts) - 1
         self._open.append((name, number))
 
@@ -281,7 +291,7 @@ class Builder:
             if opened == name:
                 break
             self._stand_alone(number)
-        self._inlines[number] = Inline(self._inlines[number].opening, raw)
+        self._inlines[number] = replace(self._inlines[number], closing=raw)
         self._parts.append(Mark(number, PlaceholderKind.CLOSE))
 
     def _alone_now(self, raw: str, shown: str, divides: bool | None = None) -> None:
@@ -387,7 +397,8 @@ class Builder:
             _is(p, PlaceholderKind.ALONE) for p in pieces
         ):
             self._undecided.add(number)
-        self._inlines[number] = Inline(raw, shown=shown, divides=divides)
+        left = " ".join(filter(None, (self._inlines[n].left for n in inner)))
+        self._inlines[number] = Inline(raw, shown=shown, divides=divides, left=left)
         return Mark(number, PlaceholderKind.ALONE)
 
     def _shown(self, mark: Mark) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol, TypeGuard
 
-from tformer.documents.inline.readings import READING, words_with_readings
+from tformer.documents.inline.readings import left_words
 from tformer.documents.io.encoding import Encoded, simplified
 from tformer.documents.left_parts import LeftPart, LeftText, told
 from tformer.documents.segments import Segment, problem_with, render
@@ -140,7 +140,7 @@ class TextDocument:
         """See `Document`."""
         parts = [part for part in self._found if isinstance(part, LeftPart)]
         slots = (part for part in self._found if isinstance(part, Slot))
-        return list(told(self.source.text, [*parts, *_readings(slots)]))
+        return list(told(self.source.text, [*parts, *_within(slots)]))
 
     @property
     def segments(self) -> Sequence[Segment]:
@@ -231,14 +231,15 @@ def _is_unread(part: Slot | LeftPart) -> TypeGuard[Slot]:
 
 def _left(slot: Slot) -> LeftPart:
     """A segment that stays, as a part of the file."""
-    return _left_part(slot, slot.segment.unread, slot.segment.plain)
+    within = " ".join(words for words, _ in left_words(slot.segment.inlines.values()))
+    return _left_part(slot, slot.segment.unread, within or slot.segment.plain)
 
 
-def _readings(slots: Iterable[Slot]) -> Iterator[LeftPart]:
-    """Words that stay since readings stand above them."""
+def _within(slots: Iterable[Slot]) -> Iterator[LeftPart]:
+    """Words within placeholders, which stay."""
     for slot in slots:
-        for words in words_with_readings(slot.segment.inlines.values()):
-            yield _left_part(slot, READING, words)
+        for words, reason in left_words(slot.segment.inlines.values()):
+            yield _left_part(slot, reason, words)
 
 
 def _left_part(slot: Slot, reason: str, text: str) -> LeftPart:

@@ -56,7 +56,13 @@ BREAKING = {"br", "hr", "p", "div", "ul", "ol", "li", "dl", "dt", "dd", "table",
 # Elements whose content is not for translation.
 _CODE = {"code", "kbd", "samp", "var", "pre", "ruby", "tt", "script", "style", "math", "svg"}
 
-_PATTERNS = {kind.name: kind.pattern for kind in KINDS}
+_TYPE = (
+    r"(?:[A-Z][\w.]{0,40}|\?(?:[ ](?:extends|super)[ ][A-Z]\w{0,40})?|bool(?:ean)?|byte|char|double"
+    r"|float|int|long|number|object|str(?:ing)?|unknown|[iu]\d{1,2})(?:\[\])?"
+)
+"""Pattern of an argument of a type of Java, TypeScript or C#."""
+
+_PATTERNS = {kind.name: kind.pattern for kind in KINDS} | {"type": _TYPE}
 
 
 def _with_kinds(pattern: str) -> str:
@@ -71,7 +77,10 @@ _LITERALS = re.compile(
         r"""
       </?[1-9][0-9]{0,8}/?>                                 # text like our own placeholders
     | \^\[ [^\]\n]{0,200} \] \( (?:inflect|morphology|automaticGrammar) [^()\n]{0,200} \)
-    | \\[Nhn] (?![a-z])                                     # \N \h of subtitles
+    | \\[Nhnrt] (?![a-z])                                   # \N \h of subtitles, \t
+    | (?<![\w<]) [A-Z]\w{0,60} (?!<(?P<tag>\w{1,20})>[^<>]{0,200}</(?P=tag)>)
+      < @@type@@ (?:[<,][ ]?@@type@@ | >(?=[,>])){0,8} > (?!\w)     # List<String>
+    | (?<![\w*.]) \*\.(?:\w{1,5}|\*) (?![\w*])               # *.txt
     | @@code@@ | @@template@@ | @@template block@@ | @@documentation tag@@
     | \{ [^{}'\n]{1,100} (?: => | [=?&|+*/<>-]\ | \( ) [^{}\n]{0,100} \}  # {n + 1} {f(x)} of MDX
     | <% [^%]{0,500} %> | <\? (?:php|=) .{0,500}? \?>        # <%= x %> <?php ?>
@@ -149,17 +158,19 @@ _INTERESTING = re.compile(
 )
 
 
-def scan(text: str, grammar: str = "") -> Iterator[TextRun]:
+def scan(text: str, grammar: str = "", *, escaped: bool = True) -> Iterator[TextRun]:
     """Cut a text into what is to be translated and what is not; the pieces are the text again.
 
     Args:
         text: as a reader sees it.
         grammar: of the format strings in it, as gettext names it: c-format; "" if none is said.
+        escaped: whether `&lt;b&gt;` is a tag.
     """
     position = 0
     if _INTERESTING.search(text):
         places = [
             _directives(text, grammar),
+            _escaped_tags(text) if escaped else iter(()),
             _literals(text),
             _arguments(text),
             _tags(text),
@@ -299,6 +310,31 @@ def _tags(text: str) -> _Places:
                 yield match.start(), TextRun(RunKind.LITERAL, raw, name, shown)
                 continue
         yield match.start(), _tag(match)
+
+
+_ESCAPED_TAG = re.compile(
+    r"&lt;(?P<closing>/?)(?P<name>[A-Za-z][A-Za-z0-9.:_-]{0,60})"
+    r"(?P<rest>(?:\s(?:(?!&[lg]t;)[^<>]){0,500})?/?)&gt;"
+)
+
+
+def _escaped_tags(text: str) -> _Places:
+    """Tags in HTML that is spelt as text: `&lt;b&gt;`; one that is not closed is a word."""
+    found = list(find_all(_ESCAPED_TAG, text)) if "&lt;" in text else []
+    opened: dict[str, list[int]] = {}
+    paired: set[int] = set()
+    for match in found:
+        name = match["name"].lower()
+        if not match["closing"]:
+            opened.setdefault(name, []).append(match.start())
+        elif opened.get(name):
+            paired |= {opened[name].pop(), match.start()}
+    for match in found:
+        tag = _tag(match)
+        if match.start() in paired or tag.kind is RunKind.TAG:
+            yield match.start(), tag
+        else:
+            yield match.start(), TextRun(RunKind.LITERAL, match[0])
 
 
 _FORUM_TAG = re.compile(

@@ -61,6 +61,8 @@ class Inline:
     divides: bool = False
     """True if what stands before and behind it is translated apart: a line break, a tab, the syntax
     between two variants of a message."""
+    left: str = ""
+    """Words in it that stay, of which a reader is to be told."""
 
     def raw(self, part: PlaceholderKind) -> str:
         """Source in the file for one placeholder."""

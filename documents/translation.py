@@ -13,7 +13,7 @@ from itertools import islice
 from tformer.documents.inline.correspondence import Alignment
 from tformer.documents.inline.dividing import DividedUnit, units
 from tformer.documents.inline.restoring import fragments, joined, restore
-from tformer.documents.segments import Segment, problem_with
+from tformer.documents.segments import Mark, PlaceholderKind, Segment, parts, problem_with
 
 
 @dataclass(frozen=True)
@@ -134,10 +134,33 @@ def _restored(segment: Segment, answer: str | Answer) -> TranslatedSegment:
         return TranslatedSegment(segment, segment.text, (f"{len(segment.inlines)} placeholders",))
     alignment = answer.alignment if isinstance(answer, Answer) else None
     restored = restore(segment, _text(answer), alignment)
-    lost = restored.lost
+    lost = restored.lost or tuple(_out_of_order(segment, restored.text))
     if not lost and segment.inlines and not replace(segment, text=restored.text).has_words:
         lost = ("its words",)
     return TranslatedSegment(segment, restored.text, lost)
+
+
+_NEXT_ARGUMENT = re.compile(
+    r"%(?!%)[-+ #0']*(?:\d+|\*)?(?:\.(?:\d+|\*))?(?:hh|h|ll|l|L|q|j|z|t)?[A-Za-z@]"
+    r"|\{(?:![rsa])?(?::[^{}]*)?\}"
+)
+"""Pattern of what takes the next argument: `%s`, `{}`; not `%1$s` or `{name}`."""
+
+
+def _out_of_order(segment: Segment, text: str) -> Iterator[str]:
+    """Placeholders that would get each other's arguments."""
+    taking = {
+        str(Mark(number, PlaceholderKind.ALONE)): inline.shown
+        for number, inline in segment.inlines.items()
+        if inline.closing is None and _NEXT_ARGUMENT.fullmatch(inline.shown)
+    }
+    if len(set(taking.values())) > 1:
+        before, after = (
+            [taking[str(p)] for p in parts(each) if str(p) in taking]
+            for each in (segment.text, text)
+        )
+        if before != after:
+            yield f"the order of {' '.join(before)}"
 
 
 def _text(answer: str | Answer) -> str:

@@ -41,7 +41,10 @@ _FOLDED = re.compile(
 """Pattern of a folded scalar of YAML of one paragraph, in lines of the same indentation."""
 
 _TOML = re.compile(r"\+\+\+[ \t]*\r?\n(?:.*\r?\n)*?\+\+\+[ \t]*(?:\r?\n|\Z)")
-_NESTED_KEYS = rf"{_KEY.pattern}|abstract|alt|details|heading|lead|tagline"
+_NESTED_KEYS = (
+    rf"{_KEY.pattern}|abstract|alt|details|heading|lead|tagline|headline|subheading|teaser"
+    r"|(?:sidebar|pagination|nav|menu)_(?:label|title)|short_?title|(?:meta|seo|og)_(?:title|description)"
+)
 _STRING = re.compile(
     rf"^[ \t]*({_NESTED_KEYS})[ \t]*=[ \t]*"
     r"(?P<value>\"(?!\"\")(?:[^\"\\\n]|\\.)*\"|'(?!'')[^'\n]*')[ \t]*\r?$",

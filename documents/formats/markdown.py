@@ -29,6 +29,7 @@ from tformer.documents.formats.markdown_attributes import (
     braced_slots,
     component_slots,
     definition_slots,
+    fence_slots,
     is_plain_image,
 )
 from tformer.documents.formats.markdown_sites import (
@@ -346,6 +347,9 @@ class _Body:
                 yield from braced_slots(str(number), self._text[start:end], start)
             elif token.type == "fence" and token.map and _DIRECTIVE.match(token.info.strip()):
                 yield LeftPart(*self._span(token.map), "it is a directive in a fence")
+            elif token.type == "fence" and token.map:
+                line = self._lines[token.map[0]]
+                yield from fence_slots(str(number), line[1], line.start())
             elif token.type == "site_tag" and token.map:
                 start, end = self._span(token.map)
                 yield from component_slots(str(number), self._text[start:end], start)

@@ -102,6 +102,25 @@ def _in_braces(raw: str, start: int) -> Iterator[Slot]:
             yield replace(slot, can_say=can_say)
 
 
+_FENCE_TITLE = re.compile(
+    r"[ \t>]*(?:`{3,}|~{3,})[^\n]*?\btitle=\"(?P<title>[^\"\n]*[^\W\d_][^\"\n]* [^\"\n]*)\""
+)
+
+
+def fence_slots(id: str, line: str, start: int) -> Iterator[Slot]:
+    """Find the title of a block of code, if it is more than the name of a file.
+
+    Args:
+        id: of the block.
+        line: the first of the block, as it stands in the file.
+        start: place of the line.
+    """
+    if match := _FENCE_TITLE.match(line):
+        for slot in _text_slot(match["title"], start + match.start("title"), str):
+            segment = replace(slot.segment, id=f"{id}.title")
+            yield replace(slot, segment=segment, can_say=lambda text: not set('"`{}\n') & set(text))
+
+
 def component_slots(id: str, tag: str, start: int) -> Iterator[Slot]:
     """Find the texts in a tag that takes lines of its own.
 

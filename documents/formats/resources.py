@@ -13,6 +13,7 @@ from tformer.documents.inline.interface import Accelerator
 from tformer.documents.io import xml
 from tformer.documents.io.encoding import decode
 from tformer.documents.io.xml import Token, TokenKind
+from tformer.documents.protection import BREAKING
 from tformer.documents.segments import Segment, render
 from tformer.model.errors import InputError
 
@@ -116,7 +117,11 @@ def _android_slot(id: str, tokens: Sequence[Token], position: int) -> Iterator[S
             behind = xml.end_of(inner, place)
             own = inner[place:behind]
             shown = "".join(t.text for t in own if t.kind is TokenKind.TEXT)
-            builder.alone("".join(t.raw for t in own), shown, divides=False)
+            breaks = token.name in BREAKING
+            raw = "".join(t.raw for t in own)
+            builder.alone(
+                raw, "\n" if breaks else shown, divides=breaks or (None if not shown else False)
+            )
         elif token.kind is TokenKind.OPEN:
             builder.open(token.name, token.raw)
         elif token.kind is TokenKind.CLOSE:
@@ -198,15 +203,35 @@ def _resx(tokens: Sequence[Token]) -> Iterator[Slot]:
         name = own.get("name", "")
         if "type" in own or "mimetype" in own or name.startswith(">>"):
             continue
-        if _LOCKED.search(_comment(tokens, position)):
+        comment = xml.unescape(_comment(tokens, position))
+        if _LOCKED.search(comment):
             continue
+        locked = [term for match in _LOCKED_TERMS.finditer(comment) for term in _terms(match[1])]
         for inner in xml.children(tokens, position):
             if tokens[inner].name == "value" and tokens[inner].kind is TokenKind.OPEN:
-                yield from _resx_slot(name, tokens, inner)
+                yield from _resx_slot(name, tokens, inner, locked)
 
 
 _LOCKED = re.compile(r"\{Locked\}", re.IGNORECASE)
 """Pattern of a comment with which Microsoft's tools keep a string from translation."""
+
+
+_LOCKED_TERMS = re.compile(r"\{Locked\s*=\s*([^{}]*)\}", re.IGNORECASE)
+"""As `_LOCKED`, of words in a string: `{Locked="Contoso"}`."""
+
+
+def _terms(listed: str) -> list[str]:
+    return [term for term in re.findall(r"[\"\u201c]([^\"\u201d]+)[\"\u201d]", listed) if term]
+
+
+def _add_without(builder: Builder, text: str, locked: Sequence[str]) -> None:
+    """Add a text in which some words are not for translation."""
+    pattern = "|".join(map(re.escape, sorted(locked, key=len, reverse=True)))
+    for number, piece in enumerate(re.split(f"({pattern})", text) if pattern else [text]):
+        if number % 2:
+            builder.alone(piece, piece, divides=False)
+        else:
+            builder.text(piece)
 
 
 def _comment(tokens: Sequence[Token], position: int) -> str:
@@ -215,7 +240,9 @@ def _comment(tokens: Sequence[Token], position: int) -> str:
     return "".join(t.raw for at in places for t in tokens[at : xml.end_of(tokens, at)])
 
 
-def _resx_slot(name: str, tokens: Sequence[Token], position: int) -> Iterator[Slot]:
+def _resx_slot(
+    name: str, tokens: Sequence[Token], position: int, locked: Sequence[str]
+) -> Iterator[Slot]:
     end = xml.end_of(tokens, position) - 1
     text = "".join(t.text for t in tokens[position + 1 : end] if t.kind is TokenKind.TEXT)
     if is_technical(name, text):
@@ -224,7 +251,7 @@ def _resx_slot(name: str, tokens: Sequence[Token], position: int) -> Iterator[Sl
     escape = _in_cdata if _is_cdata(inner) else xml.escape
     builder = Builder(breaks=True)
     accelerator = Accelerator.of(text)
-    builder.text(accelerator.without if accelerator else text)
+    _add_without(builder, accelerator.without if accelerator else text, locked)
     segment = builder.build(name, context=name)
 
     def edits(translation: str) -> list[Edit]:

@@ -255,6 +255,11 @@ _TECHNICAL = re.compile(
 )
 """Keys whose values programs read, where these are one word in lower case."""
 
+_KEY_OF_LABEL = re.compile(
+    r".*(?:accel(?:erator)?|access_?-?key|hot_?key|key_?binding|mnemonic|short_?cut)", re.IGNORECASE
+)
+"""Pattern of names of strings that are a key on the keyboard."""
+
 _STYLED = re.compile(r".*(?:css|class|class_?name)(?:es)?", re.IGNORECASE)
 _CLASSES = re.compile(r"(?=.*[-:0-9])[a-z0-9:/_-]+(?: [a-z0-9:/_-]+)*")
 """Pattern of classes of CSS, and that of the keys that say so."""
@@ -272,6 +277,8 @@ def is_technical(key: str, text: str) -> bool:
     """Return whether a value is for programs: an identifier, or a word under a key that says so."""
     text = text.strip()
     is_word = bool(re.fullmatch(r"[a-z0-9.-]+", text))
+    if len(text) == 1 and _KEY_OF_LABEL.fullmatch(key):
+        return True
     is_style = bool(_STYLED.fullmatch(key.rpartition("/")[2])) and bool(_CLASSES.fullmatch(text))
     return is_style or is_identifier(text) or (is_word and bool(_TECHNICAL.fullmatch(key)))
 

@@ -36,6 +36,12 @@ class MessageSpan:
 
 _ARGUMENT = re.compile(r"\{\s*([^\s{},'#]+)\s*(?:,\s*(\w+)\s*)?", re.ASCII)
 _SELECTOR = re.compile(r"\s*(?:offset\s*:\s*-?\d+\s+)?(=-?[\d.]+|[^\s{},'#=]+)\s*\{")
+_NUMBER = re.compile(r"#(?:(?:st|nd|rd|th)(?![^\W\d_]))?")
+"""Pattern of the number of a plural, with the ending that English has for its rank."""
+
+_INTERPOLATION = re.compile(r"\{\{\s*[\w.$-]+\s*\}\}")
+"""Pattern of an argument of i18next, which some libraries read beside messages."""
+
 _LIMIT = re.compile(r"\s*[-+]?(?:\d[\d.]*|\u221e)\s*[#<\u2264]")
 _WITH_VARIANTS = {"plural", "select", "selectordinal"}
 _QUOTED_BRACE = re.compile(r"'[{}]")
@@ -108,7 +114,8 @@ class _Parser:
                     raise _NotAMessage
                 return at
             elif character == "#" and plural:
-                at = self._add(MessageRole.NUMBER, at, at + 1)
+                number = _NUMBER.match(text, at)
+                at = self._add(MessageRole.NUMBER, at, number.end() if number else at + 1)
             elif character == "'" and self._quotes(at, plural):
                 at = self._add(MessageRole.QUOTED, at, self._end_of_quoted(at))
             else:
@@ -132,6 +139,8 @@ class _Parser:
         return len(self._text)
 
     def _argument(self, at: int, depth: int) -> int:
+        if other := _INTERPOLATION.match(self._text, at):
+            return self._add(MessageRole.ARGUMENT, at, other.end())
         head = _ARGUMENT.match(self._text, at)
         if not head:
             raise _NotAMessage

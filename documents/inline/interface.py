@@ -36,6 +36,10 @@ _IDENTIFIER = re.compile(
     | (?=.*(?:yyyy|YYYY|\b(?:MM|MMM|dd|DD|HH|hh|mm|ss)\b))                # dates
       (?:(?>y{1,4}|Y{2,4}|M{1,4}|L{1,4}|d{1,4}|D{1,4}o?|E{1,4}|H{1,2}|h{1,2}|m{1,2}|s{1,2}|S{1,3}
       |[aA]|Z{1,2}|z{1,4}|X{1,3}|'[^']{0,12}')[-/.,:\sT]*+)++
+    | (?:(?:ctrl|control|alt|shift|meta|command|super)[ +-])+    # keys of Java
+      (?:[A-Z0-9]|F\d{1,2}|[A-Z_]{3,12})
+    | [\w -]{3,40},\s*\d+(?:\.\d+)?(?:pt|px)(?:,\s*style=[\w,\s]+)?    # a font of .NET
+    | =[A-Z][A-Z0-9.]*\(.*\)                                  # a formula
     | true | false | null | undefined
     | (?:Africa|America|Asia|Atlantic|Australia|Europe|Pacific)/[A-Z]\w+       # a time zone
     | (?:[a-z]+(?:-[a-z]+)+|margin|padding|color|background|display|width|height|border|position)
