@@ -348,7 +348,7 @@ _ADVICE: Mapping[str, str] = MappingProxyType(
 
 
 def advice_for(path: Path) -> str:
-    """What to do with a file of no known format."""
+    """Advice for a file of no known format."""
     return _ADVICE.get(path.suffix.lower(), "--format text translates its lines")
 
 
