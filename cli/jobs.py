@@ -27,7 +27,7 @@ from tformer.cli.settings import Setup, digest_of_file, digest_of_values
 from tformer.cli.side_outputs import SideFiles
 from tformer.cli.stats import Remark, Tally
 from tformer.documents.document import Document
-from tformer.documents.existing import KEYED, Filled, filled_from
+from tformer.documents.existing import KEYED, REVIEWED, Filled, filled_from, lost_translations
 from tformer.documents.jobs.journal import Earlier, Journal, part_path, refuse_unfinished
 from tformer.documents.jobs.manifest import Making, Manifest, Standing
 from tformer.documents.jobs.tree import JobFile, LeftOut, Plan, escapes
@@ -258,9 +258,12 @@ class FileJobs:
             InputError: the output is of the same format, but malformed.
         """
         there = self.manifest is None and item.output.is_file() and not self.manner.in_place
-        if not there or self.manner.force or item.format not in KEYED:
+        if not there or self.manner.force or item.format not in KEYED | REVIEWED:
             return Filled(document, frozenset())
         existing = open_document(read_bytes(item.output), item.format, name=str(item.output))
+        if item.format in REVIEWED:
+            self._refuse_loss(document, existing, item)
+            return Filled(document, frozenset())
         filled = filled_from(document, existing)
         if filled.surplus:
             _back_up(item.output)
@@ -276,6 +279,18 @@ class FileJobs:
                 "filled in; --force makes all anew"
             )
         return filled
+
+    def _refuse_loss(self, document: Document, existing: Document, item: JobFile) -> None:
+        """Refuse to replace what a person has translated.
+
+        Raises:
+            OutputError: the output has translations that the input lacks.
+        """
+        if lost := lost_translations(document, existing):
+            raise OutputError(
+                f"{item.output}: has {lost} translations that {lines.name_of(item.source)} lacks: "
+                "translate it --in-place, or replace it with --force"
+            )
 
     def _is_done(self, output: Path, making: Making) -> bool:
         """Return whether an output need not be made.

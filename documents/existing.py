@@ -9,11 +9,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tformer.documents.document import Document, TextDocument
+from tformer.documents.segments import SegmentState
 
 KEYED = frozenset(
     {"json", "arb", "properties", "yaml", "android", "resx", "strings", "stringsdict"}
 )
 """Formats whose segments are called by keys, the same in every language."""
+
+
+REVIEWED = frozenset({"po", "xliff", "qt"})
+"""Formats with translations of which it is said whether a person has seen them."""
+
+
+def lost_translations(document: Document, existing: Document) -> int:
+    """Number of translations by people in an earlier file that a document does not have."""
+    own = {segment.id: segment.target for segment in document.segments if segment.target}
+    return sum(
+        segment.state is SegmentState.TRANSLATED and segment.target != own.get(segment.id)
+        for segment in existing.segments
+    )
 
 
 @dataclass(frozen=True)

@@ -277,6 +277,7 @@ _NO_LINES = frozenset(
         ".doc",
         ".eps",
         ".exe",
+        ".ftl",
         ".gif",
         ".go",
         ".ico",
@@ -349,7 +350,9 @@ _ADVICE: Mapping[str, str] = MappingProxyType(
 
 def advice_for(path: Path) -> str:
     """Advice for a file of no known format."""
-    return _ADVICE.get(path.suffix.lower(), "--format text translates its lines")
+    suffix = path.suffix.lower()
+    other = f"--format text translates its lines{', code and names too' * (suffix in _NO_LINES)}"
+    return _ADVICE.get(suffix, other)
 
 
 def may_be_settings(path: Path) -> bool:

@@ -154,7 +154,8 @@ def test_cells_of_open_sheets() -> None:
         ("a.xls", "save it as .xlsx"),
         ("a.pdf", "the document that it was made of"),
         ("a.ttml", "save it as .vtt"),
-        ("a.zzz", "--format text translates its lines"),
+        ("a.zzz", "--format text translates its lines\n"),
+        ("a.ftl", "--format text translates its lines, code and names too\n"),
     ],
 )
 def test_what_is_not_read_is_refused_with_advice(
