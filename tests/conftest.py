@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # Two files run at a time: each has one core. Threads that wait give theirs away: where a test asks
 # for several, spinning would take it from the other file (24 tests: 29 s of wall clock, or 14 s).
@@ -17,7 +17,10 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 # Enough to find what a change breaks; `--hypothesis-profile=default` looks closer.
-settings.register_profile("suite", max_examples=25, deadline=None)
+# How soon examples are made depends on what else the machine does.
+settings.register_profile(
+    "suite", max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("suite")
 
 # The editable install maps each top-level folder, so a new folder is unknown to an older install.

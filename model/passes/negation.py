@@ -7,11 +7,14 @@ import re
 _DENIALS = {
     "en": re.compile(
         r"\b(?:not|never|no|none|nobody|nothing|nowhere|neither|nor|cannot|without|\w+n['\u2019]?t(?=\b)"
-        r"(?<=n['\u2019]t)|disagree\w*)\b",
+        r"(?<=n['\u2019]t)|disagree\w*|denie[sd]|deny|refuse[sd]?|fail(?:s|ed) to|contraindicat\w+|"
+        r"forbid\w*|prohibit\w*|impossible|unable|hardly|barely|scarcely)\b",
         re.IGNORECASE,
     ),
     "de": re.compile(
-        r"\b(?:nicht|nie|niemals|niemand\w*|nichts|kein\w*|nirgend\w*|weder|ohne|widersp\w+)\b",
+        r"\b(?:nicht|nie|niemals|niemand\w*|nichts|kein\w*|nirgend\w*|weder|ohne|widersp\w+|"
+        r"verboten\w*|untersagt\w*|verbiete\w*|leugne\w*|bestreit\w*|verweiger\w*|"
+        r"unm\u00f6glich\w*|kaum)\b",
         re.IGNORECASE,
     ),
 }
@@ -19,17 +22,28 @@ _DENIALS = {
 
 _TRACES = {
     "en": re.compile(
-        r"\b(?:no|not|never|none|nobody|nothing|nowhere|neither|nor|cannot|without|un\w+|in\w+|im\w+|"
-        r"dis\w+|ir\w+|il\w+|mis\w+|fail\w*|lack\w*|hardly|barely|scarcely|little|few|rather|only|"
-        r"except|unless|until|stop\w*|avoid\w*|refus\w+|den\w+|free|impossible|\w+less|away|off|"
-        r"mustn|shouldn|couldn|wouldn|don|doesn|didn|isn|aren|wasn|weren|won|can|hasn|haven|hadn)\b",
+        r"\b(?:no|not|never|none|nobody|nothing|nowhere|neither|nor|cannot|without|\w+n['\u2019]?t(?=\b)"
+        r"(?<=n['\u2019]t)|un(?!der|i[ot]|iq|iver|cle|til)\w+|in(?:ability|acc|act|adeq|adm|app|aud|cap|"
+        r"compat|compl|conc|consi|conv|corr|cred|cur|defin|dep|direct|effec|effic|elig|evit|exc|exp|"
+        r"fertil|flex|freq|hosp|hum|jus|num|oper|san|sec|sens|sig|stab|suff|surm|toler|val|vis|vol)\w+|"
+        r"im(?:mat|mob|mor|mun|pass|pat|perf|pers|pol|poss|pot|prac|prob|prop)\w+|ir[r]\w+|il[l]\w+|"
+        r"dis(?!c[ou]|p[el]|tan|tr|ea)\w+|mis(?!si|ter)\w+|non\w*|\w+less|anti\w+|fail\w*|lack\w*|"
+        r"hardly|barely|scarcely|little|few\w*|rather|only|except|unless|until|stop\w*|avoid\w*|"
+        r"refus\w+|den[iy]\w*|free|away|off|forb[ia]d\w*|prohibit\w*|ban|bans|banned|reject\w*|"
+        r"declin\w*|dismiss\w*|oppos\w*|disput\w*|veto\w*|prevent\w*|block\w*|contest\w*|hard|"
+        r"difficult\w*|scarce|rare\w*|almost|absen\w+|contra\w+|conflict\w*|miss\w*|void|zero|instead|"
+        r"ain)\b",
         re.IGNORECASE,
     ),
     "de": re.compile(
-        r"\b(?:nicht\w*|nie|niemals|niemand\w*|nichts|kein\w*|nirgend\w*|weder|noch|ohne|un\w+|nein|"
-        r"kaum|wenig\w*|nur|erst|statt\w*|au\u00dfer|fehl\w*|verwei\w*|ablehn\w*|lehn\w+|weiger\w*|miss\w+|"
-        r"mangel\w*|aufh\u00f6r\w*|wider\w*|sondern|sonst|bevor|bis|leer\w*|weg|\w+los(?:e[rnms]?)?|frei|"
-        r"lieber|vermeid\w*|verhinder\w*|nee|\w*nicht)\b",
+        r"\b(?:nicht\w*|nie|niemals|niemand\w*|nichts|kein\w*|nirgend\w*|weder|ohne|nein|"
+        r"un(?!d\b|s\b|ser|ter|garn?|ion|iv)\w+|kaum|wenig\w*|nur|erst|statt\w*|au\u00dfer\w*|"
+        r"\w*fehl\w*|verwei\w*|ablehn\w*|lehn\w+|abgelehnt\w*|weiger\w*|miss(?!ion)\w+|mangel\w*|"
+        r"aufh\u00f6r\w*|wider\w*|sondern|sonst|bevor|bis|leer\w*|weg|\w+los(?:e[rnms]?)?|frei|\w+frei\w*|"
+        r"lieber|vermeid\w*|verhinder\w*|nee|\w*nicht|\w*scheiter\w*|vers\u00e4um\w*|versag\w*|"
+        r"unterla\w*|unterlie\u00df\w*|verpass\w*|leugn\w*|bestr[ei]\w*|verneint\w*|dementier\w*|"
+        r"verb[oi][te]\w*|untersag\w*|kontraindi\w*|gegenanz\w*|gesperrt\w*|schwer\w*|knapp\w*|gerade|"
+        r"wies|zur\u00fcck\w*|anti\w*|sinnlos|egal)\b",
         re.IGNORECASE,
     ),
 }
@@ -43,6 +57,10 @@ _SECOND = {
     "en": re.compile(r"\b(?:nor|or|and)\b", re.IGNORECASE),
     "de": re.compile(r"\b(?:noch|oder|und)\b", re.IGNORECASE),
 }
+LONGEST_TWICE = 15
+"""Words of a source that says two denials, of which its translation must say more than one; in
+longer ones a clause may take both."""
+
 _SUGGESTION = re.compile(r"\bwhy (?:don|doesn|not)\b", re.IGNORECASE)
 """No denial, though it has the words of one."""
 
@@ -56,4 +74,7 @@ def loses_negation(source: str, target: str, languages: tuple[str, str]) -> bool
         return False
     if _PAIRS[own].search(source) and not _SECOND[other].search(target):
         return True
-    return bool(_DENIALS[own].search(source)) and not _TRACES[other].search(target)
+    denials = len(_DENIALS[own].findall(source))
+    traces = len(_TRACES[other].findall(target))
+    twice = denials > 1 and len(source.split()) <= LONGEST_TWICE
+    return bool(denials) and traces < 1 + twice
