@@ -34,6 +34,7 @@ from serving import (
     trusting,
 )
 
+from tformer.model.engine.engine import Engine, Finished
 from tformer.model.errors import ModelError, ServerError, UsageError
 from tformer.model.pipeline.translator import Translator
 from tformer.protos.v1 import translation_pb2 as pb
@@ -417,37 +418,50 @@ def test_tokens_are_looked_at_again(
 # --- stop ----------------------------------------------------------------------------------------
 
 
-def test_draining_finishes_what_was_accepted_and_refuses_what_is_new(model: Path) -> None:
+def test_draining_finishes_what_was_accepted_and_refuses_what_is_new(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engines wait until all has been accepted and the server drains."""
+    may_step, step = threading.Event(), Engine.step
+    may_step.set()  # a server translates while it starts
+
+    def held_step(engine: Engine) -> list[Finished]:
+        may_step.wait()
+        return step(engine)
+
+    monkeypatch.setattr(Engine, "step", held_step)
     messages: queue.SimpleQueue[pb.StreamTranslateTextRequest | None] = queue.SimpleQueue()
     languages = {"source_language_code": "en", "target_language_code": "de"}
-    config = pb.StreamConfig(**languages, options=LONG)
+    config = pb.StreamConfig(**languages, options=SHORT)
     messages.put(pb.StreamTranslateTextRequest(config=config))
     english = SENTENCES[:3]
-    many = request(*english * 40, options=LONG)
+    many = request(*english * 40, options=SHORT)
     with serving(model) as running, grpc.insecure_channel(running.address) as channel:
         stub = TranslationServiceStub(channel)
         health = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
         assert next(health).status == health_pb2.HealthCheckResponse.SERVING
-        unary = stub.TranslateText.future(many, timeout=60)
-        answers = stub.StreamTranslateText(iter(messages.get, None), timeout=60)
+        may_step.clear()
+        unary = stub.TranslateText.future(many, timeout=300)
+        answers = stub.StreamTranslateText(iter(messages.get, None), timeout=300)
         for number in range(20):
             item = pb.StreamItem(id=str(number), content=english[number % 3])
             messages.put(pb.StreamTranslateTextRequest(item=item))
         (served,) = running.server._models
-        scheduler = served.scheduler.scheduler
-        wait_until(
-            lambda: sum(len(t.places) for t in scheduler.threads) + len(scheduler.queue) >= 130
-        )
-
-        running.stop(grace=30)
-        assert next(health).status == health_pb2.HealthCheckResponse.NOT_SERVING
+        threads, waiting = served.scheduler.scheduler.threads, served.scheduler.scheduler.queue
+        stopping = threading.Thread(target=running.stop, kwargs={"grace": 300})
+        try:
+            wait_until(lambda: sum(len(t.places) for t in threads) + len(waiting) == 140)
+            stopping.start()
+            assert next(health).status == health_pb2.HealthCheckResponse.NOT_SERVING
+        finally:
+            may_step.set()
         assert len(unary.result().translations) == len(english) * 40
         answered = []
         with pytest.raises(grpc.RpcError) as raised:
             answered.extend(answer.id for answer in answers)
         assert raised.value.code() == UNAVAILABLE
-        assert answered == [str(number) for number in range(len(answered))]
-        assert len(answered) >= 10
+        assert answered == [str(number) for number in range(20)]
+        stopping.join()
         messages.put(None)
         assert code_of(stub.TranslateText, request("x")) == UNAVAILABLE
 
