@@ -267,6 +267,14 @@ def test_a_unit_that_became_another_one_is_told(preparer: Preparer) -> None:
     assert prepared.restore("Es brauchte 602 kW Strom.").faults == ("does not say kWh",)
     assert not prepared.restore("Es brauchte 602 kWh Strom.").faults
     assert not prepared.restore("Es brauchte 602 Kilowattstunden.").faults
+    assert not prepared.restore("Es brauchte 602kWh Strom.").faults
+
+
+def test_a_unit_in_what_was_carried_is_there(preparer: Preparer) -> None:
+    prepared = preparer.prepare("Your code is 512GHz today.", PAIR)
+    assert prepared is not None
+    assert prepared.shown == "Your code is XA today."
+    assert not prepared.restore("Dein Code ist heute XA.").faults
 
 
 def test_letters_of_every_accent_come_back(preparer: Preparer) -> None:
@@ -457,6 +465,7 @@ def test_abbreviations_do_not_end_sentences(language: str, words: str) -> None:
     [
         ("en", "I like C++ and .NET and a.b.", 1),
         ("de", "Das Buch, 2. Aufl., Bd. 3, Hrsg. Müller, erschien 1999.", 1),
+        ("de", "Dipl.-Ing. Weber und Dr.-Ing. Huber kamen.", 1),
         ("en", "He said no. Then he left.", 2),
         ("de", "Er kam um 5 Uhr. Dann ging er.", 2),
         ("en", "A\tB\tThe house is red.", 3),

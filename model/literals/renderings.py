@@ -85,7 +85,7 @@ UNITS = {
 """Signs and codes of amounts, and what may take their places."""
 
 MEASURES = {
-    "kWh": r"\bkWh|kilowatt",
+    "kWh": r"kWh|kilowatt",
     "kW": r"kW\b|kilowatt",
     "MW": r"MW\b|megawatt",
     "GHz": r"GHz|gigahert",

@@ -169,12 +169,13 @@ class Prepared:
         lost += self._unsaid_names(said)
         edits += self._units(blank, faults)
         faults += self._other_currency(blank, edits)
-        faults += [f"does not say {unit}" for unit in missing_measures(self.source, said)]
         edits += self._floated(said, links)
         edits += [edit for edit in self._small_letters(said) if not _overlaps(edit, edits)]
         upper = self.casing is Casing.CAPITALS
         rewritten = rewrite(said, _cleaned(said, edits, self.source), str.upper if upper else str)
         faults += self._torn(rewritten.text)
+        units = missing_measures(self.source, rewritten.text)
+        faults += [f"does not say {unit}" for unit in units]
         return Restored(rewritten.text, rewritten, tuple(lost), tuple(faults), repeated, invented)
 
     def _put_back(self, said: str) -> tuple[list[LiteralEdit], list[Literal], list[str]]:

@@ -139,6 +139,8 @@ _INITIAL = re.compile(r"(?:^|[\s(.])[A-Z\u00c4\u00d6\u00dc]\.$")
 
 # German ordinals: "am 3. Oktober", "Ludwig XIV. war". A sentence seldom ends in such a number.
 _ORDINAL = re.compile(r"(?:^|[\s(])(?:\d{1,2}|[IVX]+)\.$")
+# Titles of two abbreviations: "Dipl.-Ing. Weber".
+_TITLE = re.compile(r"\w\.-[^\W\d_]+\.$")
 # A number that opens a line belongs to what it numbers: "1. First do this."
 _LIST_NUMBER = re.compile(r"(?:\d{1,3}|[A-Za-z])[.)]$")
 
@@ -210,7 +212,7 @@ def _ends_sentence(sentence: str, following: str, language: str) -> bool:
         return False
     if len(words) == 1 and _LIST_NUMBER.match(last):
         return False
-    if language == "de" and _ORDINAL.search(last):
+    if language == "de" and (_ORDINAL.search(last) or _TITLE.search(last)):
         return False
     last = last.lower().lstrip("([\"'\u201e\u201c")
     if last in NUMBERED.get(language, ()):
