@@ -75,6 +75,18 @@ def test_arrows_in_the_text_of_subtitles(text: str) -> None:
     assert not document.damages({segment.id: f"{text} und mehr"})
 
 
+def test_labels_of_addresses_in_asciidoc() -> None:
+    source = "See mailto:a@b.c[Mail us] or mailto:a@b.c[Mail us,The subject] now.\n"
+    document = open_document(source.encode(), "asciidoc")
+    (segment,) = document.segments
+    assert segment.text == "See <1>Mail us</1> or <2/> now."
+    translations = {segment.id: "Da <1>schreiben</1> oder <2/> jetzt."}
+    assert b"mailto:a@b.c[schreiben] oder mailto:a@b.c[Mail us,The subject]" in (
+        document.with_translations(translations)
+    )
+    assert document.damages({segment.id: "Da <1>eins, zwei</1> oder <2/> jetzt."})
+
+
 def test_times_that_nobody_can_read_stay_in_subtitles() -> None:
     source = "1\n00:00:01,000 --> 00:00:02,000\nOne.\n\n2\n00:0x:01,000 --> soon\nTwo.\n"
     document = open_document(source.encode(), "srt")

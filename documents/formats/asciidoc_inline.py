@@ -120,7 +120,10 @@ class _Scanner:
             opening += target + comma
         elif "[" in inner or inner.endswith("\\"):
             raise _NotUnderstood
-        if (closing == ">>" or _LINK.match(opening)) and not _NO_LABEL.search(inner):
+        # Behind a comma in the label of an address stands the subject of the mail.
+        is_address = opening.startswith("mailto:") and "," not in inner
+        is_link = closing == ">>" or is_address or _LINK.match(opening)
+        if is_link and not _NO_LABEL.search(inner):
             self._label(opening, inner, closing)
         else:
             whole = _flat(opening + inner + closing)
