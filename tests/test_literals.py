@@ -116,6 +116,8 @@ def test_numbers_are_verified_with_the_conventions_of_both_languages(
         ("Sie feiert vom 1. bis 4. Mai ein Fest.", "They celebrate from May 1 to May 4.", []),
         ("Sie feiert am 1. Mai ein Fest.", "They celebrate on the first of May.", []),
         ("Er hat 1 Hund.", "He has a dog.", []),
+        ("Ein Wert von 1 bis 100.", "A value of up to 100.", ["1"]),
+        ("Ein Wert von 1 bis 100.", "A value from one to 100.", []),
     ],
 )
 def test_an_ordinal_is_not_said_by_an_article(source: str, target: str, missing: list[str]) -> None:

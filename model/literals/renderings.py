@@ -122,6 +122,9 @@ def _written(kind: str, text: str, target: str, clock: bool, decade: bool) -> re
     return re.compile("|".join(f"(?:{way})" for way in ways if way), re.IGNORECASE)
 
 
+_NO_ARTICLE = re.compile(r"\.|\s?(?:bis|to|and|und|or|oder|[-\u2013])\s?\d")
+"""Text behind a 1 that is an ordinal or begins a range: "1. Mai", "1 bis 100"."""
+
 _FIRST = {"en": "one|first|once", "de": "eins|erst"}
 """The beginnings of words that say 1 and are no articles."""
 
@@ -138,7 +141,8 @@ def words_for(literal: Literal, source: str, target: str) -> re.Pattern[str] | N
         return None
     number = int(literal.text)
     first = _FIRST.get(target.partition("-")[0].lower())
-    if number == 1 and first and source.startswith(".", literal.end):
+    is_article = not _NO_ARTICLE.match(source, literal.end)
+    if number == 1 and first and not is_article:
         return re.compile(rf"\b(?:{first})", re.IGNORECASE)
     return _words_for(number, target)
 
