@@ -70,6 +70,7 @@ def test_codes_of_letters_are_literals(text: str, code: str | None) -> None:
         ("Drink no C\u2082H\u2085OH at all.", "C\u2082H\u2085OH"),
         ("As E = mc\u00b2 says.", "mc\u00b2"),
         ("By RFC 2119 it must.", "RFC 2119"),
+        ("00:11:08: this is it.", "00:11:08"),
         ("Built in MDCCLXXVI by us.", "MDCCLXXVI"),
         ("Rust is Fe2O3, we say.", "Fe2O3"),
         ("Ludwig XIV war ein Sonnenk\u00f6nig.", "XIV"),
@@ -270,6 +271,9 @@ def test_a_unit_that_became_another_one_is_told(preparer: Preparer) -> None:
     assert not prepared.restore("Es brauchte 602 kWh Strom.").faults
     assert not prepared.restore("Es brauchte 602 Kilowattstunden.").faults
     assert not prepared.restore("Es brauchte 602kWh Strom.").faults
+    prepared = preparer.prepare("NO MORE THAN 874kg HERE", PAIR)
+    assert prepared is not None
+    assert prepared.restore("Nicht mehr als 874 km hier").faults == ("does not say kg",)
 
 
 def test_a_unit_in_what_was_carried_is_there(preparer: Preparer) -> None:

@@ -93,6 +93,10 @@ MEASURES = {
     "GB": r"GB\b|giga",
     "MB": r"MB\b|mega",
     "TB": r"TB\b|tera",
+    "kg": r"kg|kilo",
+    "km": r"km|kph|kilomet",
+    "cm": r"cm|[cz]entimet",
+    "mm": r"mm\b|millimet",
     "mg": r"mg\b|milligram",
     "ml": r"ml\b|millilit",
 }
