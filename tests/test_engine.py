@@ -20,6 +20,7 @@ from tiny import tiny_transformer, wide_transformer
 from tformer.model.engine.engine import Engine, Finished
 from tformer.model.errors import DeviceError, ModelError, UsageError
 from tformer.model.network.eager import Eager, EagerDecoding
+from tformer.model.network.int8.network import Int8
 from tformer.model.network.interface import Decoding
 from tformer.model.network.transformer import Transformer
 from tformer.model.options import DecodingOptions
@@ -233,6 +234,22 @@ def test_the_batch_stays_within_its_budget() -> None:
             longest = max(sentence.length for sentence in engine._running)
             largest = max(largest, 2 * longest * engine.num_running)
     assert largest == 80
+
+
+def test_without_padding_a_long_sentence_takes_no_room_from_short_ones() -> None:
+    """A budget of 90 holds three sentences as long as the longest one, or 80 tokens of eleven."""
+    together = {}
+    for network in (Int8(tiny_transformer(1)), Eager(tiny_transformer(1))):
+        engine = Engine(network, beam_size=1, max_tokens=90)
+        for length in (30, *[5] * 10, 40, 5):
+            options = DecodingOptions(beam_size=1, min_length=40, max_length=40)
+            engine.submit(Request((*[5] * (length - 1), EOS), options))
+        engine.step()
+        together[type(network)] = engine.num_running
+        while engine.busy:
+            engine.step()
+            assert sum(sentence.length for sentence in engine._running) <= 90
+    assert together == {Int8: 11, Eager: 3}
 
 
 def test_a_sentence_over_the_budget_runs_alone() -> None:

@@ -13,8 +13,9 @@ sentence is done before.
 
 **Admission.** Requests wait in the order in which they came and enter in that order; nobody
 overtakes, so nobody starves. A batch of G sentences whose longest source has S tokens costs
-G x K x S tokens, which is what its padded memory takes, and is kept within ``max_tokens``; a
-sentence that alone is over it runs alone. Entering copies the cache, so when not all who wait fit,
+G x K x S tokens, which is what its padded memory takes, or K times the tokens of all sources where
+nothing is padded (:func:`pads`). That is kept within ``max_tokens``; a sentence that alone is over
+it runs alone. Entering copies the cache or encodes few sentences, so when not all who wait fit,
 they enter once a quarter of the budget is free. Callers with many sentences at hand submit them
 sorted by length.
 
@@ -87,6 +88,16 @@ def default_budget(network: Network) -> int:
     return CACHED_TOKENS if small else MAX_TOKENS
 
 
+def pads(network: Network) -> bool:
+    """Return whether a sentence takes as much memory as the longest one of its batch."""
+    return network.dtype != "int8"
+
+
+def source_tokens(lengths: Sequence[int], *, padded: bool) -> int:
+    """Source tokens of a batch, with what is padded."""
+    return len(lengths) * max(lengths, default=0) if padded else sum(lengths)
+
+
 @dataclass(frozen=True)
 class Finished:
     """The answer to one request."""
@@ -145,6 +156,7 @@ class Engine:
         self._config = network.config
         self.beam_size = beam_size
         self._max_tokens = max_tokens
+        self._padded = pads(network)
         config = network.config
         self._beam = Beam(beam_size, bos_id=config.bos_id, eos_id=config.eos_id)
         self._start()
@@ -246,7 +258,7 @@ class Engine:
     def _retreat(self) -> None:
         """Go on with half of the batch for which there was no memory."""
         longest = max(map(_length, self._running))
-        num_tokens = self.num_running * self.beam_size * longest
+        num_tokens = self._tokens_of(self._running)
         alone = self.num_running == 1
         if alone:
             self._running = []
@@ -294,25 +306,32 @@ class Engine:
         """Take from the queue those that enter now."""
         if not self._waiting:
             return []
-        longest = max(map(_length, self._running), default=0)
-        fitting = 0
-        for sentence in self._waiting:
-            longest = max(longest, sentence.length)
-            if not self._fits(self.num_running + fitting + 1, longest):
-                break
-            fitting += 1
+        fitting = self._num_fitting()
         if self._running and fitting < len(self._waiting) and not self._has_quarter_free():
             return []
         if not self._running:
             fitting = max(fitting, 1)
         return [self._waiting.popleft() for _ in range(fitting)]
 
-    def _fits(self, sentences: int, longest: int) -> bool:
-        return sentences * self.beam_size * longest <= self._max_tokens
+    def _num_fitting(self) -> int:
+        """Count the sentences at the head of the queue for which there is room."""
+        lengths = list(map(_length, self._running))
+        longest, total = max(lengths, default=0), sum(lengths)
+        for fitting, sentence in enumerate(self._waiting):
+            longest, total = max(longest, sentence.length), total + sentence.length
+            rows = self.num_running + fitting + 1
+            tokens = rows * longest if self._padded else total
+            if tokens * self.beam_size > self._max_tokens:
+                return fitting
+        return len(self._waiting)
+
+    def _tokens_of(self, sentences: Sequence[_Sentence]) -> int:
+        """Return the cost of a batch, rows times source tokens."""
+        lengths = list(map(_length, sentences))
+        return self.beam_size * source_tokens(lengths, padded=self._padded)
 
     def _has_quarter_free(self) -> bool:
-        longest = max(map(_length, self._running))
-        return self.num_running * self.beam_size * longest <= self._max_tokens * 3 // 4
+        return self._tokens_of(self._running) <= self._max_tokens * 3 // 4
 
     def _admit(self, sentences: list[_Sentence]) -> None:
         """Encode the sentences together and put them behind those that run."""

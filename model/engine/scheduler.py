@@ -41,7 +41,7 @@ from itertools import groupby
 from math import inf
 from typing import Generic, Protocol
 
-from tformer.model.engine.engine import Engine, Finished
+from tformer.model.engine.engine import Engine, Finished, source_tokens
 from tformer.model.engine.jobs import FEW, Item, Job, Outbox, Text, deliver
 from tformer.model.engine.queues import FifoQueue, Queue
 
@@ -133,6 +133,7 @@ class Scheduler(Generic[Item]):
         engines: int,
         beam_size: int,
         max_tokens: int,
+        padded: bool = True,
         queue: Queue[_Queued[Item]] | None = None,
         start_priority_lane: Callable[[], None] | None = None,
         watch: Callable[[Batch], None] = lambda batch: None,
@@ -145,6 +146,7 @@ class Scheduler(Generic[Item]):
             engines: how many, at least 1.
             beam_size: rows that a sentence takes.
             max_tokens: budget of the batch of one engine, rows times source tokens.
+            padded: whether a sentence counts as much as the longest one with it.
             queue: order of what waits; None is first come, first served.
             start_priority_lane: called at the beginning of the thread of the priority lane, which
                 is for the sentences of clients with few; None is no such lane.
@@ -153,6 +155,7 @@ class Scheduler(Generic[Item]):
         """
         self.budget = max_tokens // beam_size
         """Source tokens, padding included, that enter an idle engine in one go."""
+        self.padded = padded
         self._beam_size = beam_size
         self.name = name
         self.lock = threading.RLock()
@@ -490,11 +493,11 @@ class EngineThread(threading.Thread, Generic[Item]):
         budget = scheduler.budget // 4 if self._work.num_running else scheduler.budget
         most = LOT if scheduler.num_engines > 1 else budget
         share = scheduler.share() + SLACK if self.queue is scheduler.queue else inf
-        longest = 0
+        lengths: list[int] = []
         while entry := scheduler.next_entry(self.queue):
-            longest = max(longest, *(len(sentence.tokens) for sentence in entry.sentences))
-            size = len(lot) + len(entry.sentences)
-            if lot and (size > most or size * longest > budget):
+            lengths += [len(sentence.tokens) for sentence in entry.sentences]
+            tokens = source_tokens(lengths, padded=scheduler.padded)
+            if lot and (len(lengths) > most or tokens > budget):
                 break
             if self.tokens and self.tokens + entry.tokens > share:
                 break

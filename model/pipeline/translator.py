@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from tformer.model.config import Calibration
 from tformer.model.datastore.layout import Datastore
-from tformer.model.engine.engine import Engine, default_budget
+from tformer.model.engine.engine import Engine, default_budget, pads
 from tformer.model.engine.jobs import Job, Text
 from tformer.model.engine.queues import Queue
 from tformer.model.engine.scheduler import Batch, Scheduler
@@ -319,6 +319,7 @@ class Translator:
             engines=self.threads,
             beam_size=beam_size,
             max_tokens=self.max_tokens,
+            padded=pads(self.network),
             queue=queue,
             start_priority_lane=start_priority_lane if self.threads > 1 else None,
             watch=watch,
