@@ -23,7 +23,7 @@ import identity
 
 from tformer.model.benchmark.machine import hardware, slug
 from tformer.model.benchmark.report import ReportTable
-from tformer.model.hardware.cpu import LEVELS, VARIABLE, level
+from tformer.model.hardware.cpu import VARIABLE, level, levels_here
 from tformer.model.options import DecodingOptions
 from tformer.model.pipeline.translator import Translator
 
@@ -58,9 +58,8 @@ def _arguments() -> argparse.Namespace:
 
 
 def _levels() -> list[str]:
-    """Levels of this machine that have vectors, from its highest one down."""
-    here = level()
-    return [each.name for each in LEVELS if each.machine and each.needs <= here.needs]
+    """Levels of this machine that have vectors."""
+    return [each.name for each in levels_here() if each.products != "none"]
 
 
 def answers_at(name: str, arguments: Sequence[str]) -> tuple[list[identity.Answer], float]:

@@ -206,9 +206,7 @@ def translated(level: str) -> list[str]:
 
 @pytest.mark.slow
 def test_a_sentence_gets_the_same_bits_at_every_level() -> None:
-    levels = [
-        each.name for each in cpu.LEVELS if each.needs <= cpu._features() and cpu._is_of(each)
-    ]
+    levels = [each.name for each in cpu.levels_here()]
     if len(levels) < 2:
         pytest.skip("this processor has one level")
     name, *first = translated(levels[0])
@@ -222,7 +220,7 @@ def test_a_sentence_gets_the_same_bits_at_every_level() -> None:
 def test_datastores_are_right_at_every_level(level: str) -> None:
     """Representations are stored in another way where signs are apart."""
     here = next(each for each in cpu.LEVELS if each.name == level)
-    if not (here.needs <= cpu._features() and cpu._is_of(here)):
+    if here not in cpu.levels_here():
         pytest.skip("this processor has no such level")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_datastore.py"]
     found = subprocess.run(

@@ -107,7 +107,7 @@ def level() -> Level:
     """
     if _compiled_for:
         return next(each for each in LEVELS if each.name == _compiled_for[-1])
-    present = [each for each in LEVELS if each.needs <= _features() and _is_of(each)]
+    present = levels_here()
     wanted = os.environ.get(VARIABLE, "")
     if not wanted:
         return present[0]
@@ -116,6 +116,11 @@ def level() -> Level:
             return each
     names = ", ".join(each.name for each in present)
     raise UsageError(f"{VARIABLE}: this processor has no level {wanted!r}; choose from {names}")
+
+
+def levels_here() -> list[Level]:
+    """Return the levels that the processor has, the fastest first."""
+    return [each for each in LEVELS if each.needs <= _features() and _is_of(each)]
 
 
 def has_fast_int8() -> bool:
