@@ -260,7 +260,7 @@ class FileJobs:
         there = self.manifest is None and item.output.is_file() and not self.manner.in_place
         if not there or self.manner.force or item.format not in KEYED | REVIEWED:
             return Filled(document, frozenset())
-        existing = open_document(read_bytes(item.output), item.format, name=str(item.output))
+        existing = self._existing(item)
         if item.format in REVIEWED:
             self._refuse_loss(document, existing, item)
             return Filled(document, frozenset())
@@ -279,6 +279,13 @@ class FileJobs:
                 "filled in; --force makes all anew"
             )
         return filled
+
+    def _existing(self, item: JobFile) -> Document:
+        """Read the output that is there already."""
+        try:
+            return open_document(read_bytes(item.output), item.format, name=str(item.output))
+        except InputError as error:
+            raise InputError(f"{error}; --force replaces the file") from error
 
     def _refuse_loss(self, document: Document, existing: Document, item: JobFile) -> None:
         """Refuse to replace what a person has translated.

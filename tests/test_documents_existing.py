@@ -54,3 +54,23 @@ def test_what_a_machine_has_translated_is_made_anew(
     call = ("translate", str(given), "-s", "en", "-t", "de", "-o", str(output))
     assert tformer(*call).status == 0 and tformer(*call).status == 0
     assert 'msgstr "ONE"' in output.read_text()
+
+
+@pytest.mark.parametrize("name", ["a.po", "a.xlf", "a.ts", "a.json"])
+def test_an_output_that_cannot_be_read_is_not_replaced(
+    translator: FakeTranslator, tformer: Tformer, tmp_path: Path, name: str
+) -> None:
+    sources = {
+        "a.po": POT,
+        "a.xlf": XLIFF.format(""),
+        "a.ts": QT.format(""),
+        "a.json": '{"a": "b"}',
+    }
+    given, output = tmp_path / f"source.{name}", tmp_path / name
+    given.write_text(sources[name])
+    output.write_text("what is this")
+    call = ("translate", str(given), "-s", "en", "-t", "de", "-o", str(output))
+    result = tformer(*call)
+    assert result.status == 3 and str(output) in result.err
+    assert "--force replaces the file" in result.err and output.read_text() == "what is this"
+    assert tformer(*call, "--force").status == 0 and output.read_text() != "what is this"
