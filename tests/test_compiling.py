@@ -183,6 +183,16 @@ def test_arrays_of_all_layouts_are_described() -> None:
     )
 
 
+def test_the_address_of_any_array_is_told() -> None:
+    frozen = np.zeros(3)
+    frozen.flags.writeable = False
+    pairs = np.zeros(4, [("number", np.int64), ("weight", np.float32)])
+    table = np.zeros((8, 6), np.float16)
+    for array in (table, table.T, table[::2, 1:], table[:0], frozen, pairs, pairs["weight"]):
+        (address, *_) = native_call.described((array,))[1]
+        assert address == array.__array_interface__["data"][0]
+
+
 def test_every_file_that_compiles_is_one_that_code_depends_on() -> None:
     known = {file for pattern in SOURCES for file in MODEL.glob(pattern)}
     compiling_files = {

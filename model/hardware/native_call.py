@@ -62,7 +62,7 @@ def described(arguments: tuple[Any, ...]) -> tuple[tuple[Any, ...], list[int]]:
 def _describe(value: Any, kinds: list[Any], numbers: list[int]) -> None:
     kind = type(value)
     if kind is np.ndarray:
-        numbers.append(value.__array_interface__["data"][0])
+        numbers.append(_address(value))
         numbers += value.shape
         layout = "C"
         if not value.flags.c_contiguous:
@@ -86,6 +86,18 @@ def _describe(value: Any, kinds: list[Any], numbers: list[int]) -> None:
         numbers += _LONG.unpack(_DOUBLE.pack(value))
     else:
         raise Unsuitable(f"a {kind.__name__}")
+
+
+def _address(array: np.ndarray[Any, Any]) -> int:
+    """Address of the first item.
+
+    The buffer tells it in a fifth of the time that NumPy takes, but not that of an array that is
+    read-only, empty or not C-contiguous.
+    """
+    try:
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))
+    except (TypeError, ValueError, BufferError):
+        return int(array.ctypes.data)
 
 
 def signature(kinds: tuple[Any, ...]) -> str:
