@@ -195,3 +195,17 @@ def test_hostile_texts_take_linear_time(format: str) -> None:
     for unit in HOSTILE:
         # Once in three: a search for garbage may fall into one.
         assert any(takes_linear_time(unit, format) for _ in range(3)), unit
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('[docs]: ?q="extends+base"', []),
+        ("[docs]: https://example.org/?a='an apple'", []),
+        ('[docs]: https://example.org "The whole manual"', ["The whole manual"]),
+        ("[docs]: https://example.org\n  'The whole manual'", ["The whole manual"]),
+    ],
+)
+def test_quotation_marks_in_an_address_are_no_title(line: str, words: list[str]) -> None:
+    document = open_document(f"See the [docs].\n\n{line}\n".encode(), "markdown")
+    assert [segment.text for segment in document.segments][1:] == words

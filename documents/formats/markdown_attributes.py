@@ -52,7 +52,7 @@ def attribute_slots(id: str, block: Token, starts: Sequence[int]) -> Iterator[Sl
 
 
 _DEFINITION = re.compile(
-    r"[ \t>]*\[(?!//|comment\]|\^)[^\[\]\n]+\]:[ \t]+\S+[ \t]*(?:\r?\n[ \t>]*)?"
+    r"[ \t>]*\[(?!//|comment\]|\^)[^\[\]\n]+\]:[ \t]+\S+(?:[ \t]+|[ \t]*\r?\n[ \t>]*)"
     r"(?P<quote>[\"'])(?P<title>[^\n]+)(?P=quote)\s*"
 )
 """Pattern of the target of links elsewhere; many write comments as such."""
