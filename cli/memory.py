@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument, Option, Typer
 
 from tformer.cli import console, loading, options
+from tformer.cli.languages import direction_of_pairs
 from tformer.cli.lines import read_all
 from tformer.cli.progress import progress_bar
 from tformer.model.errors import InputError, UsageError
-from tformer.model.vocabulary.language_choice import LanguageChoice
 
 if TYPE_CHECKING:
     from tformer.model.terms.translation_memory import Unit
@@ -50,19 +50,11 @@ def build(
     --target, the model's first language is translated into its second. A run that was cut off goes
     on where it was.
     """
-    if len(target or ()) > 1:
-        raise UsageError("--target is given more than once: a datastore is of one direction")
     units = _units(pairs)
     translator = loading.load_translator(model, loading.ComputeSettings(device, dtype, threads))
     from tformer.model.pipeline.datastore_builder import build_datastore
 
-    choice = LanguageChoice.among(
-        translator.source_languages,
-        translator.target_languages,
-        source,
-        target[0] if target else None,
-    )
-    way = choice.toward(choice.possible_sources[0])
+    way = direction_of_pairs(translator, source, target)
     with progress_bar("reading pairs", 1.0, data_on_stdout=False) as bar:
         datastore = build_datastore(
             translator,

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument, Option
 
 from tformer.cli import console, loading, options
+from tformer.cli.languages import direction_of_pairs
 from tformer.cli.progress import progress_bar
 from tformer.model.errors import OutputError, UsageError
-from tformer.model.vocabulary.language_choice import Direction, LanguageChoice
+from tformer.model.vocabulary.language_choice import Direction
 
 if TYPE_CHECKING:
     from tformer.model.pipeline.translator import Translator
@@ -68,10 +69,8 @@ def shortlist(
     """
     if bool(pairs) == bool(lexicon):
         raise UsageError("name files of sentence pairs, or one --lexicon")
-    if len(target or ()) > 1:
-        raise UsageError("--target is given more than once: pairs are in two languages")
     translator = loading.load_translator(model, loading.ComputeSettings(device, dtype, threads))
-    directions = _directions(translator, source, target[0] if target else None)
+    directions = _directions(translator, source, target)
     from tformer.model.training.lexical_shortlist import read_lexicon
 
     if lexicon:
@@ -81,11 +80,12 @@ def shortlist(
     _write(counts, output, best, common)
 
 
-def _directions(translator: Translator, source: str | None, target: str | None) -> list[Direction]:
+def _directions(
+    translator: Translator, source: str | None, target: list[str] | None
+) -> list[Direction]:
     """The direction that is named, and the one back if the model has it."""
     sources, targets = translator.source_languages, translator.target_languages
-    choice = LanguageChoice.among(sources, targets, source, target)
-    way = choice.toward(choice.possible_sources[0])
+    way = direction_of_pairs(translator, source, target)
     back = Direction(way.target, way.source)
     return [way, back] if back.source in sources and back.target in targets else [way]
 

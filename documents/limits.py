@@ -7,6 +7,9 @@ from dataclasses import dataclass
 _CHARACTERS = frozenset({"", "char", "chars", "xliff:codepoints"})
 _BYTES = frozenset({"byte", "bytes", "xliff:utf8"})
 
+_DIGITS = 10
+"""Digits of a number that no text is as long as."""
+
 
 @dataclass(frozen=True)
 class TextLimit:
@@ -33,4 +36,5 @@ class TextLimit:
 def limit_of(number: str | None, unit: str | None) -> TextLimit | None:
     """A limit as XLIFF writes it: a number, or the least and the most (`1,20`, `20`, `*`)."""
     most = (number or "").rpartition(",")[2].strip()
-    return TextLimit(int(most), unit or "") if most.isdecimal() and int(most) else None
+    is_number = most.isdecimal() and len(most) < _DIGITS
+    return TextLimit(int(most), unit or "") if is_number and int(most) else None

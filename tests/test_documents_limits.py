@@ -2,6 +2,7 @@
 
 import pytest
 
+from tformer.documents.limits import TextLimit, limit_of
 from tformer.documents.registry import open_document
 from tformer.documents.translation import translate_segments
 
@@ -68,3 +69,8 @@ def test_of_pixels_the_source_is_what_fits() -> None:
 @pytest.mark.parametrize("size", ['maxwidth="0"', 'maxwidth="x"', 'maxwidth=""', ""])
 def test_what_is_no_limit_limits_nothing(size: str) -> None:
     assert not warnings(ONE.replace("@", "").replace("%", size), "xliff", "\u00d6ffnen" * 9)
+
+
+def test_a_limit_of_thousands_of_digits_is_none() -> None:
+    assert limit_of("9" * 5000, "char") is None
+    assert limit_of("1,20", None) == TextLimit(20)

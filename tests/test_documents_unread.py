@@ -2,7 +2,9 @@
 
 import pytest
 
+from tformer.documents.inline.readings import has_reading
 from tformer.documents.registry import open_document
+from tformer.documents.segments import Inline
 
 BROKEN = "{n, plural, one {a dog} other {dogs}"
 WITHOUT_COMMA = "{n, plural one {a dog} other {dogs}}"
@@ -73,3 +75,9 @@ def test_the_end_of_a_reading_may_be_left_out() -> None:
     text = b"<p>We love <ruby>Tokyo<rt>toh-kee-oh</ruby> and dogs.</p>"
     (segment,) = open_document(text, "html").segments
     assert segment.plain == "We love Tokyo and dogs."
+
+
+def test_a_reading_is_looked_for_once() -> None:
+    """To look behind every beginning would take minutes."""
+    assert not has_reading(Inline("<rt>" + "<ruby " * 200_000))
+    assert has_reading(Inline("<ruby>a<rt>b</rt></ruby>"))

@@ -183,3 +183,11 @@ def test_the_command_wants_pairs_or_a_lexicon(
     result = tformer("shortlist", *arguments, "-o", tmp_path / "out")
     assert result.status == 2 and "sentence pairs, or one --lexicon" in result.err
     assert not (tmp_path / "out").exists()
+
+
+def test_the_command_makes_no_list_for_two_targets(tformer: Tformer, tmp_path: Path) -> None:
+    (tmp_path / "pairs.tsv").write_text("a dog\tein Hund\n")
+    call = ("shortlist", tmp_path / "pairs.tsv", "-o", tmp_path / "out", "-t", "de", "-t", "en")
+    result = tformer(*call)
+    assert result.status == 2 and "--target is given more than once" in result.err
+    assert not (tmp_path / "out").exists()

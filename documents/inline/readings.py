@@ -18,13 +18,14 @@ READING = "a reading stands above a word"
 IN_TAG = "it stands in a tag within a string"
 """Reason for which the words of an attribute stay."""
 
-_RUBY = re.compile(r"<ruby\b.*?<rt\b", re.IGNORECASE | re.DOTALL)
+_RUBY, _READING = (re.compile(rf"<{name}\b", re.IGNORECASE) for name in ("ruby", "rt"))
 _ABOVE = re.compile(r"<(r[tp])\b[^<>]*>.*?(?=</?r[tpbc]|</ruby)", re.IGNORECASE | re.DOTALL)
 
 
 def has_reading(inline: Inline) -> bool:
     """Return whether a placeholder is a word with its reading."""
-    return bool(_RUBY.search(inline.opening)) if "<" in inline.opening else False
+    ruby = _RUBY.search(inline.opening)
+    return bool(ruby and _READING.search(inline.opening, ruby.end()))
 
 
 def without_readings(raw: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -113,13 +113,7 @@ def _is_longer(place: Span | None, taken: Sequence[Span], target: str) -> bool:
 
 def missing_units(source: str, target: str) -> list[str]:
     """The signs of amounts that a source has beside a number and its translation does not say."""
-    return [
-        sign
-        for sign, ways in UNITS.items()
-        if sign in source
-        and re.search(_beside_number(sign), source)
-        and not re.search(ways, target, re.IGNORECASE)
-    ]
+    return _unsaid(UNITS, _beside_number, source, target)
 
 
 def signs_of(literal: Literal, source: str) -> list[str]:
@@ -148,13 +142,25 @@ def numbers_without_units(verdict: Verdict, source: str, target: str) -> list[tu
 
 def missing_measures(source: str, target: str) -> list[str]:
     """The symbols of units that a source has behind a number and its translation does not say."""
+    return _unsaid(MEASURES, _behind_number, source, target)
+
+
+def _unsaid(
+    signs: Mapping[str, str], place: Callable[[str], re.Pattern[str]], source: str, target: str
+) -> list[str]:
+    """Signs that stand at a number of the source, while the target says none of their forms."""
     return [
-        unit
-        for unit, ways in MEASURES.items()
-        if unit in source
-        and re.search(rf"\d[ \u00a0]?{unit}\b", source)
+        sign
+        for sign, ways in signs.items()
+        if sign in source
+        and place(sign).search(source)
         and not re.search(ways, target, re.IGNORECASE)
     ]
+
+
+@lru_cache(64)
+def _behind_number(unit: str) -> re.Pattern[str]:
+    return re.compile(rf"\d[ \u00a0]?{unit}\b")
 
 
 @lru_cache(64)
