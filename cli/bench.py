@@ -63,8 +63,8 @@ def bench(
         str | None,
         Option(
             metavar="E+DxWIDTH",
-            help="Instead of MODEL, random weights of a shape such as 6+2x512, and translations "
-            "of a forced length.",
+            help="Instead of MODEL, random weights of a shape such as 6+2x512 or 6+2x256f2048v8000 "
+            "(inner width, vocabulary), and translations of a forced length.",
         ),
     ] = None,
     length: Annotated[

@@ -36,7 +36,7 @@ from tformer.model.benchmark.machine import hardware, peak_memory, slug
 from tformer.model.benchmark.process import OTHERS_VARIABLES, Process, SystemFailure
 from tformer.model.benchmark.random_model import save_random_model
 from tformer.model.benchmark.report import record, remarks, tables, write
-from tformer.model.benchmark.shape import parse_shape
+from tformer.model.benchmark.shape import VOCAB_SIZE, parse_shape
 from tformer.model.benchmark.systems import (
     SystemOptions,
     candidates,
@@ -132,7 +132,10 @@ def test_forced_sources_are_random_but_always_the_same() -> None:
     assert all(262 <= token < 512 for source in task.sources for token in source[:-1])
 
 
-@pytest.mark.parametrize("text", ["6x512", "0+2x512", "6+2x500", "6+2x512v100", "6+2x512v", ""])
+@pytest.mark.parametrize(
+    "text",
+    ["6x512", "0+2x512", "6+2x500", "6+2x512v100", "6+2x512v", "6+2x512f0", "6+2x512v8000f64", ""],
+)
 def test_a_wrong_shape_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match=r"name ENCODER\+DECODERxWIDTH"):
         parse_shape(text)
@@ -143,6 +146,8 @@ def test_a_shape_says_layers_width_and_vocabulary() -> None:
     found = (config.num_encoder_layers, config.num_decoder_layers, config.d_model)
     assert found == (6, 2, 256)
     assert (config.num_heads, config.d_ff, config.vocab_size) == (4, 1024, 8000)
+    assert parse_shape("6+2x256f2048v8000").d_ff == 2048
+    assert parse_shape("6+2x256f512").vocab_size == VOCAB_SIZE
 
 
 def test_the_sample_is_a_line_a_sentence() -> None:
