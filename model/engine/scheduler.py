@@ -138,6 +138,7 @@ class Scheduler(Generic[Item]):
         start_priority_lane: Callable[[], None] | None = None,
         watch: Callable[[Batch], None] = lambda batch: None,
         name: str = "model",
+        idle_seconds: float | None = None,
     ) -> None:
         """Start the threads.
 
@@ -152,7 +153,11 @@ class Scheduler(Generic[Item]):
                 is for the sentences of clients with few; None is no such lane.
             watch: called in an engine's thread after every step.
             name: of the model, for threads and log.
+            idle_seconds: time after :meth:`release` for which the threads wait for more; None is
+                for ever.
         """
+        self.idle_seconds = idle_seconds
+        self._released: float | None = None
         self.budget = max_tokens // beam_size
         """Source tokens, padding included, that enter an idle engine in one go."""
         self.padded = padded
@@ -205,11 +210,14 @@ class Scheduler(Generic[Item]):
             self._wake_those_with_work()
 
     def _wake_those_with_work(self) -> None:
-        """Wake the threads for whose queue there is something. The lock is held."""
+        """Wake as many threads as have something to do. The lock is held."""
         for thread in self.threads:
             thread.send_helpers_away()
-            if thread.queue:
-                thread.awake.notify_all()
+        idle = [engine for engine in self._engines if engine.is_idle]
+        for engine in idle[: len(self.queue)]:
+            engine.awake.notify_all()
+        if self._lane and self.priority:
+            self._lane.awake.notify_all()
 
     def wake_all(self) -> None:
         """Let every thread look what there is to do; the lock must be held."""
@@ -272,6 +280,24 @@ class Scheduler(Generic[Item]):
             self.cancel(job, error)
         for thread in self.threads:
             thread.join()
+
+    def release(self) -> None:
+        """Let the threads end in a while: whoever has submitted jobs has no more."""
+        with self.lock:
+            self._released = time.monotonic()
+
+    def reclaim(self) -> bool:
+        """Keep the threads for more jobs; False if they have ended, and take none."""
+        with self.lock:
+            self._released = None
+            return not self.closing
+
+    def end_if_unused(self) -> None:
+        """Let all threads end if nobody needs them any more; the lock must be held."""
+        released, limit = self._released, self.idle_seconds
+        if released is not None and limit is not None and time.monotonic() - released >= limit:
+            self.closing = True
+            self.wake_all()
 
     @property
     def is_idle(self) -> bool:
@@ -457,7 +483,8 @@ class EngineThread(threading.Thread, Generic[Item]):
             self.send_helpers_away()
             if self._scheduler.closing:
                 return False
-            self.awake.wait()
+            self.awake.wait(self._scheduler.idle_seconds)
+            self._scheduler.end_if_unused()
         return True
 
     def _call_helpers(self, workers: int) -> None:

@@ -7,8 +7,10 @@ bits at every level.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -224,6 +226,36 @@ def _told_by_linux() -> set[str]:
         return set()
     ask.argtypes, ask.restype = [ctypes.c_ulong], ctypes.c_ulong
     return {name for name, (entry, bit) in _ARM_BITS.items() if ask(entry) >> bit & 1}
+
+
+@cache
+def _core_of_thread() -> Callable[[], int] | None:
+    """The system's function that tells the core of the calling thread, where there is one."""
+    try:
+        return ctypes.CDLL(None).sched_getcpu  # of the C library, on Linux
+    except (AttributeError, OSError, TypeError):
+        return None
+
+
+def current_core() -> int:
+    """Core that the calling thread runs on; -1 if the system does not tell."""
+    function = _core_of_thread()
+    return function() if function else -1
+
+
+def leave_core(core: int) -> None:
+    """Move the calling thread to another core if it is on this one.
+
+    A thread that is woken often begins on the core of the one that wakes it, and would stay there
+    for some milliseconds.
+    """
+    if core < 0 or current_core() != core:
+        return
+    with suppress(OSError):  # the cores that are allowed have changed meanwhile
+        allowed = os.sched_getaffinity(0)
+        if others := allowed - {core}:
+            os.sched_setaffinity(0, others)
+            os.sched_setaffinity(0, allowed)
 
 
 def num_cores() -> int:

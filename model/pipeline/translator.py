@@ -36,6 +36,7 @@ from tformer.model.passes.runner import PassRunner
 from tformer.model.passes.sequence import passes_in_order
 from tformer.model.passes.term_tokens import Spelling
 from tformer.model.pipeline.loading import load_network
+from tformer.model.pipeline.scheduler_pool import SchedulerPool
 from tformer.model.terms.glossary import Glossary
 from tformer.model.text.language_check import found_language, speaks_target
 from tformer.model.text.segmentation import Piece, split
@@ -52,6 +53,10 @@ WINDOW = 1024
 LONGEST_SOURCE = 120
 """Tokens of a sentence that is translated in one go. Networks learn from sentences; much beyond
 their length they skip and repeat."""
+
+IDLE_SECONDS = 1.0
+"""Seconds for which engines and their threads are kept for the next call: to start and to end them
+takes a tenth of the time of a sentence, and while they are there the model is."""
 
 # A network that spells bytes can spell line breaks, which are the caller's alone to make.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
@@ -105,6 +110,7 @@ class Translator:
         positions = network.config.max_length
         self._demands = Demands(Spelling(vocabulary), positions - 1)
         self._preparer = Preparer(vocabulary)
+        self._schedulers = SchedulerPool(partial(self.schedule, idle_seconds=IDLE_SECONDS))
         self.longest_source = min(longest_source, max(1, positions * 2 // 3 - 2))
 
     @classmethod
@@ -309,6 +315,7 @@ class Translator:
         start_priority_lane: Callable[[], None] | None = None,
         watch: Callable[[Batch], None] = lambda batch: None,
         name: str = "model",
+        idle_seconds: float | None = None,
     ) -> Scheduler[Sentence]:
         """Start all engines of the translator; see `Scheduler` for the arguments.
 
@@ -324,6 +331,7 @@ class Translator:
             start_priority_lane=start_priority_lane if self.threads > 1 else None,
             watch=watch,
             name=name,
+            idle_seconds=idle_seconds,
         )
 
     def _start_engine(self, beam_size: int) -> Engine:
@@ -341,14 +349,11 @@ class Translator:
             TformerError: with which one of them has failed.
         """
         mailbox = Mailbox()
-        scheduler = self.schedule(beam_size)
-        try:
+        with self._schedulers.borrowed(beam_size) as scheduler:
             jobs = [mailbox.job([sentence]) for sentence in sentences]
             scheduler.submit(*jobs, longest_first=True)
             for job in jobs:
                 mailbox.wait(job)
-        finally:
-            scheduler.close(0)
 
     def _translate(
         self, texts: Iterator[str], draft: Callable[[str], Draft], options: DecodingOptions
@@ -359,8 +364,7 @@ class Translator:
         chunk = max(1, self._window // 2)
         exhausted = False
         longest_first = True
-        scheduler = self.schedule(options.beam_size)
-        try:
+        with self._schedulers.borrowed(options.beam_size) as scheduler:
             while drafts or not exhausted:
                 while not exhausted and len(drafts) <= self._window - chunk:
                     new = [
@@ -375,8 +379,6 @@ class Translator:
                     finished, job = drafts.popleft()
                     mailbox.wait(job)
                     yield finished.translation(options.n_best)
-        finally:
-            scheduler.close(0)
 
     @staticmethod
     def _in_other_languages(

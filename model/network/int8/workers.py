@@ -17,7 +17,7 @@ from queue import SimpleQueue
 import numpy as np
 from numpy.typing import NDArray
 
-from tformer.model.hardware.cpu import num_cores
+from tformer.model.hardware.cpu import current_core, leave_core, num_cores
 from tformer.model.network.int8 import entries
 
 MOST_WORKERS = 3
@@ -47,6 +47,9 @@ OPEN, PRESENT, OFFERED, DONE, STALLS, JOB = (n * _LINE for n in range(6))
 parts of the product (how many, times 2^32, and how many have been taken); parts that workers have
 done; how often a worker has kept the engine waiting; and the product."""
 
+CORE = STALLS + 1
+"""Place of the core of the engine."""
+
 _SIZE = JOB + 2 * _LINE
 ALL = np.int64(32)
 TAKEN = np.int64((1 << 32) - 1)
@@ -70,6 +73,7 @@ class Board:
     def open(self, workers: int) -> None:
         """Call workers, so many at most, if it is not open and there are cores for them."""
         if not self.is_open and WORKERS.has_cores:
+            self.numbers[CORE] = current_core()
             opening = self.numbers[OPEN] = next(self._openings)
             WORKERS.call(min(workers, MOST_WORKERS), self.numbers, int(opening))
 
@@ -139,6 +143,7 @@ class Workers:
     def _work(self) -> None:
         while True:
             board, opening = self._calls.get()
+            leave_core(int(board[CORE]))
             entries.assist(board, opening)
             with self._lock:
                 self._waiting += 1
