@@ -64,7 +64,7 @@ class ShapeRun:
 
     @property
     def log(self) -> list[dict[str, Any]]:
-        """What `tformer train` has logged."""
+        """Log of `tformer train`."""
         file = self.folder / "run" / "log.jsonl"
         text = file.read_text(encoding="utf-8") if file.exists() else ""
         return [json.loads(line) for line in text.splitlines()]
@@ -189,7 +189,7 @@ def _processor_seconds(process: int) -> float:
 
 
 def _figures(run: ShapeRun) -> dict[str, Any]:
-    """What one shape has learnt, its size and its speed."""
+    """Loss, scores, size and speed of one shape."""
     steps = [entry for entry in run.log if "loss" in entry]
     scores = next(entry["validation"] for entry in run.log if "validation" in entry)
     loss = mean(entry["nll"] for entry in steps[-len(steps) // 10 :])
