@@ -70,11 +70,10 @@ def loses_negation(source: str, target: str, languages: tuple[str, str]) -> bool
     own, other = (language.partition("-")[0].lower() for language in languages)
     if own not in _DENIALS or other not in _TRACES:
         return False
-    if _SUGGESTION.search(source):
+    denials = len(_DENIALS[own].findall(source))
+    if not denials or _SUGGESTION.search(source):  # most sentences; traces take longer to look for
         return False
     if _PAIRS[own].search(source) and not _SECOND[other].search(target):
         return True
-    denials = len(_DENIALS[own].findall(source))
-    traces = len(_TRACES[other].findall(target))
     twice = denials > 1 and len(source.split()) <= LONGEST_TWICE
-    return bool(denials) and traces < 1 + twice
+    return len(_TRACES[other].findall(target)) < 1 + twice

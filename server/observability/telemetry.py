@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import grpc
@@ -69,7 +70,13 @@ def is_followed(metadata: Mapping[str, Any]) -> bool:
         return False
     if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
         return True
-    return any(field in metadata for field in propagate.get_global_textmap().fields)
+    return not _fields(propagate.get_global_textmap()).isdisjoint(metadata)
+
+
+@lru_cache(maxsize=1)
+def _fields(propagator: Any) -> frozenset[str]:
+    """Names of the metadata that a propagator reads; every call asks."""
+    return frozenset(propagator.fields)
 
 
 @contextmanager
