@@ -24,6 +24,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from tformer.model.checkpoint.layout import read_config
+from tformer.model.options import LENGTH_PENALTY
+
 CURVE_POINTS = 24
 
 
@@ -49,7 +52,9 @@ def main() -> None:
     ]
     with ThreadPoolExecutor(arguments.jobs) as pool:
         rows = list(pool.map(lambda job: _evaluate(*job, arguments), jobs))
-    scores = _table(rows, arguments.dtype, arguments.jobs)
+    own = read_config(arguments.model)[1].length_penalty
+    penalty = LENGTH_PENALTY if own is None else own
+    scores = _table(rows, arguments.dtype, arguments.jobs, penalty)
     print(scores)
     for file in [arguments.model / "README.md", *arguments.also]:
         _replace(file, "scores", scores)
@@ -93,7 +98,7 @@ def _evaluate(name: Path, source: str, target: str, arguments: argparse.Namespac
     return row
 
 
-def _table(rows: list[Row], dtype: str, jobs: int) -> str:
+def _table(rows: list[Row], dtype: str, jobs: int, penalty: float) -> str:
     """The figures of all sets, a line a set, with what they were measured with."""
     lines = [
         "| set | segments | en→de BLEU | chrF | de→en BLEU | chrF |",
@@ -107,7 +112,8 @@ def _table(rows: list[Row], dtype: str, jobs: int) -> str:
     lines += [
         "",
         f"sacreBLEU `{rows[0].bleu['signature']}` and `{rows[0].chrf['signature']}`.",
-        f"Beam 4, length penalty 0.6, {dtype}; torch {version('torch')}, {os.cpu_count()} cores",
+        f"Beam 4, length penalty {penalty:.1f}, {dtype}; torch {version('torch')}, "
+        f"{os.cpu_count()} cores",
         f"of {_processor()}; {speed:,.0f} target tokens a second (median), {jobs} such at a time.",
     ]
     return "\n".join(lines)

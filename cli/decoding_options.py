@@ -39,7 +39,10 @@ _OPTIONS: dict[str, Any] = {
         "N",
     ),
     "length_penalty": _option(
-        SEARCH, float, "Exponent of the length penalty; higher favours longer text.", "A"
+        SEARCH,
+        float | None,
+        "Exponent of the length penalty; higher favours longer text; else the model's own, or 0.6.",
+        "A",
     ),
     "length_normalisation": _option(
         SEARCH, LengthNormalisation, "Length penalty of the paper, or by the average of a token."

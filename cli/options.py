@@ -54,7 +54,12 @@ BeamSize = Annotated[
     int, Option(metavar="N", help="Hypotheses kept at every step; 1 is greedy search.")
 ]
 LengthPenalty = Annotated[
-    float, Option(metavar="A", help="Exponent of the length penalty; higher favours longer text.")
+    float | None,
+    Option(
+        metavar="A",
+        help="Exponent of the length penalty; higher favours longer text; else the model's own, "
+        "or 0.6.",
+    ),
 ]
 DeviceOption = Annotated[
     Device,

@@ -17,6 +17,9 @@ MAX_BEAM_SIZE = 64
 MAX_LENGTH = 4096
 """Most tokens of one sentence's translation, whatever the options say; every token is a step."""
 
+LENGTH_PENALTY = 0.6
+"""The exponent of the paper (section 6.1), for models that have none of their own."""
+
 MAX_EXPONENT = 10.0
 """Largest ``length_penalty``: a power of it is still a number in single precision."""
 
@@ -43,9 +46,9 @@ class DecodingOptions:
 
     beam_size: int = 4
     """Hypotheses kept at every step; 1 is greedy search."""
-    length_penalty: float = 0.6
+    length_penalty: float | None = None
     """The exponent alpha of lp(Y), which divides log P(Y|X). 0 compares plain probabilities, which
-    favours short translations."""
+    favours short translations. None is the model's own, or 0.6 as in the paper."""
     length_normalisation: LengthNormalisation = "paper"
     """paper: lp(Y) = ((5 + |Y|) / 6)^alpha (Wu et al., 2016, equation 14), as "Attention Is All You
     Need" decodes. average: lp(Y) = |Y|^alpha, which at an alpha of 1 makes the score the average
@@ -132,7 +135,8 @@ class DecodingOptions:
         """Refuse what cannot be decoded."""
         self._check_types()
         self._check_range("beam_size", 1, MAX_BEAM_SIZE)
-        self._check_range("length_penalty", 0, MAX_EXPONENT)
+        if self.length_penalty is not None:
+            self._check_range("length_penalty", 0, MAX_EXPONENT)
         self._check_range("n_best", 1, self.beam_size, "beam_size")
         self._check_above("patience", 0)
         self._check_range("min_length", 0, MAX_LENGTH)

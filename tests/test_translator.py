@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from tiny import tiny_transformer
 
 from tformer.model.checkpoint.layout import ModelFacts
-from tformer.model.errors import UsageError
+from tformer.model.errors import ModelError, UsageError
 from tformer.model.network import torch_checkpoint as checkpoint
 from tformer.model.network.cuda_graphs import Graphed
 from tformer.model.network.eager import Eager
@@ -53,6 +54,38 @@ def make_translator(
 ) -> Translator:
     transformer = tiny_transformer(3, vocab_size=len(vocabulary), max_length=128)
     return Translator(Eager(transformer), vocabulary, window=window, longest_source=longest_source)
+
+
+@pytest.mark.parametrize("own", [None, 0.0, 3.0])
+def test_the_length_penalty_is_that_of_the_options_or_of_the_model_or_the_papers(
+    vocabulary: Vocabulary, own: float | None
+) -> None:
+    transformer = tiny_transformer(3, vocab_size=len(vocabulary), max_length=128)
+    translator = Translator(Eager(transformer), vocabulary, length_penalty=own)
+
+    def scores(penalty: float | None) -> list[tuple[str, float]]:
+        options = DecodingOptions(beam_size=4, length_penalty=penalty, length_ratio=3)
+        found = translator.translate(SENTENCES, source="en", target="de", options=options)
+        return [(each.text, each.hypotheses[0].score) for each in found]
+
+    of_papers, short, long = (scores(penalty) for penalty in (0.6, 0.0, 3.0))
+    assert len({tuple(each) for each in (of_papers, short, long)}) == 3
+    assert scores(None) == {None: of_papers, 0.0: short, 3.0: long}[own]
+
+
+def test_a_model_keeps_its_length_penalty(vocabulary: Vocabulary, tmp_path: Path) -> None:
+    transformer = tiny_transformer(3, vocab_size=len(vocabulary), max_length=128)
+    for penalty in (None, 1.25):
+        facts = ModelFacts("own", ("en", "de"), length_penalty=penalty)
+        path = tmp_path / str(penalty)
+        save_model(path, transformer.state_dict(), transformer.config, vocabulary, facts)
+        assert Translator.load(path, dtype="float32", device="cpu").length_penalty == penalty
+    file = path / "config.json"
+    for wrong in ("1.25", -1, True, [1]):
+        file.write_text(file.read_text("utf-8").replace("1.25", json.dumps(wrong)), "utf-8")
+        with pytest.raises(ModelError, match=r"config.json: decoding: length_penalty must be"):
+            Translator.load(path, dtype="float32", device="cpu")
+        file.write_text(file.read_text("utf-8").replace(json.dumps(wrong), "1.25"), "utf-8")
 
 
 def translate(translator: Translator, *texts: str, **how: object) -> list[Translation]:

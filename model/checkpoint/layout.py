@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from tformer.model.config import AlignmentHeads, Calibration, TransformerConfig
-from tformer.model.errors import ModelError, OutputError
+from tformer.model.errors import ModelError, OutputError, UsageError
 from tformer.model.files import replacing
+from tformer.model.options import DecodingOptions
 
 FORMAT = 1
 """Version of the layout above; a newer one is refused."""
@@ -49,6 +50,8 @@ class ModelFacts:
     """The heads that align words, if they were measured."""
     confidence: tuple[Calibration, ...] = ()
     """Calibration of the confidence, of each direction that it was fitted for."""
+    length_penalty: float | None = None
+    """Exponent that its translations are best with, if that was measured."""
 
 
 def shipped_models() -> list[str]:
@@ -128,6 +131,7 @@ def read_config(path: Path) -> tuple[TransformerConfig, ModelFacts]:
             target_languages=_languages(table.get("target_languages")),
             alignment=AlignmentHeads.from_dict(heads, config) if heads else None,
             confidence=tuple(map(Calibration.from_dict, table.get("confidence", ()))),
+            length_penalty=_length_penalty(table.get("decoding", {})),
         )
         return config, facts
     except ModelError as error:
@@ -170,6 +174,21 @@ def fingerprint_of(directory: Path) -> str:
                 stream.seek(size * part // 64)
                 found.update(stream.read(1024))
     return found.hexdigest()[:32]
+
+
+def _length_penalty(decoding: dict[str, Any]) -> float | None:
+    """The exponent of a model's own.
+
+    Raises:
+        ModelError: it is none.
+    """
+    found = decoding.get("length_penalty")
+    if found is None:
+        return None
+    try:
+        return DecodingOptions(length_penalty=found).length_penalty
+    except UsageError as error:
+        raise ModelError(f"decoding: {error}") from error
 
 
 def _languages(codes: list[str] | None) -> tuple[str, ...] | None:

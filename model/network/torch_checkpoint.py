@@ -151,6 +151,7 @@ def write_description(
         "licence": facts.licence,
         "vocabulary": vocabulary.kind,
         **({"alignment": asdict(facts.alignment)} if facts.alignment else {}),
+        **_decoding(facts),
         **({"confidence": list(map(asdict, facts.confidence))} if facts.confidence else {}),
         "transformer": config.to_dict(),
         "training": facts.training,
@@ -158,6 +159,13 @@ def write_description(
     vocabulary.save(folder)
     text = json.dumps(table, indent=2, ensure_ascii=False) + "\n"
     (folder / "config.json").write_text(text, encoding="utf-8")
+
+
+def _decoding(facts: ModelFacts) -> dict[str, Any]:
+    """Decoding settings of a model that has its own."""
+    if facts.length_penalty is None:
+        return {}
+    return {"decoding": {"length_penalty": facts.length_penalty}}
 
 
 def _stored(name: str, parameter: Tensor, dtype: torch.dtype) -> Tensor:

@@ -136,7 +136,7 @@ def inspect(
             languages is unclear, an option chooses otherwise than by log P, or the datastore was
             built with another model.
     """
-    options = options or DecodingOptions()
+    options = translator.completed(options or DecodingOptions())
     _check_plain(options)
     aligner, vocabulary = translator.plain_aligner, translator.vocabulary
     source_language, target_language = translator.route(source, target).of(text)

@@ -49,6 +49,8 @@ class Loaded:
     """As many make good use of the processor, side by side."""
     calibrations: tuple[Calibration, ...] = ()
     """Calibration of the confidence, of each direction that it was fitted for."""
+    length_penalty: float | None = None
+    """Exponent that its translations are best with, if that was measured."""
     fingerprint: str = ""
     """Identity of the weights."""
 
@@ -99,6 +101,7 @@ def _load_int8(directory: Path, threads: int | None) -> Loaded:
         open_plain,
         engines=threads or num_cores(),
         calibrations=facts.confidence,
+        length_penalty=facts.length_penalty,
         fingerprint=fingerprint_of(directory),
     )
 
@@ -131,5 +134,6 @@ def _load_plain(
         vocabulary,
         lambda: PlainAligner(transformer, vocabulary, facts.alignment),
         calibrations=facts.confidence,
+        length_penalty=facts.length_penalty,
         fingerprint=fingerprint_of(directory),
     )

@@ -15,6 +15,7 @@ import re
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property, lru_cache, partial
 from itertools import islice
 from pathlib import Path
@@ -77,6 +78,7 @@ class Translator:
         open_aligner: Callable[[], Aligner] | None = None,
         open_plain: Callable[[], PlainAligner] | None = None,
         calibrations: Iterable[Calibration] = (),
+        length_penalty: float | None = None,
         fingerprint: str = "",
     ) -> None:
         """A translator around a network and its vocabulary.
@@ -94,6 +96,7 @@ class Translator:
                 from; None is an aligner by the network itself, which must be `Eager`.
             open_plain: gives an aligner by the network's plain form, where the other one is not.
             calibrations: what the confidence follows from, of directions that have one.
+            length_penalty: exponent for options without one; None is that of the paper.
             fingerprint: identity of the weights, for datastores.
         """
         self.fingerprint = fingerprint
@@ -104,6 +107,7 @@ class Translator:
         self.vocabulary = vocabulary
         self._window = window
         self.threads = threads
+        self.length_penalty = length_penalty
         self.calibrations = {(each.source, each.target): each for each in calibrations}
         self.max_tokens = default_budget(network) if max_tokens is None else max_tokens
         # A translation may be longer than its source and needs positions of its own.
@@ -147,6 +151,7 @@ class Translator:
             open_aligner=loaded.open_aligner,
             open_plain=loaded.open_plain,
             calibrations=loaded.calibrations,
+            length_penalty=loaded.length_penalty,
             fingerprint=loaded.fingerprint,
         )
 
@@ -264,6 +269,7 @@ class Translator:
         Raises:
             UsageError: the options demand of the translation what it cannot be.
         """
+        options = self.completed(options)
         source, target = route.of(text)
         pieces = split(text, source, length=self._num_tokens, limit=self.longest_source)
         warnings: list[str] = []
@@ -287,6 +293,12 @@ class Translator:
             warnings.append(Notice(WarningKind.CUT, f"cut in {num_cuts + 1} parts: {limit}"))
         calibration = self.calibrations.get((source, target))
         return Draft(source, target, sentences, warnings, options, calibration)
+
+    def completed(self, options: DecodingOptions) -> DecodingOptions:
+        """Options with the model's own length penalty where they have none."""
+        if options.length_penalty is not None or self.length_penalty is None:
+            return options
+        return _with_length_penalty(options, self.length_penalty)
 
     def start_work(self, beam_size: int) -> PassRunner:
         """Start an idle engine, and all passes, for sentences that come and go in one thread.
@@ -432,6 +444,11 @@ class Translator:
 
     def _num_tokens(self, text: str) -> int:
         return len(self.vocabulary.pieces(text))
+
+
+@lru_cache(maxsize=256)  # to check options takes longer, and most texts have the same
+def _with_length_penalty(options: DecodingOptions, exponent: float) -> DecodingOptions:
+    return replace(options, length_penalty=exponent)
 
 
 class Mailbox:

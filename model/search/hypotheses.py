@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tformer.model.hardware.numba_cache import inner, njit
-from tformer.model.options import DecodingOptions, LengthNormalisation
+from tformer.model.options import LENGTH_PENALTY, DecodingOptions, LengthNormalisation
 from tformer.model.search.candidates import Floats, Integers, Records
 from tformer.model.search.request import Request
 from tformer.model.search.special_state import is_plain
@@ -165,7 +165,8 @@ def new_sentence(request: Request, max_length: int, slot: int) -> tuple[float, .
 
 def exponent_and_offset(options: DecodingOptions) -> tuple[float, float]:
     """The exponent and the offset of :func:`length_penalty`."""
-    return options.length_penalty, float(_OFFSETS[options.length_normalisation])
+    exponent = LENGTH_PENALTY if options.length_penalty is None else options.length_penalty
+    return exponent, float(_OFFSETS[options.length_normalisation])
 
 
 @njit(cache=True)

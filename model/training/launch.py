@@ -64,7 +64,7 @@ def train(
 def _facts(
     name: str, store: TokenStore, progress: dict[str, Any], start: Start | None
 ) -> ModelFacts:
-    """About the model of a run; what was measured of its start's attention still holds."""
+    """About the model of a run; what was measured of its start holds for it, too."""
     if start is None:
         return ModelFacts(name, store.languages, training=progress)
     return ModelFacts(
@@ -72,6 +72,7 @@ def _facts(
         start.facts.languages,
         training=progress | {"from": start.facts.name},
         alignment=start.facts.alignment,
+        length_penalty=start.facts.length_penalty,
     )
 
 
