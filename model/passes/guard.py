@@ -100,9 +100,9 @@ class Attempt:
     def _loops(self) -> bool:
         if doubles(self.target) and not doubles(self.source):
             return True
+        if all(num_repeats(self.target_tokens, n) < most for n, most in MOST_TIMES.items()):
+            return False  # as nearly always
         said = {n: most_frequent(self.target_tokens, n) for n in MOST_TIMES}
-        if all(said[n] <= times for n, times in MOST_TIMES.items()):  # as nearly always
-            return False
         # What the source repeats may be in other pieces there, for its capitals.
         pairs = most_frequent(self.source.casefold().split(), 2)
         return any(
@@ -132,7 +132,10 @@ class Attempt:
         words = _telling_words(self.source)
         if len(words) < FEWEST_WORDS or self.source_language == self.target_language:
             return False
-        copied = Counter(words) & Counter(_words(self.target))
+        said = _words(self.target)
+        if sum(map(set(said).__contains__, words)) < COPIED * len(words):  # as nearly always
+            return False
+        copied = Counter(words) & Counter(said)
         return copied.total() >= COPIED * len(words) and self._is_in_source_language
 
     @property
@@ -160,9 +163,17 @@ def most_frequent(tokens: Sequence[object], n: int) -> int:
     return max(Counter(grams).values(), default=0)
 
 
+def num_repeats(tokens: Sequence[object], n: int) -> int:
+    """Count the n-grams that are there already; one of them is there once more, at most."""
+    grams = list(zip(*(tokens[i:] for i in range(n)), strict=False))
+    return len(grams) - len(set(grams))
+
+
 def doubles(text: str) -> bool:
     """Return whether words are said twice in a row, ``FEWEST_DOUBLED`` or more together."""
     words = [word.strip(_PUNCTUATION) for word in text.casefold().split()]
+    if not num_repeats(words, FEWEST_DOUBLED):  # as nearly always
+        return False
     places: dict[tuple[str, ...], int] = {}
     for end in range(FEWEST_DOUBLED, len(words) + 1):
         gram = tuple(words[end - FEWEST_DOUBLED : end])
