@@ -234,7 +234,7 @@ def _is_of_type(value: object, kind: Any) -> bool:
         return isinstance(value, tuple) and all(_is_of_type(item, of) for item in value)
     if isinstance(value, bool):
         return kind is bool
-    return isinstance(value, kind | int if kind is float else kind)
+    return isinstance(value, kind | int if float in (kind, *get_args(kind)) else kind)
 
 
 @cache

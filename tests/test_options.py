@@ -10,12 +10,19 @@ import pytest
 
 from tformer.model.errors import UsageError
 from tformer.model.options import DecodingOptions
+from tformer.model.search.hypotheses import exponent_and_offset
 
 
 def test_defaults_are_those_of_the_paper() -> None:
     options = DecodingOptions()
-    assert (options.beam_size, options.length_penalty, options.n_best) == (4, 0.6, 1)
+    assert (options.beam_size, exponent_and_offset(options), options.n_best) == (4, (0.6, 5), 1)
     assert options.target_limit(20) == 70
+
+
+@pytest.mark.parametrize("name", ["length_penalty", "datastore_weight", "patience"])
+def test_a_whole_number_is_as_good_as_another(name: str) -> None:
+    value = 0 if name == "datastore_weight" else 2
+    assert getattr(DecodingOptions(**{name: value}), name) == value
 
 
 @pytest.mark.parametrize(
