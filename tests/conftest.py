@@ -29,7 +29,6 @@ for _room in Path(__file__).parents[1].glob("*/__init__.py"):
         pytest.exit(f"tformer.{_room.parent.name} is not installed: pip install --no-deps -e .", 1)
 
 from fake_translator import FakeTranslator, Result, Tformer
-from tiny_training import SENTENCES, VOCABULARY_SIZE
 
 from tformer.cli import loading
 from tformer.cli.main import run
@@ -39,6 +38,8 @@ from tformer.model.vocabulary.sentencepiece import Vocabulary
 @pytest.fixture(scope="session")
 def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Vocabulary:
     """A vocabulary of a few sentences, mostly of bytes."""
+    from tiny_training import SENTENCES, VOCABULARY_SIZE  # loads torch, for which no worker waits
+
     path = tmp_path_factory.mktemp("vocabulary") / "sentencepiece.model"
     return Vocabulary.train(SENTENCES, path, languages=["en", "de"], size=VOCABULARY_SIZE)
 

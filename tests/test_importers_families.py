@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-import transformers
+from late import Late
 from safetensors.torch import load_file
 from tiny_marian import SOURCE_SENTENCES
 
@@ -23,6 +23,8 @@ from tformer.model.options import DecodingOptions
 from tformer.model.pipeline.translator import Translator
 from tformer.model.search.request import Request
 from tformer.model.vocabulary.pieces import PieceVocabulary
+
+transformers = Late("transformers")
 
 CODES = {"m2m_100": ["eng_Latn", "fra_Latn", "zho_Hans"], "mbart": ["en_XX", "fr_XX", "ro_RO"]}
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from late import Late
 from safetensors.torch import load_file
 from tiny_marian import (
     SOURCE_SENTENCES,
@@ -20,7 +21,6 @@ from tiny_marian import (
     save_marian,
 )
 from torch import Tensor
-from transformers import MarianMTModel, MarianTokenizer
 
 from tformer.model.checkpoint.layout import read_config
 from tformer.model.convert.hub import fetch
@@ -31,6 +31,8 @@ from tformer.model.network.transformer import Transformer
 from tformer.model.options import DecodingOptions
 from tformer.model.pipeline.translator import Translator
 from tformer.model.vocabulary.marian import MarianVocabulary
+
+transformers = Late("transformers")
 
 SHAPES = [
     pytest.param({}, id="shared"),
@@ -57,7 +59,7 @@ def padded(sources: list[list[int]], pad_id: int) -> tuple[Tensor, Tensor]:
 
 
 def generated(
-    model: MarianMTModel, sources: list[list[int]], num_return_sequences: int = 1, **settings: Any
+    model: Any, sources: list[list[int]], num_return_sequences: int = 1, **settings: Any
 ) -> list[list[list[int]]]:
     """Their n-best lists, without the start, the end and what pads them."""
     ids, lengths = padded(sources, model.config.pad_token_id)
@@ -156,7 +158,7 @@ def test_text_has_the_ids_and_ids_have_the_text_of_their_tokenizer(
     _, vocabulary = imported(tmp_path / "model", target_languages=("de",) if separate else ())
     monkeypatch.setitem(sys.modules, "sacremoses", None)  # it would normalise punctuation
     with pytest.warns(UserWarning, match="sacremoses"):
-        tokenizer = MarianTokenizer.from_pretrained(tmp_path / "model")
+        tokenizer = transformers.MarianTokenizer.from_pretrained(tmp_path / "model")
     for text in (*SOURCE_SENTENCES, "dogs drink 漢字!", ""):
         start = "" if separate else ">>es<<"
         ours = vocabulary.encode(text, "de" if separate else "es")

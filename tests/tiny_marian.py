@@ -8,17 +8,15 @@ from typing import Any
 
 import sentencepiece
 import torch
-from transformers import GenerationConfig, MarianConfig, MarianMTModel
-from transformers.utils import logging
+from late import Late
 
-from tformer.model.config import TransformerConfig
 from tformer.model.engine.engine import Engine
 from tformer.model.network.eager import Eager
 from tformer.model.network.transformer import Transformer
 from tformer.model.options import DecodingOptions
 from tformer.model.search.request import Request
 
-logging.disable_progress_bar()  # it would write to the stderr that tests look at
+transformers = Late("transformers")
 
 SOURCE_SENTENCES = ["a dog runs on the beach", "two men drink tea in a garden", "the cat sees it"]
 TARGET_SENTENCES = ["ein hund rennt am strand", "zwei männer trinken tee", "die katze sieht es"]
@@ -64,12 +62,14 @@ def save_marian(
     end_bias: float = 2.0,
     sharpness: float = 0.3,
     **changes: Any,
-) -> MarianMTModel:
+) -> Any:
     """A random model whose distributions are neither flat nor certain, saved with its files."""
+    # It would write to the stderr that tests look at.
+    transformers.utils.logging.disable_progress_bar()
     folder.mkdir(exist_ok=True)
     size, target_size = write_vocabulary(folder, languages, separate=separate)
     shape = dict(d_model=16, attention_heads=2, ffn_dim=24, layers=2) | changes
-    config = MarianConfig(
+    config = transformers.MarianConfig(
         vocab_size=size,
         decoder_vocab_size=target_size,
         share_encoder_decoder_embeddings=not separate,
@@ -89,7 +89,7 @@ def save_marian(
         forced_eos_token_id=None,
     )
     torch.manual_seed(seed)
-    model = MarianMTModel(config).eval()
+    model = transformers.MarianMTModel(config).eval()
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if "embed_positions" not in name:
@@ -99,7 +99,7 @@ def save_marian(
                 parameter.add_(width * torch.randn_like(parameter))
         model.final_logits_bias.normal_(std=0.3)
         model.final_logits_bias[0, 0] += end_bias
-    model.generation_config = GenerationConfig(
+    model.generation_config = transformers.GenerationConfig(
         pad_token_id=target_size - 1,
         decoder_start_token_id=target_size - 1,
         eos_token_id=0,
@@ -110,10 +110,8 @@ def save_marian(
     return model
 
 
-def random_sources(
-    config: MarianConfig | TransformerConfig, count: int, seed: int
-) -> list[list[int]]:
-    """Token ids, each sentence with its end."""
+def random_sources(config: Any, count: int, seed: int) -> list[list[int]]:
+    """Token ids, each sentence with its end, for a vocabulary of that size."""
     draw = torch.Generator().manual_seed(seed)
     size = config.vocab_size - 1
     lengths = torch.randint(1, 12, (count,), generator=draw).tolist()
