@@ -3,6 +3,7 @@
 import ast
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parent.parent
@@ -52,21 +53,27 @@ def names(tree: ast.AST) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def imports(path: Path) -> set[str]:
-    return set(names(ast.parse(path.read_text("utf-8"))))
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
 
 
-def imports_on_loading(path: Path) -> set[str]:
+@cache
+def imports(path: Path) -> frozenset[str]:
+    return frozenset(names(parsed(path)))
+
+
+@cache
+def imports_on_loading(path: Path) -> frozenset[str]:
     """What is imported when the module is: not inside functions, nor for the type checker only."""
-    tree = ast.parse(path.read_text("utf-8"))
     found: set[str] = set()
-    for node in tree.body:
+    for node in parsed(path).body:
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             continue
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             continue
         found |= set(names(node))
-    return found
+    return frozenset(found)
 
 
 def room_of(path: Path) -> str:
@@ -80,7 +87,7 @@ FILES = {
 """Every module of the product, by its dotted name; a package by its ``__init__``."""
 
 
-def modules(imported: set[str]) -> set[str]:
+def modules(imported: frozenset[str]) -> set[str]:
     """Modules of ours among what is imported, whether a module is named or something in it."""
     found = set()
     for name in imported:
@@ -179,7 +186,7 @@ def test_no_class_name_is_defined_twice() -> None:
     places: dict[str, list[Path]] = {}
     for path in SOURCES:
         if room_of(path) != "protos":
-            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            for node in ast.walk(parsed(path)):
                 if isinstance(node, ast.ClassDef):
                     places.setdefault(node.name.lstrip("_"), []).append(path)
     twice = {name: found for name, found in places.items() if len(found) > 1}
