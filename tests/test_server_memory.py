@@ -134,6 +134,15 @@ RAW_CALLS: dict[str, tuple[str, str, bytes]] = {
 }
 
 
+@pytest.fixture(scope="module", autouse=True)
+def modules_are_not_searched() -> Iterator[None]:
+    """Leave out of the searches what is there before any server, which is most of the objects."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 @pytest.fixture(scope="module")
 def address(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     tokens = tmp_path_factory.mktemp("tokens") / "tokens.toml"
