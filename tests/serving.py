@@ -100,10 +100,20 @@ class RunningServer:
 
 @contextmanager
 def serving(
-    *models: Path, beam_size: int = 4, max_wait: float = 30.0, **options: object
+    *models: Path,
+    dtype: str = "float32",
+    beam_size: int = 4,
+    max_wait: float = 30.0,
+    **options: object,
 ) -> Iterator[RunningServer]:
-    """A server with these models, at a port that the system chooses."""
-    settings = Settings(device="cpu", dtype="float32", beam_size=beam_size, max_wait=max_wait)
+    """A server with these models, at a port that the system chooses.
+
+    In int8 a sentence takes a tenth of the time: right where what is translated is compared, and
+    wrong where a call must still be running when something happens to it.
+    """
+    settings = Settings(
+        device="cpu", dtype=dtype, threads=1, beam_size=beam_size, max_wait=max_wait
+    )
     sources = tuple(ModelSource(path.name, path) for path in models)
     chosen = ServerOptions(sources, listen=Address("127.0.0.1", 0), settings=settings)
     running = RunningServer(replace(chosen, **options))  # type: ignore[arg-type]

@@ -25,7 +25,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(model: Path) -> Iterator[RunningServer]:
-    with serving(model) as running:
+    with serving(model, dtype="int8") as running:
         yield running
 
 
@@ -45,7 +45,7 @@ def test_a_server_translates_as_a_model_does(
     tformer: Tformer, model: Path, server: RunningServer, arguments: list[str]
 ) -> None:
     common = ["translate", "-t", "de", "--beam-size", "2", *arguments]
-    plain = [*common, "--dtype", "float32"]
+    plain = [*common, "--dtype", "int8"]
     local = tformer(*plain, "-m", model, stdin=TEXT + b"\n\xff")
     remote = tformer(*common, "--server", server.address, stdin=TEXT + b"\n\xff")
     assert remote.status == 0
@@ -110,7 +110,7 @@ def test_a_token_is_taken_from_the_environment(
 ) -> None:
     file = tmp_path / "tokens.toml"
     file.write_text(f'[tokens.alice]\nsha256 = "{hash_token("secret")}"\n')
-    with serving(model, tokens=file) as running:
+    with serving(model, tokens=file, dtype="int8") as running:
         arguments = ["translate", "-t", "de", "--server", running.address]
         refused = tformer(*arguments, stdin=b"...\n")
         assert refused.status == ExitStatus.SERVER and "UNAUTHENTICATED" in refused.err

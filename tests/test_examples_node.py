@@ -30,7 +30,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     folder = tmp_path_factory.mktemp("server")
     tokens = folder / "tokens.toml"
     tokens.write_text(f'[tokens.node]\nsha256 = "{hash_token("secret")}"\n')
-    with serving(make_model(folder / "en-de"), tokens=tokens) as running:
+    with serving(make_model(folder / "en-de"), tokens=tokens, dtype="int8") as running:
         yield running
 
 

@@ -34,7 +34,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     folder = tmp_path_factory.mktemp("server")
     tokens = folder / "tokens.toml"
     tokens.write_text(f'[tokens.tool]\nsha256 = "{hash_token("secret")}"\n')
-    with serving(make_model(folder / "en-de"), http=HTTP, tokens=tokens) as running:
+    with serving(make_model(folder / "en-de"), http=HTTP, tokens=tokens, dtype="int8") as running:
         yield running
 
 

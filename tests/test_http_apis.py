@@ -9,24 +9,20 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import deepl
 import grpc
-import openai
 import pytest
 from asking import HTTP, ask, get, post_form, post_json, url_of
-from deep_translator import DeeplTranslator, LibreTranslator
-from google.api_core.exceptions import BadRequest, Unauthenticated
-from google.auth.credentials import AnonymousCredentials
-from google.cloud import translate_v2, translate_v3
-from google.cloud.translate_v3.services.translation_service.transports import (
-    TranslationServiceGrpcTransport,
-)
+from late import Late
 from serving import RunningServer, make_model, serving
 
 from tformer.model.pipeline.translator import Translator
 from tformer.model.terms.glossary import Entry, Glossary
 from tformer.server.access.tokens import hash_token
 from tformer.server.glossaries.catalog import GlossarySource
+
+deepl, deep_translator, openai = Late("deepl"), Late("deep_translator"), Late("openai")
+translate_v2, translate_v3 = Late("google.cloud.translate_v2"), Late("google.cloud.translate_v3")
+auth, errors = Late("google.auth.credentials"), Late("google.api_core.exceptions")
 
 DOG = "A dog runs on the beach."
 HOUSE = "The house is old, but the garden is beautiful."
@@ -44,13 +40,15 @@ def server(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ru
     (folder / "tokens.toml").write_text(f'[tokens.a]\nsha256 = "{hash_token("secret")}"')
     (folder / "terms.csv").write_text("dog,Köter\n", "utf-8")
     terms = (GlossarySource("company", folder / "terms.csv"),)
-    with serving(model, http=HTTP, tokens=folder / "tokens.toml", glossaries=terms) as running:
+    with serving(
+        model, http=HTTP, tokens=folder / "tokens.toml", glossaries=terms, dtype="int8"
+    ) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def offline(model: Path) -> Translator:
-    return Translator.load(model, device="cpu", dtype="float32")
+    return Translator.load(model, device="cpu", dtype="int8", threads=1)
 
 
 def expected(offline: Translator, *texts: str, glossary: Glossary | None = None) -> list[str]:
@@ -62,13 +60,13 @@ def expected(offline: Translator, *texts: str, glossary: Glossary | None = None)
 
 
 @pytest.fixture(scope="module")
-def client(server: RunningServer) -> Iterator[deepl.DeepLClient]:
+def client(server: RunningServer) -> Iterator[Any]:
     client = deepl.DeepLClient("secret", server_url=url_of(server))
     yield client
     client.close()
 
 
-def test_deepl_translates_texts_and_lists(client: deepl.DeepLClient, offline: Translator) -> None:
+def test_deepl_translates_texts_and_lists(client: Any, offline: Translator) -> None:
     one = client.translate_text(DOG, target_lang="DE", formality="prefer_more", context="A story.")
     assert isinstance(one, deepl.TextResult)
     assert [one.text] == expected(offline, DOG)
@@ -78,7 +76,7 @@ def test_deepl_translates_texts_and_lists(client: deepl.DeepLClient, offline: Tr
     assert client.translate_text(HUND, target_lang="EN-US").detected_source_lang == "DE"
 
 
-def test_deepl_keeps_tags_and_leaves_out_what_is_to_stay(client: deepl.DeepLClient) -> None:
+def test_deepl_keeps_tags_and_leaves_out_what_is_to_stay(client: Any) -> None:
     page = client.translate_text(f"<p>{DOG}</p>", target_lang="DE", tag_handling="html")
     assert page.text.startswith("<p>") and page.text.endswith("</p>")
     text = 'The <x id="7">garden</x> is <b>old</b>.'
@@ -88,7 +86,7 @@ def test_deepl_keeps_tags_and_leaves_out_what_is_to_stay(client: deepl.DeepLClie
     assert '<x id="7">garden</x>' in found.text and "translate=" not in found.text
 
 
-def test_deepl_lists_languages_and_counts(client: deepl.DeepLClient) -> None:
+def test_deepl_lists_languages_and_counts(client: Any) -> None:
     assert [each.code for each in client.get_source_languages()] == ["DE", "EN"]
     targets = client.get_target_languages()
     assert [each.code for each in targets] == ["DE", "EN-GB", "EN-US"]
@@ -100,9 +98,7 @@ def test_deepl_lists_languages_and_counts(client: deepl.DeepLClient) -> None:
     assert not after.any_limit_reached
 
 
-def test_deepl_makes_uses_and_deletes_glossaries(
-    client: deepl.DeepLClient, offline: Translator
-) -> None:
+def test_deepl_makes_uses_and_deletes_glossaries(client: Any, offline: Translator) -> None:
     made = client.create_glossary("mine", "EN", "DE", {"dog": "Köter", "beach": "Küste"})
     assert (made.name, made.entry_count, made.source_lang) == ("mine", 2, "EN")
     assert [each.glossary_id for each in client.list_glossaries()] == [made.glossary_id]
@@ -120,7 +116,7 @@ def test_deepl_makes_uses_and_deletes_glossaries(
         client.get_glossary(made.glossary_id)
 
 
-def test_deepl_is_told_what_is_wrong(server: RunningServer, client: deepl.DeepLClient) -> None:
+def test_deepl_is_told_what_is_wrong(server: RunningServer, client: Any) -> None:
     with pytest.raises(deepl.DeepLException, match="not supported: 'XX'"):
         client.translate_text(DOG, target_lang="XX")
     with pytest.raises(deepl.DeepLException, match="prefer_more"):
@@ -142,7 +138,7 @@ def test_deepl_is_told_of_a_used_up_budget(model: Path, tmp_path: Path) -> None:
     tokens = tmp_path / "tokens.toml"
     tokens.write_text(f'[tokens.a]\nsha256 = "{hash_token("secret")}"\ncalls_per_day = 1')
     with (
-        serving(model, http=HTTP, tokens=tokens) as running,
+        serving(model, http=HTTP, tokens=tokens, dtype="int8") as running,
         closing(deepl.DeepLClient("secret", server_url=url_of(running))) as client,
     ):
         client.get_usage()
@@ -155,10 +151,12 @@ def test_deep_translator_asks_by_both_apis(
 ) -> None:
     address = {"DEEPL_FREE": url_of(server, "/{version}/")}
     monkeypatch.setattr("deep_translator.deepl.BASE_URLS", address)
-    by_deepl = DeeplTranslator(source="en", target="de", api_key="secret")
+    by_deepl = deep_translator.DeeplTranslator(source="en", target="de", api_key="secret")
     assert [by_deepl.translate(DOG)] == expected(offline, DOG)
     url = url_of(server, "/")
-    by_libre = LibreTranslator(source="en", target="de", api_key="secret", custom_url=url)
+    by_libre = deep_translator.LibreTranslator(
+        source="en", target="de", api_key="secret", custom_url=url
+    )
     assert [by_libre.translate(DOG)] == expected(offline, DOG)
 
 
@@ -169,7 +167,7 @@ def test_googles_client_of_version_2(server: RunningServer, offline: Translator)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         client = translate_v2.Client(
-            credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
+            credentials=auth.AnonymousCredentials(),
             client_options={"api_endpoint": url_of(server)},
         )
     key = {"x-goog-api-key": "secret"}
@@ -184,7 +182,7 @@ def test_googles_client_of_version_2(server: RunningServer, offline: Translator)
         {"language": "de", "name": "German"},
         {"language": "en", "name": "English"},
     ]
-    with pytest.raises(BadRequest, match="no model translates"):
+    with pytest.raises(errors.BadRequest, match="no model translates"):
         client.translate(DOG, target_language="xx")
 
 
@@ -205,9 +203,8 @@ def test_googles_client_of_version_3_asks_over_grpc(
     parent = "projects/p/locations/global"
     key = (("x-goog-api-key", "secret"),)
     with grpc.insecure_channel(server.address) as channel:
-        client = translate_v3.TranslationServiceClient(
-            transport=TranslationServiceGrpcTransport(channel=channel)
-        )
+        transport = translate_v3.TranslationServiceClient.get_transport_class("grpc")
+        client = translate_v3.TranslationServiceClient(transport=transport(channel=channel))
         order = {
             "contents": [DOG, HOUSE],
             "parent": parent,
@@ -226,7 +223,7 @@ def test_googles_client_of_version_3_asks_over_grpc(
         assert detected.languages[0].language_code == "de"
         listed = client.get_supported_languages(parent=parent, metadata=key)
         assert [each.language_code for each in listed.languages] == ["de", "en"]
-        with pytest.raises(Unauthenticated):
+        with pytest.raises(errors.Unauthenticated):
             client.detect_language(parent=parent, content=HUND)
 
 
@@ -236,7 +233,7 @@ SYSTEM = {"role": "system", "content": "You are a translator. Translate from Eng
 
 
 @pytest.fixture(scope="module")
-def chat(server: RunningServer) -> Iterator[openai.OpenAI]:
+def chat(server: RunningServer) -> Iterator[Any]:
     with openai.OpenAI(api_key="secret", base_url=url_of(server, "/v1"), max_retries=0) as client:
         yield client
 
@@ -270,7 +267,7 @@ def said(text: str) -> dict[str, str]:
     ],
 )
 def test_a_chat_that_asks_for_a_translation_gets_it(
-    chat: openai.OpenAI, offline: Translator, name: str, messages: list[Any]
+    chat: Any, offline: Translator, name: str, messages: list[Any]
 ) -> None:
     answer = chat.chat.completions.create(model=name, messages=messages, temperature=0)
     assert [answer.choices[0].message.content] == expected(offline, DOG)
@@ -278,7 +275,7 @@ def test_a_chat_that_asks_for_a_translation_gets_it(
     assert answer.usage and answer.usage.prompt_tokens and answer.usage.completion_tokens
 
 
-def test_a_chat_streams_line_by_line(chat: openai.OpenAI, offline: Translator) -> None:
+def test_a_chat_streams_line_by_line(chat: Any, offline: Translator) -> None:
     messages: list[Any] = [SYSTEM, said(f"{DOG}\n\n{HOUSE}")]
     stream = chat.chat.completions.create(
         model="en-de", messages=messages, stream=True, stream_options={"include_usage": True}
@@ -291,7 +288,7 @@ def test_a_chat_streams_line_by_line(chat: openai.OpenAI, offline: Translator) -
     assert chunks[-1].usage and chunks[-1].usage.total_tokens
 
 
-def test_a_chat_about_anything_else_is_refused_with_a_sentence(chat: openai.OpenAI) -> None:
+def test_a_chat_about_anything_else_is_refused_with_a_sentence(chat: Any) -> None:
     for messages in (
         [said("What is the capital of France?")],
         [said("Translate into Klingon:\nA dog.")],
@@ -310,7 +307,7 @@ def test_a_chat_about_anything_else_is_refused_with_a_sentence(chat: openai.Open
         )
 
 
-def test_models_are_listed(server: RunningServer, chat: openai.OpenAI) -> None:
+def test_models_are_listed(server: RunningServer, chat: Any) -> None:
     assert [each.id for each in chat.models.list()] == ["en-de", "en-de/en", "en-de/de"]
     assert chat.models.retrieve("en-de/de").id == "en-de/de"
     with pytest.raises(openai.NotFoundError):

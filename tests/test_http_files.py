@@ -24,7 +24,9 @@ FIELDS = {"source": "en", "target": "de"}
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     model = make_model(tmp_path_factory.mktemp("models") / "en-de")
-    with serving(model, http=HTTP, storage=Storage(document_bytes=1 << 20)) as running:
+    with serving(
+        model, http=HTTP, storage=Storage(document_bytes=1 << 20), dtype="int8"
+    ) as running:
         yield running
 
 

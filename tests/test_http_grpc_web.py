@@ -37,7 +37,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(model: Path) -> Iterator[RunningServer]:
-    with serving(model, http=HttpOptions(HTTP.listen, origins=(ORIGIN,))) as running:
+    with serving(model, http=HttpOptions(HTTP.listen, origins=(ORIGIN,)), dtype="int8") as running:
         yield running
 
 
@@ -142,7 +142,7 @@ def test_what_is_wrong_is_said_in_the_trailers(
 def test_strangers_learn_nothing_and_make_no_series(model: Path, tmp_path: Path) -> None:
     tokens = tmp_path / "tokens.toml"
     tokens.write_text(f'[tokens.user]\nsha256 = "{hash_token("secret")}"\nadmin = true\n')
-    with serving(model, http=HTTP, tokens=tokens) as running:
+    with serving(model, http=HTTP, tokens=tokens, dtype="int8") as running:
         _, refused = opened(asked(running, "TranslateText", framed(ORDER)))
         assert refused["grpc-status"] == UNAUTHENTICATED
         known = {"Authorization": "Bearer secret"}

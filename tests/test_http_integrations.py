@@ -39,13 +39,13 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     tokens = tmp_path_factory.mktemp("tokens") / "tokens.toml"
     tokens.write_text(f'[tokens.a]\nsha256 = "{hash_token("secret")}"')
-    with serving(model, http=HTTP, tokens=tokens) as running:
+    with serving(model, http=HTTP, tokens=tokens, dtype="int8") as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def translation(model: Path) -> str:
-    offline = Translator.load(model, device="cpu", dtype="float32")
+    offline = Translator.load(model, device="cpu", dtype="int8", threads=1)
     (found,) = offline.translate([DOG], source="en", target="de")
     return found.text
 

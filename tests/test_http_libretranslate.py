@@ -29,13 +29,13 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(model: Path) -> Iterator[RunningServer]:
-    with serving(model, http=HTTP) as running:
+    with serving(model, http=HTTP, dtype="int8") as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def offline(model: Path) -> Translator:
-    return Translator.load(model, device="cpu", dtype="float32")
+    return Translator.load(model, device="cpu", dtype="int8", threads=1)
 
 
 def expected(offline: Translator, text: str, num: int = 1) -> list[str]:
@@ -143,7 +143,7 @@ def test_settings_health_and_specification(server: RunningServer) -> None:
 def test_keys(model: Path, tmp_path: Path) -> None:
     tokens = tmp_path / "tokens.toml"
     tokens.write_text(f'[tokens.a]\nsha256 = "{hash_token("secret")}"\ncalls_per_minute = 2')
-    with serving(model, http=HTTP, tokens=tokens) as running:
+    with serving(model, http=HTTP, tokens=tokens, dtype="int8") as running:
         client = LibreTranslateAPI(url_of(running), "secret")
         assert client.translate(DOG, "en", "de")
         assert get(running, "/frontend/settings").json["keyRequired"]

@@ -38,7 +38,9 @@ def server(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ru
     terms = tmp_path_factory.mktemp("terms") / "terms.csv"
     terms.write_text("dog,Köter\n", "utf-8")
     http = HttpOptions(HTTP.listen, origins=(ORIGIN,))
-    with serving(model, http=http, glossaries=(GlossarySource("company", terms),)) as running:
+    with serving(
+        model, http=http, glossaries=(GlossarySource("company", terms),), dtype="int8"
+    ) as running:
         yield running
 
 
@@ -155,7 +157,7 @@ def test_probes(server: RunningServer) -> None:
 
 
 def test_a_server_that_drains_is_not_ready(model: Path) -> None:
-    with serving(model, http=HTTP) as running:
+    with serving(model, http=HTTP, dtype="int8") as running:
         running.server._calls.draining.set()
         assert get(running, "/readyz").status == 503
         assert get(running, "/healthz").status == 200
@@ -170,7 +172,7 @@ def test_tokens_guard_translations_and_metrics(model: Path, tmp_path: Path) -> N
         f'[tokens.b]\nsha256 = "{hash_token("boss")}"\nadmin = true'
     )
     value = {"contents": ["dog"], "targetLanguageCode": "de"}
-    with serving(model, http=HTTP, tokens=tokens) as running:
+    with serving(model, http=HTTP, tokens=tokens, dtype="int8") as running:
         assert post_json(running, "/v1/translate", value).status == 401
         assert post_json(running, "/v1/translate", value, Authorization="Bearer user").status == 200
         assert get(running, "/metrics").status == 401

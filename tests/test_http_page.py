@@ -28,7 +28,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     folder = tmp_path_factory.mktemp("files")
     (folder / "terms.csv").write_text("dog,Köter\n", "utf-8")
     terms = (GlossarySource("company", folder / "terms.csv"),)
-    with serving(make_model(folder / "en-de"), http=HTTP, glossaries=terms) as running:
+    with serving(
+        make_model(folder / "en-de"), http=HTTP, glossaries=terms, dtype="int8"
+    ) as running:
         yield running
 
 

@@ -72,7 +72,7 @@ def code_of_reload(channel: grpc.Channel, token: str | None = None) -> str:
 
 
 def test_models_are_reloaded_and_what_became_of_them_is_told(model: Path, tokens: Path) -> None:
-    with serving(model, tokens=tokens) as running, connected(running) as channel:
+    with serving(model, tokens=tokens, dtype="int8") as running, connected(running) as channel:
         (same,) = reload(channel, "of root")
         assert (same.name, same.replaced, same.HasField("error")) == ("en-de", False, False)
         make_model(model, seed=5)
@@ -87,23 +87,23 @@ def test_models_are_reloaded_and_what_became_of_them_is_told(model: Path, tokens
 
 
 def test_only_administrators_may(model: Path, tokens: Path) -> None:
-    with serving(model, tokens=tokens) as running, connected(running) as channel:
+    with serving(model, tokens=tokens, dtype="int8") as running, connected(running) as channel:
         assert code_of_reload(channel) == "UNAUTHENTICATED"
         assert code_of_reload(channel, "of nobody") == "UNAUTHENTICATED"
         assert code_of_reload(channel, "of user") == "PERMISSION_DENIED"
 
 
 def test_without_tokens_nobody_may_unless_it_is_said(model: Path) -> None:
-    with serving(model) as running, connected(running) as channel:
+    with serving(model, dtype="int8") as running, connected(running) as channel:
         assert code_of_reload(channel) == "UNAUTHENTICATED"
-    with serving(model, open_admin=True) as running, connected(running) as channel:
+    with serving(model, open_admin=True, dtype="int8") as running, connected(running) as channel:
         assert [each.name for each in reload(channel)] == ["en-de"]
 
 
 def test_reflection_can_be_open(model: Path, tokens: Path) -> None:
     asked = reflection_pb2.ServerReflectionRequest(list_services="")
     with (
-        serving(model, tokens=tokens, open_reflection=True) as running,
+        serving(model, tokens=tokens, open_reflection=True, dtype="int8") as running,
         connected(running) as channel,
     ):
         stub = reflection_pb2_grpc.ServerReflectionStub(channel)
@@ -129,7 +129,7 @@ def test_texts_are_logged_only_if_asked_for(
     model: Path, caplog: pytest.LogCaptureFixture, log_text: bool
 ) -> None:
     caplog.set_level(logging.INFO, "tformer")
-    with serving(model, log_text=log_text) as running, connected(running) as channel:
+    with serving(model, log_text=log_text, dtype="int8") as running, connected(running) as channel:
         stub = TranslationServiceStub(channel)  # type: ignore[no-untyped-call]
         asked = pb.TranslateTextRequest(
             contents=SENTENCES[:2], target_language_code="de", options=SHORT
@@ -205,7 +205,7 @@ TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 def test_only_a_client_that_left_is_kept_out_of_the_log(
     model: Path, caplog: pytest.LogCaptureFixture, error: type[Exception], lines: int
 ) -> None:
-    with serving(model):
+    with serving(model, dtype="int8"):
         caplog.clear()
         try:
             raise error("an answer was not sent")
@@ -228,7 +228,7 @@ def test_a_call_has_a_span_below_that_of_its_caller(
 ) -> None:
     caplog.set_level(logging.INFO, "tformer")
     metadata = (("traceparent", f"00-{TRACE}-{PARENT}-01"), ("x-request-id", "seven"))
-    with serving(model) as running, connected(running) as channel:
+    with serving(model, dtype="int8") as running, connected(running) as channel:
         stub = TranslationServiceStub(channel)  # type: ignore[no-untyped-call]
         stub.ListModels(pb.ListModelsRequest(), timeout=60, metadata=metadata)
         with pytest.raises(grpc.RpcError):

@@ -69,7 +69,7 @@ def test_a_known_text_is_answered_as_before_and_only_if_all_is_the_same(model: P
         return list(stub.TranslateText(request, timeout=30).translations)
 
     with (
-        serving(model, cache_characters=100_000) as running,
+        serving(model, cache_characters=100_000, dtype="int8") as running,
         grpc.insecure_channel(running.address) as channel,
     ):
         stub = TranslationServiceStub(channel)

@@ -45,13 +45,13 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(model: Path) -> Iterator[RunningServer]:
-    with serving(model) as running:
+    with serving(model, dtype="int8") as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def offline(model: Path) -> list[Translation]:
-    translator = Translator.load(model, device="cpu", dtype="float32")
+    translator = Translator.load(model, device="cpu", dtype="int8", threads=1)
     return list(translator.translate(TEXTS, target="de", options=SHORT))
 
 
@@ -80,7 +80,7 @@ def test_alignments_and_scores_of_pieces_are_those_of_the_offline_engine(
     server: RunningServer, model: Path
 ) -> None:
     options = replace(SHORT, alignments=True, token_scores=True)
-    translator = Translator.load(model, device="cpu", dtype="float32")
+    translator = Translator.load(model, device="cpu", dtype="int8", threads=1)
     wanted = list(translator.translate(TEXTS, target="de", options=options))
     with Client(server.address) as client:
         found = list(client.translate(TEXTS, target="de", options=options))
@@ -183,7 +183,7 @@ def test_a_server_that_is_not_there_is_given_up_after_a_while() -> None:
 def test_a_token_is_sent(model: Path, tmp_path: Path) -> None:
     file = tmp_path / "tokens.toml"
     file.write_text(f'[tokens.alice]\nsha256 = "{hash_token("secret")}"\n')
-    with serving(model, tokens=file) as running:
+    with serving(model, tokens=file, dtype="int8") as running:
         with Client(running.address, identity=Identity(token="secret")) as client:
             assert client.models()[0].name == "en-de"
         with Client(running.address) as client, pytest.raises(ServerError, match="UNAUTHENTICATED"):
@@ -289,13 +289,13 @@ def test_patience_ends() -> None:
 
 
 def test_a_restarted_server_is_found_again(model: Path) -> None:
-    with serving(model) as running:
+    with serving(model, dtype="int8") as running:
         address = running.server.address
         with Client(running.address, in_flight=2, patience=20) as client:
             translations = client.translate(["the dog"] * 12, target="de", options=SHORT)
             first = [next(translations).text for _ in range(3)]
             running.stop()
-            with serving(model, listen=address):
+            with serving(model, listen=address, dtype="int8"):
                 rest = [translation.text for translation in translations]
     assert first + rest == [first[0]] * 12
 

@@ -37,7 +37,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.fixture(scope="module")
 def server(models: list[Path]) -> Iterator[RunningServer]:
-    with serving(*models) as running:
+    with serving(*models, dtype="int8") as running:
         yield running
 
 
@@ -54,7 +54,7 @@ def stub(channel: grpc.Channel) -> TranslationServiceStub:
 
 @pytest.fixture(scope="module")
 def offline(models: list[Path]) -> Translator:
-    return Translator.load(models[0], device="cpu", dtype="float32")
+    return Translator.load(models[0], device="cpu", dtype="int8", threads=1)
 
 
 def request(*contents: str, **fields: object) -> pb.TranslateTextRequest:
@@ -321,7 +321,7 @@ def test_models_are_listed_and_described(stub: TranslationServiceStub) -> None:
     assert [model.name for model in listed] == ["en-de", "romance"]
     assert stub.GetModel(pb.GetModelRequest(name="romance"), timeout=30) == listed[1]
     assert stub.GetModel(pb.GetModelRequest(), timeout=30) == listed[0]
-    assert (listed[0].device, listed[0].dtype, listed[0].max_beam_size) == ("cpu", "float32", 4)
+    assert (listed[0].device, listed[0].dtype, listed[0].max_beam_size) == ("cpu", "int8", 4)
     assert len(listed[0].fingerprint) == 64
     with pytest.raises(grpc.RpcError) as raised:
         stub.GetModel(pb.GetModelRequest(name="none"), timeout=30)

@@ -58,13 +58,15 @@ def server(folder: Path) -> Iterator[RunningServer]:
         GlossarySource.parse(f"company={folder}/more.tsv"),
         GlossarySource.parse(f"animals={folder}/more.tsv"),
     )
-    with serving(find_model("en-de"), glossaries=sources, cache_characters=100_000) as running:
+    with serving(
+        find_model("en-de"), glossaries=sources, cache_characters=100_000, dtype="int8"
+    ) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def local() -> Translator:
-    return Translator.load("en-de", device="cpu", dtype="float32")
+    return Translator.load("en-de", device="cpu", dtype="int8", threads=1)
 
 
 @pytest.fixture
@@ -320,7 +322,9 @@ def test_a_reload_reads_files_again_and_keeps_what_it_has_if_they_are_bad(tmp_pa
     model, file = make_model(tmp_path / "en-de"), tmp_path / "terms.csv"
     file.write_text("dog,Hund\n")
     with (
-        serving(model, glossaries=(GlossarySource("terms", file),), open_admin=True) as running,
+        serving(
+            model, glossaries=(GlossarySource("terms", file),), open_admin=True, dtype="int8"
+        ) as running,
         grpc.insecure_channel(running.address) as channel,
         Client(running.address) as client,
     ):
@@ -355,7 +359,7 @@ def test_the_command_line_is_as_without_a_server(
     common = ["translate", "-s", "en", "-t", "de", "--json"]
     files = ["--glossary", folder / "company.csv", "--glossary", folder / "more.tsv"]
     lost = ["--glossary", folder / "lost.csv"]
-    here = tformer(*common, "--dtype", "float32", *files, *lost, stdin=lines)
+    here = tformer(*common, "--dtype", "int8", *files, *lost, stdin=lines)
     remote = [*common, "--server", server.address]
     there = tformer(*remote, *files, *lost, stdin=lines)
     named = tformer(*remote, "--glossary", "company", *lost, stdin=lines)
