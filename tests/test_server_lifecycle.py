@@ -289,7 +289,8 @@ def test_a_call_that_ends_early_leaves_nothing_behind(model: Path, end: str) -> 
 
 def test_a_stream_that_is_left_leaves_nothing_behind(model: Path) -> None:
     def messages() -> Iterator[pb.StreamTranslateTextRequest]:
-        config = pb.StreamConfig(target_language_code="de", options=LONG)
+        options = pb.DecodingOptions(beam_size=1, min_length=30, max_length=30)
+        config = pb.StreamConfig(target_language_code="de", options=options)
         yield pb.StreamTranslateTextRequest(config=config)
         while True:
             item = pb.StreamItem(content=SENTENCES[0])
@@ -350,14 +351,14 @@ def test_a_model_is_replaced_while_calls_go_on(tmp_path: Path) -> None:
 
         old = translate()
         assert reload() == [], "nothing has changed"
-        running_call = stub.TranslateText.future(long_request(30), timeout=60)
+        running_call = stub.TranslateText.future(long_request(12), timeout=60)
         wait_until(lambda: running.server._calls._active == 1)
         make_model(path, seed=5)
         assert reload() == ["en-de"]
         assert not running_call.done(), "the call must be in the middle for this test to mean much"
         new = translate()
         assert new != old
-        assert len(running_call.result().translations) == len(SENTENCES) * 30
+        assert len(running_call.result().translations) == len(SENTENCES) * 12
 
         (path / "model.safetensors").write_bytes(b"garbage")
         assert reload() == []
