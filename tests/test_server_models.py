@@ -14,6 +14,7 @@ from tiny_marian import save_marian
 from tformer.model.convert.marian import import_marian
 from tformer.model.errors import ModelError, UsageError
 from tformer.model.pipeline.translator import Translator
+from tformer.model.translation import FinishReason
 from tformer.server.client import Client
 from tformer.server.models import check, fingerprint
 from tformer.server.observability import memory
@@ -36,6 +37,13 @@ def imported(tmp_path: Path) -> Path:
 def test_a_model_of_one_direction_is_checked_in_it(imported: Path) -> None:
     translation = check(Translator.load(imported, device="cpu", dtype="float32"))
     assert (translation.source_language, translation.target_language) == ("sv", "fi")
+
+
+def test_a_model_that_ends_no_sentence_is_soon_checked(tmp_path: Path) -> None:
+    translator = Translator.load(make_model(tmp_path / "en-de"), device="cpu", dtype="int8")
+    translation = check(translator)
+    assert translation.finish_reason is FinishReason.LENGTH
+    assert translation.target_tokens <= 32
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors", "vocab.json", "source.spm"])
