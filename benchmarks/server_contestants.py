@@ -25,8 +25,8 @@ from tformer.model.pipeline.translator import Translator
 from tformer.server import tuning
 from tformer.server.access.address import Address
 from tformer.server.lifecycle import Server, ServerOptions
-from tformer.server.models import ModelSource, Settings
 from tformer.server.observability import logs
+from tformer.server.sources import ModelSource, Settings
 
 WINDOW_SECONDS = 0.05
 """Seconds that a static batch waits for others from its first sentence on."""

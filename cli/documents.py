@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from tformer.cli.languages import direction_of
-from tformer.cli.loading import AnyTranslator
 from tformer.cli.stats import Remark, Tally
 from tformer.documents.document import Document
 from tformer.documents.keys import KeyChoice
@@ -20,6 +19,7 @@ from tformer.documents.translation import (
     translate_segments,
 )
 from tformer.model.options import DecodingOptions
+from tformer.model.pipeline.wrapper import AnyTranslator
 from tformer.model.text.normalization import same_language
 from tformer.model.text.offsets import word_pairs
 from tformer.model.translation import Translation

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tformer.cli.loading import AnyTranslator
 from tformer.model.errors import UsageError
-from tformer.model.pipeline.wrapper import TranslatorWrapper
+from tformer.model.pipeline.wrapper import AnyTranslator, TranslatorWrapper
 from tformer.model.translation import Notice, WarningKind
 
 if TYPE_CHECKING:

@@ -20,7 +20,6 @@ from tformer.cli.exits import ExitStatus
 from tformer.cli.journaled import Journaled, journal_for
 from tformer.cli.line_jobs import LineJob, line_format
 from tformer.cli.lines import Writer
-from tformer.cli.loading import AnyTranslator
 from tformer.cli.progress import Bar, progress_bar
 from tformer.cli.report import FileOutcome, JobSummary, Report
 from tformer.cli.settings import Setup, digest_of_file, digest_of_values
@@ -36,6 +35,7 @@ from tformer.documents.languages import OtherLanguageError
 from tformer.documents.registry import open_document, read_bytes
 from tformer.documents.segments import SegmentState
 from tformer.model.errors import InputError, OutputError, TformerError
+from tformer.model.pipeline.wrapper import AnyTranslator
 
 BACKUP = ".bak"
 """Behind the name of a file that was translated in place: what it was before."""

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tformer.cli import console
-from tformer.cli.loading import AnyTranslator
 from tformer.documents.jobs.journal import Earlier, Journal
 from tformer.model.pipeline.serialization import record_of, translation_of
-from tformer.model.pipeline.wrapper import TranslatorWrapper
+from tformer.model.pipeline.wrapper import AnyTranslator, TranslatorWrapper
 
 if TYPE_CHECKING:
     from tformer.model.translation import Translation

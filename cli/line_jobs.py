@@ -17,7 +17,6 @@ from tformer.cli.exits import ExitStatus
 from tformer.cli.journaled import Journaled, journal_for
 from tformer.cli.languages import direction_of
 from tformer.cli.lines import Line
-from tformer.cli.loading import AnyTranslator
 from tformer.cli.progress import progress_bar
 from tformer.cli.report import FileOutcome, JobSummary, Report
 from tformer.cli.settings import Setup, digest_of_files
@@ -25,6 +24,7 @@ from tformer.cli.side_outputs import Evidence, SideFiles, record_of
 from tformer.cli.stats import Remark, Tally
 from tformer.documents.jobs.journal import Earlier, part_path
 from tformer.model.options import DecodingOptions
+from tformer.model.pipeline.wrapper import AnyTranslator
 from tformer.model.translation import WarningKind, kind_of
 from tformer.model.vocabulary.language_choice import Direction, LanguageChoice
 

@@ -6,10 +6,9 @@ Only loading a model pays for torch, and only a server for gRPC.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from tformer.cli import console
 from tformer.cli.options import DEFAULT_MODEL
@@ -18,7 +17,7 @@ from tformer.model.options import DecodingOptions
 
 if TYPE_CHECKING:
     from tformer.model.pipeline.translator import Translator
-    from tformer.model.translation import Translation
+    from tformer.model.pipeline.wrapper import AnyTranslator
     from tformer.server.client import Client
 
 
@@ -27,32 +26,6 @@ MIDDLE = "en"
 
 PATIENCE = 10.0
 """Seconds that a person waits for a server that does not answer."""
-
-
-class AnyTranslator(Protocol):
-    """Interface that a `Translator` and the client of a server have in common."""
-
-    @property
-    def languages(self) -> tuple[str, ...]:
-        """All languages."""
-
-    @property
-    def source_languages(self) -> tuple[str, ...]:
-        """The languages that can be translated from."""
-
-    @property
-    def target_languages(self) -> tuple[str, ...]:
-        """The languages that can be translated into."""
-
-    def translate(
-        self,
-        texts: Iterable[str],
-        *,
-        source: str | None = None,
-        target: str | None = None,
-        options: DecodingOptions | None = None,
-    ) -> Iterator[Translation]:
-        """Translate texts; as many translations come out, in the same order."""
 
 
 @dataclass(frozen=True)

@@ -192,12 +192,11 @@ def serve(
     tls = _tls(tls_certificate, tls_key, tls_client_ca)
     DecodingOptions(beam_size=beam_size)
     from tformer.server.access.address import Address
-    from tformer.server.glossaries.catalog import GlossarySource
     from tformer.server.http.options import HttpOptions
     from tformer.server.lifecycle import ServerOptions, run
     from tformer.server.limits import Limits
-    from tformer.server.models import DatastoreSource, ModelSource, Settings
     from tformer.server.observability import logs
+    from tformer.server.sources import DatastoreSource, GlossarySource, ModelSource, Settings
     from tformer.server.storage import Storage
 
     chosen = ServerOptions(

@@ -16,6 +16,7 @@ from tformer.model.checkpoint.layout import find_model
 from tformer.model.errors import InputError
 from tformer.model.files import sha256_of
 from tformer.model.options import DecodingOptions
+from tformer.model.pipeline.wrapper import AnyTranslator
 from tformer.model.vocabulary.language_choice import LanguageChoice
 
 
@@ -38,7 +39,7 @@ class Setup:
     """Confidence below which a translation is marked; None marks none."""
 
     @cached_property
-    def translator(self) -> loading.AnyTranslator:
+    def translator(self) -> AnyTranslator:
         """The translator, equipped with glossary and memory; it marks what it is not sure of.
 
         Raises:
@@ -49,7 +50,7 @@ class Setup:
         return MarkingTranslator(self._equipped, self.min_confidence)
 
     @property
-    def _equipped(self) -> loading.AnyTranslator:
+    def _equipped(self) -> AnyTranslator:
         if self.pivot:
             return self.terms.equip(loading.open_pivot(self.pivot, self.place), near=self.near)
         warm = self.terms.fits_into_a_request

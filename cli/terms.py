@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Option
 
 from tformer.cli import console
-from tformer.cli.loading import AnyTranslator
 from tformer.model.errors import UsageError
-from tformer.model.pipeline.wrapper import TranslatorWrapper
+from tformer.model.pipeline.wrapper import AnyTranslator, TranslatorWrapper
 
 if TYPE_CHECKING:
     from tformer.model.terms.glossary import Glossary

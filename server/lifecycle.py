@@ -35,11 +35,11 @@ from tformer.server.access.sockets import UnixSocket, reserved
 from tformer.server.access.tls import Certificates, TlsFiles
 from tformer.server.access.tokens import Authenticator
 from tformer.server.admission import Admission
-from tformer.server.glossaries.catalog import Glossaries, GlossarySource
+from tformer.server.glossaries.catalog import Glossaries
 from tformer.server.heap import Heap
 from tformer.server.http.options import HttpOptions
 from tformer.server.limits import DAY, Limits, check_range
-from tformer.server.models import Models, ModelSource, Settings
+from tformer.server.models import Models
 from tformer.server.observability.metrics import Exporter, Metrics
 from tformer.server.reach import commands_for
 from tformer.server.rpc.admin import AdminService
@@ -48,6 +48,7 @@ from tformer.server.rpc.google import GOOGLE_SERVICE, GoogleTranslationService
 from tformer.server.rpc.health import HealthService
 from tformer.server.rpc.reflection import reflection_handler
 from tformer.server.rpc.service import TranslationService
+from tformer.server.sources import GlossarySource, ModelSource, Settings
 from tformer.server.storage import Storage
 from tformer.server.systemd import ServiceManager
 from tformer.server.translation_cache import TranslationCache

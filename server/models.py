@@ -6,26 +6,23 @@ import asyncio
 import hashlib
 import logging
 import math
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from tformer.model.checkpoint.layout import find_model
 from tformer.model.datastore.layout import Datastore
 from tformer.model.engine.scheduler import Batch
 from tformer.model.errors import InputError, ModelError, UsageError
 from tformer.model.files import refuse_special, sha256_of
-from tformer.model.options import MAX_BEAM_SIZE, DecodingOptions
 from tformer.model.passes.draft import Route
 from tformer.model.pipeline.translator import Translator
 from tformer.model.translation import Translation
 from tformer.model.vocabulary.language_choice import match_language
 from tformer.protos.v1 import translation_pb2 as pb
-from tformer.server.limits import DAY, check_range
 from tformer.server.observability.memory import grown_mib, resident_bytes
 from tformer.server.scheduling import AsyncScheduler
+from tformer.server.sources import ModelSource, Reloaded, Settings
 from tformer.server.status import UnknownModel
 
 logger = logging.getLogger(__name__)
@@ -35,87 +32,6 @@ GOLDEN = "The first train to Berlin leaves at 7:45."
 
 GOLDEN_OPTIONS = DecodingOptions(max_length=32)
 """Room for its translation; a model that ends no sentence holds nobody up."""
-
-
-@dataclass(frozen=True)
-class ModelSource:
-    """A model to serve."""
-
-    name: str
-    """Name for clients."""
-    directory: Path
-
-    @classmethod
-    def parse(cls, text: str) -> ModelSource:
-        """Read NAME, DIR or NAME=DIR; a directory alone is named by its last part.
-
-        A folder that is there has precedence: names and folders may have ``=`` too.
-
-        Raises:
-            ModelError: there is no such model.
-            UsageError: its name is empty, or has control characters.
-        """
-        name, equals, directory = _split_name(text)
-        path = find_model(directory).resolve()
-        name = name if equals else path.name
-        if not name or not name.isprintable():
-            raise UsageError(f"a model cannot be called {name!r}: use printable characters")
-        return cls(name, path)
-
-
-def _split_name(text: str) -> tuple[str, str, str]:
-    """Name, "=" and directory: at the first "=" that a folder follows, else at the last."""
-    if os.path.isdir(text):
-        return "", "", text
-    places = (place for place, letter in enumerate(text) if letter == "=")
-    found = [place for place in places if os.path.isdir(text[place + 1 :])]
-    if found:
-        return text[: found[0]], "=", text[found[0] + 1 :]
-    return text.rpartition("=")
-
-
-@dataclass(frozen=True)
-class DatastoreSource:
-    """A datastore to serve."""
-
-    name: str
-    """Name for clients."""
-    directory: Path
-
-    @classmethod
-    def parse(cls, text: str) -> DatastoreSource:
-        """Read NAME=DIR.
-
-        Raises:
-            UsageError: it has no name.
-        """
-        name, equals, directory = text.partition("=")
-        if not equals or not name or not directory:
-            raise UsageError(f"a datastore is named NAME=DIR, not {text!r}")
-        return cls(name, Path(directory))
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Settings for loading and running every model."""
-
-    device: str = "auto"
-    dtype: str = "auto"
-    threads: int | None = None
-    beam_size: int = DecodingOptions.beam_size
-    max_wait: float = 30.0
-    datastores: tuple[DatastoreSource, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Refuse what makes no sense.
-
-        Raises:
-            UsageError: a number is out of its range.
-        """
-        check_range("max_wait", self.max_wait, 0.001, DAY)
-        check_range("beam_size", self.beam_size, 1, MAX_BEAM_SIZE)
-        if self.threads is not None:
-            check_range("threads", self.threads, 1, max(64, 2 * (os.cpu_count() or 1)))
 
 
 @dataclass(frozen=True)
@@ -194,16 +110,6 @@ class ServedModel:
         if self.users:
             await self.unused.wait()
         await self.scheduler.close(patience)
-
-
-@dataclass(frozen=True)
-class Reloaded:
-    """Result of reloading one model or glossary."""
-
-    name: str
-    replaced: bool = False
-    error: Exception | None = None
-    """Reason why the old one stays although the files have changed."""
 
 
 class Models:

@@ -25,7 +25,7 @@ from tformer.model.network.torch_checkpoint import save_model
 from tformer.model.vocabulary.sentencepiece import Vocabulary
 from tformer.server.access.address import Address
 from tformer.server.lifecycle import Server, ServerOptions
-from tformer.server.models import ModelSource, Settings
+from tformer.server.sources import ModelSource, Settings
 
 Result = TypeVar("Result")
 

@@ -35,7 +35,7 @@ from tformer.model.pipeline.serialization import record_of, translation_of
 from tformer.model.pipeline.translator import Translator
 from tformer.model.translation import Hypothesis, PieceScore, Translation
 from tformer.server.client import Client
-from tformer.server.models import Settings
+from tformer.server.sources import Settings
 
 BACK = Calibration("de", "en", 2.5, 0.3, 0.1, 50)
 THERE = Calibration("en", "de", 3.0, 0.5, -0.1, 50, 2797)

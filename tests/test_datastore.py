@@ -35,7 +35,7 @@ from tformer.model.pipeline.translator import Translator
 from tformer.model.search.request import Request
 from tformer.model.terms.translation_memory import Unit
 from tformer.server.client import Client
-from tformer.server.models import DatastoreSource, Settings
+from tformer.server.sources import DatastoreSource, Settings
 
 WEIGHTS = MixtureWeights(3.0, 0.4, -0.02, 1.1, neighbours=5, trust=0.8)
 

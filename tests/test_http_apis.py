@@ -18,7 +18,7 @@ from serving import RunningServer, make_model, serving
 from tformer.model.pipeline.translator import Translator
 from tformer.model.terms.glossary import Entry, Glossary
 from tformer.server.access.tokens import hash_token
-from tformer.server.glossaries.catalog import GlossarySource
+from tformer.server.sources import GlossarySource
 
 deepl, deep_translator, openai = Late("deepl"), Late("deep_translator"), Late("openai")
 translate_v2, translate_v3 = Late("google.cloud.translate_v2"), Late("google.cloud.translate_v3")

@@ -18,12 +18,12 @@ from tformer.protos.v1 import translation_pb2 as pb
 from tformer.protos.v1.translation_pb2_grpc import TranslationServiceStub
 from tformer.server.access.address import Address
 from tformer.server.access.tokens import hash_token
-from tformer.server.glossaries.catalog import GlossarySource
 from tformer.server.http.openapi import FILE, generate
 from tformer.server.http.options import HttpOptions
 from tformer.server.http.own import SERVICE
 from tformer.server.http.routes import OWN_ROUTES, STREAM_PATH
 from tformer.server.lifecycle import ServerOptions
+from tformer.server.sources import GlossarySource
 
 ORIGIN = "https://example.org"
 

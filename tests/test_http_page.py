@@ -15,8 +15,8 @@ from asking import HTTP, get, post_files, url_of
 from browsers import needs_browser, start_browser
 from serving import SENTENCES, RunningServer, make_model, serving
 
-from tformer.server.glossaries.catalog import GlossarySource
 from tformer.server.http.page import FILES, FOLDER
+from tformer.server.sources import GlossarySource
 
 AXE = Path(__file__).parent / "page" / "node_modules" / "axe-core" / "axe.min.js"
 

@@ -28,7 +28,7 @@ from tformer.server.access.address import Address
 from tformer.server.access.tokens import hash_token
 from tformer.server.access.usage import TokenUsage
 from tformer.server.client import AsyncClient, Client, TranslatedFile
-from tformer.server.models import Settings
+from tformer.server.sources import Settings
 from tformer.server.storage import Storage
 
 DATA = Path(__file__).parent / "data" / "documents"

@@ -48,9 +48,8 @@ from tformer.server.access.tls import TlsFiles
 from tformer.server.access.tokens import hash_token
 from tformer.server.client import Client
 from tformer.server.client.retries import Failure
-from tformer.server.glossaries.catalog import GlossarySource
 from tformer.server.limits import Limits
-from tformer.server.models import Settings
+from tformer.server.sources import GlossarySource, Settings
 from tformer.server.status import code_from
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "server.md"

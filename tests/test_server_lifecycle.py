@@ -44,9 +44,9 @@ from tformer.server.access import tokens as access
 from tformer.server.access.address import Address
 from tformer.server.access.tokens import hash_token
 from tformer.server.lifecycle import ServerOptions, TlsFiles
-from tformer.server.models import ModelSource
 from tformer.server.rpc import service
 from tformer.server.rpc.messages import estimate
+from tformer.server.sources import ModelSource
 from tformer.server.status import DETAILS_KEY, retry_delay
 
 SHORT = pb.DecodingOptions(beam_size=2, max_length=4)

@@ -23,7 +23,7 @@ from tformer.protos.v1.translation_pb2_grpc import TranslationServiceStub
 from tformer.server.access.sockets import UnixSocket
 from tformer.server.lifecycle import ServerOptions
 from tformer.server.limits import Limits
-from tformer.server.models import ModelSource, Settings
+from tformer.server.sources import ModelSource, Settings
 from tformer.server.storage import Storage
 
 REFUSED: dict[Any, dict[str, list[float]]] = {

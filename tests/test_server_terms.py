@@ -26,10 +26,10 @@ from tformer.protos.v1 import translation_pb2 as pb
 from tformer.protos.v1.admin_pb2_grpc import AdminServiceStub
 from tformer.protos.v1.translation_pb2_grpc import TranslationServiceStub
 from tformer.server.client import AsyncClient, Client, NamedGlossary
-from tformer.server.glossaries.catalog import KEPT, Glossaries, GlossarySource
+from tformer.server.glossaries.catalog import KEPT, Glossaries
 from tformer.server.glossaries.limits import MOST_ENTRIES
 from tformer.server.glossaries.wire import config_of, entries_of
-from tformer.server.models import Settings
+from tformer.server.sources import GlossarySource, Settings
 
 TEXTS = [
     "A dog runs on the beach.",

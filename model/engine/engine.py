@@ -118,7 +118,7 @@ class Finished:
     ones a search with a larger ``n_best`` may find better."""
 
 
-class _Sentence(NamedTuple):
+class _AcceptedRequest(NamedTuple):
     """A request that was accepted."""
 
     number: int
@@ -160,8 +160,8 @@ class Engine:
         config = network.config
         self._beam = Beam(beam_size, bos_id=config.bos_id, eos_id=config.eos_id)
         self._start()
-        self._running: list[_Sentence] = []
-        self._waiting: deque[_Sentence] = deque()
+        self._running: list[_AcceptedRequest] = []
+        self._waiting: deque[_AcceptedRequest] = deque()
         self._numbers = count()
 
     @property
@@ -197,7 +197,7 @@ class Engine:
                 translation or not made of tokens, or the network cannot tell what an option needs.
         """
         self.check(request)
-        sentence = _Sentence(next(self._numbers), tag, request, len(request.source))
+        sentence = _AcceptedRequest(next(self._numbers), tag, request, len(request.source))
         self._waiting.append(sentence)
         return sentence.number
 
@@ -302,7 +302,7 @@ class Engine:
         assert isinstance(self._decoding, AttentiveDecoding)
         return self._decoding.step_with_attention(self._beam.tokens)
 
-    def _next_to_enter(self) -> list[_Sentence]:
+    def _next_to_enter(self) -> list[_AcceptedRequest]:
         """Take from the queue those that enter now."""
         if not self._waiting:
             return []
@@ -325,7 +325,7 @@ class Engine:
                 return fitting
         return len(self._waiting)
 
-    def _tokens_of(self, sentences: Sequence[_Sentence]) -> int:
+    def _tokens_of(self, sentences: Sequence[_AcceptedRequest]) -> int:
         """Return the cost of a batch, rows times source tokens."""
         lengths = list(map(_length, sentences))
         return self.beam_size * source_tokens(lengths, padded=self._padded)
@@ -333,7 +333,7 @@ class Engine:
     def _has_quarter_free(self) -> bool:
         return self._tokens_of(self._running) <= self._max_tokens * 3 // 4
 
-    def _admit(self, sentences: list[_Sentence]) -> None:
+    def _admit(self, sentences: list[_AcceptedRequest]) -> None:
         """Encode the sentences together and put them behind those that run."""
         if not sentences:
             return
@@ -419,7 +419,7 @@ class Engine:
         self._running = [self._running[i] for i in sentences]
 
     def _answer(
-        self, sentence: _Sentence, encoder_states: Any, hypotheses: list[FinishedHypothesis]
+        self, sentence: _AcceptedRequest, encoder_states: Any, hypotheses: list[FinishedHypothesis]
     ) -> Finished:
         if not hypotheses and not sentence.request.required:
             raise ModelError("the model computes no probabilities (NaN): its weights are damaged")

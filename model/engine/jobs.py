@@ -14,7 +14,7 @@ LONGEST_STAY = 18
 """Steps for which an answer waits for others, at most. A sentence of news takes some thirty."""
 
 
-class Sentence(Protocol):
+class Decodable(Protocol):
     """A unit of decoding, as far as a scheduler looks into it."""
 
     @property
@@ -29,7 +29,7 @@ class Sentence(Protocol):
     """Error, if it could not be translated."""
 
 
-Item = TypeVar("Item", bound=Sentence)
+Item = TypeVar("Item", bound=Decodable)
 
 
 @dataclass

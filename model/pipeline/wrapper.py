@@ -1,18 +1,19 @@
-"""Base class of translator wrappers (decorator pattern).
+"""Interfaces of translators, and the base class of their wrappers (decorator pattern).
 
 No torch here: the translator may be a model's or the client of a server.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
+from tformer.model.options import DecodingOptions
 from tformer.model.translation import Translation
 
 
-class Translating(Protocol):
-    """The translator of a model, or the client of a server, whatever ``translate`` may be told."""
+class Multilingual(Protocol):
+    """The languages of a translator."""
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -29,9 +30,28 @@ class Translating(Protocol):
         """The languages that can be translated into."""
         ...
 
+
+class Translating(Multilingual, Protocol):
+    """The translator of a model, or the client of a server, whatever ``translate`` may be told."""
+
     @property
     def translate(self) -> Callable[..., Iterator[Translation]]:
         """Translates texts; see `tformer.model.pipeline.translator.Translator.translate`."""
+        ...
+
+
+class AnyTranslator(Multilingual, Protocol):
+    """Interface that a `Translator` and the client of a server have in common."""
+
+    def translate(
+        self,
+        texts: Iterable[str],
+        *,
+        source: str | None = None,
+        target: str | None = None,
+        options: DecodingOptions | None = None,
+    ) -> Iterator[Translation]:
+        """Translate texts; as many translations come out, in the same order."""
         ...
 
 

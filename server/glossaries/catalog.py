@@ -10,22 +10,19 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from cachetools import LRUCache
 
-from tformer.documents.terminology.glossaries import is_file_name, read_glossary
-from tformer.model.errors import UsageError
+from tformer.documents.terminology.glossaries import read_glossary
 from tformer.model.files import refuse_special
 from tformer.model.terms.glossary import Entry, Glossary, JoinedGlossary
 from tformer.protos.v1 import translation_pb2 as pb
 from tformer.server.glossaries.limits import check_size
 from tformer.server.glossaries.served import ServedGlossary
 from tformer.server.glossaries.wire import entries_of
-from tformer.server.models import Reloaded
+from tformer.server.sources import GlossarySource, Reloaded
 from tformer.server.status import UnknownGlossary
 
 logger = logging.getLogger(__name__)
@@ -35,34 +32,6 @@ KEPT = 16
 
 KEPT_BYTES = 4 << 20
 """Bytes of their messages, at most; made ready they take many times as much memory."""
-
-_NAME = re.compile(r"[\w-][\w.-]*")
-
-
-@dataclass(frozen=True)
-class GlossarySource:
-    """A file of terms to serve; those of one name are one glossary."""
-
-    name: str
-    """Name for clients."""
-    file: Path
-
-    @classmethod
-    def parse(cls, text: str) -> GlossarySource:
-        """Read NAME=FILE.
-
-        Raises:
-            UsageError: it has no name, or one that could be mistaken for a file.
-        """
-        name, equals, file = text.partition("=")
-        if not equals or not file:
-            raise UsageError(f"a glossary is named NAME=FILE, not {text!r}")
-        if not _NAME.fullmatch(name) or is_file_name(name):
-            raise UsageError(
-                f"a glossary cannot be called {name!r}: use letters, digits, '-', '_' and '.', and "
-                "no ending of a file"
-            )
-        return cls(name, Path(file))
 
 
 class Glossaries:

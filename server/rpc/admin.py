@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from tformer.protos.v1 import admin_pb2 as pb
 from tformer.server.glossaries.catalog import Glossaries
-from tformer.server.models import Models, Reloaded
+from tformer.server.models import Models
 from tformer.server.rpc.calls import Call
+from tformer.server.sources import Reloaded
 from tformer.server.status import status_of
 
 
