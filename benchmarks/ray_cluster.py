@@ -28,7 +28,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tformer.dataset.blocks import BLOCK_ROWS
+from tformer.dataset.files.blocks import BLOCK_ROWS
 from tformer.model.benchmark.machine import hardware
 
 COMMAND = [

@@ -54,7 +54,7 @@ def program(arguments: Sequence[str]) -> int:
     """The program without error handling."""
     called = arguments[0] if arguments and arguments[0] in COMMANDS else None
     if "--ray" in arguments:
-        from tformer.cli.column_options import with_ray_address
+        from tformer.cli.ray_address import with_ray_address
 
         arguments = with_ray_address(arguments)
     status = command(called)(args=list(arguments), prog_name="tformer", standalone_mode=False)

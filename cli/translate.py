@@ -10,16 +10,17 @@ from typing import Annotated
 from typer import Argument, Option
 
 from tformer.cli import lines, loading, options
-from tformer.cli.column_options import HERE, ColumnOptions
 from tformer.cli.decoding_options import takes_decoding_options
-from tformer.cli.doubts import check_minimum
 from tformer.cli.exits import ExitStatus
-from tformer.cli.jobs import Manner
-from tformer.cli.settings import Setup
-from tformer.cli.side_outputs import Evidence
-from tformer.cli.terms import GlossaryFiles, MemoryFiles, Terms
-from tformer.cli.translation_calls import TranslationCall
-from tformer.dataset.columns import PATTERN, Extra
+from tformer.cli.ray_address import HERE
+from tformer.cli.translation.calls import TranslationCall
+from tformer.cli.translation.column_options import ColumnOptions
+from tformer.cli.translation.doubts import check_minimum
+from tformer.cli.translation.jobs import Manner
+from tformer.cli.translation.settings import Setup
+from tformer.cli.translation.side_outputs import Evidence
+from tformer.cli.translation.terms import GlossaryFiles, MemoryFiles, Terms
+from tformer.dataset.files.columns import PATTERN, Extra
 from tformer.documents.jobs.journal import Earlier
 from tformer.documents.registry import FORMATS
 from tformer.documents.segments import SegmentState
@@ -272,7 +273,7 @@ def translate(
                 "--alignments, --scores, --in-place, --encoding and --n-best are not for datasets: "
                 "leave them out with --column; --add score adds scores, --dialect tells encodings"
             )
-        from tformer.cli.datasets import DatasetCall
+        from tformer.cli.translation.datasets import DatasetCall
 
         dataset = DatasetCall(
             files or [lines.STDIN],

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from tformer.dataset.blocks import BlockTexts, CellTranslation
 from tformer.dataset.cells import Translate, results_of
+from tformer.dataset.files.blocks import BlockTexts, CellTranslation
 from tformer.dataset.spool import BlockCounts, BlockResults
 from tformer.documents.document import Document
 from tformer.documents.registry import open_document

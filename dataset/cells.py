@@ -13,8 +13,8 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tformer.dataset.blocks import BlockTexts, CellTranslation
 from tformer.dataset.duplicates import PendingText, TextDictionary
+from tformer.dataset.files.blocks import BlockTexts, CellTranslation
 from tformer.dataset.spool import BlockCounts, BlockResults
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from tformer.dataset.blocks import CellTranslation
+from tformer.dataset.files.blocks import CellTranslation
 
 MOST_TEXTS = 1 << 16
 MOST_BYTES = 1 << 23

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from tformer.dataset.blocks import BlockTexts, Results, RowBlock, Shard, digest_of_texts
-from tformer.dataset.columns import Column
 from tformer.dataset.conditions import Condition
+from tformer.dataset.files.blocks import BlockTexts, Results, RowBlock, Shard, digest_of_texts
+from tformer.dataset.files.columns import Column
+from tformer.dataset.files.text_files import compressing
 from tformer.dataset.heap import release_free_memory
 from tformer.dataset.spool import BlockCounts, BlockResults, Spool
-from tformer.dataset.text_files import compressing
 from tformer.documents.jobs.journal import part_path
 from tformer.model.errors import InputError, OutputError
 from tformer.model.files import replacing

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-from tformer.dataset.blocks import BlockTexts
+from tformer.dataset.files.blocks import BlockTexts
 from tformer.dataset.job import ShardJob, TranslateBlocks
 from tformer.model.errors import InputError, ServerError, TformerError, UsageError
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from tformer.dataset.blocks import BlockTexts, CellTranslation, Results
+from tformer.dataset.files.blocks import BlockTexts, CellTranslation, Results
 from tformer.documents.jobs.journal import Earlier
 from tformer.model.errors import OutputError, UsageError
 from tformer.model.files import lock, replacing

@@ -12,7 +12,7 @@ from fake_translator import FakeTranslator, Tformer
 
 from tformer.cli import loading
 from tformer.cli.exits import ExitStatus
-from tformer.cli.settings import Setup
+from tformer.cli.translation.settings import Setup
 from tformer.documents.jobs.journal import journal_path
 from tformer.documents.jobs.manifest import NAME as MANIFEST
 from tformer.model.translation import Translation

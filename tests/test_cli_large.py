@@ -47,7 +47,7 @@ WATCHED = """
 import os, sys
 steps = int(sys.argv.pop(1))
 from tformer.cli import main
-from tformer.cli.stats import Tally
+from tformer.cli.translation.stats import Tally
 
 count = Tally.count
 done = 0

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from tformer.cli import loading
 from tformer.cli.exits import ExitStatus
-from tformer.dataset import blocks
-from tformer.dataset.blocks import CellTranslation
 from tformer.dataset.conditions import parse_condition
 from tformer.dataset.duplicates import TextDictionary
+from tformer.dataset.files import blocks
+from tformer.dataset.files.blocks import CellTranslation
 from tformer.dataset.spool import spool_path
 from tformer.model.errors import UsageError
 
@@ -139,7 +139,7 @@ def test_arrow_files_and_streams_keep_their_batches_and_compression(
     assert out.drop_columns("text_de").equals(table, check_metadata=True)
     assert out["text_de"].to_pylist() == list(map(shouted, TEXTS * 9))
     assert [len(chunk) for chunk in out["id"].chunks] == [20, 20, 20, 20, 1]
-    from tformer.dataset.ipc import IpcShard
+    from tformer.dataset.files.ipc import IpcShard
 
     assert IpcShard(Path("b.arrow"))._codec() == codec
 

@@ -12,8 +12,8 @@ import pytest
 from fake_translator import Tformer
 from serving import make_model
 
-from tformer.cli.column_options import with_ray_address
 from tformer.cli.exits import ExitStatus
+from tformer.cli.ray_address import with_ray_address
 
 ROWS, SHARDS = 720, 12
 WORDS = ["a", "dog", "runs", "on", "the", "beach", "where", "is", "railway", "station"]

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from test_documents import markup, timeline
 
-from tformer.cli.documents import DocumentJob
 from tformer.cli.languages import LanguageChoice
-from tformer.cli.stats import Tally
+from tformer.cli.translation.documents import DocumentJob
+from tformer.cli.translation.stats import Tally
 from tformer.documents.document import Document
 from tformer.documents.registry import open_document
 from tformer.documents.segments import Inline, Segment, SegmentState, parts

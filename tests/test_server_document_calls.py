@@ -14,8 +14,8 @@ import grpc
 import pytest
 from serving import RunningServer, serving
 
-from tformer.cli.documents import DocumentJob
-from tformer.cli.stats import Tally
+from tformer.cli.translation.documents import DocumentJob
+from tformer.cli.translation.stats import Tally
 from tformer.documents.registry import open_document
 from tformer.model.checkpoint.layout import find_model
 from tformer.model.errors import UsageError

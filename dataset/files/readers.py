@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tformer.dataset.blocks import Shard
-from tformer.dataset.delimited import DelimitedShard
-from tformer.dataset.dialects import TableDialect
-from tformer.dataset.formats import (
+from tformer.dataset.files.blocks import Shard
+from tformer.dataset.files.delimited import DelimitedShard
+from tformer.dataset.files.dialects import TableDialect
+from tformer.dataset.files.formats import (
     ARROW,
     FORMATS,
     JSON_LINES,
@@ -15,9 +15,9 @@ from tformer.dataset.formats import (
     TABLES,
     format_suffix,
 )
-from tformer.dataset.ipc import IpcShard
-from tformer.dataset.jsonl import JsonlShard
-from tformer.dataset.parquet import ParquetShard
+from tformer.dataset.files.ipc import IpcShard
+from tformer.dataset.files.jsonl import JsonlShard
+from tformer.dataset.files.parquet import ParquetShard
 from tformer.model.errors import InputError
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from tformer.cli.languages import direction_of
-from tformer.cli.stats import Remark, Tally
+from tformer.cli.translation.stats import Remark, Tally
 from tformer.documents.document import Document
 from tformer.documents.keys import KeyChoice
 from tformer.documents.languages import check_languages

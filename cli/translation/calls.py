@@ -10,16 +10,16 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from tformer.cli import console, lines
-from tformer.cli.documents import LINES, DocumentJob
 from tformer.cli.exits import ExitStatus
-from tformer.cli.jobs import Manner, translate_files
-from tformer.cli.line_jobs import can_go_on, translate_lines
 from tformer.cli.progress import progress_bar
-from tformer.cli.report import FileOutcome, JobSummary, Report
-from tformer.cli.settings import Setup
-from tformer.cli.side_outputs import Evidence
-from tformer.cli.stats import Tally
-from tformer.dataset.formats import needs_column
+from tformer.cli.translation.documents import LINES, DocumentJob
+from tformer.cli.translation.jobs import Manner, translate_files
+from tformer.cli.translation.line_jobs import can_go_on, translate_lines
+from tformer.cli.translation.report import FileOutcome, JobSummary, Report
+from tformer.cli.translation.settings import Setup
+from tformer.cli.translation.side_outputs import Evidence
+from tformer.cli.translation.stats import Tally
+from tformer.dataset.files.formats import needs_column
 from tformer.documents.jobs.journal import Earlier
 from tformer.documents.jobs.tree import JobFile, Plan, is_pattern, plan_in_place, plan_tree
 from tformer.documents.registry import (

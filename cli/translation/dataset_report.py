@@ -13,8 +13,8 @@ from tformer.cli import console
 from tformer.cli.exits import ExitStatus, status_of
 from tformer.cli.lines import Writer
 from tformer.cli.progress import Bar
-from tformer.cli.report import FileOutcome
-from tformer.dataset.blocks import BlockTexts
+from tformer.cli.translation.report import FileOutcome
+from tformer.dataset.files.blocks import BlockTexts
 from tformer.dataset.job import ShardJob
 from tformer.dataset.spool import BlockCounts, BlockResults
 from tformer.model.errors import TformerError

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from tformer.dataset.columns import Column
+from tformer.dataset.files.columns import Column
 
 BLOCK_ROWS = 4096
 """Rows of a block, at most."""

@@ -15,16 +15,16 @@ from pathlib import Path
 from typing import Protocol
 
 from tformer.cli import console, lines
-from tformer.cli.documents import LINES, DocumentJob
 from tformer.cli.exits import ExitStatus
-from tformer.cli.journaled import Journaled, journal_for
-from tformer.cli.line_jobs import LineJob, line_format
 from tformer.cli.lines import Writer
 from tformer.cli.progress import Bar, progress_bar
-from tformer.cli.report import FileOutcome, JobSummary, Report
-from tformer.cli.settings import Setup, digest_of_file, digest_of_values
-from tformer.cli.side_outputs import SideFiles
-from tformer.cli.stats import Remark, Tally
+from tformer.cli.translation.documents import LINES, DocumentJob
+from tformer.cli.translation.journaled import Journaled, journal_for
+from tformer.cli.translation.line_jobs import LineJob, line_format
+from tformer.cli.translation.report import FileOutcome, JobSummary, Report
+from tformer.cli.translation.settings import Setup, digest_of_file, digest_of_values
+from tformer.cli.translation.side_outputs import SideFiles
+from tformer.cli.translation.stats import Remark, Tally
 from tformer.documents.document import Document
 from tformer.documents.existing import KEYED, REVIEWED, Filled, filled_from, lost_translations
 from tformer.documents.jobs.journal import Earlier, Journal, part_path, refuse_unfinished

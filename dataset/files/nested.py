@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tformer.dataset.columns import splits
+from tformer.dataset.files.columns import splits
 from tformer.model.errors import InputError
 
 Steps = tuple[str, ...]

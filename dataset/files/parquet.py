@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from tformer.dataset.arrow_blocks import ArrowBlock, checked_schema, cut
-from tformer.dataset.arrow_library import arrow, blaming_file
-from tformer.dataset.blocks import BLOCK_ROWS, Results, RowBlock
-from tformer.dataset.columns import Column
+from tformer.dataset.files.arrow_blocks import ArrowBlock, checked_schema, cut
+from tformer.dataset.files.arrow_library import arrow, blaming_file
+from tformer.dataset.files.blocks import BLOCK_ROWS, Results, RowBlock
+from tformer.dataset.files.columns import Column
 
 GROUP_BYTES = 8 << 20
 """Bytes of rows that are collected for a row group."""

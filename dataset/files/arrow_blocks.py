@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from tformer.dataset import nested
-from tformer.dataset.blocks import BLOCK_BYTES, BLOCK_ROWS, Cells, CellTranslation, Results
-from tformer.dataset.columns import Column, Extra, refuse_taken
+from tformer.dataset.files import nested
+from tformer.dataset.files.blocks import BLOCK_BYTES, BLOCK_ROWS, Cells, CellTranslation, Results
+from tformer.dataset.files.columns import Column, Extra, refuse_taken
 
 _FEATURES = b"huggingface"
 """Key of the metadata in which the `datasets` library describes columns."""

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from tformer.dataset.arrow_blocks import ArrowBlock, checked_schema, cut
-from tformer.dataset.arrow_library import arrow, blaming_file
-from tformer.dataset.blocks import Results, RowBlock
-from tformer.dataset.columns import Column
+from tformer.dataset.files.arrow_blocks import ArrowBlock, checked_schema, cut
+from tformer.dataset.files.arrow_library import arrow, blaming_file
+from tformer.dataset.files.blocks import Results, RowBlock
+from tformer.dataset.files.columns import Column
 
 _FILE = b"ARROW1"
 _CODECS = {b"\x04\x22\x4d\x18": "lz4", b"\x28\xb5\x2f\xfd": "zstd"}

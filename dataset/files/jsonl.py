@@ -9,10 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from tformer.dataset.arrow_blocks import value_of
-from tformer.dataset.blocks import Cells, CellTranslation, Results, RowBlock
-from tformer.dataset.columns import Column, refuse_taken
-from tformer.dataset.json_lines import (
+from tformer.dataset.files.arrow_blocks import value_of
+from tformer.dataset.files.blocks import Cells, CellTranslation, Results, RowBlock
+from tformer.dataset.files.columns import Column, refuse_taken
+from tformer.dataset.files.json_lines import (
     JsonObject,
     NotJsonError,
     TextPlace,
@@ -24,7 +24,7 @@ from tformer.dataset.json_lines import (
     value_at,
     with_members,
 )
-from tformer.dataset.text_files import grouped, is_plain, lines_of, opened
+from tformer.dataset.files.text_files import grouped, is_plain, lines_of, opened
 from tformer.model.errors import InputError
 
 

@@ -9,9 +9,9 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
 
-from tformer.dataset.arrow_library import arrow
-from tformer.dataset.blocks import BLOCK_BYTES, BLOCK_ROWS
-from tformer.dataset.formats import COMPRESSED
+from tformer.dataset.files.arrow_library import arrow
+from tformer.dataset.files.blocks import BLOCK_BYTES, BLOCK_ROWS
+from tformer.dataset.files.formats import COMPRESSED
 from tformer.model.errors import InputError
 
 _Row = TypeVar("_Row")

@@ -10,22 +10,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tformer.cli import lines
-from tformer.cli.column_options import ColumnOptions
-from tformer.cli.dataset_report import DatasetReport
 from tformer.cli.exits import ExitStatus
-from tformer.cli.jobs import Manner, manifest_of
 from tformer.cli.progress import Bar, progress_bar
-from tformer.cli.settings import Setup, digest_of_file, digest_of_values
-from tformer.dataset.blocks import BlockTexts
+from tformer.cli.translation.column_options import ColumnOptions
+from tformer.cli.translation.dataset_report import DatasetReport
+from tformer.cli.translation.jobs import Manner, manifest_of
+from tformer.cli.translation.settings import Setup, digest_of_file, digest_of_values
 from tformer.dataset.cell_documents import CellDocumentTranslator
 from tformer.dataset.cells import CellTranslator
-from tformer.dataset.columns import columns_of
 from tformer.dataset.conditions import parse_condition
-from tformer.dataset.dialects import TableDialect, dialect_of
-from tformer.dataset.hub_layout import copy_description
+from tformer.dataset.files.blocks import BlockTexts
+from tformer.dataset.files.columns import columns_of
+from tformer.dataset.files.dialects import TableDialect, dialect_of
+from tformer.dataset.files.hub_layout import copy_description
+from tformer.dataset.files.readers import open_shard
+from tformer.dataset.files.shards import DatasetFiles, ShardFile, plan_files
 from tformer.dataset.job import Selection, ShardJob, TranslateBlocks, run_jobs
-from tformer.dataset.readers import open_shard
-from tformer.dataset.shards import DatasetFiles, ShardFile, plan_files
 from tformer.dataset.spool import BlockResults, Spool
 from tformer.documents.jobs.manifest import Making, Manifest, Standing
 from tformer.model.errors import InputError, OutputError, UsageError

@@ -10,8 +10,8 @@ from functools import cached_property
 from pathlib import Path
 
 from tformer.cli import loading
-from tformer.cli.doubts import MarkingTranslator
-from tformer.cli.terms import Terms
+from tformer.cli.translation.doubts import MarkingTranslator
+from tformer.cli.translation.terms import Terms
 from tformer.model.checkpoint.layout import find_model
 from tformer.model.errors import InputError
 from tformer.model.files import sha256_of

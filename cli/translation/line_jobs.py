@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from tformer.cli import console, lines
 from tformer.cli.exits import ExitStatus
-from tformer.cli.journaled import Journaled, journal_for
 from tformer.cli.languages import direction_of
 from tformer.cli.lines import Line
 from tformer.cli.progress import progress_bar
-from tformer.cli.report import FileOutcome, JobSummary, Report
-from tformer.cli.settings import Setup, digest_of_files
-from tformer.cli.side_outputs import Evidence, SideFiles, record_of
-from tformer.cli.stats import Remark, Tally
+from tformer.cli.translation.journaled import Journaled, journal_for
+from tformer.cli.translation.report import FileOutcome, JobSummary, Report
+from tformer.cli.translation.settings import Setup, digest_of_files
+from tformer.cli.translation.side_outputs import Evidence, SideFiles, record_of
+from tformer.cli.translation.stats import Remark, Tally
 from tformer.documents.jobs.journal import Earlier, part_path
 from tformer.model.options import DecodingOptions
 from tformer.model.pipeline.wrapper import AnyTranslator

@@ -15,14 +15,14 @@ from typing import Any
 
 import yaml
 
-from tformer.dataset import nested
-from tformer.dataset.arrow_blocks import checked_schema, feature_of, with_features
-from tformer.dataset.columns import Column
-from tformer.dataset.formats import ARROW, PARQUET
-from tformer.dataset.ipc import IpcShard
-from tformer.dataset.parquet import ParquetShard
-from tformer.dataset.readers import open_shard
-from tformer.dataset.shards import ShardFile
+from tformer.dataset.files import nested
+from tformer.dataset.files.arrow_blocks import checked_schema, feature_of, with_features
+from tformer.dataset.files.columns import Column
+from tformer.dataset.files.formats import ARROW, PARQUET
+from tformer.dataset.files.ipc import IpcShard
+from tformer.dataset.files.parquet import ParquetShard
+from tformer.dataset.files.readers import open_shard
+from tformer.dataset.files.shards import ShardFile
 from tformer.model.errors import OutputError
 
 _FRONT = re.compile(r"\A---\r?\n(.*?)^---\r?$", re.DOTALL | re.MULTILINE)

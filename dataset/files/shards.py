@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tformer.dataset.formats import FORMATS, format_suffix, is_dataset
+from tformer.dataset.files.formats import FORMATS, format_suffix, is_dataset
 from tformer.model.errors import InputError, UsageError
 
 DESCRIPTIONS = frozenset(

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tformer.dataset.columns import PATTERN, Extra
+from tformer.dataset.files.columns import PATTERN, Extra
 from tformer.model.errors import UsageError
-
-HERE = "local"
-"""Address of a Ray cluster that is started on this machine."""
-
-_ADDRESS = re.compile(r"auto|local|ray://\S+|[\w.-]+:\d+|\[[0-9a-fA-F:]+\]:\d+")
 
 
 @dataclass(frozen=True)
@@ -40,13 +33,3 @@ class ColumnOptions:
         for name, is_given in given.items():
             if is_given and not self.paths:
                 raise UsageError(f"{name} is for datasets: name a column with --column")
-
-
-def with_ray_address(arguments: Sequence[str]) -> list[str]:
-    """Arguments of a command in which ``--ray`` without an address has one."""
-    given: list[str] = []
-    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
-        given.append(argument)
-        if argument == "--ray" and not _ADDRESS.fullmatch(following):
-            given[-1] = f"--ray={HERE}"
-    return given

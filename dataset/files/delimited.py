@@ -10,12 +10,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from tformer.dataset.arrow_blocks import value_of
-from tformer.dataset.blocks import Cells, CellTranslation, Results, RowBlock
-from tformer.dataset.columns import Column, Extra, refuse_taken
-from tformer.dataset.dialects import TableDialect, guessed
-from tformer.dataset.formats import format_suffix
-from tformer.dataset.text_files import grouped, is_plain, opened
+from tformer.dataset.files.arrow_blocks import value_of
+from tformer.dataset.files.blocks import Cells, CellTranslation, Results, RowBlock
+from tformer.dataset.files.columns import Column, Extra, refuse_taken
+from tformer.dataset.files.dialects import TableDialect, guessed
+from tformer.dataset.files.formats import format_suffix
+from tformer.dataset.files.text_files import grouped, is_plain, opened
 from tformer.model.errors import InputError
 
 _MARK = "\ufeff"

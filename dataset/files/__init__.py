@@ -1,0 +1,1 @@
+"""Files of datasets: their rows in blocks, and the same rows with translations."""
