@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
@@ -27,6 +27,9 @@ from tformer.documents.segments import SegmentState
 from tformer.model.errors import UsageError
 from tformer.model.options import DecodingOptions
 from tformer.model.text.languages import code_of
+
+if TYPE_CHECKING:
+    from tformer.cli.translation.datasets import DatasetCall
 
 WHOLE = "Files and folders"
 SIDE = "Side outputs"
@@ -266,39 +269,30 @@ def translate(
         tuple(keys or ()),
         encoding,
     )
-    dataset = None
+    inputs = files or [lines.STDIN]
+    call: DatasetCall | TranslationCall
     if column:
-        if evidence or in_place or encoding or decoding.n_best > 1:
-            raise UsageError(
-                "--alignments, --scores, --in-place, --encoding and --n-best are not for datasets: "
-                "leave them out with --column; --add score adds scores, --dialect tells encodings"
-            )
+        _check_for_datasets(evidence, manner, decoding)
         from tformer.cli.translation.datasets import DatasetCall
 
-        dataset = DatasetCall(
-            files or [lines.STDIN],
+        address = None if ray is None else ray.removeprefix(HERE)
+        call = DatasetCall(
+            inputs, output, columns, format, manner, copy_others, as_json, strict, address
+        )
+    else:
+        call = TranslationCall(
+            inputs,
             output,
-            columns,
             format,
             manner,
-            copy_others,
-            as_json,
-            strict,
-            None if ray is None else ray.removeprefix(HERE),
+            copy_others=copy_others,
+            evidence=evidence,
+            as_json=as_json,
+            strict=strict,
+            n_best=decoding.n_best,
+            demands=bool(decoding.target_prefix or decoding.required_terms),
+            encoding=encoding,
         )
-    call = dataset or TranslationCall(
-        files or [lines.STDIN],
-        output,
-        format,
-        manner,
-        copy_others=copy_others,
-        evidence=evidence,
-        as_json=as_json,
-        strict=strict,
-        n_best=decoding.n_best,
-        demands=bool(decoding.target_prefix or decoding.required_terms),
-        encoding=encoding,
-    )
     lines.check_names(files or [])
     call.check()
     if (decoding.target_prefix or decoding.required_terms) and memory:
@@ -309,11 +303,7 @@ def translate(
     place = loading.ComputeSettings(device, dtype, threads)
     into = target[0] if target else None
     source, into = (name and (code_of(name) or name) for name in (source, into))
-    names = None
-    if remote is None and pivot and not loading.goes_directly(source, into):
-        names = loading.pivot_models(source, into)
-    elif remote is None:
-        model = loading.suitable_model(model, source, into)
+    model, both = _chosen_models(model, source, into, remote, pivot=pivot)
     setup = Setup(
         model,
         place,
@@ -323,11 +313,44 @@ def translate(
         source,
         into,
         near=as_json,
-        pivot=names,
+        pivot=both,
         min_confidence=min_confidence,
     )
     translate_inputs = call.job()
     return translate_inputs(setup)
+
+
+def _check_for_datasets(evidence: Evidence, manner: Manner, decoding: DecodingOptions) -> None:
+    """Refuse what datasets have other options for, or none.
+
+    Raises:
+        UsageError: it was asked for.
+    """
+    if evidence or manner.in_place or manner.encoding or decoding.n_best > 1:
+        raise UsageError(
+            "--alignments, --scores, --in-place, --encoding and --n-best are not for datasets: "
+            "leave them out with --column; --add score adds scores, --dialect tells encodings"
+        )
+
+
+def _chosen_models(
+    model: str,
+    source: str | None,
+    target: str | None,
+    remote: loading.Remote | None,
+    *,
+    pivot: bool,
+) -> tuple[str, tuple[str, str] | None]:
+    """The model to translate with; and the two in its place, if there is a way round only.
+
+    Raises:
+        UsageError: none that is here has the languages.
+    """
+    if remote is not None:
+        return model, None
+    if pivot and not loading.goes_directly(source, target):
+        return model, loading.pivot_models(source, target)
+    return loading.suitable_model(model, source, target), None
 
 
 def _earlier(resume: bool, force: bool) -> Earlier:

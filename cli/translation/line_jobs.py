@@ -72,12 +72,8 @@ def translate_lines(
     with ExitStack() as stack:
         journal = part = None
         if output is not None and can_go_on(paths, output):
-            identity = {
-                "input": digest_of_files(paths),
-                **setup.identity,
-                "format": f"lines {as_json} {encoding or ''}".strip(),
-            }
             real = Path(os.path.realpath(output))
+            identity = _identity(paths, setup, as_json, encoding)
             journal = stack.enter_context(journal_for(real, identity, earlier))
             part = part_path(real)
         writer = stack.enter_context(lines.open_output(output, aside=part))
@@ -86,22 +82,39 @@ def translate_lines(
         marks = setup.min_confidence is not None
         printed = line_format(as_json, setup.decoding.n_best, marks=marks)
         job = LineJob(translator, setup.choice, setup.decoding, printed, recorder, tally, encoding)
-        size = lines.size_of(paths)
         if output is not None and len(paths) == 1 and not as_json and encoding is None:
             writer.write_bytes(lines.mark_of(paths[0]))
-        with progress_bar("translating", size, data_on_stdout=output is None) as bar:
-            for line, text in job.translate(paths):
-                writer.write(text)
-                bar(line.size)
-        tally.warnings.report()
-        job.report()
-    name = ", ".join(map(lines.name_of, paths))
-    kept = journal.num_kept if journal else 0
+        _write_lines(job, paths, writer, data_on_stdout=output is None)
+    name, kept = ", ".join(map(lines.name_of, paths)), journal.num_kept if journal else 0
     summary.add(Report(name, FileOutcome.TRANSLATED, output, tally, kept))
     summary.warnings += len(setup.terms.unused)
     status = summary.status(strict=strict, whole=False)
     summary.close(status, quiet=output is None or lines.STDIN in paths)
     return status
+
+
+def _identity(
+    paths: Sequence[Path], setup: Setup, as_json: bool, encoding: str | None
+) -> dict[str, str]:
+    """Digests of all that the output follows from."""
+    return {
+        "input": digest_of_files(paths),
+        **setup.identity,
+        "format": f"lines {as_json} {encoding or ''}".strip(),
+    }
+
+
+def _write_lines(
+    job: LineJob, paths: Sequence[Path], writer: lines.Writer, *, data_on_stdout: bool
+) -> None:
+    """Write what a job makes of its inputs, and say what there is to say of them."""
+    size = lines.size_of(paths)
+    with progress_bar("translating", size, data_on_stdout=data_on_stdout) as bar:
+        for line, text in job.translate(paths):
+            writer.write(text)
+            bar(line.size)
+    job.tally.warnings.report()
+    job.report()
 
 
 def can_go_on(paths: Sequence[Path], output: Path | None) -> bool:
