@@ -1,6 +1,6 @@
-"""What a server serves, as its administrator names it, and how models are run.
+"""Models, datastores and glossaries to serve, as an administrator names them.
 
-Nothing is loaded here but names and paths.
+Nothing is loaded here: these are names and paths, and settings for running the models.
 """
 
 from __future__ import annotations

@@ -13,7 +13,8 @@ from tformer.model.engine.engine import Engine
 from tformer.model.errors import UsageError
 from tformer.model.network.eager import Eager
 from tformer.model.options import DecodingOptions
-from tformer.model.pipeline.inspection import Fate, InspectedCandidate, Inspection, inspect
+from tformer.model.pipeline.inspection import Inspection, inspect
+from tformer.model.pipeline.search_steps import Fate, InspectedCandidate
 from tformer.model.pipeline.translator import Translator
 from tformer.model.search.request import Request
 from tformer.model.vocabulary.sentencepiece import Vocabulary

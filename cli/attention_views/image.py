@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 from tformer.cli.attention_views.choice import HeadChoice
@@ -49,19 +50,24 @@ def image(inspection: Inspection, choice: HeadChoice) -> bytes:
         FigureCanvasAgg(figure)
         axes = figure.add_subplot()
         shown = axes.imshow(weights, cmap="Purples", vmin=0, vmax=1, aspect="equal")
-        axes.set_xticks(range(len(columns)), columns, rotation=60, ha="left", va="bottom")
-        axes.set_yticks(range(len(rows)), rows)
-        axes.tick_params(length=0, top=False, bottom=False, labeltop=True, labelbottom=False)
-        axes.set_xticks([x - 0.5 for x in range(1, len(columns))], minor=True)
-        axes.set_yticks([y - 0.5 for y in range(1, len(rows))], minor=True)
-        axes.grid(which="minor", color="#eeeef4", linewidth=0.6)
-        axes.tick_params(which="minor", length=0)
-        axes.spines[:].set_color("#d8dae4")
+        _draw_grid(axes, rows, columns)
         axes.set_xlabel(choice.title, color="#687084", labelpad=8)
         bar = figure.colorbar(shown, ax=axes, shrink=0.6, aspect=24, pad=0.02)
         bar.outline.set_visible(False)
         figure.savefig(file, format="png", dpi=150)
     return file.getvalue()
+
+
+def _draw_grid(axes: Any, rows: Sequence[str], columns: Sequence[str]) -> None:
+    """Name rows and columns, and draw lines between them."""
+    axes.set_xticks(range(len(columns)), columns, rotation=60, ha="left", va="bottom")
+    axes.set_yticks(range(len(rows)), rows)
+    axes.tick_params(length=0, top=False, bottom=False, labeltop=True, labelbottom=False)
+    axes.set_xticks([x - 0.5 for x in range(1, len(columns))], minor=True)
+    axes.set_yticks([y - 0.5 for y in range(1, len(rows))], minor=True)
+    axes.grid(which="minor", color="#eeeef4", linewidth=0.6)
+    axes.tick_params(which="minor", length=0)
+    axes.spines[:].set_color("#d8dae4")
 
 
 def _name(piece: str) -> str:

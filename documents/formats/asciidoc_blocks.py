@@ -88,13 +88,7 @@ class _AsciidocReader:
                 style, line = _style_of(match), line + 1
             elif (match := _DELIMITER.fullmatch(raw)) and not self._is_break(raw):
                 end = self._closing(line, last)
-                if raw.startswith("|==="):
-                    yield from self._cells(line, end)
-                if match["compound"] and style in _PROSE_STYLES and depth < _DEEPEST:
-                    yield from self.body(line + 1, end, depth + 1)
-                elif match["compound"] and style not in _OF_PROGRAMS and line + 1 < end:
-                    reason = f"the style {style!r} is not known to hold text"
-                    yield self._left(line + 1, end, reason)
+                yield from self._block(line, end, style, depth, is_compound=bool(match["compound"]))
                 line, style = end + 1, ""
             elif end := self._behind_kept(line, last):
                 line = end
@@ -110,16 +104,31 @@ class _AsciidocReader:
                     yield self._left(line, end, "a title with a line below it is not read")
                     line, style = end + 1, ""
                     continue
-                if style not in _PROSE_STYLES:
-                    if style not in _OF_PROGRAMS:
-                        reason = f"the style {style!r} is not known to hold text"
-                        yield self._left(line, end, reason)
-                elif self._is_doubtful(line, end):
-                    yield self._left(line, end, "it is not surely text")
-                else:
-                    yield from self._text_of(line, end)
+                yield from self._styled(line, end, style)
                 is_in_list = self._is_item(line) or (is_in_list and self._is_continued(line))
                 line, style = max(end, line + 1), ""
+
+    def _block(
+        self, line: int, end: int, style: str, depth: int, *, is_compound: bool
+    ) -> Iterator[ProseText | LeftPart]:
+        """Texts of a block between the lines of its delimiters."""
+        if self._raw[line].startswith("|==="):
+            yield from self._cells(line, end)
+        if is_compound and style in _PROSE_STYLES and depth < _DEEPEST:
+            yield from self.body(line + 1, end, depth + 1)
+        elif is_compound and style not in _OF_PROGRAMS and line + 1 < end:
+            yield self._left(line + 1, end, f"the style {style!r} is not known to hold text")
+
+    def _styled(self, line: int, end: int, style: str) -> Iterator[ProseText | LeftPart]:
+        """Texts of lines without delimiters, if their style is known to hold any."""
+        if style in _OF_PROGRAMS:
+            return
+        if style not in _PROSE_STYLES:
+            yield self._left(line, end, f"the style {style!r} is not known to hold text")
+        elif self._is_doubtful(line, end):
+            yield self._left(line, end, "it is not surely text")
+        else:
+            yield from self._text_of(line, end)
 
     def _cells(self, line: int, end: int) -> Iterator[ProseText | LeftPart]:
         """Cells of a table whose rows are lines of cells without formats of their own."""

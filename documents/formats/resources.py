@@ -105,30 +105,7 @@ def _android_slot(id: str, tokens: Sequence[Token], position: int) -> Iterator[S
     builder = Builder(escape)
     # Quotation marks keep white space and are not shown, but those of tags are markup.
     has_quotes = not quoted and bool(_QUOTE.search(text)) and "<" not in text
-    is_within = False
-    place = 0
-    while place < len(inner):
-        token, behind = inner[place], place + 1
-        if token.kind is TokenKind.TEXT and has_quotes:
-            is_within = _add_quoted(builder, token.text, is_within)
-        elif token.kind is TokenKind.TEXT:
-            _add_android(builder, token.text if quoted else re.sub(r"\s+", " ", token.text))
-        elif token.name == "g" or token.kind is TokenKind.EMPTY:
-            behind = xml.end_of(inner, place)
-            own = inner[place:behind]
-            shown = "".join(t.text for t in own if t.kind is TokenKind.TEXT)
-            breaks = token.name in BREAKING
-            raw = "".join(t.raw for t in own)
-            builder.alone(
-                raw, "\n" if breaks else shown, divides=breaks or (None if not shown else False)
-            )
-        elif token.kind is TokenKind.OPEN:
-            builder.open(token.name, token.raw)
-        elif token.kind is TokenKind.CLOSE:
-            builder.close(token.name, token.raw)
-        else:
-            builder.alone(token.raw, divides=False)  # a comment
-        place = behind
+    _add_content(builder, inner, keeps_space=bool(quoted), has_quotes=has_quotes)
     segment = builder.build(id, context=id)
     if segment.has_words and is_cdata:
         yield Slot(
@@ -137,6 +114,45 @@ def _android_slot(id: str, tokens: Sequence[Token], position: int) -> Iterator[S
         )
     elif segment.has_words:
         yield _replaced(segment, start, stop, escape)
+
+
+def _add_content(
+    builder: Builder, inner: Sequence[Token], *, keeps_space: bool, has_quotes: bool
+) -> None:
+    """Add texts and tags of a string.
+
+    Args:
+        builder: of its segment.
+        inner: its tokens.
+        keeps_space: whether it stands between quotation marks, which keep its white space.
+        has_quotes: whether such marks stand within it.
+    """
+    is_within = False
+    place = 0
+    while place < len(inner):
+        token, behind = inner[place], place + 1
+        if token.kind is TokenKind.TEXT and has_quotes:
+            is_within = _add_quoted(builder, token.text, is_within)
+        elif token.kind is TokenKind.TEXT:
+            _add_android(builder, token.text if keeps_space else re.sub(r"\s+", " ", token.text))
+        elif token.name == "g" or token.kind is TokenKind.EMPTY:
+            behind = xml.end_of(inner, place)
+            _add_kept(builder, inner[place:behind])
+        elif token.kind is TokenKind.OPEN:
+            builder.open(token.name, token.raw)
+        elif token.kind is TokenKind.CLOSE:
+            builder.close(token.name, token.raw)
+        else:
+            builder.alone(token.raw, divides=False)  # a comment
+        place = behind
+
+
+def _add_kept(builder: Builder, element: Sequence[Token]) -> None:
+    """Add an element that stays as it is: one that is empty, or for which Android has a value."""
+    shown = "".join(token.text for token in element if token.kind is TokenKind.TEXT)
+    breaks = element[0].name in BREAKING
+    raw = "".join(token.raw for token in element)
+    builder.alone(raw, "\n" if breaks else shown, divides=breaks or (None if not shown else False))
 
 
 _QUOTED = re.compile(r'(\s*"\s*)([^"\\]*[^"\\\s])(\s*"\s*)')

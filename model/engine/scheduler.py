@@ -178,9 +178,13 @@ class Scheduler(Generic[Item]):
         self._lane: EngineThread[Item] | None = None
         if start_priority_lane:
             self._lane = EngineThread(self, start_work, self.priority, start_priority_lane)
-            for engine in self._engines[:GIVING_WAY]:
-                engine.gives_way_to = self._lane
         self.threads = [*self._engines, *filter(None, [self._lane])]
+        self._start_threads()
+
+    def _start_threads(self) -> None:
+        """Start all threads, of which some give way to the priority lane, if there is one."""
+        for engine in self._engines[:GIVING_WAY]:
+            engine.gives_way_to = self._lane
         for thread in self.threads:
             thread.start()
 

@@ -84,8 +84,22 @@ def build_datastore(
         lot = pairs[start : start + LOT]
         writer.append(list(_stored(translator, lot)))
         watch(start + len(lot), len(pairs))
-    first_token = writer.index()
-    told = DatastoreDescription(
+    told = _description(translator, pairs, source, target, writer.index())
+    weights = _fitted(translator, Datastore(directory, told), pairs)
+    replace(told, weights=weights).write(directory)
+    writer.close()
+    return Datastore(directory)
+
+
+def _description(
+    translator: Translator,
+    pairs: Sequence[_EncodedPair],
+    source: str,
+    target: str,
+    first_token: int,
+) -> DatastoreDescription:
+    """Description of a datastore whose parameters are not found yet."""
+    return DatastoreDescription(
         model=translator.fingerprint,
         source_language=source,
         target_language=target,
@@ -95,10 +109,6 @@ def build_datastore(
         first_token=first_token,
         weights=_unfitted(translator.network.config.d_model),
     )
-    weights = _fitted(translator, Datastore(directory, told), pairs)
-    replace(told, weights=weights).write(directory)
-    writer.close()
-    return Datastore(directory)
 
 
 def _encoded(

@@ -62,12 +62,7 @@ def install(
             models_folder().mkdir(parents=True, exist_ok=True)
             folder = tempfile.TemporaryDirectory(prefix=".new.", dir=models_folder())
             new = Path(stack.enter_context(folder)) / name
-            if source.suffix == SUFFIX:
-                _unpack(source, new)
-            elif recognise(source) is Layout.OURS:
-                shutil.copytree(source, new)
-            else:
-                import_model(source, new, name=name, languages=languages)
+            _make_ours(source, new, languages)
             read_config(new)
             _record(new, origin, licence)
             if target.exists():
@@ -76,6 +71,16 @@ def install(
         except OSError as error:
             raise OutputError(f"{target}: cannot be written ({error})") from error
     return target
+
+
+def _make_ours(source: Path, new: Path, languages: Languages | None) -> None:
+    """Unpack, copy or convert a model, whichever it takes."""
+    if source.suffix == SUFFIX:
+        _unpack(source, new)
+    elif recognise(source) is Layout.OURS:
+        shutil.copytree(source, new)
+    else:
+        import_model(source, new, name=new.name, languages=languages)
 
 
 def get(entry: IndexEntry, cache: Path, progress: Progress | None = None) -> Path:

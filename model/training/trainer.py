@@ -112,24 +112,31 @@ class Trainer:
 
         torch.manual_seed(self.settings.seed)
         self.network = build(recipe.model).to(device)
-        self.known: dict[str, Tensor] = {}
-        if start:
-            known = load_model(start.path, device, torch.float32)[0].state_dict()
-            self.known = grow(known, self.network.state_dict())
-            self.network.load_state_dict(self.known)
-        elif self.settings.start_share:
-            raise TrainingError("training.start_share is of no use without a model to begin with")
+        self.known = self._load_start()
         peak = peak_learning_rate(self.settings, recipe.model.d_model)
+        # The masters are taken from the float32 network, before it is rounded.
+        self.masters = MasterParameters(self.network, self.settings, peak)
         if choose_precision(self.settings.precision, device) == "bfloat16":
-            # The masters are taken from the float32 network, before it is rounded.
-            self.masters = MasterParameters(self.network, self.settings, peak)
             self.network.bfloat16()
-        else:
-            self.masters = MasterParameters(self.network, self.settings, peak)
         self.target_states = self.network.target_states
         if self.settings.compile:
             self.target_states = torch.compile(self.network.target_states, dynamic=True)
         self._resume()
+
+    def _load_start(self) -> dict[str, Tensor]:
+        """Give the network the parameters of the model that the run begins with; returns them.
+
+        Raises:
+            TrainingError: the recipe wants a share of such a model, and there is none.
+        """
+        if self.start:
+            known = load_model(self.start.path, self.device, torch.float32)[0].state_dict()
+            known = grow(known, self.network.state_dict())
+            self.network.load_state_dict(known)
+            return known
+        if self.settings.start_share:
+            raise TrainingError("training.start_share is of no use without a model to begin with")
+        return {}
 
     # -- the loop -------------------------------------------------------------------------
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Protocol
+from types import MappingProxyType
+from typing import Any, Protocol
 
 import sentencepiece
 
@@ -25,6 +26,23 @@ LONG = 1000
 """Characters of a text that is not remembered."""
 
 PAD_ID, BOS_ID, EOS_ID, UNKNOWN_ID = 0, 1, 2, 3
+
+_SETTINGS: Mapping[str, Any] = MappingProxyType(
+    {
+        "model_type": "bpe",
+        "byte_fallback": True,
+        "split_digits": True,
+        "character_coverage": 0.9998,
+        "normalization_rule_name": "identity",
+        "pad_id": PAD_ID,
+        "bos_id": BOS_ID,
+        "eos_id": EOS_ID,
+        "unk_id": UNKNOWN_ID,
+        "pad_piece": "<pad>",
+        "minloglevel": 2,
+    }
+)
+"""Settings of SentencePiece that all vocabularies of ours have in common."""
 
 _TAG = re.compile(r"<2([a-z]{2,3}(?:-[A-Za-z0-9]+)*)>")
 
@@ -240,21 +258,11 @@ class Vocabulary:
             sentencepiece.SentencePieceTrainer.train(
                 sentence_iterator=normalised(),
                 model_writer=model,
-                model_type="bpe",
                 vocab_size=size,
-                byte_fallback=True,
-                split_digits=True,
-                character_coverage=0.9998,
-                normalization_rule_name="identity",
                 control_symbols=[tag(language) for language in languages],
                 user_defined_symbols=list(symbols),
-                pad_id=PAD_ID,
-                bos_id=BOS_ID,
-                eos_id=EOS_ID,
-                unk_id=UNKNOWN_ID,
-                pad_piece="<pad>",
                 num_threads=threads,
-                minloglevel=2,
+                **_SETTINGS,
             )
         except RuntimeError as error:
             if failures:
