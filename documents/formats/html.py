@@ -8,22 +8,33 @@ text, code, drawings, and elements that say translate="no" stay as they are.
 
 import html
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from html.parser import HTMLParser
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import count
 
 from tformer.documents.building import Builder
 from tformer.documents.document import DocumentLanguages, Edit, Slot, TextDocument, replacing
 from tformer.documents.formats.html_attributes import (
-    STANDS_FOR,
     TEMPLATE,
     attribute_slots,
-    attributes_of,
     drawn_slots,
     escape_text,
     escape_xml,
     without_templates,
+)
+from tformer.documents.formats.html_tokens import (
+    CDATA,
+    LANG,
+    ROOT,
+    VOID,
+    XHTML,
+    HtmlToken,
+    is_inline,
+    language_of,
+    tag_names,
+    tokens,
+    with_templates,
+    without_opaque,
 )
 from tformer.documents.inline.readings import without_readings
 from tformer.documents.io.encoding import Encoded, decode
@@ -31,47 +42,10 @@ from tformer.documents.left_parts import LeftPart
 from tformer.documents.segments import Segment
 from tformer.model.text.normalization import same_language
 
-
-def _names(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-VOID = _names("area base br col embed hr img input link meta param source track wbr")
-"""Elements that are never closed."""
-
-_INLINE = _names(
-    "a abbr acronym b bdi bdo big br cite code data del dfn em font i img input ins kbd label mark "
-    "math output q rp rt ruby s samp small span strike strong sub sup svg time tt u var wbr"
-)
-
-# A part of a sentence, but not for translation.
-_LITERAL = _names("code kbd samp var tt math ruby")
-
-_OPAQUE = _names("script style pre textarea svg xmp iframe noembed noframes")
-
-_STATEMENT = re.compile(r"<%(?!=|-(?=\s*[\w@]))|\{%|<\?php(?!\s*echo)")
-_UNFINISHED = re.compile(r"<[A-Za-z!/?]")
 _CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]+)", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class _HtmlToken:
-    """A piece of the file; all tokens together are the file."""
-
-    kind: str
-    """open, close, text, or other: comments, declarations."""
-    name: str
-    raw: str
-    start: int
-    opening: str = ""
-    """First tag of an element that stays as it is, but for attributes."""
-
-    @property
-    def end(self) -> int:
-        return self.start + len(self.raw)
-
-
-_END = _HtmlToken("other", "", "", 0)
+_END = HtmlToken("other", "", "", 0)
 
 
 def open_html(data: bytes, name: str) -> TextDocument:
@@ -82,14 +56,10 @@ def open_html(data: bytes, name: str) -> TextDocument:
     )
 
 
-_ROOT = re.compile(r"<html\b[^>]*>", re.IGNORECASE)
-_LANG = re.compile(r"""\s(?:xml:)?lang\s*=\s*["']?([\w-]+)""", re.IGNORECASE)
-
-
 def page_language(text: str) -> DocumentLanguages:
     """The language that the root of a page names."""
-    root = _ROOT.search(text)
-    match = _LANG.search(root[0]) if root else None
+    root = ROOT.search(text)
+    match = LANG.search(root[0]) if root else None
     return DocumentLanguages(page=match[1] if match else None)
 
 
@@ -98,15 +68,15 @@ def language_edits(text: str, language: str) -> Iterator[Edit]:
 
     A page whose root names none gets one: speech and hyphenation go by it.
     """
-    page = _language(text)
-    root = _ROOT.search(text)
+    page = language_of(text)
+    root = ROOT.search(text)
     if root and not re.search(r"\s(?:xml:)?lang\s*=", root[0], re.IGNORECASE):
         attribute = f' lang="{language}"'
-        is_xml = bool(_XHTML.search(root[0]))
+        is_xml = bool(XHTML.search(root[0]))
         at = root.start() + len("<html")
         yield Edit(at, at, f' xml:lang="{language}"' * is_xml + attribute)
-    for token in _without_opaque(tokens(without_templates(text)[0]), page) if page else ():
-        for match in _LANG.finditer(token.raw) if token.kind == "open" else ():
+    for token in without_opaque(tokens(without_templates(text)[0]), page) if page else ():
+        for match in LANG.finditer(token.raw) if token.kind == "open" else ():
             if same_language(match[1], page) and not same_language(match[1], language):
                 yield Edit(token.start + match.start(1), token.start + match.end(1), language)
 
@@ -119,15 +89,15 @@ def html_of(text: str) -> TextDocument:
 def html_slots(text: str, offset: int = 0, prefix: str = "") -> Iterator[Slot | LeftPart]:
     """The segments of HTML that begins at an offset in its file, numbered behind a prefix."""
     numbers = count(1)
-    escape = escape_xml if _XHTML.search(text) else escape_text
+    escape = escape_xml if XHTML.search(text) else escape_text
     text, codes = without_templates(text)
-    run: list[_HtmlToken] = []
-    found = list(_without_opaque(tokens(text), _language(text)))
-    for token in [*_with_templates(found, codes), _END]:
+    run: list[HtmlToken] = []
+    found = list(without_opaque(tokens(text), language_of(text)))
+    for token in [*with_templates(found, codes), _END]:
         if _is_unclosed(token):
             start, end = offset + token.start, offset + token.end
             yield LeftPart(start, end, "a tag or comment in it is not closed")
-        if not _is_inline(token):
+        if not is_inline(token):
             yield from _run_slot(run, offset, f"{prefix}{next(numbers)}", escape)
             run = []
         for words, reason in _left_words(token):
@@ -143,18 +113,17 @@ def html_slots(text: str, offset: int = 0, prefix: str = "") -> Iterator[Slot | 
                     continue
                 segment = replace(slot.segment, id=f"{prefix}{next(numbers)}")
                 yield replace(slot, segment=segment)
-        if _is_inline(token):
+        if is_inline(token):
             run.append(token)
 
 
-_FORMS = _names("textarea xmp noembed noframes")
-_SECTION = "<![CDATA["
+_FORMS = tag_names("textarea xmp noembed noframes")
 _SET_AS_TEXT = re.compile(r"<mtext[^<>]*>([^<>]*[^\W\d_]{2}[^<>]*)<", re.IGNORECASE)
 
 
-def _left_words(token: _HtmlToken) -> Iterator[tuple[str, str]]:
+def _left_words(token: HtmlToken) -> Iterator[tuple[str, str]]:
     """Words of an element that stays without saying so, and the reason."""
-    if token.raw.startswith(_SECTION) and token.kind == "literal":
+    if token.raw.startswith(CDATA) and token.kind == "literal":
         yield _shown(token), "it stands in a section of CDATA"
     elif token.opening and token.name in _FORMS:
         inner = TEMPLATE.sub(" ", token.raw[len(token.opening) :])
@@ -163,7 +132,7 @@ def _left_words(token: _HtmlToken) -> Iterator[tuple[str, str]]:
         yield " ".join(_SET_AS_TEXT.findall(token.raw)), "it stands in a formula"
 
 
-def _is_unclosed(token: _HtmlToken) -> bool:
+def _is_unclosed(token: HtmlToken) -> bool:
     """Return whether a token is a tag or comment that the file ends in."""
     is_comment = token.raw.startswith("<!--")
     return token.name == "comment" and ("-->" if is_comment else ">") not in token.raw
@@ -181,208 +150,14 @@ def _reference(character: str) -> str:
 # --- templates -----------------------------------------------------------------------------------
 
 
-def _with_templates(tokens: Iterable[_HtmlToken], codes: Mapping[int, str]) -> Iterator[_HtmlToken]:
-    """Tokens with the code put back: in text as tokens of its own, in tags as it was."""
-    if not codes:
-        yield from tokens
-        return
-    for token in tokens:
-        if STANDS_FOR not in token.raw:
-            yield token
-        elif token.kind == "text":
-            yield from _cut_at_codes(token, codes)
-        else:
-            raw = _restored(token, codes)
-            yield replace(token, raw=raw, opening=raw[: len(token.opening)])
-
-
-def _restored(token: _HtmlToken, codes: Mapping[int, str]) -> str:
-    return re.sub(
-        f"{STANDS_FOR}+", lambda m: _code_at(token.start + m.start(), len(m[0]), codes), token.raw
-    )
-
-
-def _code_at(start: int, size: int, codes: Mapping[int, str]) -> str:
-    """The code that stood at a place; several may stand side by side."""
-    raw = ""
-    while len(raw) < size:
-        raw += codes[start + len(raw)]
-    return raw
-
-
-def _cut_at_codes(token: _HtmlToken, codes: Mapping[int, str]) -> Iterator[_HtmlToken]:
-    position = token.start
-    for start in sorted(place for place in codes if token.start <= place < token.end):
-        if position < start:
-            raw = token.raw[position - token.start : start - token.start]
-            yield _HtmlToken("text", "", raw, position)
-        kind = "other" if _STATEMENT.match(codes[start]) else "literal"
-        yield _HtmlToken(kind, "template", codes[start], start)
-        position = start + len(codes[start])
-    if position < token.end:
-        yield _HtmlToken("text", "", token.raw[position - token.start :], position)
-
-
 # --- tokens --------------------------------------------------------------------------------------
-
-
-class _Tokenizer(HTMLParser):
-    """Notes where each thing begins; a thing ends where the next begins."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(convert_charrefs=False)
-        self.found: list[tuple[int, str, str]] = []
-        self._line_starts = [0, *(match.end() for match in re.finditer("\n", text))]
-        # What is never closed is no text; the parser would look for its end again and again.
-        self._unclosed = _unclosed(text)
-        self._last_section = text.rfind("]]>")
-        self.feed(text[: self._unclosed])
-        self.close()
-        if self._unclosed < len(text):
-            self.found.append((self._unclosed, "other", "comment"))
-
-    def parse_html_declaration(self, i: int) -> int:
-        """Read `<!...>`; what begins like a section and is none is a comment, as in browsers."""
-        is_section = self.rawdata.startswith("<![CDATA[", i) and i < self._last_section
-        if self.rawdata.startswith("<![", i) and not is_section:
-            return self.parse_bogus_comment(i)
-        return super().parse_html_declaration(i)
-
-    def _note(self, kind: str, name: str = "") -> None:
-        if kind == "text" and self.found and self.found[-1][1] == "text":
-            return  # the parser reports a text reference by reference
-        line, column = self.getpos()
-        self.found.append((self._line_starts[line - 1] + column, kind, name))
-
-    def handle_starttag(self, tag: str, attrs: object) -> None:
-        self._note("open", tag)
-
-    def handle_startendtag(self, tag: str, attrs: object) -> None:
-        self._note("open", tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        self._note("close", tag)
-
-    def handle_data(self, data: str) -> None:
-        self._note("text")
-
-    def handle_entityref(self, name: str) -> None:
-        self._note("text")
-
-    def handle_charref(self, name: str) -> None:
-        self._note("text")
-
-    def handle_comment(self, data: str) -> None:
-        self._note("other", "comment")
-
-    def handle_decl(self, decl: str) -> None:
-        self._note("other")
-
-    def handle_pi(self, data: str) -> None:
-        self._note("other")
-
-    def unknown_decl(self, data: str) -> None:
-        self._note("other")
-
-
-_TAG_BEGINS = re.compile(r"<[A-Za-z/!?]")
-
-
-def _unclosed(text: str) -> int:
-    """Index of a tag or comment that the text ends in; its length if there is none."""
-    tag = _TAG_BEGINS.search(text, text.rfind(">") + 1)
-    comment = text.find("<!--", max(text.rfind("-->"), 0))
-    return min(tag.start() if tag else len(text), comment if comment >= 0 else len(text))
-
-
-def tokens(text: str) -> list[_HtmlToken]:
-    """Cut HTML into tokens."""
-    is_xml = bool(_XHTML.search(text))
-    found = [place for place in _Tokenizer(text).found if place[0] < len(text)]
-    ends = [*(start for start, _, _ in found), len(text)][1:]
-    return [
-        _token(kind, name, text[start:end], start, is_xml)
-        for (start, kind, name), end in zip(found, ends, strict=True)
-        if start < end
-    ]
-
-
-def _token(kind: str, name: str, raw: str, start: int, is_xml: bool) -> _HtmlToken:
-    if raw.startswith(_SECTION) and is_xml:
-        return _HtmlToken("literal", "section", raw, start)
-    if kind == "text" and _UNFINISHED.search(raw):
-        # A tag or comment that the file ends in: no text, though the parser takes it for one.
-        kind, name = "other", "comment"
-    return _HtmlToken(kind, name, raw, start)
-
-
-def _language(text: str) -> str | None:
-    """The language of a page: of its root, or else the first that is named."""
-    root = _ROOT.search(text)
-    match = (root and _LANG.search(root[0])) or _ANY_LANG.search(text)
-    return match[1] if match else None
-
-
-_ANY_LANG = re.compile(rf"<[a-z][^<>]*?{_LANG.pattern}", re.IGNORECASE)
-
-
-def _without_opaque(tokens: list[_HtmlToken], language: str | None) -> Iterator[_HtmlToken]:
-    """Put elements that stay as they are into one token each, which is a literal or a block."""
-    position = 0
-    ends = _ends(tokens)
-    while position < len(tokens):
-        token = tokens[position]
-        position += 1
-        if not _stays(token, language):
-            yield token
-            continue
-        end = ends.get(position - 1, position)
-        raw = "".join(inner.raw for inner in tokens[position - 1 : end])
-        kind = "literal" if token.name in _INLINE and "<p" not in raw else "other"
-        opening = "" if _is_kept(token, language) else token.raw
-        yield _HtmlToken(kind, token.name, raw, token.start, opening)
-        position = end
-
-
-def _stays(token: _HtmlToken, language: str | None) -> bool:
-    if token.kind != "open" or token.name in VOID or token.raw.endswith("/>"):
-        return False
-    return token.name in _OPAQUE | _LITERAL or _is_kept(token, language)
-
-
-def _is_kept(token: _HtmlToken, language: str | None) -> bool:
-    """Return whether a tag says that its element is not for translation."""
-    values = {each.name: each.value for each in attributes_of(token.raw)}
-    own = values.get("lang")
-    if own and language and not same_language(own, language):
-        return True
-    is_marked = "notranslate" in values.get("class", "").split()
-    return is_marked or values.get("translate", "").lower() == "no"
-
-
-def _ends(tokens: list[_HtmlToken]) -> dict[int, int]:
-    """The index behind the tag that closes an element, by that of the tag that opens it."""
-    ends: dict[int, int] = {}
-    opened: dict[str, list[int]] = {}
-    for index, token in enumerate(tokens):
-        if token.kind == "open":
-            opened.setdefault(token.name, []).append(index)
-        elif token.kind == "close" and opened.get(token.name):
-            ends[opened[token.name].pop()] = index + 1
-    return ends
-
-
-def _is_inline(token: _HtmlToken) -> bool:
-    if token.name == "template":
-        return token.kind == "literal"
-    return token.kind in ("text", "literal") or token.name in _INLINE or token.name == "comment"
 
 
 # --- segments ------------------------------------------------------------------------------------
 
 
 def _run_slot(
-    run: list[_HtmlToken], offset: int, id: str, escape: Callable[[str], str]
+    run: list[HtmlToken], offset: int, id: str, escape: Callable[[str], str]
 ) -> Iterator[Slot]:
     """A segment of what stands between two block tags."""
     run = _trimmed(run)
@@ -397,7 +172,7 @@ def _run_slot(
         yield replacing(segment, offset + start, offset + end, escape)
 
 
-def _trimmed(run: list[_HtmlToken]) -> list[_HtmlToken]:
+def _trimmed(run: list[HtmlToken]) -> list[HtmlToken]:
     """Leave out at both ends blank text, comments, breaks, and tags around all or nothing of it."""
     partners = _partners(run)
     start, end = 0, len(run)
@@ -413,7 +188,7 @@ def _trimmed(run: list[_HtmlToken]) -> list[_HtmlToken]:
     return run[start:end]
 
 
-def _partners(run: list[_HtmlToken]) -> dict[int, int]:
+def _partners(run: list[HtmlToken]) -> dict[int, int]:
     """The tags that belong together, by their places in the run."""
     partners: dict[int, int] = {}
     opened: dict[str, list[int]] = {}
@@ -426,20 +201,20 @@ def _partners(run: list[_HtmlToken]) -> dict[int, int]:
     return partners
 
 
-def _is_single(token: _HtmlToken, partner: int | None) -> bool:
+def _is_single(token: HtmlToken, partner: int | None) -> bool:
     """Return whether a tag is left open, or closes nothing."""
     return partner is None and token.kind in ("open", "close") and not _is_void(token)
 
 
-def _is_void(token: _HtmlToken) -> bool:
+def _is_void(token: HtmlToken) -> bool:
     return token.name in VOID or token.raw.endswith("/>")
 
 
-def _is_blank(token: _HtmlToken) -> bool:
+def _is_blank(token: HtmlToken) -> bool:
     return token.name in ("comment", "br") or (token.kind == "text" and not token.raw.strip())
 
 
-def _segment(id: str, run: list[_HtmlToken], escape: Callable[[str], str]) -> Segment:
+def _segment(id: str, run: list[HtmlToken], escape: Callable[[str], str]) -> Segment:
     builder = Builder(escape)
     space = True
     for place, token in enumerate(run):
@@ -502,15 +277,12 @@ def _leading_space(text: str) -> str:
     return text[: len(text) - len(text.lstrip())]
 
 
-def _shown(token: _HtmlToken) -> str:
+def _shown(token: HtmlToken) -> str:
     """Visible text of an element that stays as it is."""
     if token.name == "section":
-        return " ".join(token.raw.removeprefix(_SECTION).removesuffix("]]>").split())
+        return " ".join(token.raw.removeprefix(CDATA).removesuffix("]]>").split())
     if token.name in ("math", "svg") or token.raw.startswith("{#"):
         return ""
     if token.name == "template":
         return token.raw
     return without_readings(token.raw)
-
-
-_XHTML = re.compile(r"<html\b[^>]*xmlns=[\"']http://www\.w3\.org/1999/xhtml")

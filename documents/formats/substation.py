@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from tformer.documents.building import Builder
 from tformer.documents.document import Edit, Slot, TextDocument, checked
 from tformer.documents.formats.prose import LINE
-from tformer.documents.formats.subtitles import fill_lines
+from tformer.documents.formats.subtitle_edits import fill_lines
 from tformer.documents.io.encoding import decode
 from tformer.documents.left_parts import LeftPart
 from tformer.documents.segments import Segment, render, split_words
