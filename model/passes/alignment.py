@@ -40,7 +40,7 @@ from numpy.typing import NDArray
 from tformer.model.literals.rewriting import Rewritten
 from tformer.model.passes.draft import EncoderInput, Sentence
 from tformer.model.passes.interface import Floats, Result, Review, Scorer, attention
-from tformer.model.passes.preparation import Restored
+from tformer.model.passes.prepared import Restored
 from tformer.model.search.hypotheses import FinishedHypothesis
 from tformer.model.search.request import Pair
 from tformer.model.text.offsets import piece_spans, tokens

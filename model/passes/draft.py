@@ -13,7 +13,7 @@ from functools import cached_property
 from tformer.model.config import Calibration
 from tformer.model.options import DecodingOptions
 from tformer.model.passes.guard import BROKEN, Sign
-from tformer.model.passes.preparation import Prepared
+from tformer.model.passes.prepared import Prepared
 from tformer.model.terms.glossary import (
     Found,
     Glossary,

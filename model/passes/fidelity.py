@@ -22,7 +22,8 @@ from tformer.model.options import DecodingOptions
 from tformer.model.passes import guard
 from tformer.model.passes.draft import EncoderInput, Sentence
 from tformer.model.passes.interface import Asked, Result, Review, log_probs, search
-from tformer.model.passes.preparation import Prepared, Preparer, Restored
+from tformer.model.passes.preparation import Preparer
+from tformer.model.passes.prepared import Prepared, Restored
 from tformer.model.passes.term_tokens import Spelling
 from tformer.model.search.request import Pair, Request, Term
 from tformer.model.text.normalization import normalise

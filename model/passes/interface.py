@@ -30,7 +30,7 @@ from tformer.model.datastore.states import QuantisedStates
 from tformer.model.engine.engine import Finished
 from tformer.model.passes.draft import EncoderInput, Requirement, Sentence
 from tformer.model.passes.guard import Sign
-from tformer.model.passes.preparation import Restored
+from tformer.model.passes.prepared import Restored
 from tformer.model.search.hypotheses import FinishedHypothesis
 from tformer.model.search.request import Pair, Request
 from tformer.model.translation import Link, Notice, PieceScore, RecalledPair

@@ -14,7 +14,7 @@ from tformer.model.passes.alignment import Aligner
 from tformer.model.passes.draft import Sentence
 from tformer.model.passes.fidelity import invented, is_unreadable
 from tformer.model.passes.interface import Asked, Result, Review, attention
-from tformer.model.passes.preparation import Restored
+from tformer.model.passes.prepared import Restored
 from tformer.model.search.request import Pair
 from tformer.model.text.casing import Casing
 from tformer.model.translation import Link, Notice, WarningKind
