@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
-from tformer.cli import lines, loading, options
+from tformer.cli import loading, options, outputs
 from tformer.model.errors import UsageError
 from tformer.model.options import DecodingOptions
 
@@ -109,14 +109,14 @@ def _image(inspection: Inspection, choice: HeadChoice) -> bytes:
 
 
 def _write(path: Path, data: bytes) -> None:
-    with lines.open_output(path) as writer:
+    with outputs.open_output(path) as writer:
         writer.write_bytes(data)
 
 
 def _print_json(inspection: Inspection, model: str) -> None:
     from tformer.cli.attention_views.record import whole_record_of
 
-    with lines.open_output(None) as writer:
+    with outputs.open_output(None) as writer:
         writer.write(json.dumps(whole_record_of(inspection, model)) + "\n")
 
 
@@ -125,7 +125,7 @@ def _show(inspection: Inspection, choice: HeadChoice) -> None:
 
     from tformer.cli.attention_views.terminal import show
 
-    with lines.open_output(None) as writer:
+    with outputs.open_output(None) as writer:
         console = Console(highlight=False, markup=False, emoji=False)
         with console.capture() as captured:
             show(inspection, choice, console)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
-from tformer.cli import bench_inputs, console, lines, options
+from tformer.cli import bench_inputs, console, options, outputs
 from tformer.model.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def bench(
             device=device, cores=threads, memory=memory, note=console.note,
         )  # fmt: skip
         found = _run(comparison, about, output)
-    with lines.open_output(None) as writer:
+    with outputs.open_output(None) as writer:
         writer.write(json.dumps(found, ensure_ascii=False) + "\n" if as_json else _as_text(found))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tformer.cli import console, lines, loading
+from tformer.cli import console, loading, outputs
 from tformer.model.options import DecodingOptions
 
 WARM_LINES = 64
@@ -56,7 +56,7 @@ def report_cost(call: CostCall) -> None:
         "model": call.model, "beam_size": call.beam_size, "price_per_core_hour": call.price,
         **cost.record(call.price), "hardware": hardware(),
     }  # fmt: skip
-    with lines.open_output(None) as writer:
+    with outputs.open_output(None) as writer:
         writer.write(json.dumps(record) + "\n" if call.as_json else _as_text(record))
 
 

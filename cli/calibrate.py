@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
-from tformer.cli import console, lines, loading, options
+from tformer.cli import console, loading, options, outputs
 from tformer.cli.pairs import read_pair
 from tformer.model.errors import UsageError
 
@@ -81,7 +81,7 @@ def calibrate(
     if both_ways:
         turned = [(reference, text) for text, reference in pairs]
         fitted.append(_fit(translator, turned, (target, source), threshold))
-    with lines.open_output(None) as writer:
+    with outputs.open_output(None) as writer:
         writer.write("".join(_as_json(each) if as_json else _as_text(each) for each in fitted))
     if not dry_run:
         store_calibrations(directory, [each.calibration for each in fitted])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
-from tformer.cli import lines, loading, options
+from tformer.cli import loading, options, outputs
 from tformer.cli.decoding_options import Literals
 from tformer.cli.pairs import read_pair
 from tformer.cli.progress import progress_bar
@@ -87,7 +87,7 @@ def evaluate(
         )
     )
     evaluation = _evaluate(translator, direction, decoding, sources, references)
-    with lines.open_output(None) as writer:
+    with outputs.open_output(None) as writer:
         writer.write(_as_json(evaluation) if as_json else _as_text(evaluation))
 
 

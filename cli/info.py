@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument
 
-from tformer.cli import lines, options
+from tformer.cli import options, outputs
 from tformer.model.errors import ModelError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def info(
 ) -> None:
     """Show languages, size, licence, network and training of a model."""
     summary = _summarise(model)
-    with lines.open_output(None) as writer:
+    with outputs.open_output(None) as writer:
         writer.write(_as_json(summary) if as_json else _as_text(summary))
 
 

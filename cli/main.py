@@ -10,7 +10,7 @@ from typing import NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from tformer.cli import console, lines
+from tformer.cli import console, outputs
 from tformer.cli.commands import COMMANDS, command
 from tformer.cli.early import heed_signals
 from tformer.cli.exits import ExitStatus, PipeClosed, lacks_memory, status_of
@@ -40,7 +40,7 @@ def run(arguments: Sequence[str]) -> int:
     except (typer.Abort, KeyboardInterrupt):
         return ExitStatus.INTERRUPTED
     except PipeClosed:
-        lines.abandon_stdout()
+        outputs.abandon_stdout()
         return ExitStatus.PIPE_CLOSED
     except Exception as error:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
@@ -71,7 +71,7 @@ def _refuse(message: str) -> ExitStatus:
 
 def _fail(message: str, status: ExitStatus) -> ExitStatus:
     if status == ExitStatus.OUTPUT:
-        lines.abandon_stdout()
+        outputs.abandon_stdout()
     console.error(message)
     return status
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tformer.cli import lines
-from tformer.cli.lines import Line, decode, open_output, read_runs, size_of
+from tformer.cli.lines import Line, decode, read_runs, size_of
+from tformer.cli.outputs import open_output
 from tformer.documents.io.encoding import looks_binary
 from tformer.model.errors import InputError, OutputError
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
-from tformer.cli import console, lines
+from tformer.cli import console, lines, outputs
 from tformer.cli.exits import ExitStatus
 from tformer.cli.progress import progress_bar
 from tformer.cli.translation.documents import LINES, DocumentJob
@@ -252,7 +252,7 @@ class TranslationCall:
         job = DocumentJob(name, document, self.manner.states, keys=self.manner.keys_of(format))
         tally, summary = Tally(), JobSummary()
         with (
-            lines.open_output(None) as writer,
+            outputs.open_output(None) as writer,
             progress_bar("translating", len(job.segments), data_on_stdout=False) as bar,
         ):
             translator, choice = setup.translator, setup.choice

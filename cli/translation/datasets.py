@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tformer.cli import lines
+from tformer.cli import lines, outputs
 from tformer.cli.exits import ExitStatus
 from tformer.cli.progress import Bar, progress_bar
 from tformer.cli.translation.column_options import ColumnOptions
@@ -85,7 +85,7 @@ class DatasetCall:
         selection = self._selection(setup.source, setup.target)
         dialect = dialect_of(self.options.dialect) if self.options.dialect else None
         with ExitStack() as stack:
-            report = DatasetReport(stack.enter_context(lines.open_output(None))
+            report = DatasetReport(stack.enter_context(outputs.open_output(None))
                                    if self.as_json else None)  # fmt: skip
             manifest = stack.enter_context(manifest_of(files.folder)) if files.folder else None
             run = _DatasetRun(self, setup, selection, files, report, manifest, dialect)

@@ -12,18 +12,16 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
-from tformer.cli import console, lines
+from tformer.cli import console, lines, outputs
 from tformer.cli.exits import ExitStatus
-from tformer.cli.lines import Writer
+from tformer.cli.outputs import Writer
 from tformer.cli.progress import Bar, progress_bar
 from tformer.cli.translation.documents import LINES, DocumentJob
-from tformer.cli.translation.journaled import Journaled, journal_for
-from tformer.cli.translation.line_jobs import LineJob, line_format
+from tformer.cli.translation.file_work import CopyWork, DocumentWork, FileWork, LinesWork
+from tformer.cli.translation.journaled import journal_for
 from tformer.cli.translation.report import FileOutcome, JobSummary, Report
 from tformer.cli.translation.settings import Setup, digest_of_file, digest_of_values
-from tformer.cli.translation.side_outputs import SideFiles
 from tformer.cli.translation.stats import Remark, Tally
 from tformer.documents.document import Document
 from tformer.documents.existing import KEYED, REVIEWED, Filled, filled_from, lost_translations
@@ -35,7 +33,6 @@ from tformer.documents.languages import OtherLanguageError
 from tformer.documents.registry import open_document, read_bytes
 from tformer.documents.segments import SegmentState
 from tformer.model.errors import InputError, OutputError, TformerError
-from tformer.model.pipeline.wrapper import AnyTranslator
 
 BACKUP = ".bak"
 """Behind the name of a file that was translated in place: what it was before."""
@@ -65,86 +62,6 @@ class Manner:
 
 
 # --- what is done to a file ----------------------------------------------------------------------
-
-
-class _FileWork(Protocol):
-    """A file that was read."""
-
-    digest: str
-    """SHA-256 of its content."""
-
-    @property
-    def is_idle(self) -> bool:
-        """True if there is nothing to translate in it."""
-
-    def translate(self, setup: Setup, journal: Journal | None) -> Iterator[bytes]:
-        """Yield the translated content, piece by piece."""
-
-
-@dataclass
-class _DocumentWork:
-    job: DocumentJob
-    digest: str
-    size: int
-    tally: Tally
-    bar: Bar
-
-    @property
-    def is_idle(self) -> bool:
-        return not self.job.segments
-
-    def translate(self, setup: Setup, journal: Journal | None) -> Iterator[bytes]:
-        if self.is_idle:
-            yield self.job.document.with_translations({})
-            return
-        share = self.size / len(self.job.segments)
-        yield self.job.translate(
-            _translator(setup, journal),
-            setup.choice,
-            setup.decoding,
-            self.tally,
-            lambda: self.bar(share),
-        )
-
-
-@dataclass
-class _Lines:
-    path: Path
-    digest: str
-    tally: Tally
-    bar: Bar
-    is_idle: bool = False
-
-    def translate(self, setup: Setup, journal: Journal | None) -> Iterator[bytes]:
-        job = LineJob(
-            _translator(setup, journal),
-            setup.choice,
-            setup.decoding,
-            line_format(as_json=False, n_best=1),
-            SideFiles([]),
-            self.tally,
-        )
-        yield lines.mark_of(self.path)
-        for line, text in job.translate([self.path]):
-            yield text.encode()
-            self.bar(line.size)
-        job.report()
-
-
-@dataclass
-class _Copy:
-    path: Path
-    digest: str
-    is_idle: bool = True
-
-    def translate(self, setup: Setup, journal: Journal | None) -> Iterator[bytes]:
-        with lines.blaming(self.path), self.path.open("rb") as stream:
-            while piece := stream.read(1 << 20):
-                yield piece
-
-
-def _translator(setup: Setup, journal: Journal | None) -> AnyTranslator:
-    return Journaled(setup.translator, journal) if journal else setup.translator
 
 
 # --- all files -----------------------------------------------------------------------------------
@@ -229,11 +146,11 @@ class FileJobs:
         outcome = FileOutcome.TRANSLATED if item.format else FileOutcome.COPIED
         return Report(name, outcome, item.output, tally, num_kept)
 
-    def _read(self, item: JobFile, tally: Tally, bar: Bar) -> _FileWork:
+    def _read(self, item: JobFile, tally: Tally, bar: Bar) -> FileWork:
         if item.format is None:
-            return _Copy(item.source, digest_of_file(item.source))
+            return CopyWork(item.source, digest_of_file(item.source))
         if item.format == LINES and lines.mark_of(item.source) not in lines.UTF_16:
-            return _Lines(item.source, digest_of_file(item.source), tally, bar)
+            return LinesWork(item.source, digest_of_file(item.source), tally, bar)
         stdin = item.source == lines.STDIN
         data = lines.read_all(item.source) if stdin else read_bytes(item.source)
         name = lines.name_of(item.source)
@@ -247,7 +164,7 @@ class FileJobs:
         filled = self._filled(document, item, tally)
         keys = self.manner.keys_of(item.format)
         job = DocumentJob(name, filled.document, self.manner.states, filled.kept, keys)
-        return _DocumentWork(job, hashlib.sha256(data).hexdigest(), item.size, tally, bar)
+        return DocumentWork(job, hashlib.sha256(data).hexdigest(), item.size, tally, bar)
 
     def _filled(self, document: Document, item: JobFile, tally: Tally) -> Filled:
         """A document with what an output has that is there already, but for --force.
@@ -332,16 +249,16 @@ class FileJobs:
                 f"{output.parent}: cannot be made: {error.strerror or error}"
             ) from error
 
-    def _make(self, output: Path, work: _FileWork, making: Making, identity: dict[str, str]) -> int:
+    def _make(self, output: Path, work: FileWork, making: Making, identity: dict[str, str]) -> int:
         """Write an output; how many answers an earlier run had."""
-        if not lines.is_replaceable(output):
-            with lines.open_output(output) as writer:
+        if not outputs.is_replaceable(output):
+            with outputs.open_output(output) as writer:
                 self._write(writer, work, None)
             return 0
         output = Path(os.path.realpath(output))
         with journal_for(output, identity, self.manner.earlier) as journal:
             part = part_path(output)
-            with lines.open_output(output, aside=part) as writer:
+            with outputs.open_output(output, aside=part) as writer:
                 self._write(writer, work, journal)
                 digest = digest_of_file(part)
                 if self.manifest is not None:
@@ -350,7 +267,7 @@ class FileJobs:
                     _back_up(output)
             return journal.num_kept
 
-    def _write(self, writer: Writer, work: _FileWork, journal: Journal | None) -> None:
+    def _write(self, writer: Writer, work: FileWork, journal: Journal | None) -> None:
         for piece in work.translate(self.setup, journal):
             writer.write_bytes(piece)
 
@@ -362,7 +279,7 @@ def _back_up(path: Path) -> None:
         OutputError: it cannot be written.
     """
     backup = path.with_name(path.name + BACKUP)
-    with lines.open_output(backup) as writer:
+    with outputs.open_output(backup) as writer:
         writer.write_bytes(read_bytes(path))
     shutil.copymode(path, backup)
 
@@ -397,7 +314,7 @@ def translate_files(
     """
     whole = folder is not None or manner.in_place
     with ExitStack() as stack:
-        writer = stack.enter_context(lines.open_output(None)) if as_json else None
+        writer = stack.enter_context(outputs.open_output(None)) if as_json else None
         summary = JobSummary(writer)
         manifest = stack.enter_context(manifest_of(folder)) if folder else None
         jobs = FileJobs(setup, manner, summary, folder, manifest, alone=not whole)

@@ -12,7 +12,7 @@ from itertools import chain, tee
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tformer.cli import console, lines
+from tformer.cli import console, lines, outputs
 from tformer.cli.exits import ExitStatus
 from tformer.cli.languages import direction_of
 from tformer.cli.lines import Line
@@ -76,7 +76,7 @@ def translate_lines(
             identity = _identity(paths, setup, as_json, encoding)
             journal = stack.enter_context(journal_for(real, identity, earlier))
             part = part_path(real)
-        writer = stack.enter_context(lines.open_output(output, aside=part))
+        writer = stack.enter_context(outputs.open_output(output, aside=part))
         recorder = stack.enter_context(evidence.opened())
         translator = Journaled(setup.translator, journal) if journal else setup.translator
         marks = setup.min_confidence is not None
@@ -105,7 +105,7 @@ def _identity(
 
 
 def _write_lines(
-    job: LineJob, paths: Sequence[Path], writer: lines.Writer, *, data_on_stdout: bool
+    job: LineJob, paths: Sequence[Path], writer: outputs.Writer, *, data_on_stdout: bool
 ) -> None:
     """Write what a job makes of its inputs, and say what there is to say of them."""
     size = lines.size_of(paths)
@@ -121,7 +121,7 @@ def can_go_on(paths: Sequence[Path], output: Path | None) -> bool:
     """Return whether a job could be gone on with if it were killed: not one from or to a pipe."""
     return (
         output is not None
-        and lines.is_replaceable(output)
+        and outputs.is_replaceable(output)
         and all(path.is_file() for path in paths)
     )
 

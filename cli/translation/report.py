@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tformer.cli import console
 from tformer.cli.exits import ExitStatus, status_of
-from tformer.cli.lines import Writer
+from tformer.cli.outputs import Writer
 from tformer.cli.translation.stats import Tally
 from tformer.documents.jobs.tree import LeftOut
 from tformer.model.errors import TformerError

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tformer.cli import lines
-from tformer.cli.lines import Line, Writer
+from tformer.cli import outputs
+from tformer.cli.lines import Line
+from tformer.cli.outputs import Writer
 from tformer.model.errors import UsageError
 from tformer.model.text.offsets import pharaoh, word_pairs
 
@@ -50,7 +51,7 @@ class Evidence:
         """
         with ExitStack() as stack:
             columns = [
-                (stack.enter_context(lines.open_output(path)), text_of)
+                (stack.enter_context(outputs.open_output(path)), text_of)
                 for path, text_of in (
                     (self.alignments, alignment_line),
                     (self.scores, score_line),
