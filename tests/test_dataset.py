@@ -36,7 +36,7 @@ def counting(monkeypatch: pytest.MonkeyPatch) -> MortalTranslator:
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of three rows, so that a few rows are many."""
     for module in ("blocks", "text_files", "arrow_blocks", "parquet"):
-        monkeypatch.setattr(f"tformer.dataset.{module}.BLOCK_ROWS", 3)
+        monkeypatch.setattr(f"tformer.dataset.files.{module}.BLOCK_ROWS", 3)
     assert blocks.BLOCK_ROWS == 3
 
 
