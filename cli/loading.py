@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tformer.cli import console
 from tformer.cli.options import DEFAULT_MODEL
-from tformer.model.errors import ModelError, UsageError
+from tformer.model.errors import UsageError
 from tformer.model.options import DecodingOptions
 
 if TYPE_CHECKING:
@@ -60,7 +60,11 @@ def suitable_model(model: str, source: str | None, target: str | None) -> str:
         UsageError: none that is here has the languages; it says which command gets one.
     """
     if model != DEFAULT_MODEL:
-        return _ours(model, source, target) if Path(model).exists() else model
+        if not Path(model).exists():
+            return model
+        from tformer.model.registry.cache import as_ours
+
+        return as_ours(model, source, target)
     if not (source or target):
         return model
     from tformer.model.registry.here import for_languages
@@ -116,25 +120,6 @@ def open_pivot(names: tuple[str, str], place: ComputeSettings) -> AnyTranslator:
 
     first, second = (load_translator(name, place) for name in names)
     return Pivot(first, second, MIDDLE)
-
-
-def _ours(model: str, source: str | None, target: str | None) -> str:
-    from tformer.model.convert.recognise import Layout, recognise
-
-    layout = recognise(Path(model))
-    if layout in (None, Layout.OURS):
-        return model
-    from tformer.model.convert.frames import Languages
-    from tformer.model.registry.cache import imported
-
-    # A model of many languages is made once, not anew for each that is named.
-    said = Languages((source,) if source else (), (target,) if target else ())
-    try:
-        return str(imported(Path(model), Languages()))
-    except ModelError:
-        if said == Languages():
-            raise
-        return str(imported(Path(model), said))
 
 
 def open_translator(

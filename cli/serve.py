@@ -193,9 +193,10 @@ def serve(
     DecodingOptions(beam_size=beam_size)
     from tformer.server.access.address import Address
     from tformer.server.http.options import HttpOptions
-    from tformer.server.lifecycle import ServerOptions, run
+    from tformer.server.lifecycle import ServerOptions
     from tformer.server.limits import Limits
     from tformer.server.observability import logs
+    from tformer.server.process import run
     from tformer.server.sources import DatastoreSource, GlossarySource, ModelSource, Settings
     from tformer.server.storage import Storage
 

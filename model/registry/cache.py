@@ -9,8 +9,8 @@ import tempfile
 from pathlib import Path
 
 from tformer.model.convert.frames import Languages
-from tformer.model.convert.recognise import import_model
-from tformer.model.errors import OutputError
+from tformer.model.convert.recognise import Layout, import_model, recognise
+from tformer.model.errors import ModelError, OutputError
 
 
 def cache_folder() -> Path:
@@ -24,6 +24,31 @@ def cache_folder() -> Path:
     except RuntimeError:
         raise OutputError("there is no home to keep files in: set XDG_CACHE_HOME") from None
     return Path(root) / "tformer"
+
+
+def as_ours(model: str, source: str | None, target: str | None) -> str:
+    """Folder of a model of ours: the one that is named, or what is made of another program's.
+
+    Args:
+        model: folder or file.
+        source: language that it is said to read; None where nothing is said.
+        target: language that it is said to write.
+
+    Raises:
+        ModelError: the other program's model is damaged, or of a kind that ours cannot be.
+        OutputError: what is made of it cannot be written.
+    """
+    layout = recognise(Path(model))
+    if layout in (None, Layout.OURS):
+        return model
+    # A model of many languages is made once, not anew for each that is named.
+    said = Languages((source,) if source else (), (target,) if target else ())
+    try:
+        return str(imported(Path(model), Languages()))
+    except ModelError:
+        if said == Languages():
+            raise
+        return str(imported(Path(model), said))
 
 
 def imported(source: Path, languages: Languages) -> Path:
