@@ -16,7 +16,8 @@ from markdown_it.token import Token
 from tformer.documents.building import Builder
 from tformer.documents.formats.html_tokens import VOID
 from tformer.documents.formats.markdown_attributes import is_plain_image
-from tformer.documents.formats.markdown_sites import JSX_TAG, site_rules, unhide
+from tformer.documents.formats.markdown_site_blocks import JSX_TAG
+from tformer.documents.formats.markdown_sites import site_rules, unhide
 from tformer.documents.inline.readings import without_readings
 from tformer.documents.segments import Segment
 
