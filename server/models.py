@@ -15,6 +15,7 @@ from tformer.model.datastore.layout import Datastore
 from tformer.model.engine.scheduler import Batch
 from tformer.model.errors import InputError, ModelError, UsageError
 from tformer.model.files import refuse_special, sha256_of
+from tformer.model.options import DecodingOptions
 from tformer.model.passes.draft import Route
 from tformer.model.pipeline.translator import Translator
 from tformer.model.translation import Translation
