@@ -7,24 +7,26 @@ from pathlib import Path
 
 import pytest
 from fake_translator import Tformer
-from tiny import tiny_transformer
+from serving import make_model
 
 from tformer.cli import loading
 from tformer.cli.exits import ExitStatus
-from tformer.model.network.eager import Eager
 from tformer.model.options import DecodingOptions
 from tformer.model.pipeline.translator import Translator
 from tformer.model.text.offsets import word_pairs, words
-from tformer.model.vocabulary.sentencepiece import Vocabulary
 
 LINES = ["A dog runs, on the beach.", "", "Where is it? There it is!", "..."]
 TEXT = "\n".join(LINES).encode() + b"\n"
 
 
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_model(tmp_path_factory.mktemp("models") / "en-de")
+
+
 @pytest.fixture(autouse=True)
-def local(vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch) -> Translator:
-    transformer = tiny_transformer(3, vocab_size=len(vocabulary), max_length=128)
-    translator = Translator(Eager(transformer), vocabulary)
+def local(model: Path, monkeypatch: pytest.MonkeyPatch) -> Translator:
+    translator = Translator.load(model, device="cpu", dtype="int8", threads=1)
     monkeypatch.setattr(loading, "load_translator", lambda *_, **__: translator)
     return translator
 

@@ -111,7 +111,7 @@ def test_remote_procedure_call(model: Path, monkeypatch: pytest.MonkeyPatch) -> 
     request = pb.TranslateTextRequest(
         contents=["A dog runs."], source_language_code="en", target_language_code="de"
     )
-    with serving(model) as server:
+    with serving(model, dtype="int8") as server:
         recorder = Recorder(monkeypatch)
         with grpc.insecure_channel(server.address) as channel:
             TranslationServiceStub(channel).TranslateText(request)

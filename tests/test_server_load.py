@@ -200,9 +200,9 @@ EXPECTED = {
 
 
 def put_under_load(
-    server: RunningServer, model: Path, number: int, seed: int
+    server: RunningServer, model: Path, number: int, seed: int, dtype: str = "float32"
 ) -> Counter[tuple[str, str]]:
-    offline = Translator.load(model, device="cpu", dtype="float32")
+    offline = Translator.load(model, device="cpu", dtype=dtype, threads=1)
 
     async def main() -> Counter[tuple[str, str]]:
         async with grpc.aio.insecure_channel(server.address) as channel:
@@ -247,8 +247,9 @@ def resident_mebibytes() -> float:
     return int(statm.read_text().split()[1]) * resource.getpagesize() / 2**20
 
 
-def test_mixed_load(server: RunningServer, model: Path) -> None:
-    ended = put_under_load(server, model, 300, seed=1)
+def test_mixed_load(model: Path) -> None:
+    with serving(model, dtype="int8") as server:
+        ended = put_under_load(server, model, 300, seed=1, dtype="int8")
     assert ended["unary", "OK"] > 100 and ended["stream", "OK"] > 60
     assert {code for _, code in ended} == {
         "OK", "CANCELLED", "DEADLINE_EXCEEDED", "INVALID_ARGUMENT"
