@@ -36,14 +36,9 @@ from tformer.model.benchmark.machine import hardware, peak_memory, slug
 from tformer.model.benchmark.process import OTHERS_VARIABLES, Process, SystemFailure
 from tformer.model.benchmark.random_model import save_random_model
 from tformer.model.benchmark.report import record, remarks, tables, write
+from tformer.model.benchmark.runners import SystemOptions, runner_of
 from tformer.model.benchmark.shape import VOCAB_SIZE, parse_shape
-from tformer.model.benchmark.systems import (
-    SystemOptions,
-    candidates,
-    export,
-    installed_systems,
-    runner_of,
-)
+from tformer.model.benchmark.systems import candidates, export, installed_systems
 from tformer.model.benchmark.task import SAMPLE, ForcedTask, TextTask, sentences_of, spread
 from tformer.model.errors import OutputError, UsageError
 from tformer.model.hardware.cpu import has_fast_int8

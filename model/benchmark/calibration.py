@@ -17,7 +17,8 @@ from typing import Any
 
 from tformer.model.benchmark.figures import Cell, System
 from tformer.model.benchmark.machine import hardware
-from tformer.model.benchmark.systems import Settings, candidates
+from tformer.model.benchmark.runners import Settings
+from tformer.model.benchmark.systems import candidates
 from tformer.model.benchmark.task import Task, sentences_of
 from tformer.model.files import replacing
 

@@ -20,7 +20,8 @@ from typing import Any
 from tformer.model.benchmark.calibration import SettingsMemory, fastest, tried_alike
 from tformer.model.benchmark.figures import Cell, Measurement, System, compared
 from tformer.model.benchmark.process import Process, SystemFailure
-from tformer.model.benchmark.systems import Settings, candidates
+from tformer.model.benchmark.runners import Settings
+from tformer.model.benchmark.systems import candidates
 from tformer.model.benchmark.task import Task, sentences_of
 from tformer.model.evaluation.metrics import QualityScores
 from tformer.model.hardware.cpu import num_cores

@@ -27,7 +27,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tformer.model.benchmark.figures import System
-from tformer.model.benchmark.systems import Runner, SystemOptions, export, runner_of
+from tformer.model.benchmark.runners import Runner, SystemOptions, runner_of
+from tformer.model.benchmark.systems import export
 from tformer.model.errors import TformerError
 
 Answer = dict[str, Any]
