@@ -34,7 +34,7 @@ SECTIONS = {
     "Optimizer.step#Adam.step": "optimizer of the rest",
     EMBEDDING: "gradient of the embeddings",
 }
-"""What a profile calls the parts that are told apart, products included."""
+"""Names in a profile, and of the parts that are told apart; products are in them, too."""
 
 
 def main() -> None:
