@@ -141,6 +141,21 @@ def test_word(texts: list[str], model: object) -> None:
     open_document(data, "docx")
 
 
+@pytest.mark.parametrize("format", ["srt", "vtt", "sbv"])
+def test_a_sentence_that_stays_as_it_is_may_go_on_in_the_next_cue(format: str) -> None:
+    times = {"srt": "00:00:01,000 --> 00:00:02,000", "vtt": "00:01.000 --> 00:02.000"}
+    time = times.get(format, "0:00:01.000,0:00:02.000")
+    head = "WEBVTT\n\n" if format == "vtt" else ""
+    cues = [f"{time}\n{text}" for text in ("{n, plural, one {#}}word", "word{", "A dog runs.")]
+    data = (head + "\n\n".join(cues) + "\n").encode()
+    document = open_document(data, format)
+    assert document.with_translations({}) == data
+    written = rewritten(document, lambda texts: [text.upper() for text in texts])
+    assert b"{n, plural, one {#}}word" in written and b"word{" in written
+    assert b"A DOG RUNS." in written
+    assert any("word{" in part.text or "plural" in part.text for part in document.left_texts)
+
+
 @settings(deadline=None)
 @given(TEXTS, MODELS)
 def test_subrip(texts: list[str], model: object) -> None:

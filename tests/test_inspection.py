@@ -16,6 +16,7 @@ from tformer.model.options import DecodingOptions
 from tformer.model.pipeline.inspection import Inspection, inspect
 from tformer.model.pipeline.search_steps import Fate, InspectedCandidate
 from tformer.model.pipeline.translator import Translator
+from tformer.model.search.hypotheses import exponent_and_offset
 from tformer.model.search.request import Request
 from tformer.model.vocabulary.sentencepiece import Vocabulary
 
@@ -65,10 +66,11 @@ def test_the_search_is_that_of_the_engine(
 
 
 def scores_of_ends(inspection: Inspection, options: DecodingOptions) -> Iterator[float]:
+    exponent, offset = exponent_and_offset(options)
     for number, step in enumerate(inspection.steps, start=1):
         for candidate in step.candidates:
             if candidate.fate is Fate.FINISHED:
-                yield candidate.total / ((5 + number) / 6) ** options.length_penalty
+                yield candidate.total / ((offset + number) / (offset + 1)) ** exponent
 
 
 @pytest.mark.parametrize("options", OPTIONS)

@@ -5,9 +5,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from tformer.documents.document import Edit, Slot
-from tformer.documents.formats.subtitle_cues import (
-    Cue,
-)
+from tformer.documents.formats.subtitle_cues import Cue
 from tformer.documents.segments import Segment, parts, render, split_words
 
 LINE_LENGTH = 42
@@ -84,8 +82,12 @@ def _edit(segment: Segment, cue: Cue, text: str, escape: Callable[[str], str]) -
 
 
 def _shares(pieces: list[str], cues: list[Cue]) -> list[str]:
-    """Text of each cue: the pieces, unless one is empty or too long."""
-    if len(cues) == 1 or all(piece.strip() and len(piece) <= 2 * LINE_LENGTH for piece in pieces):
+    """Text of each cue: the pieces, unless one is empty or too long, or they are not as many.
+
+    A segment that stays as it is, is one piece.
+    """
+    fit = all(piece.strip() and len(piece) <= 2 * LINE_LENGTH for piece in pieces)
+    if len(pieces) == len(cues) and (len(cues) == 1 or fit):
         return pieces
     words = " ".join(pieces).split()
     if len(words) < len(cues):
