@@ -110,6 +110,21 @@ def test_users_at_the_same_time_have_engines_of_their_own(make: Callable[[], Tra
     assert len(engines()) == 2, "those that were used last are kept"
 
 
+def test_engines_for_another_beam_end_before_others_begin(
+    make: Callable[[], Translator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    translator = make()
+    list(begun(translator))
+    there: list[set[int]] = []
+    schedule = translator.schedule
+    pool = translator._schedulers
+    monkeypatch.setattr(
+        pool, "_start", lambda size: there.append(engines()) or schedule(size, idle_seconds=0.2)
+    )
+    assert len(list(begun(translator, WIDE))) == len(TEXTS)
+    assert there == [set()]
+
+
 def test_what_an_abandoned_call_has_left_is_not_met_by_the_next(
     make: Callable[[], Translator],
 ) -> None:

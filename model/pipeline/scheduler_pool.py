@@ -42,15 +42,15 @@ class SchedulerPool:
         self._keep(_Kept(beam_size, os.getpid(), scheduler))
 
     def _take(self, beam_size: int) -> Scheduler[Sentence] | None:
-        """The kept one, if it is of use."""
+        """The kept one, if it is of use; else it ends, before another one takes memory."""
         with self._lock:
-            kept = self._kept
-            if kept is None or kept.beam_size != beam_size:
-                return None
-            self._kept = None
-        if kept.process != os.getpid() or not kept.scheduler.reclaim():
+            kept, self._kept = self._kept, None
+        if kept is None or kept.process != os.getpid():
             return None
-        return kept.scheduler
+        if kept.beam_size != beam_size:
+            kept.scheduler.close(0)
+            return None
+        return kept.scheduler if kept.scheduler.reclaim() else None
 
     def _keep(self, new: _Kept) -> None:
         """Keep one in the place of another."""
