@@ -39,6 +39,8 @@ def make(
 ) -> Iterator[Callable[[], Translator]]:
     """Translators whose engines are kept for a moment."""
     monkeypatch.setattr(translators, "IDLE_SECONDS", 0.2)
+    others.clear()
+    others.update(engines())
 
     def translator() -> Translator:
         network = Eager(tiny_transformer(3, vocab_size=len(vocabulary), max_length=128))
@@ -48,8 +50,13 @@ def make(
     until(lambda: not engines())
 
 
-def engines() -> set[int]:
-    return {id(thread) for thread in threading.enumerate() if isinstance(thread, EngineThread)}
+others: set[threading.Thread] = set()
+"""Engines that earlier tests have left, such as those of a server that is about to end."""
+
+
+def engines() -> set[threading.Thread]:
+    found = {thread for thread in threading.enumerate() if isinstance(thread, EngineThread)}
+    return found - others
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -115,7 +122,7 @@ def test_engines_for_another_beam_end_before_others_begin(
 ) -> None:
     translator = make()
     list(begun(translator))
-    there: list[set[int]] = []
+    there: list[set[threading.Thread]] = []
     schedule = translator.schedule
     pool = translator._schedulers
     monkeypatch.setattr(
