@@ -318,18 +318,25 @@ def put(file: Path, section: str, text: str) -> None:
     file.write_text(after, encoding="utf-8")
 
 
-def draw(runs: Sequence[Run], file: Path) -> bool:
-    """p95 latency and throughput over load as SVG; False when matplotlib is not installed."""
+def plotting() -> Any:
+    """The plots of matplotlib as SVG; None when it is not installed."""
     try:
         import matplotlib
     except ImportError:
         _say("no plot: matplotlib is not installed")
-        return False
+        return None
     matplotlib.use("svg")
     # The same figures give the same file, with letters as letters.
     matplotlib.rcParams.update({"svg.hashsalt": "tformer", "svg.fonttype": "none"})
     from matplotlib import pyplot
 
+    return pyplot
+
+
+def draw(runs: Sequence[Run], file: Path) -> bool:
+    """p95 latency and throughput over load as SVG; False when matplotlib is not installed."""
+    if (pyplot := plotting()) is None:
+        return False
     figure, axes = pyplot.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
     names = (("p95_ms", "p95 latency, ms"), ("tokens_per_second", "target tokens a second"))
     for axis, (name, title) in zip(axes, names, strict=True):

@@ -31,7 +31,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from continuous import put
+from continuous import plotting, put
 
 from tformer.model.benchmark.machine import hardware, slug
 from tformer.model.benchmark.report import ReportTable
@@ -283,15 +283,8 @@ def _write(arguments: argparse.Namespace, figures: Sequence[dict[str, Any]]) -> 
 
 def draw(figures: Sequence[dict[str, Any]], file: Path) -> bool:
     """Loss over processor time as SVG; False when matplotlib is not installed."""
-    try:
-        import matplotlib
-    except ImportError:
+    if (pyplot := plotting()) is None:
         return False
-    matplotlib.use("svg")
-    # The same figures give the same file, with letters as letters.
-    matplotlib.rcParams.update({"svg.hashsalt": "tformer", "svg.fonttype": "none"})
-    from matplotlib import pyplot
-
     figure, axis = pyplot.subplots(figsize=(7, 3.6), layout="constrained")
     for one in figures:
         times, losses = zip(*one["curve"], strict=True)

@@ -1,7 +1,8 @@
 """A server as the process of a command.
 
 SIGHUP loads models again that have changed, SIGTERM or Ctrl-C drains, and a second one stops at
-once. Signals are heeded from before the loading of models on."""
+once. Signals are heeded from before the loading of models on.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +12,11 @@ import os
 import signal
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from tformer.model.hardware.address_space import check_address_space
+from tformer.server.lifecycle import Server, ServerOptions
 from tformer.server.systemd import ServiceManager
 from tformer.server.tuning import keep_what_is_loaded, prepare_threads, run_loop
-
-if TYPE_CHECKING:
-    pass
-from tformer.server.lifecycle import Server, ServerOptions
 
 logger = logging.getLogger(__name__)
 

@@ -86,6 +86,14 @@ def test_a_model_keeps_its_length_penalty(vocabulary: Vocabulary, tmp_path: Path
         with pytest.raises(ModelError, match=r"config.json: decoding: length_penalty must be"):
             Translator.load(path, dtype="float32", device="cpu")
         file.write_text(file.read_text("utf-8").replace(json.dumps(wrong), "1.25"), "utf-8")
+    table = json.loads(file.read_text("utf-8"))
+    for wrong in ([1.0], 1.0, "length_penalty"):
+        file.write_text(json.dumps(table | {"decoding": wrong}), "utf-8")
+        with pytest.raises(ModelError, match=r"config.json: decoding: must be an object, not "):
+            Translator.load(path, dtype="float32", device="cpu")
+    for empty in (None, {}, {"length_penalty": None}):
+        file.write_text(json.dumps(table | {"decoding": empty}), "utf-8")
+        assert Translator.load(path, dtype="float32", device="cpu").length_penalty is None
 
 
 def translate(translator: Translator, *texts: str, **how: object) -> list[Translation]:

@@ -131,7 +131,7 @@ def read_config(path: Path) -> tuple[TransformerConfig, ModelFacts]:
             target_languages=_languages(table.get("target_languages")),
             alignment=AlignmentHeads.from_dict(heads, config) if heads else None,
             confidence=tuple(map(Calibration.from_dict, table.get("confidence", ()))),
-            length_penalty=_length_penalty(table.get("decoding", {})),
+            length_penalty=_length_penalty(table.get("decoding")),
         )
         return config, facts
     except ModelError as error:
@@ -176,15 +176,17 @@ def fingerprint_of(directory: Path) -> str:
     return found.hexdigest()[:32]
 
 
-def _length_penalty(decoding: dict[str, Any]) -> float | None:
-    """The exponent of a model's own.
+def _length_penalty(decoding: Any) -> float | None:
+    """The exponent in the decoding settings of a model; None if it has none.
 
     Raises:
-        ModelError: it is none.
+        ModelError: it is none, or these are no settings.
     """
-    found = decoding.get("length_penalty")
-    if found is None:
+    if decoding is None:
         return None
+    if not isinstance(decoding, dict):
+        raise ModelError(f"decoding: must be an object, not {decoding!r}")
+    found = decoding.get("length_penalty")
     try:
         return DecodingOptions(length_penalty=found).length_penalty
     except UsageError as error:

@@ -56,8 +56,8 @@ LONGEST_SOURCE = 120
 their length they skip and repeat."""
 
 IDLE_SECONDS = 1.0
-"""Seconds for which engines and their threads are kept for the next call: to start and to end them
-takes a tenth of the time of a sentence, and while they are there the model is."""
+"""Seconds for which engines and their threads are kept for the next call, which need not start them
+again; while they are there the model is."""
 
 # A network that spells bytes can spell line breaks, which are the caller's alone to make.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
