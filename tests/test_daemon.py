@@ -191,7 +191,10 @@ def test_a_command_can_pass_it_by(
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("started")
-def test_a_warm_call_takes_a_fifth_of_a_cold_one(runtime: Path, model: Path) -> None:
+def test_a_warm_call_takes_less_than_half_the_time_of_a_cold_one(
+    runtime: Path, model: Path
+) -> None:
+    """The bound leaves room for tests beside it: `benchmarks/daemon.py` measures the ratio."""
     command = [sys.executable, "-m", "tformer.cli", "translate", "-m", str(model), "-t", "de"]
 
     def seconds(daemon: str) -> float:
@@ -203,7 +206,7 @@ def test_a_warm_call_takes_a_fifth_of_a_cold_one(runtime: Path, model: Path) -> 
 
     pairs = [(seconds("1"), seconds("0")) for _ in range(3)]
     warm, cold = (min(times) for times in zip(*pairs, strict=True))
-    assert warm < cold / 5
+    assert warm < cold / 2
 
 
 @pytest.mark.usefixtures("started", "here")
