@@ -19,6 +19,13 @@ _MARK = (
 )
 _CANDIDATE = re.compile(rf"(?<!\S)(?=\S{{0,2000}}?(?:{_MARK}))\S+")
 
+# A character of every mark: most texts have none, which one set of characters tells soon.
+_SIGN = re.compile(
+    r"[^\sa-z\u00c0-\u024f,;!?'\"\u2018-\u201e\u2013]"
+    r"(?:(?<=[^A-Z.()-])|(?<=[A-Za-z][A-Z])|(?<=[.])(?=[A-Za-z])|(?<=--)|(?<=-)(?=[A-Za-z0-9]{16})"
+    r"|(?<=[(])(?=[)])|(?<=[;xX][()])|(?<=[;xX]-[()]))"
+)
+
 
 @dataclass(frozen=True)
 class Literal:
@@ -53,8 +60,11 @@ UNSPEAKABLE = Kind("sign", "", "\u2318", Role.FLOATING)
 def find(text: str) -> list[Literal]:
     """The literals of a text that a pattern tells, in its order; no two overlap."""
     found: list[Literal] = []
+    sign = _SIGN.search(text)
+    if sign is None:
+        return found
     at = 0
-    for word in _CANDIDATE.finditer(text):
+    for word in _CANDIDATE.finditer(text, text.rfind(" ", 0, sign.start()) + 1):
         at = max(at, word.start())
         while at < word.end():
             match = _PATTERN.match(text, at)

@@ -29,6 +29,9 @@ most frequent one, or its most frequent pair of words. After Guerreiro et al. (2
 Needle in a Haystack"), who count four words and allow two; but rare names are of four tokens and
 more. Of 8,832 lines of validation sets 31 have more, and of their references 8."""
 
+_FEWEST_PAIRS = min(most + n - 2 for n, most in MOST_TIMES.items())
+"""Pairs of tokens that are there already, at least, in a translation with so many n-grams."""
+
 FEWEST_DOUBLED = 2
 """Words that are said twice in a row where none are in the source: "the end of the end of"."""
 
@@ -87,20 +90,22 @@ class Attempt:
     @property
     def signs(self) -> tuple[Sign, ...]:
         """Signs that the translation shows."""
-        shown = {
-            Sign.LOOP: self._loops,
-            Sign.LONG: self._is_long,
-            Sign.SHORT: self._is_short,
-            Sign.COPY: self._copies,
-            Sign.NEGATION: self._affirms,
-        }
-        return tuple(sign for sign, is_shown in shown.items() if is_shown)
+        shown = (
+            (Sign.LOOP, self._loops),
+            (Sign.LONG, self._is_long),
+            (Sign.SHORT, self._is_short),
+            (Sign.COPY, self._copies),
+            (Sign.NEGATION, self._affirms),
+        )
+        return tuple([sign for sign, is_shown in shown if is_shown])
 
     @property
     def _loops(self) -> bool:
         if doubles(self.target) and not doubles(self.source):
             return True
-        if all(num_repeats(self.target_tokens, n) < most for n, most in MOST_TIMES.items()):
+        if num_repeats(self.target_tokens, 2) < _FEWEST_PAIRS or all(
+            num_repeats(self.target_tokens, n) < most for n, most in MOST_TIMES.items()
+        ):
             return False  # as nearly always
         said = {n: most_frequent(self.target_tokens, n) for n in MOST_TIMES}
         # What the source repeats may be in other pieces there, for its capitals.
@@ -132,8 +137,10 @@ class Attempt:
         words = _telling_words(self.source)
         if len(words) < FEWEST_WORDS or self.source_language == self.target_language:
             return False
+        if sum(map(self.target.__contains__, words)) < COPIED * len(words):  # as nearly always
+            return False
         said = _words(self.target)
-        if sum(map(set(said).__contains__, words)) < COPIED * len(words):  # as nearly always
+        if sum(map(set(said).__contains__, words)) < COPIED * len(words):
             return False
         copied = Counter(words) & Counter(said)
         return copied.total() >= COPIED * len(words) and self._is_in_source_language
@@ -165,13 +172,15 @@ def most_frequent(tokens: Sequence[object], n: int) -> int:
 
 def num_repeats(tokens: Sequence[object], n: int) -> int:
     """Count the n-grams that are there already; one of them is there once more, at most."""
-    grams = list(zip(*(tokens[i:] for i in range(n)), strict=False))
-    return len(grams) - len(set(grams))
+    grams = zip(*[tokens[i:] for i in range(n)], strict=False)
+    return max(0, len(tokens) - n + 1) - len(set(grams))
 
 
 def doubles(text: str) -> bool:
     """Return whether words are said twice in a row, ``FEWEST_DOUBLED`` or more together."""
-    words = [word.strip(_PUNCTUATION) for word in text.casefold().split()]
+    words = [
+        word if word.isalpha() else word.strip(_PUNCTUATION) for word in text.casefold().split()
+    ]
     if not num_repeats(words, FEWEST_DOUBLED):  # as nearly always
         return False
     places: dict[tuple[str, ...], int] = {}

@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import re
 
+
+def _beginnings(first: str, words: str, behind: str = "") -> re.Pattern[str]:
+    """A pattern of the first letters of words in a text in small letters.
+
+    What begins with a set of letters is found in a third of the time of what begins at the edge
+    of a word.
+    """
+    return re.compile(rf"[{first}](?<=\b(?=(?:{words})\b).){behind}")
+
+
 _DENIALS = {
-    "en": re.compile(
-        r"\b(?:not|never|no|none|nobody|nothing|nowhere|neither|nor|cannot|without|\w+n['\u2019]?t(?=\b)"
-        r"(?<=n['\u2019]t)|disagree\w*|denie[sd]|deny|refuse[sd]?|fail(?:s|ed) to|contraindicat\w+|"
-        r"forbid\w*|prohibit\w*|impossible|unable|hardly|barely|scarcely)\b",
-        re.IGNORECASE,
+    "en": _beginnings(
+        "bcdfhinprsuw",
+        r"not|never|no|none|nobody|nothing|nowhere|neither|nor|cannot|without|"
+        r"disagree\w*|denie[sd]|deny|refuse[sd]?|fail(?:s|ed) to|contraindicat\w+|"
+        r"forbid\w*|prohibit\w*|impossible|unable|hardly|barely|scarcely",
+        r"|['\u2019](?<=\wn.)t\b",
     ),
-    "de": re.compile(
-        r"\b(?:nicht|nie|niemals|niemand\w*|nichts|kein\w*|nirgend\w*|weder|ohne|widersp\w+|"
+    "de": _beginnings(
+        "bklnouvw",
+        r"nicht|nie|niemals|niemand\w*|nichts|kein\w*|nirgend\w*|weder|ohne|widersp\w+|"
         r"verboten\w*|untersagt\w*|verbiete\w*|leugne\w*|bestreit\w*|verweiger\w*|"
-        r"unm\u00f6glich\w*|kaum)\b",
-        re.IGNORECASE,
+        r"unm\u00f6glich\w*|kaum",
     ),
 }
-"""Words that deny beyond doubt."""
+"""Words that deny beyond doubt; of a text in small letters."""
 
 _TRACES = {
     "en": re.compile(
@@ -70,7 +81,7 @@ def loses_negation(source: str, target: str, languages: tuple[str, str]) -> bool
     own, other = (language.partition("-")[0].lower() for language in languages)
     if own not in _DENIALS or other not in _TRACES:
         return False
-    denials = len(_DENIALS[own].findall(source))
+    denials = len(_DENIALS[own].findall(source.lower()))
     if not denials or _SUGGESTION.search(source):  # most sentences; traces take longer to look for
         return False
     if _PAIRS[own].search(source) and not _SECOND[other].search(target):

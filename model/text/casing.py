@@ -67,13 +67,14 @@ class Truecaser:
         """Capitalisation of a text; in doubt as usual."""
         if text.islower():
             return Casing.USUAL
-        words = _WORD.findall(text)
-        if text.isupper() or _is_in_capitals_but_for_names(words):
+        parts = text.split()
+        has_small = any(len(part) > 1 and part.isalpha() and part.islower() for part in parts)
+        words = [] if has_small else _WORD.findall(text)
+        if words and (text.isupper() or _is_in_capitals_but_for_names(words)):
             letters = sum(map(len, words))
             several = sum(len(word) > 1 for word in words) > 1
             enough = letters >= FEWEST_CAPITALS and (several or any(map(self._is_known, words)))
             return Casing.CAPITALS if enough else Casing.USUAL
-        parts = text.split()
         if len(parts) < FEWEST_TITLE_WORDS:
             return Casing.USUAL
         if sum(part[0].isupper() for part in parts) < MOSTLY * len(parts):

@@ -58,9 +58,9 @@ def speaks_target(text: str, source: str, target: str) -> bool:
     """Return whether a sentence that is said to be in ``source`` is in ``target`` already: frequent
     words of that language are in it, at least two of them, and hardly one of the other."""
     words = _WORD.findall(text.lower())
-    if len(words) < FEWEST_WORDS or _speaks(words, source) or not _speaks(words, target):
+    if len(_FREQUENT.get(target, frozenset()).intersection(words)) < 2:  # as nearly always
         return False
-    return len(_FREQUENT[target].intersection(words)) > 1
+    return len(words) >= FEWEST_WORDS and not _speaks(words, source) and _speaks(words, target)
 
 
 def _speaks(words: Sequence[str], language: str) -> bool:
@@ -69,7 +69,7 @@ def _speaks(words: Sequence[str], language: str) -> bool:
     ours = _FREQUENT.get(language)
     if ours is None:
         return False
-    said = sum(word in ours for word in words)
+    said = sum(map(ours.__contains__, words))
     others = (words_ for code, words_ in _FREQUENT.items() if code != language)
     enough = said >= 1 + len(words) // 10
-    return enough and all(said > 2 * sum(w in other for w in words) for other in others)
+    return enough and all(said > 2 * sum(map(other.__contains__, words)) for other in others)
