@@ -20,6 +20,7 @@ from tiny import tiny_transformer, wide_transformer
 from tformer.model.engine.engine import Engine, Finished
 from tformer.model.errors import DeviceError, ModelError, UsageError
 from tformer.model.network.eager import Eager, EagerDecoding
+from tformer.model.network.float32.packed import usable
 from tformer.model.network.int8.network import Int8
 from tformer.model.network.interface import Decoding
 from tformer.model.network.transformer import Transformer
@@ -177,13 +178,17 @@ def threads(request: pytest.FixtureRequest) -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("arithmetic", ["float32", "packed", "bfloat16"])
 @pytest.mark.parametrize("beam_size", [1, 3, 4])
 @pytest.mark.usefixtures("threads")
-def test_neighbours_do_not_change_a_bit(dtype: torch.dtype, beam_size: int) -> None:
+def test_neighbours_do_not_change_a_bit(arithmetic: str, beam_size: int) -> None:
     """Where float64 hides the order of a sum, these do not: tokens and scores are the very same."""
     draw = random.Random(beam_size)
-    transformer = wide_transformer(dtype)
+    transformer = wide_transformer(torch.bfloat16 if arithmetic == "bfloat16" else torch.float32)
+    if arithmetic == "packed":
+        if not usable():
+            pytest.skip("torch's own products are taken here")
+        transformer.pack()
     options = DecodingOptions(beam_size=beam_size, n_best=beam_size, max_length=20)
     requests = [
         Request((*(draw.randrange(3, 500) for _ in range(draw.randint(1, 60))), EOS), options)

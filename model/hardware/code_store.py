@@ -47,6 +47,7 @@ SOURCES = (
     "search/candidates.py",
     "search/hypotheses.py",
     "search/ngram_bans.py",
+    "network/float32/*.py",
     "network/int8/**/*.py",
 )
 """Files of `tformer.model` on which compiled code depends."""

@@ -83,6 +83,12 @@ class Kernel:
         call = self._calls.get(kinds) or self._load(kinds, arguments)
         return self._by_numba(*arguments) if call is _unlinkable else call(numbers)
 
+    def for_numbers(self, count: int) -> Call:
+        """Return a way to call it with a list of so many whole numbers."""
+        kinds, numbers = described((0,) * count)
+        call = self._calls.get(kinds) or self._load(kinds, tuple(numbers))
+        return (lambda given: self._by_numba(*given)) if call is _unlinkable else call
+
     @cached_property
     def inner(self) -> Inner:
         """The same for compiled functions to call."""

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tformer.model.hardware.cpu import has_avx512, is_intel
+from tformer.model.network.float32.packed import Packed
 
 # On Intel's processors torch has its float32 products from MKL, which takes sums in another order
 # where there are few rows, if it is not told to be strict; it asks before its first product.
@@ -41,8 +42,17 @@ def linear(states: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
 
 
 class Linear(nn.Linear):
-    """A learned projection by :func:`linear`."""
+    """A learned projection by :func:`linear`, or by a product of our own once it is packed."""
+
+    packed: Packed | None = None
+
+    def pack(self) -> None:
+        """Lay out the weight for translation in float32 on the CPU; as it was, it is gone."""
+        self.packed = Packed(self.weight, self.bias)
+        del self.weight
 
     def forward(self, states: Tensor) -> Tensor:
         """(..., d_in) to (..., d_out)."""
+        if self.packed is not None:
+            return self.packed(states)
         return linear(states, self.weight, self.bias)

@@ -30,6 +30,7 @@ from torch import Tensor, nn
 
 from tformer.model.config import TransformerConfig
 from tformer.model.network.attention import AdditiveAttention, attention_function
+from tformer.model.network.float32.packed import Packed
 from tformer.model.network.kv_cache import DecoderCache
 from tformer.model.network.linear import Linear, linear
 from tformer.model.network.positions import sinusoidal_positions
@@ -276,6 +277,7 @@ class Transformer(nn.Module):
 
     positions: Tensor
     """(max_length, d_model) float32"""
+    _packed_output: Packed | None = None
     ENCODER_LAYER: ClassVar[type[nn.Module]] = EncoderLayer
     DECODER_LAYER: ClassVar[type[nn.Module]] = DecoderLayer
 
@@ -330,6 +332,16 @@ class Transformer(nn.Module):
                 module.reset_parameters()
         for embedding in [module for module in self.modules() if isinstance(module, nn.Embedding)]:
             nn.init.normal_(embedding.weight, std=self.config.d_model**-0.5)
+
+    def pack(self) -> None:
+        """Lay out projections for translation in float32 on the CPU, see `network.float32`.
+
+        Nothing can be learned any more, nor are there parameters to be saved.
+        """
+        for module in self.modules():
+            if isinstance(module, Linear):
+                module.pack()
+        self._packed_output = Packed(self.output_weight, self.logits_bias)
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
         """The parameters by name, for networks without torch (`checkpoint.weights`)."""
@@ -478,6 +490,8 @@ class Transformer(nn.Module):
 
     def project(self, states: Tensor) -> Tensor:
         """Logits (..., V) from decoder states (..., d_model), in float32 or wider."""
+        if self._packed_output is not None:
+            return self._packed_output(states)
         logits = linear(states, self.output_weight, self.logits_bias)
         return logits.to(torch.promote_types(logits.dtype, torch.float32))
 

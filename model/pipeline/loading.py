@@ -110,8 +110,11 @@ def _load_plain(
     directory: Path, device: str, dtype: str, threads: int | None, graphs: bool
 ) -> Loaded:
     """With torch, whose own threads share the work of one engine."""
+    import torch
+
     from tformer.model.network.cuda_graphs import Graphed
     from tformer.model.network.eager import Eager
+    from tformer.model.network.float32 import packed
     from tformer.model.network.torch_checkpoint import load_model
     from tformer.model.pipeline.graph_check import recorded_or_plain
     from tformer.model.pipeline.torch_scorer import PlainAligner
@@ -119,7 +122,11 @@ def _load_plain(
     if threads is not None:
         set_threads(threads)
     place = choose_device(device)
-    transformer, vocabulary, facts = load_model(directory, place, choose_dtype(dtype, place))
+    kind = choose_dtype(dtype, place)
+    transformer, vocabulary, facts = load_model(directory, place, kind)
+    if place.type == "cpu" and kind == torch.float32 and packed.usable():
+        packed.prepare()
+        transformer.pack()
     config = transformer.config
     common = config.is_common and config.look_back == "attention"
     recorded = graphs and place.type == "cuda" and common

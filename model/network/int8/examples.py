@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from tformer.model.hardware.numba_cache import Kernel
+from tformer.model.network.float32 import entries as float32
 from tformer.model.network.int8 import entries, panels
 from tformer.model.network.int8.listing import Listed
 from tformer.model.network.int8.neighbours import Recall
@@ -91,6 +92,7 @@ def _of_options() -> Iterator[Example]:
     yield ngram_bans.find, (_STATE, _NUMBERS, _empty(np.int64, 2))
     bans = ngram_bans.Bans(_NUMBERS, _TOKENS)
     yield candidates.choose, (_LOG_PROBS, _TOKENS, _FLOATS, 1, _STATE, bans)
+    yield from float32.EXAMPLES
 
 
 def _run(recall: Recall | None, listed: Listed | None, unit: bool | None) -> tuple[Any, ...]:

@@ -27,6 +27,7 @@ def _pointer_to(kind: Any) -> Any:
 
 pointer_to_bytes, pointer_to_signed_bytes = _pointer_to(uint8), _pointer_to(int8)
 pointer_to_integers, pointer_to_floats = _pointer_to(int32), _pointer_to(single)
+pointer_to_longs = _pointer_to(int64)
 
 pointer_to_halves = _pointer_to(uint16)
 """float16, which Numba does not know, are taken for uint16."""
