@@ -18,6 +18,9 @@ _HEADER = 48
 """Bytes in front of an array's memory: references, destructor and what it is given, address of the
 memory, size, allocator."""
 
+_ALIGNMENT = 64
+"""Of an array's memory: a cache line, which is more than what is asked for."""
+
 
 def add_runtime(module: Any) -> None:
     """Define in a module of LLVM what it declares of the runtime."""
@@ -54,7 +57,7 @@ def _free(module: ir.Module, name: str, malloc: Any, free: Any) -> None:
 def _allocate(module: ir.Module, name: str, malloc: Any, free: Any) -> None:
     """The address of a header, of which somebody has a reference; null if there is no memory."""
     function, build = _begun(module, name, _ADDRESS, [_LONG, _WORD])
-    size, align = function.args[0], build.zext(function.args[1], _LONG)
+    size, align = function.args[0], _LONG(_ALIGNMENT)
     room = build.add(build.add(size, align), _LONG(_HEADER))
     header = build.call(malloc, [room])
     with build.if_then(build.icmp_unsigned("==", header, _ADDRESS(None)), likely=False):

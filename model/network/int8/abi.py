@@ -26,9 +26,12 @@ _BEGINNING = types.NamedTuple(
     [_FLOAT_ROWS, _SIGNED, _FLOATS, _FLOAT_ROWS, _FLOATS, _NORM, _NORM], Beginning
 )
 _WORK = types.NamedTuple(
-    [_FLOAT_ROWS, _BYTES, _FLOATS, _BYTES, _FLOATS, _BYTES, _FLOATS, _FLOATS, types.int64[::1]],
+    [
+        _FLOAT_ROWS, _BYTES, _FLOATS, _BYTES, _FLOATS, _BYTES, _FLOATS, types.uint8[::1], _INTEGERS,
+        _FLOATS, types.int64[::1],
+    ],
     RowBuffers,
-)
+)  # fmt: skip
 
 
 def places(record: type[tuple[Any, ...]]) -> Any:

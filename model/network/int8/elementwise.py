@@ -8,8 +8,7 @@ from numba.extending import register_jitable
 
 from tformer.model.hardware.numba_cache import inner
 from tformer.model.network.int8.packing import LIMIT
-from tformer.model.network.int8.products import product
-from tformer.model.network.int8.records import FEED_TOGETHER, GELU, RELU, SILU, whole_vectors
+from tformer.model.network.int8.records import GELU, RELU, SILU, whole_vectors
 from tformer.model.network.int8.simd.dot import LINE
 from tformer.model.network.int8.simd.elementwise import (
     deviation,
@@ -31,7 +30,7 @@ register_jitable(whole_vectors)
 
 
 @njit(inline="always")
-def _quantise(row, at, width, largest, quantised):
+def quantise_to(row, at, width, largest, quantised):
     """Write ``width`` numbers of a flat row as bytes, given their largest magnitude."""
     factor = np.float32(LIMIT) / max(largest, np.float32(1e-30))
     # The whole part is the nearest number, once half is added to what is positive.
@@ -44,7 +43,7 @@ def _quantise(row, at, width, largest, quantised):
 def quantise(row, quantised):
     """Write a row of whole vectors as bytes; returns their scale."""
     largest = largest_magnitude(row, 0, row.shape[0] // LANES)
-    return _quantise(row, 0, row.shape[0], largest, quantised)
+    return quantise_to(row, 0, row.shape[0], largest, quantised)
 
 
 @njit(inline="always")
@@ -91,15 +90,15 @@ def begin(tokens, positions, beginning, shape, work):
             total = _sum(state)
         if shape.pre:
             largest = _normalise(state, total, shape, beginning.first, normed)
-            scale = _quantise(normed, 0, filled, largest, work.entered[n])
+            scale = quantise_to(normed, 0, filled, largest, work.entered[n])
         else:
             scale = quantise(state, work.entered[n])
         work.entered_scale[n] = scale
 
 
 @inner
-def leave(rows, linear, norm, shape, work):
-    """Add a sub-layer's outputs to the states; quantise what the next one reads.
+def leave(first, rows, linear, norm, shape, work):
+    """Add a sub-layer's outputs to states from the ``first`` on; quantise what the next one reads.
 
     ``norm`` is the next normalisation: before the next sub-layer (``shape.pre``, the states stay as
     they are), or of the states themselves.
@@ -107,15 +106,15 @@ def leave(rows, linear, norm, shape, work):
     filled, stride = work.states.shape[1], linear.scale.shape[0]
     normed = np.empty(filled, np.float32)
     for n in range(rows):
-        state, one = work.states[n], np.float32(1.0)
+        state, entered, one = work.states[first + n], work.entered[first + n], np.float32(1.0)
         total = put_sum(work.outputs, n * stride, one, state, 0, state, 0, filled // LANES)
         out = normed if shape.pre else state
         largest = _normalise(state, total, shape, norm, out)
-        work.entered_scale[n] = _quantise(out, 0, filled, largest, work.entered[n])
+        work.entered_scale[first + n] = quantise_to(out, 0, filled, largest, entered)
 
 
 @inner
-def _activate(row, at, width, activation):
+def activate(row, at, width, activation):
     """Apply the activation to a row of flat numbers; returns the largest magnitude."""
     if activation == RELU:
         return rectify(row, at, width // LANES)
@@ -124,18 +123,3 @@ def _activate(row, at, width, activation):
     if activation == SILU:
         return silu(row, at, width // LANES)
     return gelu_tanh(row, at, width // LANES)
-
-
-@inner
-def feed_forward(rows, inner, outer, norm, shape, work):
-    """The feed-forward sub-layer, a few rows at a time."""
-    width, outputs = inner.scale.shape[0], work.outputs
-    for start in range(0, rows, FEED_TOGETHER):
-        count = min(FEED_TOGETHER, rows - start)
-        product(work.entered[start:], work.entered_scale[start:], count, inner, outputs, work.board)
-        for n in range(start, start + count):
-            at = (n - start) * width
-            largest = _activate(outputs, at, width, shape.activation)
-            work.active_scale[n] = _quantise(outputs, at, width, largest, work.active[n])
-    product(work.active, work.active_scale, rows, outer, outputs, work.board)
-    leave(rows, outer, norm, shape, work)

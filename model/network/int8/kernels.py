@@ -46,7 +46,8 @@ from tformer.model.network.int8.attention import (
     store_cross,
     weigh_across,
 )
-from tformer.model.network.int8.elementwise import begin, feed_forward, leave
+from tformer.model.network.int8.elementwise import begin, leave
+from tformer.model.network.int8.feed_forward import feed_forward
 from tformer.model.network.int8.products import product
 from tformer.model.network.int8.records import DecoderLayerWeights, EncoderLayerWeights, head_width
 from tformer.model.network.int8.recurrence import recur
@@ -79,7 +80,7 @@ def encode(tokens, offsets, stack, count, working):
         attend_source(offsets, linear, shape, work)
         linear = linear_at(stack, at + _ENCODER.output)
         product(work.context, work.context_scale, rows, linear, work.outputs, work.board)
-        leave(rows, linear, norm_at(stack, at + _ENCODER.after_attention), shape, work)
+        leave(0, rows, linear, norm_at(stack, at + _ENCODER.after_attention), shape, work)
         inner, outer = linear_at(stack, at + _ENCODER.inner), linear_at(stack, at + _ENCODER.outer)
         norm = norm_at(stack, at + _ENCODER.after_feed_forward)
         feed_forward(rows, inner, outer, norm, shape, work)
@@ -112,7 +113,7 @@ def decode(tokens, stack, count, beam, past, working, unit):
         attend_across(number, beam, linear_at(stack, at + _DECODER.cross_query), shape, past, work)
         linear = linear_at(stack, at + _DECODER.cross_output)
         product(work.context, work.context_scale, rows, linear, work.outputs, work.board)
-        leave(rows, linear, norm_at(stack, at + _DECODER.after_cross_attention), shape, work)
+        leave(0, rows, linear, norm_at(stack, at + _DECODER.after_cross_attention), shape, work)
         inner, outer = linear_at(stack, at + _DECODER.inner), linear_at(stack, at + _DECODER.outer)
         norm = norm_at(stack, at + _DECODER.after_feed_forward)
         feed_forward(rows, inner, outer, norm, shape, work)
@@ -127,12 +128,12 @@ def _attend_to_target(number, stack, shape, beam, past, living, work, unit):
     product(work.entered, work.entered_scale, rows, linear, work.outputs, work.board)
     if unit is not None:
         recur(number, beam, linear, shape, past, work)
-        leave(rows, linear, norm, shape, work)
+        leave(0, rows, linear, norm, shape, work)
     else:
         attend_target(number, beam, linear, shape, past, living, work)
         linear = linear_at(stack, at + _DECODER.output)
         product(work.context, work.context_scale, rows, linear, work.outputs, work.board)
-        leave(rows, linear, norm, shape, work)
+        leave(0, rows, linear, norm, shape, work)
     linear = linear_at(stack, at + _DECODER.cross_query)
     product(work.entered, work.entered_scale, rows, linear, work.outputs, work.board)
 

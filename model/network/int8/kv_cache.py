@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tformer.model.config import TransformerConfig
 from tformer.model.network.int8 import entries
-from tformer.model.network.int8.records import Past, whole_vectors
+from tformer.model.network.int8.records import Past, aligned, whole_vectors
 
 Integers = NDArray[np.int64]
 Halves = NDArray[np.uint16]
@@ -127,14 +127,12 @@ class Cache:
 
     def _new_cross(self, length: int) -> Halves:
         # The end of the last vector is read, and not used.
-        return np.empty(
-            (self._layers, 2, self._heads, whole_vectors(length), self._width), np.uint16
-        )
+        shape = self._layers, 2, self._heads, whole_vectors(length), self._width
+        return aligned(shape, np.uint16, np.empty)
 
     def _room(self, capacity: int) -> Halves:
-        return np.empty(
-            (self._layers, 2, self._heads, capacity, self.beam_size, self._width), np.uint16
-        )
+        shape = self._layers, 2, self._heads, capacity, self.beam_size, self._width
+        return aligned(shape, np.uint16, np.empty)
 
 
 def _in_blocks(positions: int) -> int:

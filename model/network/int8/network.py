@@ -27,7 +27,14 @@ from tformer.model.network.int8 import entries, neighbours, records
 from tformer.model.network.int8.kv_cache import Cache, Halves, Integers
 from tformer.model.network.int8.listing import Listed, PackedList, lists_of
 from tformer.model.network.int8.neighbours import PackedSubset, Recall
-from tformer.model.network.int8.packing import Projection, filled, filled_to, quantised, stored_row
+from tformer.model.network.int8.packing import (
+    Projection,
+    by_inputs,
+    filled,
+    filled_to,
+    quantised,
+    stored_row,
+)
 from tformer.model.network.int8.records import (
     FEED_TOGETHER,
     Beginning,
@@ -40,8 +47,11 @@ from tformer.model.network.int8.records import (
     Past,
     RowBuffers,
     Shape,
+    aligned,
     whole_vectors,
 )
+from tformer.model.network.int8.simd.dot import QUAD
+from tformer.model.network.int8.simd.tiles import SPARSE
 from tformer.model.network.int8.simd.vectors import COLUMNS, LANES, LOWEST
 from tformer.model.network.int8.tables import Table
 from tformer.model.network.int8.teacher_forcing import Forced
@@ -199,6 +209,17 @@ def _linear(arrays: Arrays, module: str) -> PackedLinear:
     return quantised(_projection(arrays, module))
 
 
+def _second(arrays: Arrays, module: str, config: TransformerConfig) -> PackedLinear:
+    """The second projection of a feed-forward network, by inputs where zeros are left out."""
+    linear = _linear(arrays, module)
+    return by_inputs(linear) if _has_zeros(config) else linear
+
+
+def _has_zeros(config: TransformerConfig) -> bool:
+    """Return whether the second product of feed-forward networks leaves zeros out."""
+    return SPARSE and config.activation == "relu"
+
+
 def _projections(arrays: Arrays, attention: str, heads: int, *names: str) -> PackedLinear:
     """Projections of one input to heads, side by side."""
     stored = [_projection(arrays, f"{attention}.{name}") for name in names]
@@ -311,7 +332,7 @@ class _Encoder(_Stack):
                 _projections(arrays, f"{layer}.self_attention", heads, "query", "key", "value"),
                 _output(arrays, f"{layer}.self_attention", heads),
                 _linear(arrays, f"{layer}.feed_forward.inner"),
-                _linear(arrays, f"{layer}.feed_forward.outer"),
+                _second(arrays, f"{layer}.feed_forward.outer", config),
                 next(self.after),
                 next(self.after),
             )
@@ -347,7 +368,7 @@ class _Decoder(_Stack):
                 _projections(arrays, f"{layer}.cross_attention", heads, "query"),
                 _output(arrays, f"{layer}.cross_attention", heads),
                 _linear(arrays, f"{layer}.feed_forward.inner"),
-                _linear(arrays, f"{layer}.feed_forward.outer"),
+                _second(arrays, f"{layer}.feed_forward.outer", config),
                 next(self.after),
                 next(self.after),
                 next(self.after),
@@ -437,18 +458,21 @@ class Room:
     def _allocated(self, rows: int) -> RowBuffers:
         config = self._config
         d, d_ff = filled(config.d_model), filled(config.d_ff)
+        has_zeros = _has_zeros(config)
         heads = filled(config.num_heads * whole_vectors(config.d_model // config.num_heads))
         logits = records.room_for(filled_to(config.output_size, COLUMNS))
         # Queries, keys and values of all rows; inner activations or logits of a few.
         widest = max(3 * heads * rows, FEED_TOGETHER * d_ff, logits)
 
         def activations(width: int) -> tuple[NDArray[np.uint8], Floats]:
-            return np.zeros((rows, stored_row(width)), np.uint8), np.zeros(rows, np.float32)
+            return aligned((rows, stored_row(width)), np.uint8), np.zeros(rows, np.float32)
 
-        states = np.zeros((rows, whole_vectors(config.d_model)), np.float32)
-        outputs = np.empty(widest, np.float32)
-        stored = *activations(d), *activations(heads), *activations(d_ff)
-        return RowBuffers(states, *stored, outputs, self.board.numbers)
+        states = aligned((rows, whole_vectors(config.d_model)), np.float32)
+        outputs = aligned((widest,), np.float32, np.empty)
+        stored = *activations(d), *activations(heads), *activations(0 if has_zeros else d_ff)
+        listed = FEED_TOGETHER * (d_ff + QUAD) + LANES if has_zeros else 0
+        lists = np.empty(listed, np.uint8), np.empty(listed, np.int32)
+        return RowBuffers(states, *stored, *lists, outputs, self.board.numbers)
 
 
 class Int8Decoding:

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from tformer.model.errors import ModelError
 from tformer.model.hardware.cpu import num_cores
 from tformer.model.network.int8.panels import lay_out, reach
-from tformer.model.network.int8.records import Floats, Numbers, PackedLinear
+from tformer.model.network.int8.records import Floats, Numbers, PackedLinear, aligned
 from tformer.model.network.int8.simd.dot import DOT, IN_SHORT, QUAD, REACH
-from tformer.model.network.int8.simd.tiles import BLOCK, PANEL
+from tformer.model.network.int8.simd.tiles import BLOCK, PANEL, output_of
 from tformer.model.network.int8.simd.vectors import LOWEST
 
 DAMAGED = "the model computes no numbers (NaN): its weights are damaged"
@@ -78,10 +78,10 @@ def quantised(*projections: Projection) -> PackedLinear:
     places = np.cumsum([0, *(filled(each.outputs) for each in projections)])
     out, width = int(places[-1]), filled(projections[0].weight.shape[1])
     linear = PackedLinear(
-        np.zeros((out // BLOCK, width // QUAD, BLOCK, QUAD), np.int8),
-        np.zeros(out, np.int32),
-        np.zeros(out, np.float32),
-        np.zeros(out, np.float32),
+        aligned((out // BLOCK, width // QUAD, BLOCK, QUAD), np.int8),
+        aligned((out,), np.int32),
+        aligned((out,), np.float32),
+        aligned((out,), np.float32),
     )
     for (weight, bias, scale), place in zip(projections, places.tolist(), strict=False):
         if scale is not None:
@@ -98,6 +98,16 @@ def quantised(*projections: Projection) -> PackedLinear:
     if REACH:
         linear.start[:] = IN_SHORT * IN_SHORT // reach(linear.weight)
     return linear
+
+
+def by_inputs(linear: PackedLinear) -> PackedLinear:
+    """The same with the weights of a panel laid out input by input, as `simd.sparse` reads them."""
+    outputs = linear.weight.shape[0] * BLOCK
+    weight = linear.weight.transpose(1, 3, 0, 2).reshape(-1, outputs // PANEL, PANEL)
+    order = [output_of(byte) for byte in range(PANEL)]
+    by_panels = aligned((outputs // PANEL, len(weight), PANEL, 1), np.int8, np.empty)
+    by_panels[..., 0] = weight.transpose(1, 0, 2)[:, :, order]
+    return linear._replace(weight=by_panels)
 
 
 def _quantise(weight: Numbers, linear: PackedLinear, place: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tformer.model.hardware.cpu import Level, level
-from tformer.model.network.int8.simd.dot import DOT
+from tformer.model.network.int8.simd.dot import DOT, QUAD
 from tformer.model.network.int8.simd.vectors import LANES
 
 PANEL = 4 * LANES
@@ -23,3 +23,23 @@ def vectors_of(rows: int, level: Level, sums: int) -> int:
 
 BLOCK = vectors_of(ROWS, level(), DOT.sums) * level().lanes // DOT.sums
 """Outputs of ``ROWS`` rows that are computed together; their weights lie side by side."""
+
+SPARSE = level().machine == "x86" and not level().tiles
+"""True where products after a ReLU leave zeros out, whose weights are laid out by inputs."""
+
+GROUP = QUAD * level().lanes
+"""Outputs whose weights of one input fill a register."""
+
+QUARTER = 16
+"""Bytes of the parts of a register inside which bytes of two are interleaved."""
+
+
+def output_of(byte: int) -> int:
+    """The output of a panel whose weight is byte number ``byte`` of those of an input.
+
+    Their order is that from which interleaving makes vectors of outputs that follow each other.
+    """
+    group, inside = divmod(byte, GROUP)
+    quarter, inside = divmod(inside, QUARTER)
+    vector, lane = divmod(inside, QUAD)
+    return group * GROUP + vector * level().lanes + quarter * QUAD + lane
