@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tformer.model.network.int8.packing import OFFSET
-from tformer.model.network.int8.simd.dot import DOT, FAR, LINE, REACH
+from tformer.model.network.int8.simd.dot import DOT, LINE
 
 
 def stored(values: np.ndarray) -> np.ndarray:
@@ -16,7 +16,4 @@ def stored(values: np.ndarray) -> np.ndarray:
     quads = parts.reshape(len(values), 2, -1, 4).transpose(0, 2, 1, 3).reshape(len(values), -1)
     ends = np.zeros((len(values), LINE // 4), np.int32)
     ends[:, 0] = -np.minimum(values, 0).sum(1)
-    if REACH:
-        lanes = (values**2).reshape(len(values), -1, 2, 2, 2).sum((2, 4))
-        ends[:, 1] = np.where(ends[:, 0] > 0, FAR, lanes.max((1, 2)))
     return np.concatenate([quads, ends.view(np.uint8)], 1)

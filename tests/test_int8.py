@@ -31,7 +31,6 @@ from tformer.model.network.int8.packing import (
     quantised,
 )
 from tformer.model.network.int8.scorer import Int8Reader
-from tformer.model.network.int8.simd.dot import REACH
 from tformer.model.network.int8.simd.tiles import BLOCK, PANEL
 from tformer.model.network.int8.simd.vectors import LOWEST
 from tformer.model.network.shortlist import Shortlist
@@ -119,25 +118,6 @@ def test_a_product_is_the_exact_sum_of_products(
     assert (outputs[rows * filled(out) :] == -1).all(), "nothing is written beyond the last row"
 
 
-@pytest.mark.parametrize("rows", [1, 4, 7])
-@pytest.mark.parametrize("largest", [63, 64, 90, LIMIT])
-@pytest.mark.parametrize("sign", [1, -1])
-def test_rows_without_a_negative_number_are_exact_however_far_they_reach(
-    rows: int, largest: int, sign: int
-) -> None:
-    """Two quads are added in 16 bits at some levels: 4 * 63 * 127 fits, 4 * 127 * 127 does not."""
-    draw = np.random.default_rng(largest)
-    weight = draw.integers(-LIMIT, LIMIT + 1, (70, 128))
-    weight[3:6], weight[:, 0] = sign * LIMIT, LIMIT
-    linear = quantised(Projection(weight.astype(np.float32)))
-    values = draw.integers(0, largest + 1, (rows, 128))
-    values[:, 8:40] = largest
-    values[rows // 2 :, 40:] = 0
-    found = np.empty(rows * filled(70), np.float32)
-    partial_product(in_rows(values), np.ones(rows, np.float32), rows, linear, found, 0, filled(70))
-    assert (found.reshape(rows, -1)[:, :70] == values @ weight.T).all()
-
-
 def test_a_product_is_scaled_and_biased() -> None:
     draw = np.random.default_rng(5)
     weight, bias = draw.normal(size=(70, 100)), draw.normal(size=70)
@@ -177,10 +157,10 @@ def test_many_rows_are_quantised_as_few_are(dtype: type) -> None:
         alone = quantised(Projection(weight[row : row + 1], bias[row : row + 1]))
         block, place = divmod(row, BLOCK)
         assert (linear.weight[block, :, place] == alone.weight[0, :, 0]).all()
-        for name in ("scale", "bias") if REACH else ("start", "scale", "bias"):
+        for name in ("start", "scale", "bias"):
             assert getattr(linear, name)[row] == getattr(alone, name)[0]
     assert linear.bias[3] == LOWEST
-    for part in linear[2:] if REACH else linear[1:]:
+    for part in linear[1:]:
         assert not part[out:].any()
 
 

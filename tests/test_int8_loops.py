@@ -12,7 +12,7 @@ from numba import njit
 from tformer.model.network.int8 import attention, elementwise, topk
 from tformer.model.network.int8.records import Norm, Shape
 from tformer.model.network.int8.simd.attention import put_halves
-from tformer.model.network.int8.simd.dot import DOT, LINE, REACH
+from tformer.model.network.int8.simd.dot import DOT, LINE
 from tformer.model.network.int8.simd.elementwise import (
     deviation,
     gelu,
@@ -88,7 +88,7 @@ def test_rows_are_normalised_rectified_and_quantised(vectors: int) -> None:
     np.testing.assert_allclose(out[3:-3], expected, rtol=1e-5, atol=1e-5)
     assert (out[:3] == GUARD).all() and (out[-3:] == GUARD).all()
     assert largest == abs(out[3:-3]).max()
-    used = DOT.row(width) - (LINE - 4 * (1 + REACH)) * (DOT.width - 1)
+    used = DOT.row(width) - (LINE - 4) * (DOT.width - 1)
     for quantised_row in (row, np.maximum(row, 0)):
         bytes_loop(quantised_row, quantised, len(quantised) - 2 - LINE, vectors)
         whole = np.floor(quantised_row[1:-1].astype(float) * 10 + 128.5) - 128

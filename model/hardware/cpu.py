@@ -40,9 +40,6 @@ class Level:
     """Number of vector registers."""
     products: str
     """The instructions that multiply bytes: see `network.int8.simd.dot`."""
-    together: int = 1
-    """Quads without a negative activation whose products are added up in 16 bits, if these hold
-    them."""
     tiles: bool = False
     """True if many rows are multiplied by the tile registers of AMX."""
     pairs: bool = False
@@ -64,7 +61,7 @@ LEVELS = (
     ),
     Level("avx512", "x86", _V4, "x86-64-v4", _WIDE, 16, 32, "vpmaddubsw"),
     Level("avx_vnni", "x86", _V3 | {"avxvnni"}, "x86-64-v3", "+avxvnni", 8, 16, "vpdpbusd"),
-    Level("avx2", "x86", _V3, "x86-64-v3", "", 8, 16, "vpmaddubsw", together=2),
+    Level("avx2", "x86", _V3, "x86-64-v3", "", 8, 16, "vpmaddubsw"),
     Level(
         "neon_i8mm", "arm", frozenset({"neon", "dotprod", "i8mm"}), "generic", "+dotprod,+i8mm", 4,
         32, "sdot", pairs=True,

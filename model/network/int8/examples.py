@@ -54,7 +54,6 @@ def first() -> list[Example]:
         (entries.project_source, (_NUMBERS, 1, _NUMBERS, _NUMBERS, _NUMBERS, _NUMBERS)),
         (entries.assist, (_NUMBERS, 1)),
         (panels.lay_out, _lay_out()),
-        (panels.reach, (_empty(np.int8, 4),)),
         (
             entries.follow,
             (_NUMBERS, 1, _NUMBERS, _NUMBERS, _empty(np.uint32, 2), _empty(np.uint32, 2)),

@@ -15,8 +15,8 @@ from numba import njit
 from tformer.model.hardware.cpu import level
 from tformer.model.hardware.numba_cache import inner
 from tformer.model.network.int8.packing import LIMIT, OFFSET, SIGNS_APART
-from tformer.model.network.int8.simd.dot import QUAD, REACH
-from tformer.model.network.int8.simd.gemm import farthest, tile
+from tformer.model.network.int8.simd.dot import QUAD
+from tformer.model.network.int8.simd.gemm import tile
 from tformer.model.network.int8.simd.matrix_tiles import (
     TILE_BYTES,
     TILE_ROWS,
@@ -87,47 +87,6 @@ def _product_by_tiles(activations, factors, rows, linear, outputs, first, end):
     _product_from(activations, factors, whole, rows, linear, outputs, first, end)
 
 
-_four_without_signs, _one_without_signs = tile(ROWS, signed=False), tile(1, signed=False)
-_far, _far_alone = farthest(ROWS), farthest(1)
-
-
-@inner
-def _product_within_reach(activations, factors, rows, linear, outputs, first, end):
-    """The same, without the signs of rows that have no need of them."""
-    length, stride = activations.shape[1], linear.scale.shape[0]
-    depth = linear.weight.shape[1] * QUAD
-    whole = rows - rows % ROWS
-    most = linear.start[0]
-    for panel in range(first, end, PANEL):
-        for column in range(panel, panel + PANEL, BLOCK):
-            for n in range(0, whole, ROWS):
-                if _far(activations, n * length, length, depth) > most:
-                    _rows_and_block(
-                        activations, n * length, depth, factors, n, linear.weight, column * depth,
-                        linear.start, column, linear.scale, column, linear.bias, column,
-                        outputs, n * stride + column, stride,
-                    )  # fmt: skip
-                else:
-                    _four_without_signs(
-                        activations, n * length, depth, factors, n, linear.weight, column * depth,
-                        linear.start, column, linear.scale, column, linear.bias, column,
-                        outputs, n * stride + column, stride,
-                    )  # fmt: skip
-        for n in range(whole, rows):
-            if _far_alone(activations, n * length, length, depth) > most:
-                _row_and_panel(
-                    activations, n * length, depth, factors, n, linear.weight, panel * depth,
-                    linear.start, panel, linear.scale, panel, linear.bias, panel,
-                    outputs, n * stride + panel, stride,
-                )  # fmt: skip
-            else:
-                _one_without_signs(
-                    activations, n * length, depth, factors, n, linear.weight, panel * depth,
-                    linear.start, panel, linear.scale, panel, linear.bias, panel,
-                    outputs, n * stride + panel, stride,
-                )  # fmt: skip
-
-
 @njit(inline="always")
 def activation(row, number):
     """An activation as it is stored, without its offset taken away."""
@@ -146,7 +105,7 @@ def product_plain(activations, factors, rows, linear, outputs, start, end):
     for n in range(rows):
         for block in range(start // BLOCK, end // BLOCK):
             first = block * BLOCK
-            totals[:] = 0 if REACH else linear.start[first : first + BLOCK]
+            totals[:] = linear.start[first : first + BLOCK]
             for q in range(quads):
                 for lane in range(QUAD):
                     x = activation(activations[n], q * QUAD + lane)
@@ -158,8 +117,7 @@ def product_plain(activations, factors, rows, linear, outputs, start, end):
                 outputs[n * blocks * BLOCK + first + i] = output
 
 
-_by_vectors = _product_within_reach if REACH else _product_fast
-_fast = _product_by_tiles if level().tiles else _by_vectors
+_fast = _product_by_tiles if level().tiles else _product_fast
 partial_product = _fast if level().products != "none" else product_plain
 """Project the first ``rows`` of activations (N, `stored_row`), uint8, by a :class:`PackedLinear` to
 its outputs from number ``first`` to ``end``, whole panels.

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from tformer.model.errors import ModelError
 from tformer.model.hardware.cpu import num_cores
-from tformer.model.network.int8.panels import lay_out, reach
+from tformer.model.network.int8.panels import lay_out
 from tformer.model.network.int8.records import Floats, Numbers, PackedLinear, aligned
-from tformer.model.network.int8.simd.dot import DOT, IN_SHORT, QUAD, REACH
+from tformer.model.network.int8.simd.dot import DOT, QUAD
 from tformer.model.network.int8.simd.tiles import BLOCK, PANEL, output_of
 from tformer.model.network.int8.simd.vectors import LOWEST
 
@@ -95,8 +95,6 @@ def quantised(*projections: Projection) -> PackedLinear:
             linear.bias[outputs] = np.maximum(np.asarray(bias, np.float32), np.float32(LOWEST))
     if not np.isfinite(linear.bias).all():
         raise ModelError(DAMAGED)
-    if REACH:
-        linear.start[:] = IN_SHORT * IN_SHORT // reach(linear.weight)
     return linear
 
 

@@ -38,28 +38,6 @@ def lay_out(values, quads, first, blocks, sums):
 
 
 @njit(nogil=True, cache=True)
-def reach(weight):
-    """The greatest sum of squares of four weights of an output that are added up in 16 bits.
-
-    ``weight`` is (blocks, quads, rows of a block, 4) int8: two weights of a quad, and of the next
-    the two at the same place. One is added to each magnitude, since a weight w that changes its
-    sign becomes -w - 1.
-    """
-    largest = np.int32(0)
-    for block in range(weight.shape[0]):
-        for q in range(0, weight.shape[1] - 1, 2):
-            for n in range(weight.shape[2]):
-                for first in range(0, 4, 2):
-                    total = np.int32(0)
-                    for quad in range(q, q + 2):
-                        for k in range(first, first + 2):
-                            size = abs(np.int32(weight[block, quad, n, k])) + 1
-                            total += size * size
-                    largest = max(largest, total)
-    return largest
-
-
-@njit(nogil=True, cache=True)
 def gather(whole, part, tokens):
     """Copy rows of blocks (blocks, in / 4, rows of a block) int32 into their places in others."""
     height = whole.shape[2]

@@ -77,8 +77,7 @@ class PackedLinear(NamedTuple):
     weight: NDArray[np.int8]
     """(out / BLOCK, in / QUAD, BLOCK, QUAD): a block is read from its beginning to its end."""
     start: NDArray[np.int32]
-    """(out,): the sums of nothing, -OFFSET times the sum of each output's weights; or, at a level
-    with a `REACH`, how far rows may reach, for all outputs the same."""
+    """(out,): the sums of nothing, -OFFSET times the sum of each output's weights."""
     scale: Floats
     """(out,)"""
     bias: Floats

@@ -15,14 +15,6 @@ With signs apart a weight w is negated by an exclusive or, which makes it -w - 1
 away is the magnitude of the activation, whatever the output. So a row ends with the sum of its
 negative magnitudes (int32), with which sums begin. With `smull` an output has two sums, side by
 side, which are added at the end.
-
-Rows without a negative number, as they follow a ReLU, need no signs. What `vpmaddubsw` leaves in
-16 bits is added in 32 by two instructions more; at a level that says so, the products of two quads
-of such a row are added before that, if 16 bits hold them: a sum of four products is at most the
-root of the sum of the squares of the activations times that of the weights' (Cauchy and Schwarz).
-The greatest sum of four squares that meet there, its *reach*, is known of every matrix
-(:data:`REACH`), and of every row, which has it behind the sum of its negative magnitudes; a row
-that has any reaches farther than all (:data:`FAR`).
 """
 
 from __future__ import annotations
@@ -56,8 +48,6 @@ class Dot(NamedTuple):
     sums: int
     """Partial sums of an output, in lanes side by side."""
     add: Add
-    together: int = 1
-    """Quads that :func:`add_quads` adds up in 16 bits."""
 
     def row(self, depth: Any) -> Any:
         """Length of a stored row of ``depth`` activations, in bytes."""
@@ -72,27 +62,10 @@ def _vpdpbusd(emit: Emitter, total: Any, activations: Sequence[Any], weights: An
 
 
 def _vpmaddubsw(emit: Emitter, total: Any, activations: Sequence[Any], weights: Any) -> Any:
-    return add_quads(emit, total, [activations], [weights])
-
-
-def add_quads(
-    emit: Emitter, total: Any, quads: Sequence[Sequence[Any]], weights: Sequence[Any]
-) -> Any:
-    """The sums, with the products of quads that are added up in 16 bits, by `vpmaddubsw`.
-
-    Args:
-        emit: where to.
-        total: the sums (int32).
-        quads: of each its magnitudes, and its signs if any number is below zero.
-        weights: a vector for each quad.
-    """
     builder, kind = emit.builder, total.type
     shorts = ir.VectorType(SHORT, 2 * kind.count)
     widen = emit.function(f"llvm.x86.{_WIDEN[kind.count]}", kind, [shorts] * 2)
-    parts = [_in_shorts(emit, *pair) for pair in zip(quads, weights, strict=True)]
-    pairs = parts[0]
-    for part in parts[1:]:
-        pairs = builder.add(pairs, part)
+    pairs = _in_shorts(emit, activations, weights)
     return builder.add(total, builder.call(widen, [pairs, shorts([1] * shorts.count)]))
 
 
@@ -141,20 +114,11 @@ _DOTS = {
 
 def dot_of(level: Level) -> Dot:
     """Byte products of a level; one without vectors stores activations as most do."""
-    return _DOTS.get(level.products, _DOTS["sdot"])._replace(together=level.together)
+    return _DOTS.get(level.products, _DOTS["sdot"])
 
 
 DOT = dot_of(level())
 """Byte products of the chosen level."""
-
-REACH = DOT.together > 1
-"""True where rows have their reach, and matrices theirs in place of sums to begin with."""
-
-IN_SHORT = (1 << 15) - 1
-"""Largest number that 16 bits hold."""
-
-FAR = (1 << 31) - 1
-"""More than any matrix lets a row reach."""
 
 
 def weights_of(lanes: int, dot: Dot) -> ir.VectorType:

@@ -12,7 +12,7 @@ from llvmlite import ir
 from numba import float32, int64, types
 from numba.extending import intrinsic
 
-from tformer.model.network.int8.simd.dot import DOT, FAR, QUAD, REACH
+from tformer.model.network.int8.simd.dot import DOT, QUAD
 from tformer.model.network.int8.simd.emitter import (
     BYTE,
     BYTES,
@@ -20,7 +20,6 @@ from tformer.model.network.int8.simd.emitter import (
     FLOATS,
     INTEGERS,
     LONG,
-    SHORT,
     WORD,
     Emitter,
     Vectors,
@@ -217,24 +216,14 @@ def put_bytes(typing, row, row_at, factor, offset, out, out_at, end, vectors):
             emit.store(bytes_, place)
             return []
 
-        nothing = [INTEGERS([0] * LANES)] * (DOT.width - 1) + [_REACHES([0] * (LANES // 2))] * REACH
-        found = emit.sum_over(arguments[7], nothing, put)
+        nothing = [INTEGERS([0] * LANES)] * (DOT.width - 1)
         place = emit.move(emit.move(start, builder.neg(arguments[5]), BYTE), arguments[6], BYTE)
-        if found:
-            below = emit.across(found[0], builder.add)
-            emit.store(below, place)
-        for squares in found[1:]:
-            largest = emit.function("llvm.vector.reduce.umax.v8i16", SHORT, [_REACHES])
-            reach = builder.zext(builder.call(largest, [squares]), WORD)
-            has_signs = builder.icmp_signed("!=", below, WORD(0))
-            emit.store(builder.select(has_signs, WORD(FAR), reach), emit.move(place, 1, WORD))
+        for below in emit.sum_over(arguments[7], nothing, put):
+            emit.store(emit.across(below, builder.add), place)
         return context.get_dummy_value()
 
     at = int64
     return types.void(row, at, float32, float32, out, at, at, at), generate
-
-
-_REACHES = ir.VectorType(SHORT, LANES // 2)
 
 
 def _put_with_signs_apart(emit: Emitter, numbers: Any, place: Any, sums: Vectors) -> Vectors:
@@ -244,10 +233,10 @@ def _put_with_signs_apart(emit: Emitter, numbers: Any, place: Any, sums: Vectors
         emit: where to.
         numbers: a vector of int32, 1 to 255.
         place: where they begin.
-        sums: of magnitudes below 0, and the greatest sums of squares of a row that has its reach.
+        sums: of magnitudes below 0.
 
     Returns:
-        The sums with those of these numbers.
+        The sums with that of these numbers.
     """
     builder = emit.builder
     values = builder.sub(numbers, INTEGERS([128] * LANES))
@@ -260,14 +249,4 @@ def _put_with_signs_apart(emit: Emitter, numbers: Any, place: Any, sums: Vectors
     count = LANES // QUAD
     order = [n + part for n in range(count) for part in (0, count)]
     emit.store(emit.pick(one, other, order), place)
-    below = builder.add(sums[0], builder.and_(magnitudes, signs))
-    return [below, *(_farther(emit, largest, bytes_) for largest in sums[1:])]
-
-
-def _farther(emit: Emitter, largest: Any, magnitudes: Any) -> Any:
-    """The greatest sums of squares of four numbers that are multiplied in one lane of 16 bits."""
-    builder = emit.builder
-    square = emit.function("llvm.x86.ssse3.pmadd.ub.sw.128", _REACHES, [BYTES] * 2)
-    pairs = builder.call(square, [magnitudes] * 2)
-    fours = builder.add(pairs, emit.pick(pairs, pairs, [2, 3, 0, 1, 6, 7, 4, 5]))
-    return builder.select(builder.icmp_unsigned(">", fours, largest), fours, largest)
+    return [builder.add(sums[0], builder.and_(magnitudes, signs))]

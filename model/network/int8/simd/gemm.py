@@ -12,7 +12,7 @@ from numba import int64, types
 from numba.extending import intrinsic
 
 from tformer.model.hardware.cpu import level
-from tformer.model.network.int8.simd.dot import DOT, QUAD, add_quads, weights_of
+from tformer.model.network.int8.simd.dot import DOT, QUAD, weights_of
 from tformer.model.network.int8.simd.emitter import (
     BYTE,
     FLOAT,
@@ -28,10 +28,8 @@ _UNROLLED = 4 if DOT.width == 1 else 1
 more than one turn are added up before by the compiler, for which registers are too few."""
 
 
-def tile(rows: int, *, signed: bool = True) -> Any:
+def tile(rows: int) -> Any:
     """A function that multiplies ``rows`` rows of bytes: 1 with a panel, ``ROWS`` with a block.
-
-    Without ``signed`` no number of the rows may be below zero, nor reach too far; see `dot`.
 
     Its arguments: activations and how many a row has; the rows' scales (float32); weights (int8),
     block after block; the outputs' sums to begin with (int32), scales and biases (float32);
@@ -44,7 +42,7 @@ def tile(rows: int, *, signed: bool = True) -> Any:
         scale, scale_at, bias, bias_at, out, out_at, stride,
     ):  # fmt: skip
         def generate(context, builder, signature, arguments):
-            put_tile(Emitter(context, builder, signature, arguments), rows, signed=signed)
+            put_tile(Emitter(context, builder, signature, arguments), rows)
             return context.get_dummy_value()
 
         at = int64
@@ -56,26 +54,24 @@ def tile(rows: int, *, signed: bool = True) -> Any:
     return multiply
 
 
-def put_tile(emit: Emitter, rows: int, *, signed: bool) -> None:
+def put_tile(emit: Emitter, rows: int) -> None:
     """Write the product of some rows with what belongs to them; see :func:`tile`."""
     columns = BLOCK if rows == ROWS else PANEL
     width = vectors_of(rows, level(), DOT.sums) * level().lanes // DOT.sums
     kind = _PairedTile if level().pairs and rows == ROWS else _Tile
     for first in range(0, columns, width):
         part = range(first, min(first + width, columns))
-        kind(emit, rows, part, signed=signed).put()
+        kind(emit, rows, part).put()
 
 
 class _Tile:
     """Writes the product of some rows and some columns, whose sums are in registers."""
 
-    def __init__(self, emit: Emitter, rows: int, columns: range, *, signed: bool) -> None:
+    def __init__(self, emit: Emitter, rows: int, columns: range) -> None:
         self._lanes = level().lanes
         self._emit = emit
         self._rows = rows
         self._columns = columns
-        self._parts = DOT.width if signed else 1
-        self._quads = 1 if signed else DOT.together
         self._vectors = len(columns) * DOT.sums // self._lanes
         self._depth, self._stride = emit.arguments[2], emit.arguments[15]
         self._words = ir.VectorType(WORD, self._lanes)
@@ -113,37 +109,27 @@ class _Tile:
         kind, places = weights_of(self._lanes, DOT), self._places()
         rows = self._lines()
 
-        step = max(_UNROLLED, self._quads)
-
         def add(index: Any, totals: Vectors) -> Vectors:
-            quad = builder.mul(index, LONG(step))
+            quad = builder.mul(index, LONG(_UNROLLED))
             weights_at = builder.mul(quad, LONG(BLOCK * QUAD))
             left = builder.mul(quad, LONG(QUAD * DOT.width))
             panels = [emit.move(place, weights_at, BYTE) for place in places]
             lines = [emit.move(row, left, BYTE) for row in rows]
-            for n in range(0, step, self._quads):
-                quads = range(n, n + self._quads)
+            for n in range(_UNROLLED):
                 weights = [
-                    [emit.load(emit.move(panel, q * BLOCK * QUAD, BYTE), kind) for q in quads]
-                    for panel in panels
+                    emit.load(emit.move(panel, n * BLOCK * QUAD, BYTE), kind) for panel in panels
                 ]
-                fours = [[self._fours(line, q * QUAD * DOT.width) for q in quads] for line in lines]
-                sums = [(four, vectors) for four in fours for vectors in weights]
+                fours = [self._fours(line, n * QUAD * DOT.width) for line in lines]
+                sums = [(four, vector) for four in fours for vector in weights]
                 totals = [
-                    self._added(total, four, vectors)
-                    for total, (four, vectors) in zip(totals, sums, strict=True)
+                    DOT.add(emit, total, four, vector)
+                    for total, (four, vector) in zip(totals, sums, strict=True)
                 ]
             return totals
 
-        count = builder.sdiv(self._depth, LONG(step * QUAD))
+        count = builder.sdiv(self._depth, LONG(_UNROLLED * QUAD))
         starts = [start for row in rows for start in self._start(row)]
         return emit.sum_over(count, starts, add)
-
-    def _added(self, total: Any, quads: list[Vectors], weights: Vectors) -> Any:
-        """The sums, with the products of some quads."""
-        if self._quads > 1:
-            return add_quads(self._emit, total, quads, weights)
-        return DOT.add(self._emit, total, quads[0], weights[0])
 
     def _lines(self) -> Vectors:
         """Addresses of the activations of every row."""
@@ -156,7 +142,7 @@ class _Tile:
     def _fours(self, line: Any, offset: int) -> Vectors:
         """Four activations: one number, or one of magnitudes and one of signs."""
         emit = self._emit
-        places = (emit.move(line, offset + n * QUAD, BYTE) for n in range(self._parts))
+        places = (emit.move(line, offset + n * QUAD, BYTE) for n in range(DOT.width))
         return [emit.load(place, WORD) for place in places]
 
     def _places(self) -> Vectors:
@@ -173,10 +159,10 @@ class _Tile:
     def _start(self, line: Any) -> Vectors:
         """The sums of a row to begin with."""
         emit, builder = self._emit, self._emit.builder
-        if self._parts == 2:
+        if DOT.width == 2:
             end = emit.move(line, builder.mul(self._depth, LONG(DOT.width)), BYTE)
             return [emit.everywhere(emit.load(end, WORD), self._words)] * self._vectors
-        if DOT.offset == 0:  # or none is below zero
+        if DOT.offset == 0:
             return [self._words([0] * self._lanes)] * self._vectors
         first = emit.move(emit.at(7, WORD), self._columns[0], WORD)
         places = (emit.move(first, v * self._lanes, WORD) for v in range(self._vectors))
@@ -257,25 +243,3 @@ def scaled_output(emit: Emitter, total: Any, scale: Any, bias: Any, factor: Any)
     """Outputs from their sums (int32), scales and biases, and the scale of the row."""
     scaled = emit.builder.fmul(emit.builder.sitofp(total, scale.type), scale)
     return emit.add_product(bias, scaled, factor)
-
-
-def farthest(rows: int) -> Any:
-    """A function that tells the greatest reach of ``rows`` rows of activations of a depth."""
-
-    @intrinsic
-    def far(typing, activations, activations_at, length, depth):
-        def generate(context, builder, signature, arguments):
-            emit = Emitter(context, builder, signature, arguments)
-            row_bytes, depth = arguments[2], arguments[3]
-            end = emit.move(emit.at(0, BYTE), builder.mul(depth, LONG(DOT.width)), BYTE)
-            largest = LONG(0)
-            for n in range(rows):
-                place = emit.move(end, builder.mul(row_bytes, LONG(n)), BYTE)
-                reach = builder.sext(emit.load(emit.move(place, 1, WORD), WORD), LONG)
-                is_larger = builder.icmp_signed(">", reach, largest)
-                largest = builder.select(is_larger, reach, largest)
-            return largest
-
-        return int64(activations, int64, int64, int64), generate
-
-    return far
