@@ -19,7 +19,7 @@ _HEADER = 48
 memory, size, allocator."""
 
 _ALIGNMENT = 64
-"""Of an array's memory: a cache line, which is more than what is asked for."""
+"""Alignment of arrays: a cache line, which is more than what is asked for."""
 
 
 def add_runtime(module: Any) -> None:

@@ -139,7 +139,7 @@ class RowBuffers(NamedTuple):
     """In place of those the numbers that are not zero, one row after the other; see `simd.sparse`.
     There is room for ``FEED_TOGETHER`` rows without a zero."""
     places: NDArray[np.int32]
-    """Where the weights of each begin."""
+    """Places of the weights of each."""
     outputs: Floats
     """Output of the last product, one row after the other."""
     board: NDArray[np.int64]
