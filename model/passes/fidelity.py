@@ -87,12 +87,14 @@ class Fidelity:
         attempts = [self._examined(sentence, result)]
         if result.input.prepared is None and not attempts[0].num_faults:
             is_name = yield from self._is_name(sentence, result, said)
-            return replace(result, is_name=is_name)
+            return replace(result, is_name=True) if is_name else result
         if attempts[0].num_faults:
             attempts += yield from self._search_wider(sentence, attempts)
             attempts += yield from self._search_names(sentence, attempts)
         if all(attempt.num_faults for attempt in attempts):
             attempts += yield from self._search_requiring(sentence, attempts)
+        if len(attempts) == 1:
+            return attempts[0].result
         likely = [one for one in attempts if mean_score(one) >= mean_score(attempts[0]) - LIKELY]
         return min(likely, key=lambda each: (each.num_faults, -mean_score(each))).result
 
@@ -211,6 +213,8 @@ def _attempt(sentence: Sentence, result: Result, said: str) -> _FidelityAttempt:
         return _FidelityAttempt(result, (), num)
     restored = result.input.prepared.restore(said)
     num += len(restored.lost) + len(restored.faults) + len(invented(sentence, restored))
+    if len(result.hypotheses) == 1:
+        result = replace(result, restored=(restored,))
     return _FidelityAttempt(result, (*restored.lost, *restored.repeated), num)
 
 

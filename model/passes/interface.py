@@ -57,7 +57,7 @@ class Result:
     is_name: bool = False
     """True if the source is a name that stays as it is."""
     restored: tuple[Restored, ...] | None = None
-    """Texts of the hypotheses with all literals; None if there is nothing to put back."""
+    """Texts of the hypotheses with all literals; None if they are not known."""
     notices: tuple[Notice, ...] = ()
     """Warnings about literals of the best hypothesis."""
     alignments: tuple[tuple[Link, ...], ...] | None = None

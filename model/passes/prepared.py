@@ -55,6 +55,9 @@ _NAME_BEFORE = re.compile(r"(?:[A-Z][\w-]*|\b(?:version|section|chapter|release|
 _MARKS_BEHIND = re.compile(r"[.,;:!?\u2026]+$")
 
 
+_NOTHING = Verdict((), (), ())
+
+
 @dataclass(frozen=True)
 class Carried:
     """A literal and the name that stands for it."""
@@ -154,14 +157,17 @@ class Prepared:
         """
         edits, lost, faults = self._put_back(said)
         blank = blanked(said, edits)
-        found, missing, repeated, invented = self._verified(blank)
+        verdict = _NOTHING
+        if self.checked:
+            verdict = verify(self.checked, self.source, blank, self.languages[1])
+        found, missing, repeated, invented = self._verified(verdict, blank)
         edits += found
         lost += missing
         faults += [f"says {one.text} more than once" for one in repeated]
         edits += [edit for edit in self._unfolded(said) if not overlaps(edit, edits)]
         lost += self._unsaid_names(said)
-        edits += self._units(blank, faults)
-        faults += self._other_currency(blank, edits)
+        edits += self._units(verdict, blank, faults)
+        faults += self._other_currency(verdict, blank, edits)
         edits += self._floated(said, links)
         edits += [edit for edit in self._small_letters(said) if not overlaps(edit, edits)]
         upper = self.casing is Casing.CAPITALS
@@ -193,40 +199,41 @@ class Prepared:
         return localised(literal, *self.languages) if amount and not named else literal.text
 
     def _verified(
-        self, said: str
+        self, verdict: Verdict, said: str
     ) -> tuple[list[LiteralEdit], list[Literal], tuple[Literal, ...], tuple[str, ...]]:
         """Edits, what is lost, what is repeated, and what is invented."""
         if not self.checked:
             return [], [], (), ()
-        target = self.languages[1]
-        verdict = verify(self.checked, self.source, said, target)
         edits = edits_for(verdict, said, self.languages) if verdict.missing else []
         if edits is None:
             return [], list(verdict.missing), (), ()
         respellings = respelled(verdict, said, self.languages)
         # What was said too often shows only once all is there.
         said = apply(edits, said)
-        mended = verify(self.checked, self.source, said, target) if edits else verdict
+        mended = verdict
+        if edits:
+            mended = verify(self.checked, self.source, said, self.languages[1])
         invented = invented_numbers(mended, said, self.source, self.languages[0])
         return [*edits, *respellings], [], mended.repeated, invented
 
-    def _units(self, said: str, faults: list[str]) -> list[LiteralEdit]:
+    def _units(self, verdict: Verdict, said: str, faults: list[str]) -> list[LiteralEdit]:
         """Signs of amounts, put beside the number that they belong to."""
         if not self.checked:
             return []
         missing = missing_units(self.source, said)
-        verdict = verify(self.checked, self.source, said, self.languages[1])
         places = [(sign, self._number_of(sign, verdict)) for sign in missing]
         lonely = numbers_without_units(verdict, self.source, said)
         places += [(sign, place) for sign, place in lonely if sign not in missing]
         faults += [f"does not say {sign}" for sign, place in places if place is None]
         return [self._unit(sign, said, place) for sign, place in places if place is not None]
 
-    def _other_currency(self, said: str, edits: Sequence[LiteralEdit]) -> Iterator[str]:
+    def _other_currency(
+        self, verdict: Verdict, said: str, edits: Sequence[LiteralEdit]
+    ) -> Iterator[str]:
         """Faults of numbers beside the sign of a currency that the source does not name."""
         if not any(sign in self.source for sign in CURRENCIES):
             return
-        for _, place in verify(self.checked, self.source, said, self.languages[1]).places:
+        for _, place in verdict.places:
             wrong = wrong_currency(self.source, said, place)
             if wrong is None or any(edit.start == wrong[0] for edit in edits):
                 continue

@@ -62,4 +62,5 @@ class Redecoding:
             max_length=again.max_length,
             encoder_states=again.encoder_states,
             signs=second_signs,
+            restored=None,
         )

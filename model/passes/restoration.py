@@ -44,7 +44,8 @@ class Restoration:
         said = [self._text(found.tokens) for found in result.hypotheses]
         links = yield from self._links(sentence, result, said)
         restored = tuple(
-            _restored(sentence, result, *each) for each in zip(said, links, strict=True)
+            _restored(sentence, result, *each)
+            for each in zip(said, links, result.restored or [None] * len(said), strict=True)
         )
         notices = tuple(_notices(sentence, result, restored[0], said[0]))
         return replace(result, restored=restored, notices=notices)
@@ -54,7 +55,7 @@ class Restoration:
         said = [self._text(found.tokens) for found in result.hypotheses]
         if not sentence.options.literals:
             return said
-        return [_restored(sentence, result, each, ()).text for each in said]
+        return [_restored(sentence, result, each, (), None).text for each in said]
 
     def _links(
         self, sentence: Sentence, result: Result, said: Sequence[str]
@@ -78,13 +79,16 @@ class Restoration:
         ]
 
 
-def _restored(sentence: Sentence, result: Result, said: str, links: Sequence[Link]) -> Restored:
+def _restored(
+    sentence: Sentence, result: Result, said: str, links: Sequence[Link], known: Restored | None
+) -> Restored:
+    """The text of a hypothesis; ``known`` is what becomes of it without links."""
     if result.is_name or not said:
         return Restored(sentence.piece.text, copies=True)
     prepared = result.input.prepared
     if prepared is None:
         return _readable(said, sentence.piece.text)
-    restored = prepared.restore(said, links)
+    restored = known if known and not links else prepared.restore(said, links)
     return replace(restored, text=prepared.put_in(restored)) if restored.lost else restored
 
 

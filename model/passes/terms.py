@@ -93,7 +93,7 @@ class TermEnforcement:
         self, sentence: Sentence, found: Sequence[FinishedHypothesis], old: Result
     ) -> Result:
         signs = self._check.signs(sentence, old.input, found[0])
-        return replace(old, hypotheses=tuple(found), signs=signs)
+        return replace(old, hypotheses=tuple(found), signs=signs, restored=None)
 
     # --- glossary --------------------------------------------------------------------------------
 
