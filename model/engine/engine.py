@@ -242,23 +242,19 @@ class Engine:
         if not self._running:
             return []
         rows = self._advance()
-        finished, remaining = self._beam.take()
-        if not finished:
+        done = self._beam.done
+        if not done:
             self._decoding.select(rows)
             return []
-        staying = set(remaining)
-        leaving = [
-            (sentence, self._encoder_states(index))
-            for index, sentence in enumerate(self._running)
-            if index not in staying
-        ]
+        finished, remaining = self._beam.take()
+        leaving = [(self._running[index], self._encoder_states(index)) for index in done]
         self._keep(remaining, rows)
         return [self._answer(*s, found) for s, found in zip(leaving, finished, strict=True)]
 
     def _retreat(self) -> None:
         """Go on with half of the batch for which there was no memory."""
         longest = max(map(_length, self._running))
-        num_tokens = self._tokens_of(self._running)
+        num_tokens = self._cost_of(list(map(_length, self._running)))
         alone = self.num_running == 1
         if alone:
             self._running = []
@@ -306,32 +302,29 @@ class Engine:
         """Take from the queue those that enter now."""
         if not self._waiting:
             return []
-        fitting = self._num_fitting()
-        if self._running and fitting < len(self._waiting) and not self._has_quarter_free():
+        lengths = list(map(_length, self._running))
+        fitting = self._num_fitting(lengths)
+        has_room = self._cost_of(lengths) <= self._max_tokens * 3 // 4
+        if self._running and fitting < len(self._waiting) and not has_room:
             return []
         if not self._running:
             fitting = max(fitting, 1)
         return [self._waiting.popleft() for _ in range(fitting)]
 
-    def _num_fitting(self) -> int:
-        """Count the sentences at the head of the queue for which there is room."""
-        lengths = list(map(_length, self._running))
+    def _num_fitting(self, lengths: Sequence[int]) -> int:
+        """Count the sentences at the head of the queue for which there is room beside others."""
         longest, total = max(lengths, default=0), sum(lengths)
         for fitting, sentence in enumerate(self._waiting):
             longest, total = max(longest, sentence.length), total + sentence.length
-            rows = self.num_running + fitting + 1
+            rows = len(lengths) + fitting + 1
             tokens = rows * longest if self._padded else total
             if tokens * self.beam_size > self._max_tokens:
                 return fitting
         return len(self._waiting)
 
-    def _tokens_of(self, sentences: Sequence[_AcceptedRequest]) -> int:
-        """Return the cost of a batch, rows times source tokens."""
-        lengths = list(map(_length, sentences))
+    def _cost_of(self, lengths: Sequence[int]) -> int:
+        """Return the cost of a batch of sentences of these lengths, rows times source tokens."""
         return self.beam_size * source_tokens(lengths, padded=self._padded)
-
-    def _has_quarter_free(self) -> bool:
-        return self._tokens_of(self._running) <= self._max_tokens * 3 // 4
 
     def _admit(self, sentences: list[_AcceptedRequest]) -> None:
         """Encode the sentences together and put them behind those that run."""

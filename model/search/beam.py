@@ -204,10 +204,11 @@ class Beam:
             Their n-best lists, the best first, in the order of the batch; and the indices that
             the remaining sentences had.
         """
-        leaving = self.done
-        if not leaving:
+        if not self._num_done:
             return [], range(self.num_sentences)
-        finished = [self._n_best(index) for index in leaving]
+        leaving = self._sentences["done"].nonzero()[0]
+        most = [self._most[index] for index in leaving.tolist()]
+        finished = self._history.finished(self._sentences, self._finished, leaving, most)
         remaining = (self._sentences["done"] == 0).nonzero()[0].tolist()
         self.keep(remaining)
         return finished, remaining
@@ -227,13 +228,8 @@ class Beam:
         self._tokens = self._tokens[kept]
         self._wishes = [self._wishes[index] for index in sentences]
         self._most = [self._most[index] for index in sentences]
-        self._num_done = int(self._sentences["done"].sum())
+        self._num_done = np.count_nonzero(self._sentences["done"])
         self._compose()
-
-    def _n_best(self, index: int) -> list[FinishedHypothesis]:
-        sentence = self._sentences[index]
-        found = self._finished[index, : min(self._most[index], sentence["num_kept"])]
-        return self._history.finished(sentence, found)
 
     def _compose(self) -> None:
         """Work out what is the same at every step until sentences come or go."""
@@ -248,7 +244,9 @@ class Beam:
             np.empty((count, 2 * places), CANDIDATE),
             np.empty(count * places, np.int64),
         )
-        special = {index: wishes for index, wishes in enumerate(self._wishes) if wishes}
+        special = {}
+        if any(self._wishes):
+            special = {index: wishes for index, wishes in enumerate(self._wishes) if wishes}
         self._special = special
         self._banning = [i for i, wishes in special.items() if only_bans(wishes.request)]
         self._changing = [

@@ -131,16 +131,28 @@ class History:
         self.steps[: before.shape[0], : before.shape[1]] = before
         self._free += range(before.shape[0], slots)
 
-    def finished(self, sentence: np.void, found: Records) -> list[FinishedHypothesis]:
-        """The hypotheses of a sentence that are ``found``, of :data:`FINISHED`."""
-        steps, hypotheses = self.steps[sentence["slot"]], []
-        for score, log_prob, length, place in found.tolist():
-            tokens, token_scores = np.empty(length, np.int64), np.empty(length + 1)
-            trace(steps, place, log_prob, tokens, token_scores)
-            hypotheses.append(
-                FinishedHypothesis(tuple(tokens.tolist()), score, tuple(token_scores.tolist()))
-            )
-        return hypotheses
+    def finished(
+        self, sentences: Records, finished: Records, leaving: Integers, most: Sequence[int]
+    ) -> list[list[FinishedHypothesis]]:
+        """The best hypotheses of L sentences that are ``leaving``, so many of each at ``most``."""
+        shape = (len(leaving), finished.shape[1])
+        lengths, scores = np.empty(shape, np.int64), np.empty(shape)
+        tokens = np.empty((*shape, self.steps.shape[1]), np.int64)
+        token_scores = np.empty((*shape, self.steps.shape[1]))
+        found = finished, leaving, np.array(most, np.int64)
+        trace(self.steps, sentences, *found, lengths, scores, tokens, token_scores)
+        return [
+            [
+                FinishedHypothesis(
+                    tuple(tokens[n, k, :length].tolist()),
+                    score,
+                    tuple(token_scores[n, k, : length + 1].tolist()),
+                )
+                for k, (length, score) in enumerate(zip(*own, strict=True))
+                if length >= 0
+            ]
+            for n, own in enumerate(zip(lengths.tolist(), scores.tolist(), strict=True))
+        ]
 
 
 def new_sentence(request: Request, max_length: int, slot: int) -> tuple[float, ...]:
@@ -291,18 +303,31 @@ def _finish(sentence, finished, log_prob, place, bonus):
 
 
 @njit(cache=True)
-def trace(steps, place, log_prob, tokens, token_scores):
-    """Fill in the tokens of a finished hypothesis.
+def trace(steps, sentences, finished, leaving, most, lengths, scores, tokens, token_scores):
+    """Fill in the finished hypotheses of L sentences.
 
     Args:
-        steps: of its sentence, (T, K), of :data:`STEP`.
-        place: of the last of its tokens.
-        log_prob: log P of the whole, with the end.
-        tokens: (length,) int64.
-        token_scores: (length + 1,), the log-probability of each and of the end.
+        steps: the history, see :class:`State`.
+        sentences: of :class:`State`.
+        finished: of :class:`State`.
+        leaving: the sentences (L,).
+        most: hypotheses of each, (L,).
+        lengths: (L, K) int64, -1 where there is none.
+        scores: (L, K).
+        tokens: (L, K, T) int64.
+        token_scores: (L, K, T), the log-probability of each token and of the end.
     """
-    for t in range(tokens.shape[0] - 1, -1, -1):
-        step = steps[t, place]
-        tokens[t], token_scores[t + 1] = step.token, log_prob - step.log_prob
-        log_prob, place = step.log_prob, step.parent
-    token_scores[0] = log_prob
+    for n in range(leaving.shape[0]):
+        sentence = sentences[leaving[n]]
+        for k in range(lengths.shape[1]):
+            lengths[n, k] = -1
+            if k >= min(most[n], sentence.num_kept):
+                continue
+            found = finished[leaving[n], k]
+            lengths[n, k], scores[n, k] = found.length, found.score
+            log_prob, place = found.log_prob, found.place
+            for t in range(found.length - 1, -1, -1):
+                step = steps[sentence.slot, t, place]
+                tokens[n, k, t], token_scores[n, k, t + 1] = step.token, log_prob - step.log_prob
+                log_prob, place = step.log_prob, step.parent
+            token_scores[n, k, 0] = log_prob

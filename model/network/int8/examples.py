@@ -60,7 +60,17 @@ def first() -> list[Example]:
         ),
         (
             hypotheses.trace,
-            (_empty(hypotheses.STEP, 2), 1, 1.0, _NUMBERS, _empty(np.float64)),
+            (
+                _empty(hypotheses.STEP, 3),
+                _empty(hypotheses.SENTENCE),
+                _empty(hypotheses.FINISHED, 2),
+                _NUMBERS,
+                _NUMBERS,
+                _empty(np.int64, 2),
+                _empty(np.float64, 2),
+                _empty(np.int64, 3),
+                _empty(np.float64, 3),
+            ),
         ),
     ]
 

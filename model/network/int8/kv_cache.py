@@ -92,7 +92,7 @@ class Cache:
     def make_step(self) -> None:
         """Have room for another position of every hypothesis."""
         past = self.past
-        for index in np.flatnonzero(past.steps == past.capacities):
+        for index in (past.steps == past.capacities).nonzero()[0].tolist():
             old = self._positions[index]
             capacity = old.shape[3] + BLOCK
             new = self._positions[index] = self._room(capacity)
@@ -109,7 +109,9 @@ class Cache:
     def select(self, rows: Integers, sentences: Sequence[int] | None) -> None:
         """Let row r continue what was row ``rows[r]``; keep ``sentences``, None being all."""
         past = self.past
-        kept = np.array(range(self.num_sentences) if sentences is None else sentences, np.int64)
+        kept = np.arange(self.num_sentences)
+        if sentences is not None:
+            kept = np.array(sentences, np.int64)
         columns = past.ancestors.shape[1] if len(kept) else BLOCK
         ancestors = np.empty((rows.shape[0], columns), np.uint32)
         entries.follow(rows, self.beam_size, kept, past.steps, past.ancestors, ancestors)
