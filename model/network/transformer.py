@@ -342,6 +342,8 @@ class Transformer(nn.Module):
             if isinstance(module, Linear):
                 module.pack()
         self._packed_output = Packed(self.output_weight, self.logits_bias)
+        if self.output_matrix is not None:
+            del self.output_matrix.weight
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
         """The parameters by name, for networks without torch (`checkpoint.weights`)."""
