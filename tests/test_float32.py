@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -18,10 +19,13 @@ from tiny import tiny_model, wide_transformer
 from tformer.model.hardware import cpu
 from tformer.model.hardware.object_loader import loaded
 from tformer.model.network.eager import Eager
-from tformer.model.network.float32 import packed
+from tformer.model.network.float32 import attending, packed
+from tformer.model.network.float32.attending import attended
 from tformer.model.network.float32.entries import EXAMPLES
 from tformer.model.network.float32.packed import Packed
 from tformer.model.network.linear import Linear
+from tformer.model.network.recurrent import RecurrentNetwork
+from tformer.model.network.relative import RelativeTransformer
 from tformer.model.network.ssru import RecurrentTransformer
 from tformer.model.network.transformer import Transformer
 from tformer.model.pipeline.loading import load_network
@@ -125,14 +129,94 @@ def test_threads_of_the_caller_do_not_meet() -> None:
     assert not wrong
 
 
-@pytest.mark.parametrize("kind", [Transformer, RecurrentTransformer])
-def test_a_packed_network_computes_the_same(kind: type[Transformer]) -> None:
-    network = kind(wide_transformer(torch.float32).config).eval()
+ATTENTIONS = [(1, 4, 1, 16, 64), (2, 1, 5, 7, 16), (3, 2, 4, 33, 48), (2, 3, 9, 1, 80)]
+"""Groups, heads, queries, keys, and the width of a head."""
+
+
+def attention_of(
+    groups: int, heads: int, rows: int, count: int, width: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Queries, keys, values, and a mask that hides keys at the end."""
+    draw = torch.Generator().manual_seed(groups * count)
+    queries, keys, values = (
+        torch.randn(groups, heads, n, width, generator=draw) for n in (rows, count, count)
+    )
+    lengths = torch.randint(1, count + 1, (groups, 1, 1, 1), generator=draw)
+    hidden = torch.arange(count) >= lengths
+    return queries, keys, values, torch.zeros(hidden.shape).masked_fill(hidden, -torch.inf)
+
+
+@pytest.mark.parametrize("sizes", ATTENTIONS)
+def test_attention_is_that_of_torch(sizes: tuple[int, int, int, int, int]) -> None:
+    *arguments, mask = attention_of(*sizes)
+    biases = torch.randn(1, sizes[1], 1, sizes[3], generator=torch.Generator().manual_seed(2))
+    for given in (None, mask, mask + biases, biases):
+        exact = None if given is None else given.double()
+        expected = F.scaled_dot_product_attention(*(each.double() for each in arguments), exact)
+        found = attended(*arguments, given)
+        assert torch.allclose(
+            found.double(), expected.transpose(1, 2).flatten(2), rtol=1e-5, atol=1e-6
+        )
+
+
+@pytest.mark.parametrize("sizes", ATTENTIONS)
+def test_no_query_depends_on_others_nor_on_padding(
+    sizes: tuple[int, int, int, int, int], threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attending, "SHARED", 1)
+    queries, keys, values, mask = attention_of(*sizes)
+    whole = attended(queries, keys, values, mask)
+    longer = [F.pad(each, (0, 0, 0, 21)) for each in (keys, values)]
+    assert torch.equal(attended(queries, *longer, F.pad(mask, (0, 21), value=-torch.inf)), whole)
+    for group in range(sizes[0]):
+        one = slice(group, group + 1)
+        seen = int((mask[group] == 0).sum())
+        shorter = keys[one, :, :seen], values[one, :, :seen]
+        for row in range(sizes[2]):
+            alone = attended(queries[one, :, row : row + 1], *shorter, None)
+            assert torch.equal(alone[0, 0], whole[group, row])
+
+
+def test_attention_reads_any_layout() -> None:
+    queries, keys, values, mask = attention_of(2, 3, 4, 20, 32)
+    expected = attended(queries, keys, values, mask)
+    turned = [each.transpose(1, 2).contiguous().transpose(1, 2) for each in (queries, keys, values)]
+    assert torch.equal(attended(*turned, mask), expected)
+    assert torch.equal(attended(turned[0], turned[1], values, mask), expected)
+    assert torch.equal(
+        attended(queries.mT.contiguous().mT, keys.mT.contiguous().mT, values, mask), expected
+    )
+    assert torch.equal(attended(queries, keys, values, mask.mT.contiguous().mT), expected)
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [
+        (Transformer, {}),
+        (Transformer, {"own_output": True, "norm": "post", "biases": False, "gated": True}),
+        (Transformer, {"attention": "additive"}),
+        (Transformer, {"attention": "dot_product", "logits_bias": True}),
+        (Transformer, {"num_heads": 16}),
+        (RecurrentTransformer, {}),
+        (RelativeTransformer, {}),
+        (RecurrentNetwork, {}),
+    ],
+)
+def test_a_packed_network_computes_the_same(kind: type[Transformer], changes: dict) -> None:
+    torch.manual_seed(1)
+    network = kind(replace(wide_transformer(torch.float32).config, **changes)).eval()
     source = torch.randint(3, 500, (3, 16), generator=torch.Generator().manual_seed(1))
     arguments = source, torch.tensor([16, 9, 2]), source.flip(1)
-    expected = network(*arguments)
+
+    def decoded() -> torch.Tensor:
+        cache = network.start_cache(network.encode(*arguments[:2]), 2)
+        tokens = torch.arange(3, 9)
+        return torch.stack([network.decode(tokens + n, cache) for n in range(20)])
+
+    expected, expected_steps = network(*arguments), decoded()
     network.pack()
     assert torch.allclose(network(*arguments), expected, atol=1e-4)
+    assert torch.allclose(decoded(), expected_steps, atol=1e-4)
     assert not any(hasattr(each, "weight") for each in network.modules() if type(each) is Linear)
 
 

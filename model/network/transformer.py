@@ -29,7 +29,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tformer.model.config import TransformerConfig
-from tformer.model.network.attention import AdditiveAttention, attention_function
+from tformer.model.network.attention import (
+    AdditiveAttention,
+    ScaledDotProductAttention,
+    attention_function,
+)
+from tformer.model.network.float32.attending import attended, suits
 from tformer.model.network.float32.packed import Packed
 from tformer.model.network.kv_cache import DecoderCache
 from tformer.model.network.linear import Linear, linear
@@ -109,6 +114,9 @@ class MultiHeadAttention(nn.Module):
         record: list[Tensor] | None = None,
     ) -> Tensor:
         """Attention of (B, H, T, D) to (B, H, S, D), joined and projected: (B, T, d_model)."""
+        plain = record is None and type(self.function) is ScaledDotProductAttention
+        if plain and self.output.packed is not None and suits(queries, mask):
+            return self.output(attended(queries, keys, values, mask))
         context = self.function(queries, keys, values, mask, record)  # (B, H, T, D)
         return self.output(context.transpose(1, 2).flatten(2))
 

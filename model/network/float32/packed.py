@@ -13,9 +13,10 @@ from tformer.model.hardware import code_store, cpu
 from tformer.model.network.float32.entries import EXAMPLES, lay_out, multiply
 from tformer.model.network.float32.panel import PANEL
 
-SHARED = 1 << 19
-"""Multiplications from which on a product is shared by torch's threads, which takes them some
-microseconds to begin with."""
+SHARED = 1 << 23
+"""Multiplications from which on a product is shared by torch's threads. Of one line's it is none
+but in the encoder: few rows take as long as their weights to come from memory, and whoever shares
+waits for a thread that may have lost its core."""
 
 
 @cache
@@ -24,11 +25,11 @@ def usable() -> bool:
 
     Elsewhere torch's own library multiplies, as on macOS, whose torch has another OpenMP.
     """
-    return cpu.level().products != "none" and _team() != 0
+    return cpu.level().products != "none" and team() != 0
 
 
 @cache
-def _team() -> int:
+def team() -> int:
     """Address of the function by which torch's OpenMP begins with work; 0 if it has none."""
     for file in (Path(torch.__file__).parent / "lib").glob("libtorch_cpu.so*"):
         try:
@@ -72,6 +73,6 @@ class Packed:
         threads = torch.get_num_threads() if rows * self._size >= SHARED else 1
         self._call([
             states.data_ptr(), rows, self.inputs, self.inputs, self._place, outputs.data_ptr(),
-            self.outputs, _team(), threads,
+            self.outputs, team(), threads,
         ])  # fmt: skip
         return outputs

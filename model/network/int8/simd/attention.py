@@ -79,12 +79,12 @@ def fetch(typing, address, size):
     return types.void(int64, int64), generate
 
 
-def dots(queries: int) -> Any:
+def dots(queries: int, kind: ir.Type = HALF) -> Any:
     """A function that multiplies ``queries`` queries, 1 or 4, with 16 or 4 keys, each with each.
 
-    Its arguments: queries (float32) and how far they are apart; keys (float16); where each begins
-    among them (int64); how many whole vectors a query has; where to put the sums (float32), a row a
-    query, and how far these are apart.
+    Its arguments: queries (float32) and how far they are apart; keys (of ``kind``); where each
+    begins among them (int64); how many whole vectors a query has; where to put the sums (float32),
+    a row a query, and how far these are apart.
     """
     keys = LANES // queries
 
@@ -96,19 +96,19 @@ def dots(queries: int) -> Any:
         def generate(context, builder, signature, arguments):
             apart, vectors, stride = arguments[2], arguments[7], arguments[10]
             emit = Emitter(context, builder, signature, arguments)
-            first, base, offsets = emit.at(0, FLOAT), emit.at(3, HALF), emit.at(5, LONG)
+            first, base, offsets = emit.at(0, FLOAT), emit.at(3, kind), emit.at(5, LONG)
             lines = [
                 emit.move(first, builder.mul(apart, LONG(query)), FLOAT) for query in range(queries)
             ]
             rows = [
-                emit.move(base, emit.load(emit.move(offsets, key, LONG), LONG), HALF)
+                emit.move(base, emit.load(emit.move(offsets, key, LONG), LONG), kind)
                 for key in range(keys)
             ]
 
             def sums_of(queries_: range, keys_: range) -> Vectors:
                 def add(index: Any, totals: Vectors) -> Vectors:
                     at, left_over = builder.mul(index, LONG(LANES)), iter(totals)
-                    right = [emit.halves(emit.move(rows[key], at, HALF)) for key in keys_]
+                    right = [emit.numbers(emit.move(rows[key], at, kind), kind) for key in keys_]
                     sums = []
                     for query in queries_:
                         left = emit.floats(emit.move(lines[query], at, FLOAT))
@@ -137,7 +137,7 @@ def dots(queries: int) -> Any:
     return multiply
 
 
-def mixture(sums: int, vectors: int) -> Any:
+def mixture(sums: int, vectors: int, kind: ir.Type = HALF) -> Any:
     """A function that takes ``sums`` weighted sums of the same rows, ``vectors`` wide.
 
     Its arguments: weights (float32) and how far those of one sum and the next are apart; where each
@@ -153,7 +153,7 @@ def mixture(sums: int, vectors: int) -> Any:
         def generate(context, builder, signature, arguments):
             apart, count, stride = arguments[2], arguments[5], arguments[10]
             emit = Emitter(context, builder, signature, arguments)
-            offsets, base = emit.at(3, LONG), emit.at(6, HALF)
+            offsets, base = emit.at(3, LONG), emit.at(6, kind)
             lines = [
                 emit.move(emit.at(0, FLOAT), builder.mul(apart, LONG(n)), FLOAT)
                 for n in range(sums)
@@ -162,8 +162,8 @@ def mixture(sums: int, vectors: int) -> Any:
             def sums_of(columns: range) -> Vectors:
                 def add(index: Any, totals: Vectors) -> Vectors:
                     offset = emit.load(emit.move(offsets, index, LONG), LONG)
-                    row, left_over = emit.move(base, offset, HALF), iter(totals)
-                    values = [emit.halves(row, v) for v in columns]
+                    row, left_over = emit.move(base, offset, kind), iter(totals)
+                    values = [emit.numbers(row, kind, v) for v in columns]
                     results = []
                     for line in lines:
                         share = emit.share(emit.move(line, index, FLOAT))
@@ -187,15 +187,31 @@ def mixture(sums: int, vectors: int) -> Any:
     return combine
 
 
-def softmax(rows: int) -> Any:
+def softmax(rows: int, *, whole: bool = True) -> Any:
     """A function that turns ``rows`` rows of scores, 1 or 4, times a scale into weights, in place.
 
     Its arguments: scores (float32), how many whole vectors a row has, and how far rows are apart;
     masks (uint16, one for each vector) and how far those of rows are apart; the positive scale.
     Only lanes whose bits are set in the masks count; what is in the others is not looked at, and
     gets a weight of 0. The sum of a row is taken in whole numbers, so that it does not depend on
-    the lanes in which its weights are.
+    the lanes in which its weights are; or, without ``whole``, in float32.
     """
+
+    def added(builder: Any, total: Any, power: Any) -> Any:
+        if not whole:
+            return builder.fadd(total, power)
+        units = builder.fmul(power, FLOATS([_UNIT] * LANES))
+        return builder.add(total, builder.fptosi(units, INTEGERS))
+
+    def shares_of(emit: Emitter, sums: Vectors) -> Vectors:
+        if not whole:  # each in the same order, however many there are
+            one = FLOATS([1.0] * LANES)
+            totals = [emit.everywhere(emit.across(each, emit.builder.fadd)) for each in sums]
+            return [emit.builder.fdiv(one, total) for total in totals]
+        total = emit.builder.sitofp(emit.joined(sums, emit.builder.add), FLOATS)
+        return emit.spread(emit.builder.fdiv(FLOATS([_UNIT] * LANES), total), rows)
+
+    zero = INTEGERS([0] * LANES) if whole else FLOATS([0.0] * LANES)
 
     @intrinsic
     def turn(typing, scores, scores_at, vectors, apart, masks, masks_at, masks_apart, scale):
@@ -240,13 +256,11 @@ def softmax(rows: int) -> Any:
                 powers, sums = masked(index, powers, nothing), []
                 for place, power, total in zip(at, powers, totals, strict=True):
                     emit.store(power, place)
-                    whole = builder.fmul(power, FLOATS([_UNIT] * LANES))
-                    sums.append(builder.add(total, builder.fptosi(whole, INTEGERS)))
+                    sums.append(added(builder, total, power))
                 return sums
 
-            sums = emit.sum_over(vectors, [INTEGERS([0] * LANES)] * rows, add_powers)
-            total = builder.sitofp(emit.joined(sums, builder.add), FLOATS)
-            shares = emit.spread(builder.fdiv(FLOATS([_UNIT] * LANES), total), rows)
+            sums = emit.sum_over(vectors, [zero] * rows, add_powers)
+            shares = shares_of(emit, sums)
 
             def divide(index: Any) -> None:
                 for place, share in zip(places(index), shares, strict=True):

@@ -110,6 +110,10 @@ class Emitter:
         values = self.load(self.move(place, LANES * vector, HALF), HALVES)
         return self.builder.fpext(values, FLOATS)
 
+    def numbers(self, place: Any, kind: ir.Type, vector: int = 0) -> Any:
+        """Vector number ``vector`` of numbers of a kind, float32 or float16, as float32."""
+        return (self.halves if kind is HALF else self.floats)(place, vector)
+
     def mask(self, place: Any) -> Any:
         """The bits of an uint16, one for each lane."""
         return self.builder.bitcast(self.load(place, SHORT), MASK)
