@@ -243,6 +243,7 @@ def test_what_is_compiled_needs_nothing_of_numba() -> None:
 
 HASH = """
 import hashlib, torch
+from tformer.model.network.float32.attending import attended
 from tformer.model.network.float32.packed import Packed
 draw = torch.Generator().manual_seed(1)
 sizes = (300, 513), (300,), (70, 513)
@@ -251,11 +252,13 @@ with torch.inference_mode():
     product = Packed(weight, bias)
     for rows in (1, 5, 70):
         print(hashlib.sha256(product(states[:rows]).numpy().tobytes()).hexdigest())
+    arguments = (torch.randn(2, 3, rows, 80, generator=draw) for rows in (7, 37, 37))
+    print(hashlib.sha256(attended(*arguments, None).numpy().tobytes()).hexdigest())
 """
 
 
 @pytest.mark.slow
-def test_products_have_the_same_bits_at_every_level() -> None:
+def test_bits_are_the_same_at_every_level() -> None:
     found = {
         each.name: subprocess.run(
             [sys.executable, "-c", HASH], env=os.environ | {cpu.VARIABLE: each.name},
