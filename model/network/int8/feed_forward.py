@@ -9,10 +9,15 @@ from tformer.model.network.int8.elementwise import activate, leave, quantise_to
 from tformer.model.network.int8.packing import LIMIT
 from tformer.model.network.int8.products import product
 from tformer.model.network.int8.records import FEED_TOGETHER
+from tformer.model.network.int8.simd.attention import fetch
 from tformer.model.network.int8.simd.dot import QUAD
+from tformer.model.network.int8.simd.pointers import address
 from tformer.model.network.int8.simd.sparse import put_nonzero, put_panel
 from tformer.model.network.int8.simd.tiles import PANEL, SPARSE
 from tformer.model.network.int8.simd.vectors import LANES
+
+MANY = 16
+"""Rows from which on the weights of a product without zeros are asked for before they are read."""
 
 
 @inner
@@ -48,6 +53,7 @@ def _without_zeros(rows, inner, outer, norm, shape, work):
             )  # fmt: skip
             starts[n + 1] = starts[n] + (listed + QUAD - 1) // QUAD * QUAD
             work.active_scale[n] = largest / np.float32(LIMIT)
+            _fetch(0, n, count, outer)
         _project(count, starts, outer, work)
         leave(first, count, outer, norm, shape, work)
 
@@ -65,6 +71,20 @@ def _project(rows, starts, linear, work):
                 linear.weight, column * inputs, work.active_scale[n], linear.scale, column,
                 linear.bias, column, work.outputs, n * stride + column,
             )  # fmt: skip
+            if panel + 1 < panels:
+                _fetch(panel + 1, n, rows, linear)
+
+
+@inner
+def _fetch(panel, n, rows, linear):
+    """Ask for part ``n`` of ``rows`` of a panel, if so many rows will read most of it.
+
+    They read it in no order that a processor foresees.
+    """
+    if rows >= MANY:
+        size = linear.weight.shape[1] * PANEL
+        part = size // rows
+        fetch(address(linear.weight) + panel * size + n * part, part)
 
 
 @inner
