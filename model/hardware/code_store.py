@@ -64,7 +64,7 @@ KEPT = 4
 SILENT_SECONDS = 3.0
 """After which it is said what takes so long; at a terminal that is said at once."""
 
-MESSAGE = "first use: compiling for this processor, which takes 10 to 30 seconds, once"
+MESSAGE = "first use: compiling for this processor, which may take half a minute, once"
 
 _OURS = re.compile("tformer-[0-9a-f]{16}")
 """Names of folders of code."""
