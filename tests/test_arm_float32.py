@@ -7,6 +7,7 @@ qemu-user-static``.
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -20,8 +21,8 @@ from tformer.model.hardware.native_call import ENTRY
 from tformer.model.network.float32 import entries, job
 from tformer.model.network.float32.panel import PANEL
 
-COMPILER, COPIER = "aarch64-linux-gnu-gcc", "aarch64-linux-gnu-objcopy"
-EMULATOR = "qemu-aarch64-static"
+COMPILER, EMULATOR = "aarch64-linux-gnu-gcc", "qemu-aarch64-static"
+COPIER, READER = "aarch64-linux-gnu-objcopy", "aarch64-linux-gnu-objdump"
 
 pytestmark = [
     pytest.mark.slow,
@@ -233,6 +234,22 @@ def test_a_product_that_a_team_shares_has_the_bits_of_one_thread(program: Path) 
     together = shared.computed_by(program)
     for place in teams:
         assert np.array_equal(floats(together, place, 300, 200), floats(found, place, 300, 200))
+
+
+def test_large_loops_of_products_keep_their_sums_in_registers(program: Path) -> None:
+    command = [READER, "-d", "--no-show-raw-insn", program.with_name("multiply.o")]
+    told = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+    code = re.findall(r"^ +([0-9a-f]+):\t(.+)$", told, re.MULTILINE)
+    places = {address: n for n, (address, _) in enumerate(code)}
+    large = 0
+    for end, (_, instruction) in enumerate(code):
+        back = re.match(r"b\.\w+\t([0-9a-f]+)", instruction)
+        begin = places.get(back[1], end) if back else end
+        loop = [each for _, each in code[begin:end]] if end - begin < 250 else []
+        if sum(each.startswith("fmla") for each in loop) >= 32:
+            large += 1
+            assert not [each for each in loop if re.search(r"\tq.*\[sp", each)]
+    assert large >= 4, "for six rows, four, two and one"
 
 
 def put_attention(

@@ -19,8 +19,9 @@ from tformer.model.network.int8.simd.vectors import LANES
 TOGETHER = (6, 4, 2, 1)
 """Rows that are multiplied at a time; with those of the first, registers are full."""
 
-_UNROLLED = 4
-"""Inputs that are multiplied before a loop begins anew."""
+_UNROLLED = 4 if level().lanes > 4 else 2
+"""Inputs that are multiplied before a loop begins anew. Of four on Arm, LLVM would load what all of
+them need first, and keep sums in memory meanwhile."""
 
 _REGISTERS = level().registers * level().lanes // LANES
 """Vectors that registers hold."""
