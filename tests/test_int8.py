@@ -22,6 +22,7 @@ from tformer.model.errors import ModelError
 from tformer.model.network.eager import Eager
 from tformer.model.network.int8 import topk
 from tformer.model.network.int8.gemm import partial_product, product_plain
+from tformer.model.network.int8.kv_cache import Cache
 from tformer.model.network.int8.network import ENCODED_TOGETHER, Int8
 from tformer.model.network.int8.packing import (
     LIMIT,
@@ -570,3 +571,44 @@ def test_memory_is_given_back() -> None:
     assert cache.num_sentences == 0
     assert cache._positions == cache._cross == []
     assert cache.past.ancestors.nbytes == 0
+
+
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_sentences_that_come_and_go_have_room_for_every_step(beam_size: int) -> None:
+    """And keep their memory: as many steps are taken together as there is room for, at most."""
+    cache, draw, living = Cache(shaped().config, beam_size), random.Random(beam_size), []
+    for number in range(400):
+        if draw.random() < 0.1 or not living:
+            lengths = [draw.randint(1, 70) for _ in range(draw.randint(1, 3))]
+            living += [[length, 0, number] for length in lengths]
+            cache.admit(lengths)
+            for index in range(len(living) - len(lengths), len(living)):
+                cache.positions(index)[..., 0, :, 0] = number
+        most = draw.choice([1, 1, 1, 7])
+        cache.make_step(most)
+        sentences = cache.past.sentences
+        room = int((sentences["capacity"] - sentences["steps"]).min())
+        assert room > 0
+        assert cache.past.ancestors.shape[1] >= sentences["capacity"].max()
+        taken = draw.randint(1, min(room, most))
+        for sentence in living:
+            sentence[1] += taken
+        for _ in range(taken):
+            cache.advance()
+        rows, kept = np.arange(len(living) * beam_size), None
+        if draw.random() < 0.2:
+            kept = [index for index in range(len(living)) if draw.random() < 0.8]
+            rows = rows.reshape(-1, beam_size)[kept].reshape(-1)
+            living = [living[index] for index in kept]
+        cache.select(rows, kept)
+        sentences, ancestors = cache.past
+        assert ancestors.shape[0] == len(living) * beam_size
+        assert ancestors.flags.c_contiguous
+        lengths_and_steps = zip(sentences["source_length"], sentences["steps"], strict=True)
+        assert [[*pair] for pair in lengths_and_steps] == [each[:2] for each in living]
+        for index, (_, _, mark) in enumerate(living):
+            positions = cache.positions(index)
+            assert (positions[..., 0, :, 0] == mark).all()
+            assert sentences["positions"][index] == positions.ctypes.data
+            assert sentences["capacity"][index] == positions.shape[3]
+            assert sentences["cross"][index] == cache.encoder_states(index).ctypes.data

@@ -408,7 +408,7 @@ class Engine:
     def _keep(self, sentences: Sequence[int], rows: Integers) -> None:
         """Let the network follow the beam: of ``rows`` (R,), those of ``sentences`` remain."""
         kept = np.array(sentences, np.int64)
-        self._decoding.select(rows.reshape(-1, self.beam_size)[kept].reshape(-1), sentences)
+        self._decoding.select(rows.reshape(-1, self.beam_size).take(kept, 0).reshape(-1), sentences)
         self._running = [self._running[i] for i in sentences]
 
     def _answer(

@@ -210,25 +210,29 @@ class Beam:
         most = [self._most[index] for index in leaving.tolist()]
         finished = self._history.finished(self._sentences, self._finished, leaving, most)
         remaining = (self._sentences["done"] == 0).nonzero()[0].tolist()
+        self._num_done = 0
         self.keep(remaining)
         return finished, remaining
 
     def keep(self, sentences: Sequence[int]) -> None:
         """Drop every sentence whose index is not in ``sentences``, done or not."""
         kept = np.array(sentences, np.int64)
-        slots = self._sentences["slot"]
+        slots = self._sentences["slot"].tolist()
         if not len(kept):
-            self._history.release(slots.tolist())
+            self._history.release(slots)
             self._clear()
             return
-        self._history.release(list({*slots.tolist()} - {*slots[kept].tolist()}))
-        self._sentences = self._sentences[kept]
-        self._finished = self._finished[kept]
-        self._log_probs = self._log_probs[kept]
-        self._tokens = self._tokens[kept]
+        remaining = {slots[index] for index in sentences}
+        self._history.release([slot for slot in slots if slot not in remaining])
+        # Many times as fast as an index for arrays of records.
+        self._sentences = self._sentences.take(kept)
+        self._finished = self._finished.take(kept, 0)
+        self._log_probs = self._log_probs.take(kept, 0)
+        self._tokens = self._tokens.take(kept, 0)
         self._wishes = [self._wishes[index] for index in sentences]
         self._most = [self._most[index] for index in sentences]
-        self._num_done = np.count_nonzero(self._sentences["done"])
+        if self._num_done:
+            self._num_done = int(np.count_nonzero(self._sentences["done"]))
         self._compose()
 
     def _compose(self) -> None:

@@ -58,15 +58,15 @@ def look_back(beam, past, width):
     """Enter the position that every hypothesis has come to, and see what each can look back to."""
     rows, columns = past.ancestors.shape
     most = columns * beam
-    places = np.empty((past.steps.shape[0], whole_vectors(most)), np.int64)
-    counts = np.empty(past.steps.shape[0], np.int64)
+    places = np.empty((past.sentences.shape[0], whole_vectors(most)), np.int64)
+    counts = np.empty(past.sentences.shape[0], np.int64)
     masks = np.zeros((rows, whole_vectors(most) // LANES), np.uint16)
     numbers = np.empty(beam, np.int64)
-    for g in range(past.steps.shape[0]):
-        first, count = g * beam, 0
+    for g in range(past.sentences.shape[0]):
+        first, count, steps = g * beam, 0, past.sentences[g].steps
         for k in range(beam):
-            past.ancestors[first + k, past.steps[g]] = k
-        for t in range(past.steps[g] + 1):
+            past.ancestors[first + k, steps] = k
+        for t in range(steps + 1):
             numbers[:] = -1
             for r in range(first, first + beam):
                 ancestor = past.ancestors[r, t]
@@ -201,6 +201,14 @@ def _largest(lengths):
 
 
 @njit(inline="always")
+def _longest_source(past):
+    longest = 1
+    for g in range(past.sentences.shape[0]):
+        longest = max(longest, past.sentences[g].source_length)
+    return longest
+
+
+@njit(inline="always")
 def _places(count, width):
     """Addresses of keys that lie one after the other."""
     places = np.empty(count, np.int64)
@@ -256,14 +264,15 @@ def attend_target(layer, beam, linear, shape, past, living, work):
     heads, filled, outputs = shape.heads, linear.scale.shape[0] // 3, work.outputs
     width, stride = head_width(shape.width, heads), 3 * filled
     scores, contexts = _room(_largest(living.counts), heads, width)
-    for g in range(past.steps.shape[0]):
-        if g + 1 < past.steps.shape[0]:
+    for g in range(past.sentences.shape[0]):
+        if g + 1 < past.sentences.shape[0]:
             _fetch_positions(g + 1, layer, beam, heads, width, past, living)
-        first, head = g * beam, past.capacities[g] * beam * width
-        keys = _halves(past.positions[g], 2 * layer, heads * head)
-        values = _halves(past.positions[g], 2 * layer + 1, heads * head)
+        sentence, first = past.sentences[g], g * beam
+        head = sentence.capacity * beam * width
+        keys = _halves(sentence.positions, 2 * layer, heads * head)
+        values = _halves(sentence.positions, 2 * layer + 1, heads * head)
         for k in range(beam):
-            at, place = (first + k) * stride, (past.steps[g] * beam + k) * width
+            at, place = (first + k) * stride, (sentence.steps * beam + k) * width
             _put(outputs, at + filled, keys, head, place, heads, width)
             _put(outputs, at + 2 * filled, values, head, place, heads, width)
         _attend_and_quantise(
@@ -276,9 +285,9 @@ def attend_target(layer, beam, linear, shape, past, living, work):
 @njit(inline="always")
 def _fetch_positions(g, layer, beam, heads, width, past, living):
     """Ask for what the hypotheses of a sentence will look back to."""
-    head = past.capacities[g] * beam * width
+    head = past.sentences[g].capacity * beam * width
     for part in range(2 * layer * heads, 2 * (layer + 1) * heads):
-        start = past.positions[g] + 2 * part * head
+        start = past.sentences[g].positions + 2 * part * head
         for n in range(living.counts[g]):
             fetch(start + 2 * living.places[g, n], 2 * width)
 
@@ -287,18 +296,20 @@ def _fetch_positions(g, layer, beam, heads, width, past, living):
 def attend_across(layer, beam, linear, shape, past, work):
     """Cross-attention of every hypothesis to its source; ``work.outputs`` are queries."""
     heads, filled = shape.heads, linear.scale.shape[0]
-    width, longest = head_width(shape.width, heads), _largest(past.source_lengths)
+    width, longest = head_width(shape.width, heads), _longest_source(past)
     scores, contexts = _room(longest, heads, width)
     places = _places(whole_vectors(longest), width)
     masks = np.empty((1, whole_vectors(longest) // LANES), np.uint16)
-    for g in range(past.steps.shape[0]):
-        if g + 1 < past.steps.shape[0]:
-            size = 4 * heads * whole_vectors(past.source_lengths[g + 1]) * width
-            fetch(past.cross[g + 1] + layer * size, size)
-        length = past.source_lengths[g]
+    for g in range(past.sentences.shape[0]):
+        if g + 1 < past.sentences.shape[0]:
+            following = past.sentences[g + 1]
+            size = 4 * heads * whole_vectors(following.source_length) * width
+            fetch(following.cross + layer * size, size)
+        sentence = past.sentences[g]
+        length = sentence.source_length
         head = whole_vectors(length) * width
-        keys = _halves(past.cross[g], 2 * layer, heads * head)
-        values = _halves(past.cross[g], 2 * layer + 1, heads * head)
+        keys = _halves(sentence.cross, 2 * layer, heads * head)
+        values = _halves(sentence.cross, 2 * layer + 1, heads * head)
         _fill_mask(length, masks[0])
         _attend_and_quantise(
             work.outputs, g * beam * filled, filled, beam, keys, values, head, places, length,
@@ -320,13 +331,13 @@ def weigh_across(layer, linear, shape, past, chosen, work, out):
         out: (N, whole vectors of the longest source), to be filled.
     """
     heads, filled = shape.heads, linear.scale.shape[0]
-    width, longest = head_width(shape.width, heads), _largest(past.source_lengths)
+    width, longest = head_width(shape.width, heads), _longest_source(past)
     places, scores = _places(whole_vectors(longest), width), np.empty(out.shape[1], np.float32)
     masks = np.empty(whole_vectors(longest) // LANES, np.uint16)
     for n in range(out.shape[0]):
-        length = past.source_lengths[n]
+        length = past.sentences[n].source_length
         columns = whole_vectors(length)
-        keys = _halves(past.cross[n], 2 * layer, heads * columns * width)
+        keys = _halves(past.sentences[n].cross, 2 * layer, heads * columns * width)
         _fill_mask(length, masks)
         out[n] = 0
         for h in range(heads):

@@ -16,7 +16,7 @@ from tformer.model.network.float32 import entries as float32
 from tformer.model.network.int8 import entries, panels
 from tformer.model.network.int8.listing import Listed
 from tformer.model.network.int8.neighbours import Recall
-from tformer.model.network.int8.records import Past
+from tformer.model.network.int8.records import MEMORY, Past
 from tformer.model.search import candidates, hypotheses, ngram_bans
 
 Example = tuple[Kernel, tuple[Any, ...]]
@@ -27,7 +27,7 @@ def _empty(kind: Any, dimensions: int = 1) -> Any:
 
 
 _NUMBERS, _FLOATS = _empty(np.int64), _empty(np.float32)
-_PAST = Past(_NUMBERS, _NUMBERS, _NUMBERS, _NUMBERS, _NUMBERS, _empty(np.uint32, 2))
+_PAST = Past(_empty(MEMORY), _empty(np.uint32, 2))
 _STATE = hypotheses.State(
     _empty(hypotheses.SENTENCE),
     _empty(np.float64, 2),
@@ -54,10 +54,7 @@ def first() -> list[Example]:
         (entries.project_source, (_NUMBERS, 1, _NUMBERS, _NUMBERS, _NUMBERS, _NUMBERS)),
         (entries.assist, (_NUMBERS, 1)),
         (panels.lay_out, _lay_out()),
-        (
-            entries.follow,
-            (_NUMBERS, 1, _NUMBERS, _NUMBERS, _empty(np.uint32, 2), _empty(np.uint32, 2)),
-        ),
+        (entries.follow, (_NUMBERS, 1, *_PAST, _empty(np.uint32, 2))),
         (
             hypotheses.trace,
             (

@@ -62,25 +62,14 @@ def run(
     """
     rows = state.rows.shape[0]
     log_probs, tokens = np.empty((rows, width), np.float32), np.empty((rows, width), np.int64)
-    ends, all_sentences = np.empty((1, rows), np.float32), np.empty(past.steps.shape[0], np.int64)
-    for g in range(all_sentences.shape[0]):
-        all_sentences[g] = g
-    here, there = past.ancestors, np.empty(past.ancestors.shape, np.uint32)
-    end = np.empty(1, np.int64)
+    ends, end = np.empty((1, rows), np.float32), np.empty(1, np.int64)
     end[0] = eos_id
+    here, there = past.ancestors, np.empty(past.ancestors.shape, np.uint32)
     newest, outcome = state.tokens.reshape(-1), (0, False, False)
     for step in range(most):
-        now = Past(
-            past.steps,
-            past.capacities,
-            past.source_lengths,
-            past.positions,
-            past.cross,
-            here,
-        )
-        _decode(newest, stack, count, beam, now, working, unit)
-        for g in range(past.steps.shape[0]):
-            past.steps[g] += 1
+        _decode(newest, stack, count, beam, Past(past.sentences, here), working, unit)
+        for g in range(past.sentences.shape[0]):
+            past.sentences[g].steps += 1
         if recall is not None:
             _find(recall, beam, working)
         bans, banned_most = banned_inside(state)
@@ -94,11 +83,11 @@ def run(
         _choose(log_probs, tokens, ends[0], eos_id, state, bans)
         outcome = _go_on(eos_id, state)
         full = False
-        for g in range(past.steps.shape[0]):
-            full |= past.steps[g] == past.capacities[g]
+        for g in range(past.sentences.shape[0]):
+            full |= past.sentences[g].steps == past.sentences[g].capacity
         if outcome[0] or full or step == most - 1:
             break
-        _follow(state.rows, beam, all_sentences, past.steps, here, there)
+        _follow(state.rows, beam, past.sentences, here, there)
         here, there = there, here
     if step % 2:
         for r in range(here.shape[0]):

@@ -104,7 +104,7 @@ def decode(tokens, stack, count, beam, past, working, unit):
     shape, work, rows = shape_at(stack, 0), work_at(working, 0), tokens.shape[0]
     positions = np.empty(rows, np.int64)
     for r in range(rows):
-        positions[r] = past.steps[r // beam]
+        positions[r] = past.sentences[r // beam].steps
     begin(tokens, positions, beginning_at(stack, BEGINNING), shape, work)
     living = look_back(beam, past, head_width(shape.width, shape.heads))
     for number in range(count):
@@ -122,7 +122,7 @@ def decode(tokens, stack, count, beam, past, working, unit):
 @inner
 def _attend_to_target(number, stack, shape, beam, past, living, work, unit):
     """The first sub-layer of a decoder layer, and the queries of the second."""
-    rows, at = past.steps.shape[0] * beam, LAYERS + number * _DECODER_LAYER
+    rows, at = past.sentences.shape[0] * beam, LAYERS + number * _DECODER_LAYER
     linear = linear_at(stack, at + _DECODER.projections)
     norm = norm_at(stack, at + _DECODER.after_attention)
     product(work.entered, work.entered_scale, rows, linear, work.outputs, work.board)
@@ -178,12 +178,11 @@ def project_source(projections, count, stack, offsets, cross, working):
 
 
 @njit(nogil=True, cache=True)
-def follow(rows, beam, sentences, steps, ancestors, out):
+def follow(rows, beam, sentences, ancestors, out):
     """Let hypotheses continue others: row r of ``out`` (R', T) takes over from ``rows[r]``.
 
-    ``sentences`` (G',) are the former indices of the sentences that remain, of which ``steps``
-    (G,) says how many positions matter.
+    ``sentences`` (G',) are those that remain, as in `records.Past`: of each some positions matter.
     """
     for r in range(rows.shape[0]):
-        for t in range(steps[sentences[r // beam]]):
+        for t in range(sentences[r // beam].steps):
             out[r, t] = ancestors[rows[r], t]

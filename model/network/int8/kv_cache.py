@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tformer.model.config import TransformerConfig
 from tformer.model.network.int8 import entries
-from tformer.model.network.int8.records import Past, aligned, whole_vectors
+from tformer.model.network.int8.records import MEMORY, Past, aligned, whole_vectors
 
 Integers = NDArray[np.int64]
 Halves = NDArray[np.uint16]
@@ -31,8 +31,8 @@ class Cache:
         # What `past` has the addresses of.
         self._positions: list[Halves] = []
         self._cross: list[Halves] = []
-        none = np.zeros(0, np.int64)
-        self.past = Past(none, none, none, none, none, np.zeros((0, BLOCK), np.uint32))
+        self.past = Past(np.zeros(0, MEMORY), np.zeros((0, BLOCK), np.uint32))
+        self._steps_left = 0  # for which every sentence has room, at least
 
     @property
     def num_sentences(self) -> int:
@@ -68,17 +68,14 @@ class Cache:
         positions = [self._room(capacity) for capacity in capacities]
         self._cross += all_cross
         self._positions += positions
-        addresses, past = _addresses(all_cross), self.past
+        addresses, (sentences, ancestors) = _addresses(all_cross), self.past
+        described = said, capacities, lengths, _addresses(positions).tolist(), addresses.tolist()
+        new = np.array(list(zip(*described, strict=True)), MEMORY)
         rows = self.num_sentences * self.beam_size
-        self.past = Past(
-            steps=_joined(past.steps, said),
-            capacities=_joined(past.capacities, capacities),
-            source_lengths=_joined(past.source_lengths, lengths),
-            positions=_joined(past.positions, _addresses(positions)),
-            cross=_joined(past.cross, addresses),
-            ancestors=_grown(past.ancestors, rows, max([past.ancestors.shape[1], *capacities])),
-        )
-        self.past.ancestors[rows - self.beam_size * len(lengths) :] = 0
+        ancestors = _grown(ancestors, rows, max([ancestors.shape[1], *capacities]))
+        ancestors[rows - self.beam_size * len(lengths) :] = 0
+        self.past = Past(np.concatenate([sentences, new]), ancestors)
+        self._steps_left = 0
         return addresses
 
     def encoder_states(self, sentence: int) -> Halves:
@@ -89,43 +86,49 @@ class Cache:
         """Keys and values of a sentence's target positions: (layers, 2, H, capacity, K, D)."""
         return self._positions[sentence]
 
-    def make_step(self) -> None:
-        """Have room for another position of every hypothesis."""
-        past = self.past
-        for index in (past.steps == past.capacities).nonzero()[0].tolist():
+    def make_step(self, most: int = 1) -> None:
+        """Have room for another position of every hypothesis, of which ``most`` may be taken."""
+        if self._steps_left < 1:
+            self._make_room()
+        self._steps_left -= most
+
+    def _make_room(self) -> None:
+        sentences, ancestors = self.past
+        for index in (sentences["steps"] == sentences["capacity"]).nonzero()[0].tolist():
             old = self._positions[index]
             capacity = old.shape[3] + BLOCK
             new = self._positions[index] = self._room(capacity)
             new[:, :, :, : old.shape[3]] = old
-            past.capacities[index], past.positions[index] = capacity, new.ctypes.data
-            rows, columns = past.ancestors.shape
-            past = past._replace(ancestors=_grown(past.ancestors, rows, max(columns, capacity)))
-        self.past = past
+            sentences["capacity"][index], sentences["positions"][index] = capacity, new.ctypes.data
+            rows, columns = ancestors.shape
+            ancestors = _grown(ancestors, rows, max(columns, capacity))
+        self.past = Past(sentences, ancestors)
+        self._steps_left = int((sentences["capacity"] - sentences["steps"]).min(initial=BLOCK))
 
     def advance(self) -> None:
         """Count the position that every layer has appended."""
-        self.past.steps[:] += 1
+        self.past.sentences["steps"] += 1
 
     def select(self, rows: Integers, sentences: Sequence[int] | None) -> None:
         """Let row r continue what was row ``rows[r]``; keep ``sentences``, None being all."""
-        past = self.past
-        kept = np.arange(self.num_sentences)
-        if sentences is not None:
-            kept = np.array(sentences, np.int64)
-        columns = past.ancestors.shape[1] if len(kept) else BLOCK
-        ancestors = np.empty((rows.shape[0], columns), np.uint32)
-        entries.follow(rows, self.beam_size, kept, past.steps, past.ancestors, ancestors)
+        remaining, ancestors = self.past
         if sentences is not None:
             self._cross = [self._cross[index] for index in sentences]
             self._positions = [self._positions[index] for index in sentences]
-            past = past._replace(
-                steps=past.steps[kept],
-                capacities=past.capacities[kept],
-                source_lengths=past.source_lengths[kept],
-                positions=past.positions[kept],
-                cross=past.cross[kept],
-            )
-        self.past = past._replace(ancestors=ancestors)
+            # Many times as fast as an index for an array of records.
+            remaining = remaining.take(np.array(sentences, np.int64))
+        self.past = Past(remaining, self._followed(rows, remaining, ancestors))
+
+    def _followed(
+        self, rows: Integers, remaining: NDArray[np.void], ancestors: NDArray[np.uint32]
+    ) -> NDArray[np.uint32]:
+        if not len(remaining):
+            return np.empty((0, BLOCK), np.uint32)
+        if self.beam_size == 1:  # every hypothesis continues itself, so all are 0
+            return ancestors[: len(remaining)]
+        followed = np.empty((rows.shape[0], ancestors.shape[1]), np.uint32)
+        entries.follow(rows, self.beam_size, remaining, ancestors, followed)
+        return followed
 
     def _new_cross(self, length: int) -> Halves:
         # The end of the last vector is read, and not used.
@@ -143,10 +146,6 @@ def _in_blocks(positions: int) -> int:
 
 def _addresses(arrays: Sequence[Halves]) -> Integers:
     return np.array([array.ctypes.data for array in arrays], np.int64)
-
-
-def _joined(here: Integers, new: Sequence[int] | Integers) -> Integers:
-    return np.concatenate([here, np.asarray(new, np.int64)])
 
 
 def _grown(array: NDArray[np.uint32], rows: int, columns: int) -> NDArray[np.uint32]:

@@ -431,8 +431,8 @@ class _Decoder(_Stack):
         past, stack, working = forced.past, self._table.numbers, work.numbers
         chosen = np.zeros(self.shape.heads, np.float32)
         chosen[list(heads.heads)] = 1 / len(heads.heads)
-        widest = whole_vectors(past.source_lengths.max())
-        out = np.empty((len(past.steps), widest), np.float32)
+        widest = whole_vectors(past.sentences["source_length"].max())
+        out = np.empty((len(past.sentences), widest), np.float32)
         entries.decode(forced.tokens, stack, heads.layer, 1, past, working, self._unit)
         entries.look(heads.layer, stack, past, chosen, working, out, self._unit)
         return out
@@ -549,7 +549,7 @@ class Int8Decoding:
         """Several tokens further."""
         cache, decoder = self._cache, self._network.decoder
         work = self._room.of(len(state.rows))
-        cache.make_step()
+        cache.make_step(most)
         beam = cache.beam_size
         tables = self._recall, self._listed
         with self._room.board.watched():
@@ -596,7 +596,7 @@ class Int8Decoding:
             config,
             [(config.bos_id, *prefix[:-1]) for prefix in prefixes],
             [cache.encoder_states(sentence) for sentence in sentences],
-            [int(cache.past.source_lengths[sentence]) for sentence in sentences],
+            [int(cache.past.sentences["source_length"][sentence]) for sentence in sentences],
         )
         work = self._room.of(len(forced.tokens))
         decoder(forced.tokens, forced.past, 1, work)

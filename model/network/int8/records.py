@@ -146,6 +146,18 @@ class RowBuffers(NamedTuple):
     """Numbers of the board on which parts of products are offered, see `workers`."""
 
 
+MEMORY = np.dtype(
+    [
+        ("steps", np.int64),  # target positions that it has
+        ("capacity", np.int64),  # target positions that there is room for
+        ("source_length", np.int64),
+        ("positions", np.int64),  # address
+        ("cross", np.int64),  # address
+    ]
+)
+"""Memory of a sentence in the decoder, see :class:`Past`."""
+
+
 class Past(NamedTuple):
     """The sentences of a batch under way, and what the decoder remembers of them.
 
@@ -155,16 +167,8 @@ class Past(NamedTuple):
     target positions, (H, capacity, K, D) each; nothing is moved there when a beam is reordered.
     """
 
-    steps: NDArray[np.int64]
-    """(G,), target positions that each has."""
-    capacities: NDArray[np.int64]
-    """(G,), target positions that there is room for."""
-    source_lengths: NDArray[np.int64]
-    """(G,)"""
-    positions: NDArray[np.int64]
-    """(G,), addresses."""
-    cross: NDArray[np.int64]
-    """(G,), addresses."""
+    sentences: NDArray[np.void]
+    """(G,), of :data:`MEMORY`."""
     ancestors: NDArray[np.uint32]
     """(R, T): position t of what is now hypothesis r was written by this one of its sentence."""
 

@@ -47,11 +47,12 @@ def recur(layer, beam, linear, shape, past, work):
     width, one = head_width(shape.width, heads), np.float32(1.0)
     cell = np.zeros(heads * width, np.float32)
     row = cell.view(np.uint16)
-    for r in range(past.steps.shape[0] * beam):
+    for r in range(past.sentences.shape[0] * beam):
         g, at = r // beam, r * stride
-        step, head = past.steps[g], past.capacities[g] * beam * width
+        sentence = past.sentences[g]
+        step, head = sentence.steps, sentence.capacity * beam * width
         size = 2 * heads * head
-        halves = carray(pointer_to_halves(past.positions[g] + 2 * layer * size), (size,))
+        halves = carray(pointer_to_halves(sentence.positions + 2 * layer * size), (size,))
         if step > 0:
             before = ((step - 1) * beam + past.ancestors[r, step - 1]) * width
             _fetch(halves, head, before, heads, width, row)

@@ -15,7 +15,7 @@ import numpy as np
 
 from tformer.model.config import TransformerConfig
 from tformer.model.network.int8.kv_cache import Halves, Integers
-from tformer.model.network.int8.records import Past, head_width
+from tformer.model.network.int8.records import MEMORY, Past, head_width
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,12 @@ class Forced:
         def each(values: Sequence[int] | Integers) -> Integers:
             return np.repeat(np.array(values, np.int64), lengths)
 
-        past = Past(
-            steps=np.arange(rows) - each(np.cumsum(lengths) - lengths),
-            capacities=each(lengths),
-            source_lengths=each(source_lengths),
-            positions=each([array.ctypes.data for array in positions]),
-            cross=each([array.ctypes.data for array in cross]),
-            ancestors=np.zeros((rows, int(lengths.max())), np.uint32),
-        )
+        sentences = np.empty(rows, MEMORY)
+        sentences["steps"] = np.arange(rows) - each(np.cumsum(lengths) - lengths)
+        sentences["capacity"] = each(lengths)
+        sentences["source_length"] = each(source_lengths)
+        sentences["positions"] = each([array.ctypes.data for array in positions])
+        sentences["cross"] = each([array.ctypes.data for array in cross])
+        past = Past(sentences, np.zeros((rows, int(lengths.max())), np.uint32))
         tokens = np.fromiter((token for target in targets for token in target), np.int64, rows)
         return cls(tokens, past, positions)
