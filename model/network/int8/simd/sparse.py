@@ -164,14 +164,14 @@ def put_panel(
 def _quads(emit: Emitter, inputs: Sequence[Any]) -> Vectors:
     """Weights of four inputs, a register each, as four of quads; see `tiles.output_of`."""
     one, two, three, four = inputs
-    low, high = (
-        [_interleaved(emit, *pair, part) for pair in ((one, two), (three, four))] for part in (0, 1)
-    )
     words = ir.VectorType(SHORT, GROUP // 2)
     found = []
-    for pair in (low, high):
-        of_two = [emit.builder.bitcast(each, words) for each in pair]
-        found += [_interleaved(emit, *of_two, part) for part in (0, 1)]
+    for half in (0, 1):
+        first, second = (
+            emit.builder.bitcast(_interleaved(emit, left, right, half), words)
+            for left, right in ((one, two), (three, four))
+        )
+        found += [_interleaved(emit, first, second, part) for part in (0, 1)]
     return [emit.builder.bitcast(each, one.type) for each in found]
 
 
