@@ -18,11 +18,13 @@ from tiny import wide_transformer
 from tformer.model.engine.engine import Engine
 from tformer.model.network.int8 import products, workers
 from tformer.model.network.int8.gemm import partial_product
+from tformer.model.network.int8.listed_product import partial_listed_product
 from tformer.model.network.int8.network import Int8
-from tformer.model.network.int8.packing import LIMIT, Projection, quantised
-from tformer.model.network.int8.products import product
+from tformer.model.network.int8.packing import LIMIT, Projection, by_inputs, quantised
+from tformer.model.network.int8.products import listed_product, product
 from tformer.model.network.int8.records import PackedLinear
 from tformer.model.network.int8.simd.atomics import add, read
+from tformer.model.network.int8.simd.tiles import PANEL, SPARSE
 from tformer.model.network.int8.workers import Board, Workers
 from tformer.model.options import DecodingOptions
 from tformer.model.search.request import Request
@@ -69,13 +71,24 @@ def test_products_with_workers_are_those_without(
     activations, factors, linear = drawn(rows, width, out)
     expected = np.empty(rows * linear.scale.shape[0], np.float32)
     alone(activations, factors, rows, linear, expected, 0, linear.scale.shape[0])
+
+    def multiply(found: np.ndarray, board: np.ndarray) -> None:
+        with_others(activations, factors, rows, linear, found, board)
+
+    shared(multiply, expected, helpers)
+
+
+def shared(
+    multiply: Callable[[np.ndarray, np.ndarray], None], expected: np.ndarray, helpers: int
+) -> None:
+    """Multiply until workers have computed parts, and compare every time."""
     board = Board()
 
     def compute() -> None:
         for _ in range(200):
             board.open(helpers)
             found = np.full(len(expected) + 1, -1, np.float32)
-            with_others(activations, factors, rows, linear, found, board.numbers)
+            multiply(found, board.numbers)
             assert (found[:-1] == expected).all() and found[-1] == -1
         board.close()
 
@@ -86,6 +99,37 @@ def test_products_with_workers_are_those_without(
         assert time.monotonic() < end, "nothing was shared"
         compute()
     until(lambda: board.numbers[present] == 0)
+
+
+@njit(nogil=True)
+def listed_alone(values, places, starts, factors, rows, linear, outputs, first, end):
+    partial_listed_product(values, places, starts, factors, rows, linear, outputs, first, end)
+
+
+@njit(nogil=True)
+def listed_with_others(values, places, starts, factors, rows, linear, outputs, board):
+    listed_product(values, places, starts, factors, rows, linear, outputs, board)
+
+
+@pytest.mark.skipif(not SPARSE, reason="whole products are faster at this level")
+@pytest.mark.parametrize("helpers", [1, 3])
+@pytest.mark.parametrize(("rows", "width", "out"), [(1, 1024, 320), (20, 256, 128)])
+def test_products_without_zeros_are_the_same_with_workers(
+    helpers: int, rows: int, width: int, out: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "WORKERS", Workers())
+    _, factors, linear = drawn(rows, width, out)
+    draw, linear = np.random.default_rng(out), by_inputs(linear)
+    quads = width // 4 - draw.integers(0, width // 8, rows)
+    starts = np.concatenate([[0], 4 * np.cumsum(quads)]).astype(np.int32)
+    values = draw.integers(1, LIMIT + 1, starts[-1]).astype(np.uint8)
+    inputs = [np.sort(draw.choice(width, 4 * count, replace=False)) for count in quads]
+    places = (np.concatenate(inputs) * PANEL).astype(np.int32)
+    stride = linear.scale.shape[0]
+    expected = np.empty(rows * stride, np.float32)
+    lists = values, places, starts, factors, rows, linear
+    listed_alone(*lists, expected, 0, stride)
+    shared(lambda found, board: listed_with_others(*lists, found, board), expected, helpers)
 
 
 @pytest.mark.parametrize(("width", "out"), [(64, 64), (192, 320), (1024, 128)])

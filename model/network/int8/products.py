@@ -8,10 +8,12 @@ the system has not given a core; and who computes an output does not change a bi
 
 from __future__ import annotations
 
+import numpy as np
 from numba import carray
 
 from tformer.model.hardware.numba_cache import inner, njit
 from tformer.model.network.int8.gemm import partial_product
+from tformer.model.network.int8.listed_product import partial_listed_product
 from tformer.model.network.int8.records import PackedLinear
 from tformer.model.network.int8.simd.atomics import add, pause, read, write
 from tformer.model.network.int8.simd.dot import QUAD
@@ -22,7 +24,7 @@ from tformer.model.network.int8.simd.pointers import (
     pointer_to_integers,
     pointer_to_signed_bytes,
 )
-from tformer.model.network.int8.simd.tiles import BLOCK, PANEL
+from tformer.model.network.int8.simd.tiles import BLOCK, PANEL, SPARSE
 from tformer.model.network.int8.workers import (
     ALL,
     DONE,
@@ -42,6 +44,10 @@ PARTS = 8
 SHARED = 1 << 17
 """Multiplications from which on a product is shared: to offer its parts takes as long as some
 thousands."""
+
+
+LISTED = JOB + 12
+"""Places of the addresses of a product without zeros: starts, or 0, and places of the weights."""
 
 
 @njit(nogil=True, cache=True)
@@ -67,7 +73,7 @@ def assist(board, opening):
 
 
 @inner
-def _do(board, number):
+def _do_whole(board, number):
     """Compute a part of the product that is offered."""
     length, rows = board[JOB + 1], board[JOB + 2]
     out, blocks, quads = board[JOB + 4], board[JOB + 5], board[JOB + 6]
@@ -86,6 +92,55 @@ def _do(board, number):
 
 
 @inner
+def _do_listed(board, number):
+    """The same of rows without zeros."""
+    rows, out, panels, inputs = board[JOB + 2], board[JOB + 4], board[JOB + 5], board[JOB + 6]
+    starts = carray(pointer_to_integers(board[LISTED]), (rows + 1,))
+    length = np.int64(starts[rows])
+    linear = PackedLinear(
+        carray(pointer_to_signed_bytes(board[JOB + 7]), (panels, inputs, PANEL, 1)),
+        carray(pointer_to_integers(board[JOB + 8]), (out,)),
+        carray(pointer_to_floats(board[JOB + 9]), (out,)),
+        carray(pointer_to_floats(board[JOB + 10]), (out,)),
+    )
+    first, end = _columns(out, number)
+    partial_listed_product(
+        carray(pointer_to_bytes(board[JOB]), (length,)),
+        carray(pointer_to_integers(board[LISTED + 1]), (length,)),
+        starts,
+        carray(pointer_to_floats(board[JOB + 3]), (rows,)),
+        rows,
+        linear,
+        carray(pointer_to_floats(board[JOB + 11]), (rows * out,)),
+        first,
+        end,
+    )
+
+
+@inner
+def _do_either(board, number):
+    if board[LISTED] == 0:
+        _do_whole(board, number)
+    else:
+        _do_listed(board, number)
+
+
+_do = _do_either if SPARSE else _do_whole
+
+
+@inner
+def listed_product(values, places, starts, factors, rows, linear, outputs, board):
+    """Project rows without zeros, alone or with others; see `partial_listed_product`."""
+    out = linear.scale.shape[0]
+    if starts[rows] * out < SHARED or read(board, PRESENT) == 0:
+        partial_listed_product(values, places, starts, factors, rows, linear, outputs, 0, out)
+    else:
+        _offer(values, 0, factors, rows, linear, outputs, board)
+        board[LISTED], board[LISTED + 1] = address(starts), address(places)
+        _compute_with_others(_parts(out), board)
+
+
+@inner
 def product(activations, factors, rows, linear, outputs, board):
     """Project the first ``rows`` of activations, alone or with others; see `gemm.partial_product`.
 
@@ -98,14 +153,14 @@ def product(activations, factors, rows, linear, outputs, board):
     if size < SHARED or read(board, PRESENT) == 0:
         partial_product(activations, factors, rows, linear, outputs, 0, out)
     else:
-        _product_with_others(activations, factors, rows, linear, outputs, board)
+        _offer(activations, activations.shape[1], factors, rows, linear, outputs, board)
+        board[LISTED] = 0
+        _compute_with_others(_parts(out), board)
 
 
 @inner
-def _product_with_others(activations, factors, rows, linear, outputs, board):
-    out = linear.scale.shape[0]
-    parts = _parts(out)
-    _offer(activations, factors, rows, linear, outputs, board)
+def _compute_with_others(parts, board):
+    """Compute what is offered until nobody has anything left to do."""
     write(board, DONE, 0)
     write(board, OFFERED, parts << ALL)
     mine = 0
@@ -113,8 +168,7 @@ def _product_with_others(activations, factors, rows, linear, outputs, board):
         number = add(board, OFFERED, 1) & TAKEN
         if number >= parts:
             break
-        first, end = _columns(out, number)
-        partial_product(activations, factors, rows, linear, outputs, first, end)
+        _do(board, number)
         mine += 1
     looks = 0
     while read(board, DONE) < parts - mine:
@@ -126,10 +180,10 @@ def _product_with_others(activations, factors, rows, linear, outputs, board):
 
 
 @inner
-def _offer(activations, factors, rows, linear, outputs, board):
+def _offer(activations, length, factors, rows, linear, outputs, board):
     """Write down a product."""
     board[JOB] = address(activations)
-    board[JOB + 1] = activations.shape[1]
+    board[JOB + 1] = length
     board[JOB + 2] = rows
     board[JOB + 3] = address(factors)
     board[JOB + 4] = linear.scale.shape[0]
