@@ -44,7 +44,7 @@ for rows in (1, ROWS):
     function = ir.Function(module, kind, f"tile_{rows}")
     builder = ir.IRBuilder(function.append_basic_block())
     emit = Direct(None, builder, SimpleNamespace(args=()), function.args)
-    gemm.put_tile(emit, rows, signed=True)
+    gemm.put_tile(emit, rows)
     builder.ret_void()
 llvm.initialize_all_targets()
 llvm.initialize_all_asmprinters()
