@@ -21,12 +21,10 @@ from tformer.model.network.float32.job import (
     QUERIES,
     ROWS,
     SIZE,
-    TAKEN,
     VALUES,
     WIDTH,
 )  # fmt: skip
-from tformer.model.network.float32.team import in_team
-from tformer.model.network.int8.simd.atomics import add
+from tformer.model.network.float32.team import in_team, taking
 from tformer.model.network.int8.simd.attention import dots, mixture, softmax
 from tformer.model.network.int8.simd.emitter import FLOAT
 from tformer.model.network.int8.simd.pointers import pointer_to_floats, pointer_to_longs
@@ -55,23 +53,13 @@ def attend(place, begin, threads):
         _shared(begin, threads, place)
     else:
         job = carray(pointer_to_longs(place), (SIZE,))
-        for number in range(job[GROUPS] * job[HEADS]):
+        for number in range(_parts(job)):
             _head(job, number)
 
 
 @inner
-def _take(place):
-    """Attend in groups and heads until all are taken."""
-    job = carray(pointer_to_longs(place), (SIZE,))
-    parts = job[GROUPS] * job[HEADS]
-    while True:
-        number = add(job, TAKEN, 1)
-        if number >= parts:
-            break
-        _head(job, number)
-
-
-_shared = in_team(_take.py_func)
+def _parts(job):
+    return job[GROUPS] * job[HEADS]
 
 
 @register_jitable
@@ -113,6 +101,9 @@ def _head(job, number):
             _softmax_one(scores, 0, columns // LANES, columns, masks, 0, 0, np.float32(1))
             _mix_one(scores, columns, places, count, values, vectors, outputs, to, stride)
             n += 1
+
+
+_shared = in_team(taking(SIZE, _parts, _head))
 
 
 @inner

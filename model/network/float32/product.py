@@ -13,10 +13,9 @@ from numba import carray
 
 from tformer.model.hardware.numba_cache import inner, njit
 from tformer.model.network.float32.panel import PANEL
-from tformer.model.network.float32.team import in_team
+from tformer.model.network.float32.team import in_team, taking
 from tformer.model.network.float32.tiles import TOGETHER, tile
-from tformer.model.network.int8.simd.atomics import add
-from tformer.model.network.int8.simd.pointers import address, pointer_to_floats, pointer_to_longs
+from tformer.model.network.int8.simd.pointers import address, pointer_to_floats
 
 _SIZE = 4
 """Bytes of a number."""
@@ -89,21 +88,6 @@ def lay_out(weight, biases, outputs, depth, panels):
 
 
 @inner
-def _take(place):
-    """Compute parts until all are taken."""
-    job = carray(pointer_to_longs(place), (8,))
-    parts = _parts(job)
-    while True:
-        number = add(job, _TAKEN, 1)
-        if number >= parts:
-            break
-        _part(job, number)
-
-
-_shared = in_team(_take.py_func)
-
-
-@inner
 def _parts(job):
     return (job[_ROWS] + ROWS - 1) // ROWS * _panels(job)
 
@@ -132,6 +116,9 @@ def _part(job, number):
         line = carray(pointer_to_floats(outputs + n * width * _SIZE), (width - column,))
         for i in range(width - column):
             line[i] = room[n, i]
+
+
+_shared = in_team(taking(8, _parts, _part))
 
 
 @inner

@@ -8,11 +8,36 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba import int64, types
+from numba import carray, int64, types
 from numba.core.typing import signature as signed
 from numba.extending import intrinsic
 
+from tformer.model.hardware.numba_cache import inner
+from tformer.model.network.int8.simd.atomics import add
 from tformer.model.network.int8.simd.emitter import BYTE, LONG, WORD
+from tformer.model.network.int8.simd.pointers import pointer_to_longs
+
+
+def taking(size: int, parts: Any, part: Any) -> Any:
+    """A function of the address of a job that computes parts of it until all are taken.
+
+    Args:
+        size: numbers (int64) of a job, the first of which counts the parts that are taken.
+        parts: function of a job: how many parts it has.
+        part: function of a job and a number, which computes that part.
+    """
+
+    @inner
+    def take(place):
+        job = carray(pointer_to_longs(place), (size,))
+        count = parts(job)
+        while True:
+            number = add(job, 0, 1)
+            if number >= count:
+                break
+            part(job, number)
+
+    return take.py_func
 
 
 def in_team(work: Any) -> Any:

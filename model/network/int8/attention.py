@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from tformer.model.hardware.numba_cache import inner
 from tformer.model.network.int8.elementwise import quantise
 from tformer.model.network.int8.records import head_width, whole_vectors
-from tformer.model.network.int8.simd.attention import dots, fetch, mixture, put_halves, softmax
-from tformer.model.network.int8.simd.pointers import pointer_to_halves
+from tformer.model.network.int8.simd.attention import dots, mixture, put_halves, softmax
+from tformer.model.network.int8.simd.pointers import fetch, pointer_to_halves
 from tformer.model.network.int8.simd.vectors import LANES
 
 QUERIES = 4

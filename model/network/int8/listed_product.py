@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from tformer.model.hardware.numba_cache import inner
-from tformer.model.network.int8.simd.attention import fetch
 from tformer.model.network.int8.simd.dot import QUAD
-from tformer.model.network.int8.simd.pointers import address
+from tformer.model.network.int8.simd.pointers import address, fetch
 from tformer.model.network.int8.simd.sparse import put_panel
 from tformer.model.network.int8.simd.tiles import PANEL
 

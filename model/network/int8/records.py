@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from tformer.model.network.int8.simd.vectors import LANES
+from tformer.model.network.int8.simd.vectors import CACHE_LINE, LANES
 
 Floats = NDArray[np.float32]
 
@@ -49,10 +49,6 @@ def whole_vectors(length: Any) -> Any:
 def head_width(d: Any, heads: Any) -> Any:
     """D, of a network that is ``d`` wide."""
     return whole_vectors(d // heads)
-
-
-CACHE_LINE = 64
-"""Bytes that a processor loads from memory at once."""
 
 
 def aligned(

@@ -9,11 +9,9 @@ from typing import Any
 
 from llvmlite import ir
 from numba import float32, int64, types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
 from tformer.model.network.int8.simd.emitter import (
-    BYTE,
     FLOAT,
     FLOATS,
     HALF,
@@ -22,15 +20,11 @@ from tformer.model.network.int8.simd.emitter import (
     LONG,
     SHORT,
     SUMS,
-    WORD,
     Emitter,
     Vectors,
     blocks,
 )
 from tformer.model.network.int8.simd.vectors import LANES, LOWEST
-
-_LINE = 64
-"""Bytes of a line of the cache."""
 
 _UNIT = 2.0**20
 """A weight of 1 before normalisation, as a whole number."""
@@ -56,27 +50,6 @@ def put_halves(typing, row, row_at, out, out_at, vectors):
         return context.get_dummy_value()
 
     return types.void(row, int64, out, int64, int64), generate
-
-
-@intrinsic
-def fetch(typing, address, size):
-    """Ask for ``size`` bytes from an address (int64) on, to have them near when they are read."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        emit = Emitter(context, builder, signature, arguments)
-        address, size = arguments
-        kind = ir.FunctionType(ir.VoidType(), [BYTE.as_pointer(), WORD, WORD, WORD])
-        ask = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        start = builder.inttoptr(address, BYTE.as_pointer())
-
-        def ask_for(index: Any) -> None:
-            place = emit.move(start, builder.mul(index, LONG(_LINE)), BYTE)
-            builder.call(ask, [place, WORD(0), WORD(2), WORD(1)])  # to read, to the second level
-
-        emit.each(builder.sdiv(builder.add(size, LONG(_LINE - 1)), LONG(_LINE)), ask_for)
-        return context.get_dummy_value()
-
-    return types.void(int64, int64), generate
 
 
 def dots(queries: int, kind: ir.Type = HALF) -> Any:

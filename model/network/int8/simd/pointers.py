@@ -7,9 +7,11 @@ from typing import Any
 from llvmlite import ir
 from numba import float32 as single
 from numba import int8, int32, int64, types, uint8, uint16
+from numba.core import cgutils
 from numba.extending import intrinsic
 
-from tformer.model.network.int8.simd.emitter import LONG
+from tformer.model.network.int8.simd.emitter import BYTE, LONG, WORD, Emitter
+from tformer.model.network.int8.simd.vectors import CACHE_LINE
 
 
 def _pointer_to(kind: Any) -> Any:
@@ -62,3 +64,24 @@ def lowest_bit(typing, bits):
         return builder.zext(builder.cttz(arguments[0], ir.IntType(1)(1)), LONG)
 
     return int64(int32), generate
+
+
+@intrinsic
+def fetch(typing, address, size):
+    """Ask for ``size`` bytes from an address (int64) on, to have them near when they are read."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        emit = Emitter(context, builder, signature, arguments)
+        address, size = arguments
+        kind = ir.FunctionType(ir.VoidType(), [BYTE.as_pointer(), WORD, WORD, WORD])
+        ask = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        start = builder.inttoptr(address, BYTE.as_pointer())
+
+        def ask_for(index: Any) -> None:
+            place = emit.move(start, builder.mul(index, LONG(CACHE_LINE)), BYTE)
+            builder.call(ask, [place, WORD(0), WORD(2), WORD(1)])  # to read, to the second level
+
+        emit.each(builder.sdiv(builder.add(size, LONG(CACHE_LINE - 1)), LONG(CACHE_LINE)), ask_for)
+        return context.get_dummy_value()
+
+    return types.void(int64, int64), generate

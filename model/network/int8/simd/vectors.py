@@ -10,3 +10,6 @@ LOWEST = -1e30
 
 COLUMNS = 8 * LANES
 """Columns to which `logits.deal` deals out a row of numbers, as one deals cards."""
+
+CACHE_LINE = 64
+"""Bytes that a processor loads from memory at once."""
