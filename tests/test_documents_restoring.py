@@ -170,6 +170,15 @@ def test_a_translation_that_is_the_source_changes_nothing() -> None:
     assert restore(source, source.plain).text == source.text
 
 
+@pytest.mark.parametrize(
+    ("text", "translation"), [("Ä>", "<1"), ("(<Ä", "1>"), ("(</Ä>", "1"), ("(<Ä/>", "1")]
+)
+def test_a_translation_and_what_is_around_it_make_no_mark(text: str, translation: str) -> None:
+    source = segment(text, "< ")
+    assert fragments(source)
+    assert problem_with(source, joined(source, [translation])) is None
+
+
 WORDS = st.text("abÄ.,%s{}<>1/ \n", max_size=8)
 ITEMS = st.lists(
     WORDS

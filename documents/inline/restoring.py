@@ -76,7 +76,10 @@ def joined(segment: Segment, translations: Iterable[str]) -> str:
     """The translations of `fragments`, with all that stood between these."""
     remaining = iter(translations)
     return "".join(
-        f"{before}{without_marks(next(remaining)).strip() if core else ''}{after}"
+        # Once more: a mark may begin in the one and end in the other.
+        without_marks(f"{before}{without_marks(next(remaining)).strip()}{after}")
+        if core
+        else before
         for before, core, after in _pieces(segment)
     )
 
