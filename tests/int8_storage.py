@@ -16,4 +16,6 @@ def stored(values: np.ndarray) -> np.ndarray:
     quads = parts.reshape(len(values), 2, -1, 4).transpose(0, 2, 1, 3).reshape(len(values), -1)
     ends = np.zeros((len(values), LINE // 4), np.int32)
     ends[:, 0] = -np.minimum(values, 0).sum(1)
-    return np.concatenate([quads, ends.view(np.uint8)], 1)
+    pairs = (values.reshape(len(values), -1, 2, 2, 2) ** 2).sum((2, 4)).astype(np.uint16)
+    squares = pairs.reshape(len(values), -1).view(np.uint8)
+    return np.concatenate([quads, squares, ends.view(np.uint8)], 1)

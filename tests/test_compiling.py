@@ -365,3 +365,26 @@ def test_a_warning_names_a_damaged_file(
     with caplog.at_level(logging.WARNING):
         assert code_store.found("f-0.o") is None
     assert str(folder / "f-0.o") in caplog.text
+
+
+AIM = """
+import numba
+if {early}:
+    numba.njit(lambda x: x + 1)(1)
+from tformer.model.hardware import numba_compiler
+print(numba.njit(lambda: None).targetctx.codegen()._tm_features)
+"""
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_code_is_for_the_level_whatever_was_compiled_before(early: bool) -> None:
+    """What is kept may be used by a processor that has no more than the level."""
+    lowest = [each for each in cpu.levels_here() if each.target][-1]
+    found = subprocess.run(
+        [sys.executable, "-c", AIM.format(early=early)],
+        env=os.environ | {cpu.VARIABLE: lowest.name},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    assert found.stdout.strip() == lowest.features

@@ -13,7 +13,9 @@ import llvmlite.binding as llvm
 import numba
 from llvmlite import ir
 from numba import types
+from numba.core.codegen import JITCPUCodegen
 from numba.core.dispatcher import Dispatcher as CPUDispatcher
+from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
 from tformer.model.hardware.cpu import level
@@ -26,10 +28,12 @@ from tformer.model.hardware.numba_tables import put_value, size_of, value_of
 def _aim() -> None:
     """Have Numba compile for the level and no more, whose code then suits every such processor.
 
-    What this process has compiled before is not changed.
+    What this process has compiled before is not changed. Who did so has made Numba aim at the
+    processor at hand; objects of that would be kept for others, which may have less.
     """
     if target := level().target:
         numba.config.CPU_NAME, numba.config.CPU_FEATURES = target, level().features
+        cpu_target.target_context._internal_codegen = JITCPUCodegen("numba.exec")
 
 
 _aim()  # before anything is compiled

@@ -19,7 +19,9 @@ _BYTES, _SIGNED = types.uint8[:, ::1], types.int8[:, ::1]
 _FLOATS, _FLOAT_ROWS = types.float32[::1], types.float32[:, ::1]
 _INTEGERS = types.int32[::1]
 
-_LINEAR = types.NamedTuple([types.int8[:, :, :, ::1], _INTEGERS, _FLOATS, _FLOATS], PackedLinear)
+_LINEAR = types.NamedTuple(
+    [types.int8[:, :, :, ::1], _INTEGERS, _FLOATS, _FLOATS, types.uint16[:, ::1]], PackedLinear
+)
 _NORM = types.NamedTuple([_FLOATS] * 2, Norm)
 _SHAPE = types.NamedTuple([types.int64, types.int64, types.boolean, types.int64], Shape)
 _BEGINNING = types.NamedTuple(

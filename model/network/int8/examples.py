@@ -17,6 +17,7 @@ from tformer.model.network.int8 import entries, panels
 from tformer.model.network.int8.listing import Listed
 from tformer.model.network.int8.neighbours import Recall
 from tformer.model.network.int8.records import MEMORY, Past
+from tformer.model.network.int8.simd.dot import BOUNDED
 from tformer.model.search import candidates, hypotheses, ngram_bans
 
 Example = tuple[Kernel, tuple[Any, ...]]
@@ -54,6 +55,7 @@ def first() -> list[Example]:
         (entries.project_source, (_NUMBERS, 1, _NUMBERS, _NUMBERS, _NUMBERS, _NUMBERS)),
         (entries.assist, (_NUMBERS, 1)),
         (panels.lay_out, _lay_out()),
+        *([(panels.limit, (_empty(np.int8, 4), _empty(np.uint16, 2)))] if BOUNDED else []),
         (entries.follow, (_NUMBERS, 1, *_PAST, _empty(np.uint32, 2))),
         (
             hypotheses.trace,

@@ -51,12 +51,14 @@ def _product_from(activations, factors, begin, rows, linear, outputs, first, end
                     activations, n * length, depth, factors, n, linear.weight, column * depth,
                     linear.start, column, linear.scale, column, linear.bias, column,
                     outputs, n * stride + column, stride,
+                    linear.limits, column // BLOCK * linear.limits.shape[1],
                 )  # fmt: skip
         for n in range(whole, rows):
             _row_and_panel(
                 activations, n * length, depth, factors, n, linear.weight, panel * depth,
                 linear.start, panel, linear.scale, panel, linear.bias, panel,
                 outputs, n * stride + panel, stride,
+                linear.limits, panel // BLOCK * linear.limits.shape[1],
             )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from numba import carray
 
 from tformer.model.datastore.mixing import ALWAYS
 from tformer.model.hardware.numba_cache import inner, njit
-from tformer.model.network.int8.abi import linear_at, work_at
+from tformer.model.network.int8.abi import LINEAR, linear_at, work_at
 from tformer.model.network.int8.gemm import activation
 from tformer.model.network.int8.packing import OFFSET
 from tformer.model.network.int8.products import product
@@ -39,7 +39,7 @@ def find(recall, beam, working):
             recall.shares[first : first + beam] = 0
             continue
         keys = linear_at(table, 0)
-        tokens = carray(pointer_to_integers(table[11]), (table[12],))
+        tokens = carray(pointer_to_integers(table[LINEAR]), (table[LINEAR + 1],))
         width = keys.scale.shape[0]
         products = np.empty(beam * width, np.float32)
         product(work.entered[first:], work.entered_scale[first:], beam, keys, products, work.board)

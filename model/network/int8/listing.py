@@ -44,8 +44,9 @@ class PackedList:
             np.zeros(width, np.int32),
             np.zeros(width, np.float32),
             np.full(width, LOWEST, np.float32),
+            np.zeros((width // block, whole.limits.shape[1]), np.uint16),
         )
-        for mine, theirs in zip(part[1:], whole[1:], strict=True):
+        for mine, theirs in zip(part[1:4], whole[1:4], strict=True):
             mine[: len(tokens)] = theirs[tokens]
         gather(*(each.weight.view(np.int32)[..., 0] for each in (whole, part)), ids)
         self.table = Table(part, ids)

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from tformer.model.errors import ModelError
 from tformer.model.hardware.cpu import num_cores
-from tformer.model.network.int8.panels import lay_out
+from tformer.model.network.int8.panels import lay_out, limit
 from tformer.model.network.int8.records import Floats, Numbers, PackedLinear, aligned
-from tformer.model.network.int8.simd.dot import DOT, QUAD
+from tformer.model.network.int8.simd.dot import BOUNDED, DOT, QUAD
 from tformer.model.network.int8.simd.tiles import BLOCK, PANEL, output_of
 from tformer.model.network.int8.simd.vectors import LOWEST
 
@@ -25,7 +25,7 @@ DAMAGED = "the model computes no numbers (NaN): its weights are damaged"
 OFFSET = DOT.offset
 """Zero point that makes a quantised activation a uint8."""
 
-SIGNS_APART = DOT.width == 2
+SIGNS_APART = BOUNDED
 
 LIMIT = 127
 """Largest magnitude of a quantised number; -128 is not used, so that signs are alike."""
@@ -82,6 +82,7 @@ def quantised(*projections: Projection) -> PackedLinear:
         aligned((out,), np.int32),
         aligned((out,), np.float32),
         aligned((out,), np.float32),
+        aligned((out // BLOCK, width // QUAD if BOUNDED else 0), np.uint16),
     )
     for (weight, bias, scale), place in zip(projections, places.tolist(), strict=False):
         if scale is not None:
@@ -95,6 +96,8 @@ def quantised(*projections: Projection) -> PackedLinear:
             linear.bias[outputs] = np.maximum(np.asarray(bias, np.float32), np.float32(LOWEST))
     if not np.isfinite(linear.bias).all():
         raise ModelError(DAMAGED)
+    if BOUNDED:
+        limit(linear.weight, linear.limits)
     return linear
 
 
@@ -105,7 +108,7 @@ def by_inputs(linear: PackedLinear) -> PackedLinear:
     order = [output_of(byte) for byte in range(PANEL)]
     by_panels = aligned((outputs // PANEL, len(weight), PANEL, 1), np.int8, np.empty)
     by_panels[..., 0] = weight.transpose(1, 0, 2)[:, :, order]
-    return linear._replace(weight=by_panels)
+    return linear._replace(weight=by_panels, limits=linear.limits[:, :0].copy())
 
 
 def _quantise(weight: Numbers, linear: PackedLinear, place: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tformer.model.hardware.numba_cache import njit
+from tformer.model.network.int8.simd.dot import LARGEST
 
 TOGETHER = 16
 """Numbers of a row that are moved before the next row's: what they are moved to is in the cache."""
@@ -35,6 +36,32 @@ def lay_out(values, quads, first, blocks, sums):
                 for k in range(q, min(q + TOGETHER, quads.shape[1])):
                     blocks[block, k, place + n] = quads[start + n, k]
         start += count
+
+
+@njit(nogil=True, cache=True)
+def limit(weight, limits):
+    """Find how large the squares of activations may be that meet a block in sums of 16 bits.
+
+    Four products of such a sum come from two quads. A weight that takes over a sign may become
+    one larger: it is -w - 1 then.
+
+    Args:
+        weight: (blocks, in / QUAD, rows of a block, QUAD) int8.
+        limits: (blocks, in / QUAD) uint16, to be filled: two of every two quads.
+    """
+    for block in range(weight.shape[0]):
+        for quad in range(weight.shape[1]):
+            first, lane = quad // 2 * 2, quad % 2 * 2
+            largest = np.int32(1)
+            for row in range(weight.shape[2]):
+                squares = np.int32(0)
+                for n in range(2):
+                    for k in range(2):
+                        w = np.int32(weight[block, first + n, row, lane + k])
+                        size = max(w + 1, -w)
+                        squares += size * size
+                largest = max(largest, squares)
+            limits[block, quad] = min(LARGEST * LARGEST // largest, np.int32(0xFFFF))
 
 
 @njit(nogil=True, cache=True)

@@ -16,11 +16,12 @@ from tformer.model.network.int8.gemm import partial_product
 from tformer.model.network.int8.listed_product import partial_listed_product
 from tformer.model.network.int8.records import PackedLinear
 from tformer.model.network.int8.simd.atomics import add, pause, read, write
-from tformer.model.network.int8.simd.dot import QUAD
+from tformer.model.network.int8.simd.dot import BOUNDED, QUAD
 from tformer.model.network.int8.simd.pointers import (
     address,
     pointer_to_bytes,
     pointer_to_floats,
+    pointer_to_halves,
     pointer_to_integers,
     pointer_to_signed_bytes,
 )
@@ -45,6 +46,9 @@ SHARED = 1 << 17
 """Multiplications from which on a product is shared: to offer its parts takes as long as some
 thousands."""
 
+
+LIMITS = JOB + 14
+"""Place of the address of a product's limits."""
 
 LISTED = JOB + 12
 """Places of the addresses of a product without zeros: starts, or 0, and places of the weights."""
@@ -85,6 +89,7 @@ def _do_whole(board, number):
         carray(pointer_to_integers(board[JOB + 8]), (out,)),
         carray(pointer_to_floats(board[JOB + 9]), (out,)),
         carray(pointer_to_floats(board[JOB + 10]), (out,)),
+        carray(pointer_to_halves(board[LIMITS]), (blocks, quads if BOUNDED else 0)),
     )
     outputs = carray(pointer_to_floats(board[JOB + 11]), (rows * out,))
     first, end = _columns(out, number)
@@ -102,6 +107,7 @@ def _do_listed(board, number):
         carray(pointer_to_integers(board[JOB + 8]), (out,)),
         carray(pointer_to_floats(board[JOB + 9]), (out,)),
         carray(pointer_to_floats(board[JOB + 10]), (out,)),
+        carray(pointer_to_halves(board[LIMITS]), (0, 0)),
     )
     first, end = _columns(out, number)
     partial_listed_product(
@@ -193,6 +199,7 @@ def _offer(activations, length, factors, rows, linear, outputs, board):
     board[JOB + 9] = address(linear.scale)
     board[JOB + 10] = address(linear.bias)
     board[JOB + 11] = address(outputs)
+    board[LIMITS] = address(linear.limits)
 
 
 @inner

@@ -78,6 +78,9 @@ class PackedLinear(NamedTuple):
     """(out,)"""
     bias: Floats
     """(out,)"""
+    limits: NDArray[np.uint16]
+    """(out / BLOCK, in / QUAD), of the squares of activations, two of every two quads; see
+    `simd.bounded_tile`. Empty at a level that has none."""
 
 
 class Norm(NamedTuple):

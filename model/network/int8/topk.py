@@ -6,7 +6,7 @@ import numpy as np
 from numba import carray
 
 from tformer.model.hardware.numba_cache import inner, njit
-from tformer.model.network.int8.abi import linear_at, work_at
+from tformer.model.network.int8.abi import LINEAR, linear_at, work_at
 from tformer.model.network.int8.knn import mix
 from tformer.model.network.int8.products import product
 from tformer.model.network.int8.records import (
@@ -139,7 +139,7 @@ def _projection(output, listed, row):
     if listed is None:
         return linear_at(output, 0), None
     table = listed.tables[listed.owners[row]]
-    return linear_at(table, 0), carray(pointer_to_integers(table[11]), (table[12],))
+    return linear_at(table, 0), carray(pointer_to_integers(table[LINEAR]), (table[LINEAR + 1],))
 
 
 @inner
@@ -171,6 +171,7 @@ def _logits(work, start, count, linear, first, size):
         linear.start[first:end],
         linear.scale[first:end],
         linear.bias[first:end],
+        linear.limits[first // height : end // height],
     )
     product(work.entered[start:], work.entered_scale[start:], count, part, work.outputs, work.board)
 

@@ -30,6 +30,9 @@ from tformer.model.network.int8.simd.emitter import BYTE, SHORT, WORD, Emitter
 LINE = 16
 """Bytes at the end of a row that has its signs apart, of which the first four are its sum."""
 
+LARGEST = 2**15 - 1
+"""Largest number of 16 bits."""
+
 QUAD = 4
 """Products of an output that are computed together."""
 
@@ -49,9 +52,9 @@ class Dot(NamedTuple):
     """Partial sums of an output, in lanes side by side."""
     add: Add
 
-    def row(self, depth: Any) -> Any:
+    def row(self, depth: int) -> int:
         """Length of a stored row of ``depth`` activations, in bytes."""
-        return depth if self.width == 1 else depth * self.width + LINE
+        return depth if self.width == 1 else depth * self.width + depth // 2 + LINE
 
 
 def _vpdpbusd(emit: Emitter, total: Any, activations: Sequence[Any], weights: Any) -> Any:
@@ -62,11 +65,15 @@ def _vpdpbusd(emit: Emitter, total: Any, activations: Sequence[Any], weights: An
 
 
 def _vpmaddubsw(emit: Emitter, total: Any, activations: Sequence[Any], weights: Any) -> Any:
-    builder, kind = emit.builder, total.type
-    shorts = ir.VectorType(SHORT, 2 * kind.count)
+    return _widened(emit, total, _in_shorts(emit, activations, weights))
+
+
+def _widened(emit: Emitter, total: Any, pairs: Any) -> Any:
+    """The sums, with numbers of 16 bits, two and two."""
+    kind, shorts = total.type, pairs.type
     widen = emit.function(f"llvm.x86.{_WIDEN[kind.count]}", kind, [shorts] * 2)
-    pairs = _in_shorts(emit, activations, weights)
-    return builder.add(total, builder.call(widen, [pairs, shorts([1] * shorts.count)]))
+    both = emit.builder.call(widen, [pairs, shorts([1] * shorts.count)])
+    return emit.builder.add(total, both)
 
 
 _MULTIPLY = {8: "avx2.pmadd.ub.sw", 16: "avx512.pmaddubs.w.512"}
@@ -86,6 +93,14 @@ def _in_shorts(emit: Emitter, activations: Sequence[Any], weights: Any) -> Any:
     for each in signs:
         weights = builder.xor(weights, each)
     return builder.call(multiply, [magnitudes, weights])
+
+
+def add_two_quads(
+    emit: Emitter, total: Any, activations: Sequence[Sequence[Any]], weights: Sequence[Any]
+) -> Any:
+    """The sums with the products of two quads, which are added in 16 bits: see `LARGEST`."""
+    one, other = (_in_shorts(emit, *each) for each in zip(activations, weights, strict=True))
+    return _widened(emit, total, emit.builder.add(one, other))
 
 
 def _sdot(emit: Emitter, total: Any, activations: Sequence[Any], weights: Any) -> Any:
@@ -119,6 +134,9 @@ def dot_of(level: Level) -> Dot:
 
 DOT = dot_of(level())
 """Byte products of the chosen level."""
+
+BOUNDED = DOT.width == 2
+"""True where two quads are added in 16 bits if their sum is known to be small enough."""
 
 
 def weights_of(lanes: int, dot: Dot) -> ir.VectorType:

@@ -12,7 +12,7 @@ from llvmlite import ir
 from numba import float32, int64, types
 from numba.extending import intrinsic
 
-from tformer.model.network.int8.simd.dot import DOT, QUAD
+from tformer.model.network.int8.simd.dot import BOUNDED, DOT, QUAD
 from tformer.model.network.int8.simd.emitter import (
     BYTE,
     BYTES,
@@ -20,6 +20,7 @@ from tformer.model.network.int8.simd.emitter import (
     FLOATS,
     INTEGERS,
     LONG,
+    SHORT,
     WORD,
     Emitter,
     Vectors,
@@ -208,8 +209,10 @@ def put_bytes(typing, row, row_at, factor, offset, out, out_at, end, vectors):
             values = emit.add_product(offset, emit.floats(row(index)), factor)
             numbers = builder.fptosi(values, INTEGERS)
             place = emit.move(start, builder.mul(index, LONG(LANES * DOT.width)), BYTE)
-            if DOT.width == 2:
-                return _put_with_signs_apart(emit, numbers, place, sums)
+            if BOUNDED:
+                whole = builder.mul(arguments[7], LONG(LANES * DOT.width))
+                squares = emit.move(emit.move(start, whole, BYTE), index, LONG)
+                return _put_with_signs_apart(emit, numbers, place, squares, sums)
             bytes_ = builder.trunc(numbers, BYTES)
             if DOT.offset == 0:
                 bytes_ = builder.xor(bytes_, BYTES([-128] * LANES))
@@ -226,13 +229,16 @@ def put_bytes(typing, row, row_at, factor, offset, out, out_at, end, vectors):
     return types.void(row, at, float32, float32, out, at, at, at), generate
 
 
-def _put_with_signs_apart(emit: Emitter, numbers: Any, place: Any, sums: Vectors) -> Vectors:
+def _put_with_signs_apart(
+    emit: Emitter, numbers: Any, place: Any, squares: Any, sums: Vectors
+) -> Vectors:
     """Write numbers less 128 as magnitudes and signs, four of each.
 
     Args:
         emit: where to.
         numbers: a vector of int32, 1 to 255.
         place: where they begin.
+        squares: where those of every four go that meet in a sum of 16 bits.
         sums: of magnitudes below 0.
 
     Returns:
@@ -249,4 +255,17 @@ def _put_with_signs_apart(emit: Emitter, numbers: Any, place: Any, sums: Vectors
     count = LANES // QUAD
     order = [n + part for n in range(count) for part in (0, count)]
     emit.store(emit.pick(one, other, order), place)
+    emit.store(_squares(emit, bytes_), squares)
     return [builder.add(sums[0], builder.and_(magnitudes, signs))]
+
+
+def _squares(emit: Emitter, magnitudes: Any) -> Any:
+    """Sums of the squares of four bytes: of one pair of a quad, and the same of the next quad."""
+    builder, shorts = emit.builder, ir.VectorType(SHORT, LANES // 2)
+    pairs = emit.function("llvm.x86.ssse3.pmadd.ub.sw.128", shorts, [BYTES] * 2)
+    quads = builder.bitcast(
+        builder.call(pairs, [magnitudes] * 2), ir.VectorType(WORD, LANES // QUAD)
+    )
+    even, odd = (emit.pick(quads, quads, [n, n + 2]) for n in (0, 1))
+    halves = ir.VectorType(SHORT, LANES // QUAD)
+    return builder.add(builder.bitcast(even, halves), builder.bitcast(odd, halves))

@@ -283,6 +283,25 @@ class Emitter:
             results.append(result)
         return results
 
+    def either(
+        self, condition: Any, one: Callable[[], Vectors], other: Callable[[], Vectors]
+    ) -> Vectors:
+        """The vectors that ``one`` writes if a condition is true, else those of ``other``."""
+        builder, ways = self.builder, []
+        yes, no, done = (builder.append_basic_block(name) for name in ("yes", "no", "both"))
+        builder.cbranch(condition, yes, no)
+        for block, write in ((yes, one), (no, other)):
+            builder.position_at_end(block)
+            vectors = write()
+            ways.append((vectors, builder.block))
+            builder.branch(done)
+        builder.position_at_end(done)
+        results = [builder.phi(vector.type) for vector in ways[0][0]]
+        for vectors, block in ways:
+            for result, vector in zip(results, vectors, strict=True):
+                result.add_incoming(vector, block)
+        return results
+
     def total_of(self, count: Any, ways: int, add: Callable[[Any, Any], Any]) -> Any:
         """The sum over all lanes of ``total = add(index, total)``, in ``ways`` sums that alternate.
 

@@ -28,7 +28,7 @@ from tformer.model.network.int8.simd.emitter import (
     WORD,
     Emitter,
 )
-from tformer.model.network.int8.simd.gemm import scaled_output
+from tformer.model.network.int8.simd.tile import scaled_output
 from tformer.model.network.int8.simd.tiles import BLOCK
 from tformer.model.network.int8.simd.vectors import LANES
 

@@ -28,7 +28,7 @@ from tformer.model.network.int8.simd.emitter import (
     Emitter,
     Vectors,
 )
-from tformer.model.network.int8.simd.gemm import scaled_output
+from tformer.model.network.int8.simd.tile import scaled_output
 from tformer.model.network.int8.simd.tiles import GROUP, PANEL, QUARTER
 from tformer.model.network.int8.simd.vectors import LANES
 
@@ -123,35 +123,8 @@ def put_panel(
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         emit = Emitter(context, builder, signature, arguments)
-        values, places, right = emit.at(0, BYTE), emit.at(2, WORD), emit.at(5, BYTE)
-
-        def add(index: Any, totals: Vectors) -> Vectors:
-            first = builder.mul(index, LONG(QUAD))
-            four = [emit.load(emit.move(values, first, BYTE), WORD)]
-            lines = []
-            for n in range(QUAD):
-                place = emit.load(emit.move(emit.move(places, first, WORD), n, WORD), WORD)
-                lines.append(emit.move(right, builder.zext(place, LONG), BYTE))
-            weights = []
-            for column in range(0, PANEL, GROUP):
-                kind = ir.VectorType(BYTE, GROUP)
-                weights += _quads(
-                    emit, [emit.load(emit.move(line, column, BYTE), kind) for line in lines]
-                )
-            return [
-                DOT.add(emit, total, four, each)
-                for total, each in zip(totals, weights, strict=True)
-            ]
-
-        nothing = ir.VectorType(WORD, _WIDTH)([0] * _WIDTH)
-        totals = emit.sum_over(arguments[4], [nothing] * (PANEL // _WIDTH), add)
-        kind = ir.VectorType(FLOAT, _WIDTH)
-        factor = emit.everywhere(arguments[7], kind)
-        scales, biases, outputs = (emit.at(n, FLOAT) for n in (8, 10, 12))
-        for column, total in zip(range(0, PANEL, _WIDTH), totals, strict=True):
-            scale, bias = (emit.load(emit.move(p, column, FLOAT), kind) for p in (scales, biases))
-            output = scaled_output(emit, total, scale, bias, factor)
-            emit.store(output, emit.move(outputs, column, FLOAT))
+        for column in range(0, PANEL, GROUP):
+            _put_group(emit, column)
         return context.get_dummy_value()
 
     at = int64
@@ -159,6 +132,36 @@ def put_panel(
         values, at, places, at, at, right, at, float32, scale, at, bias, at, out, at
     )
     return signature, generate
+
+
+def _put_group(emit: Emitter, column: int) -> None:
+    """Put the outputs of a panel from ``column`` on whose sums registers hold, see `put_panel`."""
+    builder = emit.builder
+    values, places, right = emit.at(0, BYTE), emit.at(2, WORD), emit.at(5, BYTE)
+    right = emit.move(right, column, BYTE)
+
+    def add(index: Any, totals: Vectors) -> Vectors:
+        first = builder.mul(index, LONG(QUAD))
+        four = [emit.load(emit.move(values, first, BYTE), WORD)]
+        lines = []
+        for n in range(QUAD):
+            place = emit.load(emit.move(emit.move(places, first, WORD), n, WORD), WORD)
+            line = emit.move(right, builder.zext(place, LONG), BYTE)
+            lines.append(emit.load(line, ir.VectorType(BYTE, GROUP)))
+        return [
+            DOT.add(emit, total, four, each)
+            for total, each in zip(totals, _quads(emit, lines), strict=True)
+        ]
+
+    nothing = ir.VectorType(WORD, _WIDTH)([0] * _WIDTH)
+    totals = emit.sum_over(emit.arguments[4], [nothing] * (GROUP // _WIDTH), add)
+    kind = ir.VectorType(FLOAT, _WIDTH)
+    factor = emit.everywhere(emit.arguments[7], kind)
+    scales, biases, outputs = (emit.move(emit.at(n, FLOAT), column, FLOAT) for n in (8, 10, 12))
+    for at, total in zip(range(0, GROUP, _WIDTH), totals, strict=True):
+        scale, bias = (emit.load(emit.move(p, at, FLOAT), kind) for p in (scales, biases))
+        output = scaled_output(emit, total, scale, bias, factor)
+        emit.store(output, emit.move(outputs, at, FLOAT))
 
 
 def _quads(emit: Emitter, inputs: Sequence[Any]) -> Vectors:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from tformer.model.hardware.cpu import Level, level
-from tformer.model.network.int8.simd.dot import DOT, QUAD
+from tformer.model.network.int8.simd.dot import BOUNDED, DOT, QUAD
 from tformer.model.network.int8.simd.vectors import LANES
 
 PANEL = 4 * LANES
 """Multiple that every width of a product is filled up to."""
 
-ROWS = 4
-"""Rows that are multiplied together."""
+ROWS = 1 if BOUNDED and level().registers < 32 else 4
+"""Rows that are multiplied together. Sums of two quads (`bounded_tile`) of four rows take more than
+16 registers: there a row meets as many outputs at a time as four would, and reads the weights of
+each as it needs them."""
 
 
 def vectors_of(rows: int, level: Level, sums: int) -> int:
