@@ -30,6 +30,7 @@ from tformer.model.network.int8.network import Int8
 from tformer.model.network.int8.packing import unstored
 from tformer.model.network.transformer import Transformer
 from tformer.model.options import DecodingOptions
+from tformer.model.passes.recollection import RecalledEntry, RecalledToken, pairs_of
 from tformer.model.pipeline.datastore_builder import build_datastore
 from tformer.model.pipeline.translator import Translator
 from tformer.model.search.request import Request
@@ -244,6 +245,15 @@ def test_what_a_datastore_has_is_said(loaded: Translator, tmp_path: Path) -> Non
     unknown = DecodingOptions(datastore="fares")
     with pytest.raises(UsageError, match="no datastore 'fares' is open; there are trips"):
         list(loaded.translate(texts, source="en", target="de", options=unknown))
+
+
+def test_entries_too_far_to_count_name_no_pair(loaded: Translator, tmp_path: Path) -> None:
+    """Where a temperature is low, e to the power of a distance may be 0."""
+    datastore = built(loaded, tmp_path / "memory")
+    far = RecalledToken(7, (RecalledEntry(0, 5, 1.0), RecalledEntry(1, 7, 0.0)), 0.9, 0.0)
+    near = RecalledToken(5, (RecalledEntry(0, 5, 1.0),), 0.9, 0.5)
+    assert pairs_of(datastore, [far]) == []
+    assert [pair.tokens for pair in pairs_of(datastore, [far, near])] == [0.5]
 
 
 def test_a_build_that_was_cut_off_goes_on(

@@ -116,7 +116,7 @@ def pairs_of(datastore: Datastore, tokens: Sequence[RecalledToken]) -> list[Reca
     for each in tokens:
         same = [entry for entry in each.entries if entry.token == each.token]
         total = sum(entry.probability for entry in same)
-        for entry in same:
+        for entry in same if total else ():  # all of them may be too far to count
             pair = datastore.pair_of(entry.entry)
             helped[pair] = helped.get(pair, 0.0) + each.share * entry.probability / total
     best = sorted(helped.items(), key=lambda item: (-item[1], item[0]))[:MOST]
