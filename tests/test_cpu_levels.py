@@ -217,12 +217,13 @@ def test_a_sentence_gets_the_same_bits_at_every_level() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("level", [each.name for each in cpu.LEVELS if each.products != "none"])
-def test_datastores_are_right_at_every_level(level: str) -> None:
-    """Representations are stored in another way where signs are apart."""
+def test_products_and_datastores_are_right_at_every_level(level: str) -> None:
+    """Activations are stored in another way where signs are apart."""
     here = next(each for each in cpu.LEVELS if each.name == level)
     if here not in cpu.levels_here():
         pytest.skip("this processor has no such level")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_datastore.py"]
+    files = ["test_int8_bounds.py", "test_int8_sparse.py", "test_datastore.py"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files]
     found = subprocess.run(
         command,
         env=os.environ | {cpu.VARIABLE: level},

@@ -55,7 +55,7 @@ def first() -> list[Example]:
         (entries.project_source, (_NUMBERS, 1, _NUMBERS, _NUMBERS, _NUMBERS, _NUMBERS)),
         (entries.assist, (_NUMBERS, 1)),
         (panels.lay_out, _lay_out()),
-        *([(panels.limit, (_empty(np.int8, 4), _empty(np.uint16, 2)))] if BOUNDED else []),
+        *([(panels.put_limits, (_empty(np.int8, 4), _empty(np.uint16, 2)))] if BOUNDED else []),
         (entries.follow, (_NUMBERS, 1, *_PAST, _empty(np.uint32, 2))),
         (
             hypotheses.trace,

@@ -26,7 +26,7 @@ class Listed(NamedTuple):
     """Shortlists of G sentences."""
 
     tables: Integers
-    """(G, 13), a sentence's packed rows, and address and number of their tokens."""
+    """(G, `abi.LINEAR` + 2), a sentence's packed rows, and address and number of their tokens."""
     owners: Integers
     """(R,), the sentence of each row of which scores are wanted."""
 
@@ -44,10 +44,10 @@ class PackedList:
             np.zeros(width, np.int32),
             np.zeros(width, np.float32),
             np.full(width, LOWEST, np.float32),
-            np.zeros((width // block, whole.limits.shape[1]), np.uint16),
+            np.zeros((width // block, whole.limits.shape[1]), np.uint16),  # nothing is bounded
         )
-        for mine, theirs in zip(part[1:4], whole[1:4], strict=True):
-            mine[: len(tokens)] = theirs[tokens]
+        for name in ("start", "scale", "bias"):
+            getattr(part, name)[: len(tokens)] = getattr(whole, name)[tokens]
         gather(*(each.weight.view(np.int32)[..., 0] for each in (whole, part)), ids)
         self.table = Table(part, ids)
 

@@ -17,15 +17,13 @@ from tformer.model.network.int8.tables import Table
 
 Integers = NDArray[np.int64]
 
-_NUMBERS = 13
-"""Numbers of a sentence's table: its packed keys, and address and number of the tokens."""
-
 
 class Recall(NamedTuple):
     """Entries of G sentences, and what was found for R hypotheses with at most N neighbours."""
 
     tables: Integers
-    """(G, 13), zeros for a sentence without entries."""
+    """(G, `abi.LINEAR` + 2), its packed keys, and address and number of the tokens; zeros for a
+    sentence without entries."""
     weights: NDArray[np.float64]
     """(G, 6): T, b, w_d, w_p, c of `datastore.mixing`, and the number of neighbours."""
     tokens: Integers
@@ -60,9 +58,10 @@ class PackedSubset:
 
 def recall_of(subsets: Sequence[PackedSubset | None], beam: int) -> Recall | None:
     """Entries of the sentences of a batch, with room for what is found; None where none has any."""
-    if not any(subsets):
+    some = next(filter(None, subsets), None)
+    if some is None:
         return None
-    tables = np.zeros((len(subsets), _NUMBERS), np.int64)
+    tables = np.zeros((len(subsets), len(some.table.numbers)), np.int64)
     weights = np.zeros((len(subsets), 6))
     for number, subset in enumerate(subsets):
         if subset:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tformer.model.errors import ModelError
 from tformer.model.hardware.cpu import num_cores
-from tformer.model.network.int8.panels import lay_out, limit
+from tformer.model.network.int8.panels import lay_out, put_limits
 from tformer.model.network.int8.records import Floats, Numbers, PackedLinear, aligned
 from tformer.model.network.int8.simd.dot import BOUNDED, DOT, QUAD
 from tformer.model.network.int8.simd.tiles import BLOCK, PANEL, output_of
@@ -97,7 +97,7 @@ def quantised(*projections: Projection) -> PackedLinear:
     if not np.isfinite(linear.bias).all():
         raise ModelError(DAMAGED)
     if BOUNDED:
-        limit(linear.weight, linear.limits)
+        put_limits(linear.weight, linear.limits)
     return linear
 
 

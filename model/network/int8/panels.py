@@ -39,7 +39,7 @@ def lay_out(values, quads, first, blocks, sums):
 
 
 @njit(nogil=True, cache=True)
-def limit(weight, limits):
+def put_limits(weight, limits):
     """Find how large the squares of activations may be that meet a block in sums of 16 bits.
 
     Four products of such a sum come from two quads. A weight that takes over a sign may become

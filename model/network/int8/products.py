@@ -47,11 +47,11 @@ SHARED = 1 << 17
 thousands."""
 
 
-LIMITS = JOB + 14
-"""Place of the address of a product's limits."""
-
 LISTED = JOB + 12
 """Places of the addresses of a product without zeros: starts, or 0, and places of the weights."""
+
+LIMITS = JOB + 14
+"""Place of the address of a product's limits."""
 
 
 @njit(nogil=True, cache=True)

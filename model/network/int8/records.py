@@ -79,8 +79,8 @@ class PackedLinear(NamedTuple):
     bias: Floats
     """(out,)"""
     limits: NDArray[np.uint16]
-    """(out / BLOCK, in / QUAD), of the squares of activations, two of every two quads; see
-    `simd.bounded_tile`. Empty at a level that has none."""
+    """(out / BLOCK, in / QUAD), what the squares of activations may be, two of every two quads; see
+    `simd.bounded_tile`. (out / BLOCK, 0) at a level that has none."""
 
 
 class Norm(NamedTuple):

@@ -26,6 +26,7 @@ _SQUARES = ir.VectorType(SHORT, _QUADS)
 """Sums of squares of a segment: two of every two quads."""
 
 _SEGMENT = _QUADS * QUAD * DOT.width
+"""Bytes of a row that are a segment."""
 
 
 class BoundedTile(Tile):
@@ -108,7 +109,7 @@ class BoundedTile(Tile):
         return self._emit.builder.add(self._end(), LONG(LINE))
 
     def _end(self) -> Any:
-        """Where in a row its sum is: after activations and squares."""
+        """Bytes of a row before its sum: activations and squares."""
         builder = self._emit.builder
         return builder.sdiv(builder.mul(self._depth, LONG(2 * DOT.width + 1)), LONG(2))
 

@@ -13,8 +13,9 @@ differs, and with it how activations are stored:
 
 With signs apart a weight w is negated by an exclusive or, which makes it -w - 1: what that takes
 away is the magnitude of the activation, whatever the output. So a row ends with the sum of its
-negative magnitudes (int32), with which sums begin. With `smull` an output has two sums, side by
-side, which are added at the end.
+negative magnitudes (int32), with which sums begin. Before it are sums of squares, two uint16 of
+every two quads, which tell where these may be added in 16 bits (`bounded_tile`). With `smull` an
+output has two sums, side by side, which are added at the end.
 """
 
 from __future__ import annotations
@@ -29,9 +30,6 @@ from tformer.model.network.int8.simd.emitter import BYTE, SHORT, WORD, Emitter
 
 LINE = 16
 """Bytes at the end of a row that has its signs apart, of which the first four are its sum."""
-
-LARGEST = 2**15 - 1
-"""Largest number of 16 bits."""
 
 QUAD = 4
 """Products of an output that are computed together."""
@@ -95,10 +93,14 @@ def _in_shorts(emit: Emitter, activations: Sequence[Any], weights: Any) -> Any:
     return builder.call(multiply, [magnitudes, weights])
 
 
+LARGEST = 2**15 - 1
+"""Largest sum of products of two quads that 16 bits hold."""
+
+
 def add_two_quads(
     emit: Emitter, total: Any, activations: Sequence[Sequence[Any]], weights: Sequence[Any]
 ) -> Any:
-    """The sums with the products of two quads, which are added in 16 bits: see `LARGEST`."""
+    """The sums with the products of two quads, none of which is above `LARGEST`."""
     one, other = (_in_shorts(emit, *each) for each in zip(activations, weights, strict=True))
     return _widened(emit, total, emit.builder.add(one, other))
 
@@ -136,7 +138,7 @@ DOT = dot_of(level())
 """Byte products of the chosen level."""
 
 BOUNDED = DOT.width == 2
-"""True where two quads are added in 16 bits if their sum is known to be small enough."""
+"""True where signs are apart, and two quads are added in 16 bits wherever these hold the sum."""
 
 
 def weights_of(lanes: int, dot: Dot) -> ir.VectorType:

@@ -197,7 +197,7 @@ def put_bytes(typing, row, row_at, factor, offset, out, out_at, end, vectors):
     """Write the whole part of ``factor`` times a row plus an offset, 0 to 255, as `dot` stores it.
 
     What is rounded is the same at every level. ``end`` is where the sum of negative magnitudes goes
-    that a row has which stores signs apart.
+    that a row has which stores signs apart; the squares are before it.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -210,8 +210,7 @@ def put_bytes(typing, row, row_at, factor, offset, out, out_at, end, vectors):
             numbers = builder.fptosi(values, INTEGERS)
             place = emit.move(start, builder.mul(index, LONG(LANES * DOT.width)), BYTE)
             if BOUNDED:
-                whole = builder.mul(arguments[7], LONG(LANES * DOT.width))
-                squares = emit.move(emit.move(start, whole, BYTE), index, LONG)
+                squares = emit.move(squares_at, index, LONG)
                 return _put_with_signs_apart(emit, numbers, place, squares, sums)
             bytes_ = builder.trunc(numbers, BYTES)
             if DOT.offset == 0:
@@ -220,7 +219,10 @@ def put_bytes(typing, row, row_at, factor, offset, out, out_at, end, vectors):
             return []
 
         nothing = [INTEGERS([0] * LANES)] * (DOT.width - 1)
-        place = emit.move(emit.move(start, builder.neg(arguments[5]), BYTE), arguments[6], BYTE)
+        length = builder.sub(arguments[6], arguments[5])
+        place = emit.move(start, length, BYTE)
+        # Of the whole row, which may be longer than what is written to it: a fifth is squares.
+        squares_at = emit.move(place, builder.sdiv(length, LONG(-5)), BYTE)
         for below in emit.sum_over(arguments[7], nothing, put):
             emit.store(emit.across(below, builder.add), place)
         return context.get_dummy_value()
