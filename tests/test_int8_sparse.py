@@ -22,7 +22,7 @@ from tformer.model.network.int8.packing import (
     quantised,
     stored_row,
 )
-from tformer.model.network.int8.simd.sparse import put_nonzero, put_panel
+from tformer.model.network.int8.simd.sparse import largest_positive, put_nonzero, put_panel
 from tformer.model.network.int8.simd.tiles import PANEL, SPARSE, output_of
 from tformer.model.network.int8.simd.vectors import LANES
 from tformer.model.network.variants import build
@@ -75,6 +75,28 @@ def test_what_is_not_zero_is_listed_with_its_place(width: int, density: float) -
     for items in (values, places):
         assert (items[:3] == GUARD).all(), "what is before the list is kept"
         assert (items[3 + count + LANES + 4 :] == GUARD).all(), "and what is far behind it"
+
+
+@njit
+def largest_loop(row, vectors):
+    return largest_positive(row, 1, vectors)
+
+
+@pytest.mark.parametrize("panels", [1, 2, 5])
+@pytest.mark.parametrize("place", [0, 1, 17, 63])
+def test_what_is_below_zero_is_taken_for_zero(panels: int, place: int) -> None:
+    """Also what is so far below that it is no whole number of 32 bits."""
+    width = panels * PANEL
+    row = -np.abs(np.random.default_rng(place).normal(size=width + 2)).astype(np.float32)
+    row[1 + place // 2] = np.float32(-3e38)
+    row[0] = row[-1] = 9  # which belong to others
+    assert largest_loop(row, width // LANES) == 0
+    values, places = np.full(width + 20, GUARD, np.uint8), np.full(width + 20, GUARD, np.int32)
+    for tiny in (np.float32(1e-20), np.float32(2.5)):
+        row[width - place] = tiny
+        assert largest_loop(row, width // LANES) == tiny
+        assert listing(row[1:-1].copy(), LIMIT / tiny, values, places, 0) == 1
+        assert (values[0], places[0]) == (LIMIT, (width - place - 1) * PANEL)
 
 
 @pytest.mark.parametrize(("width", "out"), [(64, 64), (100, 70), (256, 320), (2048, 256)])

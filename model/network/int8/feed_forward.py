@@ -11,7 +11,7 @@ from tformer.model.network.int8.packing import LIMIT
 from tformer.model.network.int8.products import listed_product, product
 from tformer.model.network.int8.records import FEED_TOGETHER
 from tformer.model.network.int8.simd.dot import QUAD
-from tformer.model.network.int8.simd.sparse import put_nonzero
+from tformer.model.network.int8.simd.sparse import largest_positive, put_nonzero
 from tformer.model.network.int8.simd.tiles import SPARSE
 from tformer.model.network.int8.simd.vectors import LANES
 
@@ -33,7 +33,7 @@ def _with_all(rows, inner, outer, norm, shape, work):
 
 @inner
 def _without_zeros(rows, inner, outer, norm, shape, work):
-    """By a second product that reads the weights of no activation that is zero."""
+    """By a second product that reads the weights of no activation that is zero after a ReLU."""
     width, outputs = inner.scale.shape[0], work.outputs
     starts = np.empty(FEED_TOGETHER + 1, np.int32)
     for first in range(0, rows, FEED_TOGETHER):
@@ -41,7 +41,7 @@ def _without_zeros(rows, inner, outer, norm, shape, work):
         product(work.entered[first:], work.entered_scale[first:], count, inner, outputs, work.board)
         starts[0] = 0
         for n in range(count):
-            largest = activate(outputs, n * width, width, shape.activation)
+            largest = largest_positive(outputs, n * width, width // LANES)
             factor = np.float32(LIMIT) / max(largest, np.float32(1e-30))
             listed = put_nonzero(
                 outputs, n * width, factor, work.values, starts[n], work.places, starts[n],

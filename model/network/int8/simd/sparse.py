@@ -8,7 +8,7 @@ The sums are those of the whole product, since what is left out adds nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from llvmlite import ir
@@ -35,9 +35,40 @@ from tformer.model.network.int8.simd.vectors import LANES
 _WIDTH = level().lanes
 
 
+_WAYS = 4
+"""Maxima that are taken at a time: one waits for the one before it."""
+
+
+@intrinsic
+def largest_positive(typing, row, row_at, vectors):
+    """The largest number of a row, or 0 if none is above it.
+
+    A row has whole panels, which are so many ``vectors``.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        emit = Emitter(context, builder, signature, arguments)
+        row = emit.at(0, FLOAT)
+
+        def see(count: int) -> Callable[[Any, Vectors], Vectors]:
+            def add(index: Any, largest: Vectors) -> Vectors:
+                place = emit.move(row, builder.mul(index, LONG(count * LANES)), FLOAT)
+                return [emit.larger(each, emit.floats(place, n)) for n, each in enumerate(largest)]
+
+            return add
+
+        nothing, whole = FLOATS([0.0] * LANES), builder.sdiv(arguments[2], LONG(_WAYS))
+        largest = emit.sum_over(whole, [nothing] * _WAYS, see(_WAYS))
+        while len(largest) > 1:
+            largest = [emit.larger(*pair) for pair in zip(largest[::2], largest[1::2], strict=True)]
+        return emit.across(largest[0], emit.larger)
+
+    return float32(row, int64, int64), generate
+
+
 @intrinsic
 def put_nonzero(typing, row, row_at, factor, values, values_at, places, places_at, vectors):
-    """List what is not zero of the whole parts of ``factor`` times a row, none below zero.
+    """List what is above zero of the whole parts of ``factor`` times a row.
 
     Rounded as by `elementwise.put_bytes`. Returns how many there are; behind them are zeros to a
     whole quad, and what else is in the next ``LANES`` items of the list is written over.
@@ -52,7 +83,9 @@ def put_nonzero(typing, row, row_at, factor, values, values_at, places, places_a
         def put(index: Any, found: Vectors) -> Vectors:
             (count,) = found
             first = builder.mul(index, LONG(LANES))
-            scaled = emit.add_product(offset, emit.floats(emit.move(row, first, FLOAT)), factor)
+            # What is far below zero has no whole part in int32.
+            numbers = emit.larger(emit.floats(emit.move(row, first, FLOAT)), FLOATS([0.0] * LANES))
+            scaled = emit.add_product(offset, numbers, factor)
             numbers = builder.sub(builder.fptosi(scaled, INTEGERS), INTEGERS([128] * LANES))
             for lane in range(0, LANES, _WIDTH):
                 part = emit.pick(numbers, numbers, range(lane, lane + _WIDTH))
