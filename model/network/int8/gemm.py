@@ -14,8 +14,8 @@ from numba import njit
 
 from tformer.model.hardware.cpu import level
 from tformer.model.hardware.numba_cache import inner
-from tformer.model.network.int8.packing import LIMIT, OFFSET, SIGNS_APART
-from tformer.model.network.int8.simd.dot import QUAD
+from tformer.model.network.int8.packing import LIMIT, OFFSET
+from tformer.model.network.int8.simd.dot import BOUNDED, QUAD
 from tformer.model.network.int8.simd.gemm import tile
 from tformer.model.network.int8.simd.matrix_tiles import (
     TILE_BYTES,
@@ -92,7 +92,7 @@ def _product_by_tiles(activations, factors, rows, linear, outputs, first, end):
 @njit(inline="always")
 def activation(row, number):
     """An activation as it is stored, without its offset taken away."""
-    if SIGNS_APART:
+    if BOUNDED:
         place = number // QUAD * 2 * QUAD + number % QUAD
         return np.int32(row[place]) * np.int32(-1 if row[place + QUAD] else 1)
     x = np.int32(row[number])

@@ -25,8 +25,6 @@ DAMAGED = "the model computes no numbers (NaN): its weights are damaged"
 OFFSET = DOT.offset
 """Zero point that makes a quantised activation a uint8."""
 
-SIGNS_APART = BOUNDED
-
 LIMIT = 127
 """Largest magnitude of a quantised number; -128 is not used, so that signs are alike."""
 
@@ -159,7 +157,7 @@ def _lay_out(whole: NDArray[np.int8], scale: Floats, linear: PackedLinear, place
 
 def unstored(rows: NDArray[np.uint8], width: int) -> NDArray[np.int8]:
     """The numbers (N, ``width``) of rows as `simd.dot` stores them, -127 to 127."""
-    if not SIGNS_APART:
+    if not BOUNDED:
         return (rows[:, :width] - np.uint8(OFFSET)).view(np.int8)
     quads = rows[:, : 2 * filled(width)].reshape(len(rows), -1, 2, QUAD)
     magnitudes, signs = (quads[:, :, n].reshape(len(rows), -1).view(np.int8) for n in (0, 1))

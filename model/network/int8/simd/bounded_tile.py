@@ -1,6 +1,6 @@
 """Products by `vpmaddubsw`, of which two quads are added in 16 bits wherever that is enough.
 
-Two products of bytes fill 16 bits. Four do not as a rule: by the inequality of Cauchy and Schwarz
+Two products of bytes fill 16 bits, and four may need more. By the inequality of Cauchy and Schwarz
 their sum is at most the root of the activations' squares times that of the weights'. So a row has
 the squares of every four activations that meet in a sum of 16 bits, and a block of weights the
 largest that these may be. Where no row is above it, two quads take one widening multiplication
